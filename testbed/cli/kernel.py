@@ -1,0 +1,167 @@
+"""`testbed kernel`: build the lab kernel, show what the cache holds, print a kernel's path."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from testbed.errors import PrerequisiteError
+from testbed.kernel import build as kernel_build
+from testbed.kernel.cache import Kernel, default_cache
+from testbed.kernel.progress import Progress as KernelProgress
+from testbed.kernel.progress import Report, Stage
+
+_STAGES: dict[Stage, str] = {
+    "wait": "waiting for another build of the same kernel",
+    "download": "downloading the kernel source",
+    "unpack": "unpacking the kernel source",
+    "copy": "copying the source tree",
+    "patch": "applying the patches",
+    "configure": "configuring the kernel",
+    "compile": "building the kernel",
+}
+_SPARSE_PERCENT = 10
+
+_source = click.option(
+    "--source",
+    "directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="A kernel source tree of your own (never changed). Default: Debian's linux-source-6.12.",
+)
+_patches = click.option(
+    "--patches/--no-patches",
+    "with_patches",
+    default=None,
+    help="Apply kernel-patches/series. Default: on Debian's source only.",
+)
+
+
+@click.group()
+def kernel() -> None:
+    """Build, list and find the lab kernel."""
+
+
+@kernel.command()
+@_source
+@_patches
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Parallel jobs. Default: one per CPU.")
+@click.option("--keep", is_flag=True, help="Leave the source and the object files beside the kernel (0.8 GB).")
+@click.option("--update", is_flag=True, help="Take the newest source that apt knows instead of the downloaded one.")
+def build(directory: Path | None, with_patches: bool | None, jobs: int | None, keep: bool, update: bool) -> None:
+    """Build the lab kernel, unless the cache has it, and print its path."""
+    errors = Console(stderr=True)
+    stages: set[Stage] = set()
+    with _reporter(errors) as report:
+
+        def note(progress: KernelProgress) -> None:
+            stages.add(progress.stage)
+            report(progress)
+
+        made = kernel_build.build(directory, patches=with_patches, progress=note, jobs=jobs, keep=keep, update=update)
+    how = f"built in {made.manifest.build_s:.0f} s" if "compile" in stages else "already in the cache"
+    errors.print(f"kernel {made.id} ({made.release}): {how}", highlight=False)
+    click.echo(made.image)
+
+
+@kernel.command()
+def status() -> None:
+    """List the kernels in the cache; the one that experiments use now is marked."""
+    cache = default_cache()
+    kernels = cache.all()
+    current = kernel_build.find(cache=cache)
+    console = Console()
+    if kernels:
+        console.print(_table(kernels, current.id if current else None))
+    if current is None:
+        console.print("The current kernel is not built: run testbed kernel build", highlight=False)
+    console.print(f"cache: {cache.root}", highlight=False, soft_wrap=True)
+
+
+@kernel.command()
+@_source
+@_patches
+def path(directory: Path | None, with_patches: bool | None) -> None:
+    """Print the path of the current kernel; fails if it is not built."""
+    found = kernel_build.find(directory, patches=with_patches)
+    if found is None:
+        raise PrerequisiteError("the lab kernel is not built", hint="run: testbed kernel build")
+    click.echo(found.image)
+
+
+def _table(kernels: list[Kernel], current: str | None) -> Table:
+    table = Table("", "id", "release", "source", "patches", "size", "built", box=None, pad_edge=False)
+    for each in kernels:
+        manifest = each.manifest
+        table.add_row(
+            "*" if each.id == current else "",
+            each.id,
+            each.release,
+            manifest.source,
+            str(len(manifest.patches)),
+            f"{_size_bytes(each.image.parent) / 1e6:.0f} MB",
+            _age(datetime.now(UTC) - datetime.fromisoformat(manifest.built_at)),
+        )
+    return table
+
+
+def _age(age: timedelta) -> str:
+    """The largest unit that fits: `3 days ago`."""
+    seconds = int(age.total_seconds())
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if (count := seconds // length) > 0:
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"
+
+
+def _size_bytes(folder: Path) -> int:
+    return sum(file.lstat().st_size for file in folder.rglob("*"))
+
+
+@contextmanager
+def _reporter(console: Console) -> Iterator[Report]:
+    """Report on a bar if a terminal is there, else in a line per stage and per tenth of it."""
+    if not console.is_terminal:
+        yield _SparseLines(console)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("kernel", total=None)
+        last: Stage | None = None
+
+        def report(progress: KernelProgress) -> None:
+            nonlocal last
+            if progress.stage != last:
+                last = progress.stage
+                bar.reset(task, total=None, description=_STAGES[last])
+            bar.update(task, completed=progress.done, total=progress.total or None)
+
+        yield report
+
+
+class _SparseLines:
+    """Prints a line when a stage begins, and when another tenth of it is done."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._stage: Stage | None = None
+        self._next_percent = 0
+        self._started = time.monotonic()
+
+    def __call__(self, progress: KernelProgress) -> None:
+        if progress.stage != self._stage:
+            self._stage, self._next_percent = progress.stage, _SPARSE_PERCENT
+            self._console.print(_STAGES[progress.stage], highlight=False)
+        percent = 100 * progress.done // progress.total if progress.total else 0
+        if percent >= self._next_percent:
+            self._next_percent = percent - percent % _SPARSE_PERCENT + _SPARSE_PERCENT
+            seconds = time.monotonic() - self._started
+            self._console.print(f"{_STAGES[progress.stage]}: {percent} % after {seconds:.0f} s", highlight=False)

@@ -1,0 +1,221 @@
+"""Make the lab kernel, or find it in the cache: `find` looks, `build` makes it if it is not there.
+
+Everything happens in a directory that is gone at the end unless the build succeeds: source, patches, configuration,
+objects. What stays is the kernel with its configuration, manifest and log. The unpacked source (0.6 GB) and the
+objects stay only with `keep`: unpacking again takes seconds, and the downloaded package is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import testbed
+from testbed.errors import GuestTimeout, KernelBuildError, PrerequisiteError
+from testbed.kernel import build_log, config, toolchain, tree
+from testbed.kernel.cache import Cache, Kernel, Manifest, PatchRecord, default_cache, hold
+from testbed.kernel.patches import apply
+from testbed.kernel.progress import Progress, Report, silent
+from testbed.kernel.recipe import PATCH_FOLDER, Recipe, read_recipe
+from testbed.kernel.source import DebianSource, fetch, unpack
+from testbed.process import Process
+
+SPACE_FOR_SOURCE_BYTES = 1_500_000_000
+SPACE_FOR_COPY_BYTES = 3_000_000_000
+SPACE_FOR_OBJECTS_BYTES = 500_000_000
+
+_POLL_S = 0.25
+_PASSED_ON = ("PATH", "HOME", "TMPDIR")
+# A kernel says when, where and by whom it was built: fixed, so that the same recipe gives the same bytes.
+_REPRODUCIBLE = {
+    "LC_ALL": "C",
+    "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
+    "KBUILD_BUILD_USER": "testbed",
+    "KBUILD_BUILD_HOST": "lab",
+    "KBUILD_BUILD_VERSION": "1",
+}
+
+
+def find(
+    source: Path | None = None,
+    *,
+    patches: bool | None = None,
+    cache: Cache | None = None,
+    folder: Path = PATCH_FOLDER,
+) -> Kernel | None:
+    """The kernel that `build` with the same arguments would give, if it is in the cache.
+
+    None too if this machine lacks what it takes to say which one that is (`build` then says what). Raises
+    `ConfigError` for the files in `folder` and `UsageError` for the source tree.
+    """
+    try:
+        store = cache or default_cache()
+        recipe = read_recipe(source, patches=patches, downloads=store.downloads, folder=folder)
+    except PrerequisiteError:
+        return None
+    return store.load(recipe.id)
+
+
+def build(
+    source: Path | None = None,
+    *,
+    patches: bool | None = None,
+    progress: Report = silent,
+    jobs: int | None = None,
+    keep: bool = False,
+    update: bool = False,
+    cache: Cache | None = None,
+    folder: Path = PATCH_FOLDER,
+) -> Kernel:
+    """The kernel made from Debian's source or from the tree `source`, out of the cache if it is there.
+
+    `patches` says whether the series of `folder` goes on (default: on Debian's source only); `jobs` is the number
+    of parallel jobs (default: the CPUs we may use); `keep` leaves source and objects beside the kernel; `update` asks
+    apt for a newer source. Raises `PrerequisiteError`, `ConfigError`, `UsageError` for a tree that is none, and
+    `KernelBuildError` with the first error line and the log's path.
+    """
+    store = cache or default_cache()
+    store.prepare()
+    store.remove_leftovers()
+    recipe = read_recipe(source, patches=patches, downloads=store.downloads, folder=folder, update=update)
+    if (kernel := store.load(recipe.id)) is not None:
+        return kernel
+    toolchain.require(toolchain.BUILD_PROGRAMS)
+    toolchain.require_libc_headers()
+    with store.lock(recipe.id, lambda: progress(Progress("wait"))):
+        if (kernel := store.load(recipe.id)) is None:
+            with store.building(recipe.id) as area:
+                _make_kernel(recipe, store, area, progress, jobs or len(os.sched_getaffinity(0)), keep)
+            kernel = store.load(recipe.id)
+    if kernel is None:
+        raise KernelBuildError(f"{store.kernels / recipe.id} is not whole after the build")
+    return kernel
+
+
+def _make_kernel(recipe: Recipe, store: Cache, area: Path, report: Report, jobs: int, keep: bool) -> None:
+    """Build in `area` and put the result into the cache; the log of a failed build stays beside the kernels."""
+    started = time.monotonic()
+    log_path, objects, whole = area / "build.log", area / "build", area / "whole"
+    failed_log = store.kernels / f"failed-{recipe.id}.log"
+    try:
+        objects.mkdir()
+        whole.mkdir()
+        with log_path.open("wb") as log:
+            hold(log.fileno())
+            tree_path = _source(recipe, store, area, report)
+            try:
+                _compile(recipe, store, tree_path, objects, log, report, jobs)
+            except KernelBuildError as error:
+                shutil.copyfile(log_path, failed_log)
+                hint = f"{error.hint}; log: {failed_log}" if error.hint else f"log: {failed_log}"
+                raise KernelBuildError(error.message, hint=hint) from error
+            _collect(recipe, objects, log_path, whole, time.monotonic() - started)
+            if keep:
+                objects.rename(whole / "build")
+                if tree_path.parent == area:
+                    tree_path.rename(whole / "source")
+            store.adopt(whole, recipe.id)
+        failed_log.unlink(missing_ok=True)
+    except OSError as error:
+        raise KernelBuildError(f"the kernel build failed in {area}: {error.strerror}: {error.filename}") from error
+
+
+def _compile(
+    recipe: Recipe, store: Cache, tree_path: Path, objects: Path, log: BinaryIO, report: Report, jobs: int
+) -> None:
+    """Configure and make; raises `KernelBuildError`."""
+    make = ["make", "-C", str(tree_path), "ARCH=um", f"O={objects}"]
+    report(Progress("configure"))
+    _run_make([*make, f"KCONFIG_ALLCONFIG={recipe.fragment}", "allnoconfig"], log, silent, 0)
+    config.check(recipe.settings, recipe.fragment, objects / ".config")
+    expected = next((kernel.manifest.steps for kernel in store.all()), build_log.STEPS_OF_A_BUILD)
+    _run_make([*make, f"-j{jobs}", "linux"], log, report, expected)
+
+
+def _collect(recipe: Recipe, objects: Path, log_path: Path, whole: Path, seconds: float) -> None:
+    """Fill the directory that becomes the kernel's place in the cache."""
+    image = whole / "linux"
+    shutil.copyfile(objects / "linux", image)
+    image.chmod(0o755)
+    shutil.copyfile(objects / ".config", whole / "config")
+    log_path.rename(whole / "build.log")
+    manifest = Manifest(
+        id=recipe.id,
+        release=(objects / "include" / "config" / "kernel.release").read_text().strip(),
+        source=recipe.source.identity,
+        patches=tuple(PatchRecord(name=patch.name, sha256=patch.sha256) for patch in recipe.patches),
+        config_sha256=config.digest(recipe.settings),
+        compiler=recipe.compiler,
+        build_s=round(seconds, 1),
+        steps=build_log.count_steps((whole / "build.log").read_text(errors="replace")),
+        built_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        image_sha256=hashlib.sha256(image.read_bytes()).hexdigest(),
+        image_bytes=image.stat().st_size,
+        toolkit=testbed.__version__,
+    )
+    (whole / "manifest.json").write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _source(recipe: Recipe, store: Cache, area: Path, report: Report) -> Path:
+    """The source tree to build, with the patches applied: the user's own as it is, or a copy of ours in `area`."""
+    target = area / "source"
+    if isinstance(recipe.source, DebianSource):
+        store.require_space(SPACE_FOR_SOURCE_BYTES)
+        package = fetch(recipe.source, store.downloads, report)
+        report(Progress("unpack"))
+        unpack(package, target)
+    elif recipe.patches:
+        store.require_space(SPACE_FOR_COPY_BYTES)
+        report(Progress("copy"))
+        tree.copy(recipe.source, target)
+    else:
+        store.require_space(SPACE_FOR_OBJECTS_BYTES)
+        return recipe.source.path
+    report(Progress("patch"))
+    apply(recipe.patches, target)
+    return target
+
+
+def _run_make(argv: list[str], log: BinaryIO, report: Report, expected: int) -> None:
+    """Run make with its output in the log, and report its steps; nothing of it is left running afterwards."""
+    log_path = Path(log.name)
+    start = log_path.stat().st_size
+    make = Process(argv, stdout=log, stderr=log, env=_environment(os.environ))
+    try:
+        status, done = None, 0
+        with log_path.open("rb") as output:
+            output.seek(start)
+            while status is None:
+                status = _wait(make)
+                # Only whole lines: half a line would be counted twice or not at all.
+                fresh = output.read()
+                complete = fresh[: fresh.rfind(b"\n") + 1]
+                output.seek(len(complete) - len(fresh), os.SEEK_CUR)
+                done += build_log.count_steps(complete.decode(errors="replace"))
+                report(Progress("compile", done, max(expected, done)))
+    except BaseException:
+        # A second Ctrl-C may come soon: no grace.
+        make.stop(first=signal.SIGKILL)
+        raise
+    if status != 0:
+        text = log_path.read_bytes()[start:].decode(errors="replace")
+        raise KernelBuildError(f"the kernel build failed: {build_log.first_error(text)}")
+
+
+def _environment(outer: Mapping[str, str]) -> dict[str, str]:
+    """A fixed one: KCFLAGS, CC or the MAKEFLAGS of a make around us would change the kernel but not its identity."""
+    return {name: outer[name] for name in _PASSED_ON if name in outer} | _REPRODUCIBLE
+
+
+def _wait(process: Process) -> int | None:
+    try:
+        return process.wait(_POLL_S)
+    except GuestTimeout:
+        return None

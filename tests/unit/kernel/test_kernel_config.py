@@ -1,0 +1,134 @@
+from pathlib import Path
+
+import pytest
+
+from testbed.errors import ConfigError, KernelBuildError
+from testbed.kernel.config import check, digest, read_fragment
+from testbed.kernel.recipe import PATCH_FOLDER
+
+FRAGMENT = """\
+# --- the port
+CONFIG_64BIT=y
+CONFIG_CON_CHAN="null"
+# CONFIG_HW_RANDOM is not set
+
+CONFIG_MPTCP=y
+"""
+DOTCONFIG = """\
+# Automatically generated file; DO NOT EDIT.
+CONFIG_64BIT=y
+CONFIG_CON_CHAN="null"
+# CONFIG_HW_RANDOM is not set
+CONFIG_MPTCP=y
+CONFIG_NET=y
+"""
+
+
+NEEDED_BY_THE_LAB = (
+    "64BIT",
+    "UML_TIME_TRAVEL_SUPPORT",
+    "MPTCP",
+    "MPTCP_IPV6",
+    "INET_MPTCP_DIAG",
+    "NET_NS",
+    "PID_NS",
+    "UTS_NS",
+    "IPC_NS",
+    "USER_NS",
+    "VETH",
+    "BRIDGE",
+    "NET_SCH_NETEM",
+    "NET_SCH_HTB",
+    "NET_SCH_TBF",
+    "NET_SCH_FQ",
+    "NET_SCH_INGRESS",
+    "NET_CLS_BPF",
+    "BPF_SYSCALL",
+    "IP_VS",
+    "IP_VS_RR",
+    "IP_VS_WRR",
+    "IP_VS_SH",
+    "IP_VS_MH",
+    "NF_TABLES",
+    "NETFILTER",
+    "IP_ROUTE_MULTIPATH",
+    "IP_MULTIPLE_TABLES",
+    "NET_IPIP",
+    "NET_IPGRE",
+    "HOSTFS",
+    "TMPFS",
+    "OVERLAY_FS",
+    "PACKET",
+    "CGROUPS",
+    "HIGH_RES_TIMERS",
+    "SECCOMP",
+    "KALLSYMS",
+    "CC_OPTIMIZE_FOR_PERFORMANCE",
+)
+
+
+@pytest.fixture
+def fragment(tmp_path: Path) -> Path:
+    path = tmp_path / "uml.config"
+    path.write_text(FRAGMENT)
+    return path
+
+
+def check_against(fragment: Path, dotconfig: str) -> None:
+    path = fragment.with_name(".config")
+    path.write_text(dotconfig)
+    check(read_fragment(fragment), fragment, path)
+
+
+def test_a_configuration_that_has_every_line_passes(fragment: Path) -> None:
+    check_against(fragment, DOTCONFIG)
+
+
+@pytest.mark.parametrize(
+    ("kept", "now", "line", "symbol"),
+    [
+        ("CONFIG_MPTCP=y\n", "", 6, "CONFIG_MPTCP=y"),
+        ("CONFIG_MPTCP=y", "# CONFIG_MPTCP is not set", 6, "CONFIG_MPTCP=y"),
+        ("CONFIG_MPTCP=y", "CONFIG_MPTCP=m", 6, "CONFIG_MPTCP=y"),
+        ('CONFIG_CON_CHAN="null"', 'CONFIG_CON_CHAN="xterm"', 3, "CONFIG_CON_CHAN"),
+        ("# CONFIG_HW_RANDOM is not set", "CONFIG_HW_RANDOM=y", 4, "CONFIG_HW_RANDOM is not set"),
+    ],
+)
+def test_a_lost_setting_is_named_with_its_line(fragment: Path, kept: str, now: str, line: int, symbol: str) -> None:
+    with pytest.raises(KernelBuildError) as caught:
+        check_against(fragment, DOTCONFIG.replace(kept, now))
+    assert str(caught.value).startswith(f"{fragment}:{line}: ")
+    assert symbol in str(caught.value)
+
+
+def test_a_symbol_that_must_be_off_may_be_unknown(fragment: Path) -> None:
+    check_against(fragment, DOTCONFIG.replace("# CONFIG_HW_RANDOM is not set\n", ""))
+
+
+@pytest.mark.parametrize("line", ["CONFIG_X", "NET=y", "CONFIG_X =y", "# CONFIG_X is not sett"])
+def test_a_line_that_is_no_setting_is_refused(fragment: Path, line: str) -> None:
+    fragment.write_text(FRAGMENT + line + "\n")
+    with pytest.raises(ConfigError, match=r"uml\.config:7: "):
+        read_fragment(fragment)
+
+
+def test_a_symbol_set_twice_is_refused(fragment: Path) -> None:
+    fragment.write_text(FRAGMENT + "# CONFIG_MPTCP is not set\n")
+    with pytest.raises(ConfigError, match=r"uml\.config:7: .*line 6"):
+        read_fragment(fragment)
+
+
+def test_comments_and_order_do_not_change_the_digest(fragment: Path) -> None:
+    before = digest(read_fragment(fragment))
+    fragment.write_text("# said differently\n" + "\n".join(reversed(FRAGMENT.splitlines())) + "\n")
+    assert digest(read_fragment(fragment)) == before
+    fragment.write_text(FRAGMENT.replace("MPTCP=y", "MPTCP=n"))
+    assert digest(read_fragment(fragment)) != before
+
+
+def test_the_fragment_of_this_repository_has_what_the_lab_needs() -> None:
+    values = {setting.symbol: setting.value for setting in read_fragment(PATCH_FOLDER / "uml.config")}
+    missing = [symbol for symbol in NEEDED_BY_THE_LAB if values.get(symbol) != "y"]
+    assert missing == []
+    assert values["UML_RANDOM"] == values["HW_RANDOM"] == "n"
+    assert "SMP" not in values
