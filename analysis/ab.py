@@ -1,0 +1,120 @@
+"""What ApacheBench 2.3 printed: totals, failures and percentiles of one run of `ab`.
+
+Enters: ab's standard output, whole or ended by SIGINT (ab then still prints its totals). Leaves: `AbResult`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.errors import AnalysisError
+
+_HINT = "ab.stderr.txt beside it may say why"
+_BREAKDOWN = re.compile(r"\(Connect: (\d+), Receive: (\d+), Length: (\d+), Exceptions: (\d+)\)")
+_PERCENTILE = re.compile(r"^\s+(\d+)%\s+(\d+)(?:\s+\(longest request\))?$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Failures:
+    """ab's breakdown of its failure counter, in events (one broken request is usually several of them)."""
+
+    connect: int = 0
+    receive: int = 0
+    length: int = 0
+    exceptions: int = 0
+
+
+@dataclass(frozen=True)
+class AbResult:
+    """The figures of one run of ab, as printed.
+
+    `complete_requests` includes requests that ended early or with an error. `html_bytes` are body bytes,
+    `total_bytes` bodies and headers; both include what broken and unfinished requests had transferred.
+    `requests_per_s` and `transfer_rate_kib_per_s` are None where ab left them out (nothing was complete).
+    """
+
+    concurrency: int
+    document_length_bytes: int
+    time_taken_s: float
+    complete_requests: int
+    reported_failures: int
+    failures: Failures
+    write_errors: int
+    non_2xx_responses: int
+    total_bytes: int
+    html_bytes: int
+    requests_per_s: float | None
+    transfer_rate_kib_per_s: float | None
+    percentiles_ms: Mapping[int, int]
+
+    @property
+    def failed_requests(self) -> int:
+        """Requests that failed, each counted once.
+
+        ab's own "Failed requests" adds up events: a download that is reset counts as Receive, as Length (it is
+        short) and as Exceptions (the poll reported an error) (`read_connection`, `close_connection` and `test` in
+        httpd's support/ab.c). Only a Connect failure stands alone.
+        """
+        other = max(self.failures.receive, self.failures.length, self.failures.exceptions)
+        return max(self.failures.connect + other, 1 if self.reported_failures else 0)
+
+    @property
+    def duration_s(self) -> float:
+        """Time taken, with more digits than the three decimals that ab prints where its own rates give them."""
+        if not self.transfer_rate_kib_per_s:
+            return self.time_taken_s
+        finer = self.total_bytes / 1024 / self.transfer_rate_kib_per_s
+        return finer if abs(finer - self.time_taken_s) <= 0.00051 else self.time_taken_s
+
+    @property
+    def goodput_bps(self) -> float | None:
+        """Body bits per second over the whole run, or None when it took no time."""
+        return self.html_bytes * 8 / self.duration_s if self.duration_s > 0 else None
+
+
+def read_ab(path: Path) -> AbResult:
+    """The result in a file that holds ab's standard output; raises AnalysisError as `parse_ab` does."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise AnalysisError(f"{path}: {error.strerror or error}") from error
+    return parse_ab(text, name=path.name)
+
+
+def parse_ab(text: str, *, name: str = "ab's output") -> AbResult:
+    """The result in ab's standard output; raises AnalysisError when it is empty or has no totals."""
+    if not text.strip():
+        raise AnalysisError(f"{name}: empty: ab printed nothing", hint=_HINT)
+    if "Complete requests:" not in text:
+        raise AnalysisError(f"{name}: no totals: ab ended before it could print them", hint=_HINT)
+    breakdown = _BREAKDOWN.search(text)
+    return AbResult(
+        concurrency=int(_number(text, "Concurrency Level", name)),
+        document_length_bytes=int(_number(text, "Document Length", name)),
+        time_taken_s=_number(text, "Time taken for tests", name),
+        complete_requests=int(_number(text, "Complete requests", name)),
+        reported_failures=int(_number(text, "Failed requests", name)),
+        failures=Failures(*map(int, breakdown.groups())) if breakdown else Failures(),
+        write_errors=int(_optional(text, "Write errors") or 0),
+        non_2xx_responses=int(_optional(text, "Non-2xx responses") or 0),
+        total_bytes=int(_number(text, "Total transferred", name)),
+        html_bytes=int(_number(text, "HTML transferred", name)),
+        requests_per_s=_optional(text, "Requests per second"),
+        transfer_rate_kib_per_s=_optional(text, "Transfer rate"),
+        percentiles_ms={int(share): int(time_ms) for share, time_ms in _PERCENTILE.findall(text)},
+    )
+
+
+def _optional(text: str, label: str) -> float | None:
+    found = re.search(rf"^{re.escape(label)}:\s+([0-9.]+)", text, re.MULTILINE)
+    return float(found.group(1)) if found else None
+
+
+def _number(text: str, label: str, name: str) -> float:
+    value = _optional(text, label)
+    if value is None:
+        raise AnalysisError(f"{name}: the line {label!r} is missing: the output is cut", hint=_HINT)
+    return value

@@ -1,0 +1,95 @@
+"""The figures of a run: one PNG and one PDF each, drawn from the summaries alone.
+
+Invalid points are never drawn like valid ones: they are hollow, joined to no curve, and the figure says so.
+The same summaries give the same bytes: no date is written, and the global state of pyplot is not used.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable, Sequence
+from itertools import count, groupby
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from analysis import style
+from analysis.errors import AnalysisError
+from analysis.page_size_figure import draw_page_size
+from analysis.results import PointSummary
+from analysis.table import figure_order, group_title
+from analysis.timeline_figure import draw_timeline
+
+INVALID_NOTE = "hollow: invalid, see summary"
+
+_PAINTERS: dict[str, Callable[[Figure, Sequence[PointSummary]], bool]] = {
+    "page-size": draw_page_size,
+    "timeline": draw_timeline,
+}
+
+
+def draw_figures(run_dir: Path, points: Sequence[PointSummary]) -> list[Path]:
+    """Draw every figure that has something to show into `figures/` of the run directory; returns the files.
+
+    Raises AnalysisError when the directory cannot be written.
+    """
+    directory = run_dir / "figures"
+    paths: list[Path] = []
+    try:
+        for name, title, members in figure_groups(points):
+            figure = draw_figure(title, members)
+            if figure is None:
+                continue
+            directory.mkdir(exist_ok=True)
+            paths += _save(figure, directory, name)
+    except OSError as error:
+        raise AnalysisError(f"{directory}: {error.strerror or error}") from error
+    return paths
+
+
+def figure_groups(points: Sequence[PointSummary]) -> list[tuple[str, str, list[PointSummary]]]:
+    """The points of each figure with its file name (without suffix) and its title, in the figures' order."""
+    drawable = [point for point in points if point.plot in _PAINTERS]
+    ordered = sorted(drawable, key=lambda p: (*figure_order(p.figure, p.experiment), p.plot))
+    groups: list[tuple[str, str, list[PointSummary]]] = []
+    taken: set[str] = set()
+    for _, members in groupby(ordered, key=lambda p: (*figure_order(p.figure, p.experiment), p.plot)):
+        group = list(members)
+        name = base = _file_name(group[0])
+        for number in count(2):
+            if name not in taken:
+                break
+            name = f"{base}-{number}"
+        taken.add(name)
+        groups.append((name, group_title(group), group))
+    return groups
+
+
+def draw_figure(title: str, points: Sequence[PointSummary]) -> Figure | None:
+    """One figure of points with the same `plot`, or None when none of them has a figure to show."""
+    with mpl.rc_context(dict(style.RC)):
+        figure = Figure(figsize=(6.4, 6.0), layout="constrained")
+        FigureCanvasAgg(figure)
+        if not _PAINTERS[points[0].plot](figure, points):
+            return None
+        figure.suptitle(textwrap.fill(title, 72), fontsize=11)
+        if any(not point.valid for point in points):
+            figure.axes[0].set_title(INVALID_NOTE, loc="right", fontsize=8.5, color=style.NOTE_COLOUR)
+        return figure
+
+
+def _save(figure: Figure, directory: Path, name: str) -> list[Path]:
+    png, pdf = directory / f"{name}.png", directory / f"{name}.pdf"
+    with mpl.rc_context(dict(style.RC)):
+        figure.savefig(png, dpi=style.PNG_DPI, metadata={"Software": None})
+        figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    return [png, pdf]
+
+
+def _file_name(point: PointSummary) -> str:
+    if point.figure.isdecimal():
+        return f"fig{int(point.figure):02d}"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", point.figure or point.experiment).strip("-.") or "figure"

@@ -1,0 +1,215 @@
+"""The raw directory of one experiment point: its JSON files as typed data.
+
+Enters: what the agent inside the lab and the runner wrote. Leaves: frozen dataclasses. Anything missing or
+malformed is one AnalysisError that names the file and the key.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from analysis.errors import AnalysisError
+
+POINT_VERSION = 1
+
+_T = TypeVar("_T", int, float, str, "dict[str, Any]", "list[Any]")
+
+
+@dataclass(frozen=True)
+class Point:
+    """What was to be measured (`point.json`); each name in `parameters` ends in its unit."""
+
+    id: str
+    experiment: str
+    figure: str
+    title: str
+    plot: str
+    scenario: str
+    protocol: str
+    object_bytes: int
+    seed: int
+    clock: str
+    parameters: Mapping[str, object]
+    wire_limit_bps: float | None
+
+    def number(self, parameter: str) -> float | None:
+        """A parameter as a number, or None where the point does not have it."""
+        value = self.parameters.get(parameter)
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the run of the point ended (`outcome.json`); seconds, None where they are unknown."""
+
+    ok: bool
+    error: str
+    wall_s: float | None
+    virtual_s: float | None
+    kernel_warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened `t` seconds after the workload's start (`events.jsonl`)."""
+
+    t: float
+    event: str
+    server: str = ""
+    epoch_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Who is who in the captures (`addresses.json`); IPv4 addresses as integers.
+
+    `service` is the VIP or the anycast address, `unique` each server's own: what a client receives from there
+    went past the director.
+    """
+
+    client: tuple[int, ...]
+    service: int
+    service_port: int
+    unique: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class CaptureFile:
+    """One capture of a client interface and what tcpdump said about it (`captures.json`)."""
+
+    interface: str
+    file: str
+    captured: int
+    dropped: int
+
+
+def read_point(directory: Path) -> Point:
+    """The point of a raw directory; raises AnalysisError, also for a version that is not this one."""
+    raw, name = _load(directory / "point.json", dict)
+    if raw.get("version") != POINT_VERSION:
+        raise AnalysisError(f"{name}: version {raw.get('version')!r}, but this toolkit reads version {POINT_VERSION}")
+    limit = raw.get("wire_limit_bps")
+    return Point(
+        id=_get(raw, "id", str, name),
+        experiment=_get(raw, "experiment", str, name),
+        figure=_get(raw, "figure", str, name),
+        title=_get(raw, "title", str, name),
+        plot=_get(raw, "plot", str, name),
+        scenario=_get(raw, "scenario", str, name),
+        protocol=_get(raw, "protocol", str, name),
+        object_bytes=_get(raw, "object_bytes", int, name),
+        seed=_get(raw, "seed", int, name),
+        clock=_get(raw, "clock", str, name),
+        parameters=_get(raw, "parameters", dict, name),
+        wire_limit_bps=None if limit is None else _get(raw, "wire_limit_bps", float, name),
+    )
+
+
+def read_outcome(directory: Path) -> Outcome:
+    """How the point ended; raises AnalysisError."""
+    raw, name = _load(directory / "outcome.json", dict)
+    return Outcome(
+        ok=_get(raw, "status", str, name) == "ok",
+        error=str(raw.get("error") or ""),
+        wall_s=None if raw.get("wall_s") is None else _get(raw, "wall_s", float, name),
+        virtual_s=None if raw.get("virtual_s") is None else _get(raw, "virtual_s", float, name),
+        kernel_warnings=tuple(str(line) for line in raw.get("kernel_warnings") or ()),
+    )
+
+
+def read_events(directory: Path) -> tuple[Event, ...]:
+    """The events in order of time; raises AnalysisError with the line of a malformed one."""
+    path = directory / "events.jsonl"
+    events = []
+    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+        if not line.strip():
+            continue
+        name = f"{path.name}:{number}"
+        raw = _parse(line, name)
+        if not isinstance(raw, dict):
+            raise AnalysisError(f"{name}: not a JSON object")
+        epoch_s = None if raw.get("epoch_s") is None else _get(raw, "epoch_s", float, name)
+        t_s = _get(raw, "t", float, name)
+        events.append(Event(t_s, _get(raw, "event", str, name), str(raw.get("server") or ""), epoch_s))
+    return tuple(sorted(events, key=lambda event: event.t))
+
+
+def read_addresses(directory: Path) -> Addresses:
+    """The addresses of the client, the service and the servers; raises AnalysisError."""
+    raw, name = _load(directory / "addresses.json", dict)
+    service = _get(raw, "service", dict, name)
+    servers = _get(raw, "servers", dict, name)
+    return Addresses(
+        client=tuple(_address(text, name) for text in _get(raw, "client", list, name)),
+        service=_address(_get(service, "address", str, name), name),
+        service_port=_get(service, "port", int, name),
+        unique={
+            server: _address(entry["unique"], name)
+            for server, entry in servers.items()
+            if isinstance(entry, dict) and entry.get("unique")
+        },
+    )
+
+
+def read_captures(directory: Path) -> tuple[CaptureFile, ...]:
+    """The list of captures; raises AnalysisError."""
+    raw, name = _load(directory / "captures.json", list)
+    if not all(isinstance(entry, dict) for entry in raw):
+        raise AnalysisError(f"{name}: not a list of objects")
+    return tuple(
+        CaptureFile(
+            _get(entry, "interface", str, name),
+            _get(entry, "file", str, name),
+            _get(entry, "captured", int, name),
+            _get(entry, "dropped", int, name),
+        )
+        for entry in raw
+    )
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise AnalysisError(f"{path.name}: {reason}") from error
+
+
+def _parse(text: str, name: str) -> object:
+    try:
+        value: object = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise AnalysisError(f"{name}: not JSON: {error.msg}") from error
+    return value
+
+
+def _load(path: Path, kind: type[_T]) -> tuple[_T, str]:
+    value = _parse(_read_text(path), path.name)
+    if not isinstance(value, kind):
+        raise AnalysisError(f"{path.name}: not a JSON {'object' if kind is dict else 'list'}")
+    return value, path.name
+
+
+def _get(raw: Mapping[str, object], key: str, kind: type[_T], name: str) -> _T:
+    value = raw.get(key)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        what = "missing" if key not in raw else f"{value!r}, not of type {kind.__name__}"
+        raise AnalysisError(f"{name}: {key!r} is {what}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise AnalysisError(f"{name}: {key!r} is not a finite number")
+    return value
+
+
+def _address(text: object, name: str) -> int:
+    try:
+        return int(ipaddress.IPv4Address(str(text)))
+    except ipaddress.AddressValueError as error:
+        raise AnalysisError(f"{name}: {text!r} is not an IPv4 address") from error

@@ -1,0 +1,133 @@
+"""`PointSummary`, the figures of one point, and `summary.json`, the list of them (documented in README.md)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from analysis.errors import AnalysisError
+
+SUMMARY_VERSION = 1
+SUMMARY_FILE = "summary.json"
+
+
+@dataclass(frozen=True)
+class Churn:
+    """A server removed or added, `t` seconds after the workload's start."""
+
+    t: float
+    event: str
+    server: str
+
+
+@dataclass(frozen=True)
+class SecondBySecond:
+    """Anycast points: one value per whole second of the workload, and the churn in it."""
+
+    utilisation_bps: tuple[int, ...]
+    resets: tuple[int, ...]
+    resets_received: tuple[int, ...]
+    churn: tuple[Churn, ...]
+
+
+@dataclass(frozen=True)
+class FailedRequests:
+    """ab's failure counters as printed; they count events, several for one broken request."""
+
+    reported: int
+    connect: int
+    receive: int
+    length: int
+    exceptions: int
+
+
+@dataclass(frozen=True)
+class PointSummary:
+    """The figures of one point; None is a figure that could not be had. README.md has the meaning of each."""
+
+    id: str
+    experiment: str = ""
+    figure: str = ""
+    title: str = ""
+    plot: str = ""
+    scenario: str = ""
+    protocol: str = ""
+    clock: str = ""
+    object_bytes: int = 0
+    seed: int = 0
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    goodput_bps: float | None = None
+    wire_limit_bps: float | None = None
+    requests_per_s: float | None = None
+    complete_requests: int | None = None
+    failed_requests: int | None = None
+    ab_failures: FailedRequests | None = None
+    connections: int | None = None
+    joined: int | None = None
+    director_bypass_share: float | None = None
+    resets: int | None = None
+    resets_received: int | None = None
+    virtual_s: float | None = None
+    wall_s: float | None = None
+    valid: bool = False
+    invalid_reasons: tuple[str, ...] = ()
+    per_second: SecondBySecond | None = None
+
+
+def write_json(run_dir: Path, points: Sequence[PointSummary]) -> Path:
+    """Write `summary.json` in a run directory, whole or not at all; raises AnalysisError where it cannot."""
+    document = {"version": SUMMARY_VERSION, "points": [dataclasses.asdict(point) for point in points]}
+    path = run_dir / SUMMARY_FILE
+    replace_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
+    return path
+
+
+def read_summary(run_dir: Path) -> list[PointSummary]:
+    """The points of a run's `summary.json`; raises AnalysisError also for one of another version."""
+    path = run_dir / SUMMARY_FILE
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise AnalysisError(f"{path}: {error.strerror}", hint="analyse the run first") from error
+    except ValueError as error:
+        raise AnalysisError(f"{path}: not JSON: {error}") from error
+    version = document.get("version") if isinstance(document, dict) else None
+    if version != SUMMARY_VERSION:
+        raise AnalysisError(f"{path}: version {version!r}, but this toolkit reads version {SUMMARY_VERSION}")
+    try:
+        return [_point(raw) for raw in document["points"]]
+    except (KeyError, TypeError) as error:
+        raise AnalysisError(f"{path}: not a summary: {error}") from error
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a text file by way of a temporary one, so that no reader sees half of it; raises AnalysisError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise AnalysisError(f"{path}: {error.strerror or error}") from error
+
+
+def _point(raw: dict[str, object]) -> PointSummary:
+    fields = dict(raw)
+    series = fields.get("per_second")
+    if isinstance(series, dict):
+        fields["per_second"] = SecondBySecond(
+            utilisation_bps=tuple(series["utilisation_bps"]),
+            resets=tuple(series["resets"]),
+            resets_received=tuple(series["resets_received"]),
+            churn=tuple(Churn(**event) for event in series["churn"]),
+        )
+    failures = fields.get("ab_failures")
+    if isinstance(failures, dict):
+        fields["ab_failures"] = FailedRequests(**failures)
+    reasons = fields.get("invalid_reasons")
+    fields["invalid_reasons"] = tuple(str(reason) for reason in reasons) if isinstance(reasons, list) else ()
+    return PointSummary(**fields)  # type: ignore[arg-type]

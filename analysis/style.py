@@ -1,0 +1,71 @@
+"""One look for every figure: sizes, fonts, and a line, marker and colour per curve.
+
+The colours are Okabe and Ito's, which colour-blind people can tell apart; marker, line style and brightness
+differ as well, so a figure printed in grey stays readable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+PNG_DPI = 150
+
+RC: Mapping[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.titlesize": 10.0,
+    "axes.labelsize": 9.0,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#d9d9d9",
+    "grid.linewidth": 0.6,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.direction": "out",
+    "ytick.direction": "out",
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5.5,
+    "errorbar.capsize": 2.5,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "pdf.fonttype": 42,
+}
+"""Matplotlib settings of every figure; Type 42 keeps the text of a PDF selectable."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How one curve is drawn."""
+
+    colour: str
+    marker: str
+    line: str
+
+
+_CURVES = {
+    ("tcp", "virtual"): Curve("#0072B2", "o", "-"),
+    ("mptcp", "virtual"): Curve("#D55E00", "s", "--"),
+    ("tcp", "real"): Curve("#56B4E9", "^", "-."),
+    ("mptcp", "real"): Curve("#E69F00", "D", ":"),
+}
+_OTHER = Curve("#555555", "v", "-")
+
+LIMIT_COLOUR = "#444444"
+NOTE_COLOUR = "#B00020"
+REMOVAL_SHADE = "#ececec"
+REMOVAL_COLOUR = "#CC3311"
+ADDITION_COLOUR = "#117744"
+RECEIVED_COLOUR = "#333333"
+SENT_COLOUR = "#F3D58B"
+
+
+def curve(protocol: str, clock: str) -> Curve:
+    """The look of a protocol's curve in a clock."""
+    return _CURVES.get((protocol, clock), _OTHER)

@@ -1,0 +1,225 @@
+"""From the raw directories of a run to its summary: one `PointSummary` per point, `summary.json`, `summary.txt`.
+
+A point that cannot be analysed becomes an invalid summary that says why; it never stops the others.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from analysis import validity
+from analysis.ab import AbResult, read_ab
+from analysis.connections import Traffic, sort_out
+from analysis.errors import AnalysisError
+from analysis.pcap import Packets, merge, read_pcap
+from analysis.point import (
+    Event,
+    Point,
+    read_addresses,
+    read_captures,
+    read_events,
+    read_outcome,
+    read_point,
+)
+from analysis.results import (
+    Churn,
+    FailedRequests,
+    PointSummary,
+    SecondBySecond,
+    read_summary,
+    replace_text,
+    write_json,
+)
+from analysis.series import Window, churn, per_second, resets_within, workload_window
+from analysis.table import render_table
+
+__all__ = ["PointSummary", "analyse_point", "analyse_run", "read_summary", "render_table", "write_summary"]
+
+RUN_VERSION = 1
+
+_T = TypeVar("_T")
+
+
+def analyse_point(point_dir: Path) -> PointSummary:
+    """The summary of one raw directory; what is wrong with it is in `invalid_reasons`, never an exception."""
+    try:
+        point = read_point(point_dir)
+    except AnalysisError as error:
+        return PointSummary(id=point_dir.name, invalid_reasons=(str(error),))
+    summary = _of_point(point)
+    try:
+        return _analyse(point_dir, point, summary)
+    # A fault of this room in one point must not cost the user the other points of a long run.
+    except Exception as error:
+        return replace(summary, invalid_reasons=(f"the analysis failed: {type(error).__name__}: {error}",))
+
+
+def analyse_run(run_dir: Path, jobs: int = 1) -> list[PointSummary]:
+    """The summaries of a run's points in the order of its manifest, at most `jobs` at a time.
+
+    With `jobs` 1 everything happens in this process. Raises AnalysisError when `run_dir` is no run directory.
+    """
+    directories = point_directories(run_dir)
+    if jobs <= 1 or len(directories) <= 1:
+        return [analyse_point(directory) for directory in directories]
+    context = multiprocessing.get_context("spawn")  # the caller may have threads, which fork does not survive
+    with ProcessPoolExecutor(min(jobs, len(directories)), context, initializer=_leave_interrupts_alone) as pool:
+        futures = [(directory, pool.submit(analyse_point, directory)) for directory in directories]
+        try:
+            return [_result(directory, future) for directory, future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def write_summary(run_dir: Path, points: Sequence[PointSummary]) -> tuple[Path, Path]:
+    """Write `summary.json` and `summary.txt` in the run directory, each whole or not at all; raises AnalysisError."""
+    table = run_dir / "summary.txt"
+    replace_text(table, render_table(points))
+    return write_json(run_dir, points), table
+
+
+def point_directories(run_dir: Path) -> list[Path]:
+    """The finished points' directories, first as the manifest lists them, then the others by name.
+
+    Raises AnalysisError when there is no such directory, or its manifest is of another version.
+    """
+    root = run_dir / "points"
+    if not root.is_dir():
+        raise AnalysisError(f"{run_dir}: not a run directory: it has no 'points'")
+    order: list[object] = []
+    manifest = run_dir / "run.json"
+    if manifest.exists():
+        try:
+            raw = json.loads(manifest.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise AnalysisError(f"{manifest}: cannot be read: {error}") from error
+        version = raw.get("version") if isinstance(raw, dict) else None
+        if version != RUN_VERSION:
+            raise AnalysisError(f"{manifest}: version {version!r}, but this toolkit reads version {RUN_VERSION}")
+        listed = raw.get("points")
+        order = listed if isinstance(listed, list) else []
+    found = {entry.name: entry for entry in sorted(root.iterdir()) if entry.is_dir() and entry.name[0] != "."}
+    first = [found.pop(name) for name in order if isinstance(name, str) and name in found]
+    return [*first, *found.values()]
+
+
+def _leave_interrupts_alone() -> None:
+    # Ctrl-C reaches the whole process group; the parent alone decides what follows from it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _result(directory: Path, future: Future[PointSummary]) -> PointSummary:
+    try:
+        return future.result()
+    except Exception as error:  # for example BrokenProcessPool: the worker was killed for lack of memory
+        reason = f"the analysis failed: {type(error).__name__}: {error}"
+        return PointSummary(id=directory.name, invalid_reasons=(reason,))
+
+
+def _of_point(point: Point) -> PointSummary:
+    return PointSummary(
+        id=point.id,
+        experiment=point.experiment,
+        figure=point.figure,
+        title=point.title,
+        plot=point.plot,
+        scenario=point.scenario,
+        protocol=point.protocol,
+        clock=point.clock,
+        object_bytes=point.object_bytes,
+        seed=point.seed,
+        parameters=point.parameters,
+        wire_limit_bps=point.wire_limit_bps,
+    )
+
+
+def _analyse(directory: Path, point: Point, summary: PointSummary) -> PointSummary:
+    unreadable: list[str] = []
+
+    def attempt(read: Callable[[], _T]) -> _T | None:
+        try:
+            return read()
+        except AnalysisError as error:
+            unreadable.append(str(error))
+            return None
+
+    outcome = attempt(partial(read_outcome, directory))
+    events = attempt(partial(read_events, directory))
+    window = None if events is None else attempt(partial(workload_window, events, point.number("duration_s")))
+    ab = attempt(partial(read_ab, directory / "ab.txt"))
+    addresses = attempt(partial(read_addresses, directory))
+    files = attempt(partial(read_captures, directory))
+
+    captures: list[validity.Capture] | None = None
+    packets: Packets | None = None
+    if files is not None:
+        decoded = [(file, attempt(partial(read_pcap, directory / Path(file.file).name))) for file in files]
+        readable = [(file, found) for file, found in decoded if found is not None]
+        captures = [validity.Capture(file, found.records, found.warnings) for file, found in readable]
+        if readable and len(readable) == len(files):
+            packets = merge([found for _, found in readable])
+        elif files and not readable:
+            captures = None  # each of them has given its reason already
+    traffic = sort_out(packets, addresses) if packets is not None and addresses is not None else None
+
+    evidence = validity.Evidence(point, outcome, window, ab, captures, traffic)
+    found_wrong = [*unreadable, *validity.reasons(evidence)]
+    if outcome is not None:
+        summary = replace(summary, virtual_s=outcome.virtual_s, wall_s=outcome.wall_s)
+    if ab is not None:
+        summary = _with_ab(summary, ab)
+    if packets is not None and traffic is not None:
+        summary = _with_traffic(summary, packets, traffic, window, events or ())
+    return replace(summary, valid=not found_wrong, invalid_reasons=tuple(found_wrong))
+
+
+def _with_ab(summary: PointSummary, ab: AbResult) -> PointSummary:
+    parts = ab.failures
+    return replace(
+        summary,
+        # An unfinished download is in no total that means something, so the anycast figure is the link's.
+        goodput_bps=None if summary.scenario == "anycast" else ab.goodput_bps,
+        requests_per_s=ab.complete_requests / ab.duration_s if ab.duration_s > 0 else None,
+        complete_requests=ab.complete_requests,
+        failed_requests=ab.failed_requests,
+        ab_failures=FailedRequests(ab.reported_failures, parts.connect, parts.receive, parts.length, parts.exceptions),
+    )
+
+
+def _with_traffic(
+    summary: PointSummary, packets: Packets, traffic: Traffic, window: Window | None, events: Sequence[Event]
+) -> PointSummary:
+    is_mptcp = summary.protocol == "mptcp"
+    summary = replace(
+        summary,
+        connections=traffic.mptcp_connections if is_mptcp else traffic.opened,
+        joined=traffic.joined if is_mptcp else 0,
+        director_bypass_share=traffic.director_bypass_share,
+    )
+    if window is None:
+        return summary
+    seen, received = resets_within(packets, traffic, window)
+    summary = replace(summary, resets=seen, resets_received=received)
+    if summary.scenario != "anycast":
+        return summary
+    series = per_second(packets, traffic, window)
+    bits = series.utilisation_bps
+    return replace(
+        summary,
+        goodput_bps=sum(bits) / len(bits) if bits else None,
+        per_second=SecondBySecond(
+            bits,
+            series.resets,
+            series.resets_received,
+            tuple(Churn(event.t, event.event, event.server) for event in churn(events)),
+        ),
+    )

@@ -1,0 +1,114 @@
+"""The sanity rules: why a point's figures must not be taken at face value (design invariant 7).
+
+Enters: what was read of one point, with None for what could not be read. Leaves: the reasons why the point is
+invalid, one line each; none for a valid one. A point whose files cannot be read is invalid by the errors that
+reading them raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from analysis.ab import AbResult
+from analysis.connections import Traffic
+from analysis.point import CaptureFile, Outcome, Point
+from analysis.series import Window
+
+MUST_JOIN_BYTES = 1_000_000
+"""An MPTCP connection that moves this much lasts long enough to have got its second subflow."""
+
+
+@dataclass(frozen=True)
+class Capture:
+    """One capture: what tcpdump said of it, and what was found in it."""
+
+    file: CaptureFile
+    records: int
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything the rules look at; None stands for what could not be read."""
+
+    point: Point
+    outcome: Outcome | None
+    window: Window | None
+    ab: AbResult | None
+    captures: Sequence[Capture] | None
+    traffic: Traffic | None
+
+
+def reasons(evidence: Evidence) -> list[str]:
+    """Why the point is invalid, in the order of the rules; empty for a valid point."""
+    return [
+        *_run(evidence),
+        *_captures(evidence.captures),
+        *_workload(evidence),
+        *_paths(evidence),
+    ]
+
+
+def _run(evidence: Evidence) -> Iterator[str]:
+    outcome = evidence.outcome
+    if outcome is None:
+        return
+    if not outcome.ok:
+        yield f"the run failed: {outcome.error or 'no reason given'}"
+    if outcome.kernel_warnings:
+        first, more = outcome.kernel_warnings[0].strip(), len(outcome.kernel_warnings) - 1
+        yield f"kernel warning in the log: {first}" + (f" (and {more} more)" if more else "")
+
+
+def _captures(captures: Sequence[Capture] | None) -> Iterator[str]:
+    if captures is None:
+        return
+    if not captures:
+        yield "no capture was taken"
+    for capture in captures:
+        if capture.file.dropped > 0:
+            yield f"capture drops: {capture.file.dropped} packets on {capture.file.interface}"
+        yield from (f"capture is not whole: {warning}" for warning in capture.warnings)
+        if not capture.warnings and capture.records < capture.file.captured:
+            missing = capture.file.captured - capture.records
+            yield f"capture is not whole: {capture.file.file}: {missing} of {capture.file.captured} packets are missing"
+
+
+def _workload(evidence: Evidence) -> Iterator[str]:
+    point, ab, window = evidence.point, evidence.ab, evidence.window
+    planned_s = point.number("duration_s")
+    if window is not None and not window.ended:
+        yield "the workload's end is not in events.jsonl"
+    elif window is not None and planned_s is not None and window.duration_s < planned_s - 1:
+        yield f"the workload ended after {window.duration_s:.1f} of {planned_s:g} s"
+    if ab is None:
+        return
+    if ab.complete_requests > ab.failed_requests and ab.document_length_bytes != point.object_bytes:
+        yield f"document length: {ab.document_length_bytes} bytes, but the object has {point.object_bytes}"
+    if ab.non_2xx_responses:
+        yield f"responses other than 2xx: {ab.non_2xx_responses}"
+    if point.scenario != "load-balancer":
+        return
+    if ab.failed_requests:
+        yield f"failed requests: {ab.failed_requests} of {ab.complete_requests}"
+    requests = point.number("requests")
+    if requests is not None and ab.complete_requests != requests:
+        yield f"requests: {ab.complete_requests} of {requests:g} complete"
+
+
+def _paths(evidence: Evidence) -> Iterator[str]:
+    traffic, protocol = evidence.traffic, evidence.point.protocol
+    if traffic is None:
+        return
+    if not traffic.opened:
+        yield "no connection to the service address in the captures"
+        return
+    if traffic.bytes_unlisted:
+        yield f"wrong path: {traffic.bytes_unlisted} bytes from addresses that the point does not have"
+    if protocol == "tcp" and traffic.bytes_past_director:
+        yield f"wrong path: {traffic.bytes_past_director} bytes past the director in a TCP point"
+    if protocol == "mptcp" and traffic.fallen_back:
+        yield f"fell back to TCP: {traffic.fallen_back} of {traffic.opened} connections"
+    if protocol == "mptcp" and (alone := traffic.never_joined(MUST_JOIN_BYTES)):
+        yield f"joins missing: {alone} of {traffic.mptcp_connections}"
