@@ -1,0 +1,163 @@
+"""A configuration put together from layers: a file, one of its profiles, and `--set` options.
+
+Each key path remembers which layer it came from, so that whatever turns out to be wrong with
+the whole can be reported where it was written: `file:line`, or the option. Layers are plain
+TOML values; what they mean is the schema's business.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from experiments.toml_source import KeyPath, TomlSource
+from testbed.errors import ConfigError, TestbedError, UsageError
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a key was written: a line of the file, inside the table `prefix`, or a `--set` option."""
+
+    line: int
+    prefix: tuple[str, ...] = ()
+    option: str = ""
+
+
+@dataclass(frozen=True)
+class Option:
+    """`KEY=VALUE` of the command line: the key's path and the value as TOML would read it."""
+
+    text: str
+    path: tuple[str, ...]
+    value: object
+
+
+@dataclass(frozen=True)
+class Document:
+    """The merged values, the origin of every key path, and the options that were applied."""
+
+    path: Path
+    data: Mapping[str, object]
+    origins: Mapping[KeyPath, Origin]
+    options: tuple[str, ...] = field(default=())
+
+    def origin(self, path: KeyPath) -> Origin:
+        """Where `path` was written, or the closest table around it that was (the file's line 1 at worst)."""
+        for length in range(len(path), 0, -1):
+            found = self.origins.get(path[:length])
+            if found is not None:
+                return found
+        return Origin(1)
+
+    def value(self, path: KeyPath) -> object:
+        """The value at `path`, or None if there is none."""
+        value: object = self.data
+        for part in path:
+            value = value.get(part) if isinstance(value, Mapping) else None
+        return value
+
+    def error(self, path: KeyPath, what: str, *, hint: str = "") -> TestbedError:
+        """The error to raise for what is wrong at `path`: a ConfigError or, for an option, a UsageError."""
+        origin = self.origin(path)
+        if origin.option:
+            return UsageError(f"--set {origin.option}: {what}", hint=hint)
+        if self.options:
+            # The file was right before the options came, so one of them is the cause.
+            options = ", ".join(f"--set {text}" for text in self.options)
+            return UsageError(f"{options}: {what} ({self.path}:{origin.line})", hint=hint)
+        return ConfigError(self.path, origin.line, what, hint=hint)
+
+    def without(self, key: str) -> Document:
+        """The document without one of its top-level keys."""
+        return replace(
+            self,
+            data={name: value for name, value in self.data.items() if name != key},
+            origins={path: origin for path, origin in self.origins.items() if path[0] != key},
+        )
+
+    def with_profile(self, values: Mapping[str, object], profile: Document) -> Document:
+        """This document, overridden by the `values` of a profile whose origins are those of `profile`."""
+        return self._overlaid(values, profile.origins)
+
+    def with_option(self, option: Option) -> Document:
+        """This document, overridden by one `--set`."""
+        value: object = option.value
+        for part in reversed(option.path):
+            value = {part: value}
+        assert isinstance(value, Mapping)
+        origin = Origin(1, (), option.text)
+        origins: dict[KeyPath, Origin] = {option.path[:end]: origin for end in range(1, len(option.path) + 1)}
+        changed = self._overlaid(value, origins)
+        return replace(changed, options=(*self.options, option.text))
+
+    def _overlaid(self, values: Mapping[str, object], origins: Mapping[KeyPath, Origin]) -> Document:
+        merged_origins = dict(self.origins)
+        data = _merge(self.data, values, (), merged_origins, origins)
+        return replace(self, data=data, origins=merged_origins)
+
+
+def from_source(source: TomlSource) -> Document:
+    """The whole file as a document of one layer."""
+    origins = {path: Origin(line) for path, line in source.lines.items()}
+    return Document(source.path, source.data, origins)
+
+
+def table_of(document: Document, *prefix: str) -> Document:
+    """The table at `prefix` as a document of its own, whose origins remember the prefix."""
+    values = document.value(prefix)
+    if not isinstance(values, Mapping):
+        raise document.error(prefix, f"{'.'.join(prefix)} must be a table")
+    depth = len(prefix)
+    origins = {
+        path[depth:]: Origin(origin.line, prefix)
+        for path, origin in document.origins.items()
+        if path[:depth] == prefix and len(path) > depth
+    }
+    return Document(document.path, values, origins)
+
+
+def parse_option(text: str) -> Option:
+    """Parse `KEY=VALUE`: a dotted key, and a value in TOML or, if it is none, a plain text.
+
+    Below `sysctl` the rest of the key is one name, since names of sysctls have dots themselves.
+    Raises UsageError if there is no key or no `=`.
+    """
+    key, equals, raw = text.partition("=")
+    parts = tuple(part.strip() for part in key.split("."))
+    if not equals or not all(parts):
+        raise UsageError(f"--set {text}: not of the form KEY=VALUE", hint="for example --set workload.concurrency=20")
+    if parts[0] == "sysctl" and len(parts) > 2:
+        parts = ("sysctl", ".".join(parts[1:]).strip("\"'"))
+    return Option(text, parts, _option_value(raw.strip()))
+
+
+def _option_value(raw: str) -> object:
+    try:
+        parsed = tomllib.loads(f"value = {raw}")
+    except tomllib.TOMLDecodeError:
+        return raw
+    # A text with a line break can smuggle in a second key: then it is not one value.
+    return parsed["value"] if len(parsed) == 1 else raw
+
+
+def _merge(
+    below: Mapping[str, object],
+    above: Mapping[str, object],
+    path: KeyPath,
+    origins: dict[KeyPath, Origin],
+    above_origins: Mapping[KeyPath, Origin],
+) -> dict[str, object]:
+    merged = dict(below)
+    for key, value in above.items():
+        here = (*path, key)
+        present = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(present, Mapping):
+            merged[key] = _merge(present, value, here, origins, above_origins)
+            continue
+        merged[key] = value
+        for known in [known for known in origins if known[: len(here)] == here]:
+            del origins[known]
+        origins.update({known: origin for known, origin in above_origins.items() if known[: len(here)] == here})
+    return merged

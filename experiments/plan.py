@@ -1,0 +1,180 @@
+"""From the name of an experiment to its list of points.
+
+In: a figure's number, an experiment's name or a file, a profile, seeds and `--set` overrides. Out:
+points, each with all the numbers that the agent needs inside a lab. Nothing is run here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.cost import estimate, transfer_s, virtual_limit_s, wall_limit_s
+from experiments.point import Point
+from experiments.profiles import DEFAULT_PROFILE, AnySettings, Experiment, load
+from experiments.schema import AnycastSettings, Link, LoadBalancerSettings, Protocol, Settings
+from testbed.errors import UsageError
+from testbed.wire import mptcp_wire_limit_bps, tcp_wire_limit_bps
+
+__all__ = [
+    "DEFAULT_PROFILE",
+    "Experiment",
+    "Point",
+    "available",
+    "estimate",
+    "find",
+    "load",
+    "plan",
+    "transfer_s",
+    "virtual_limit_s",
+    "wall_limit_s",
+]
+
+SHIPPED = Path(__file__).parent
+
+_FIGURE = re.compile(r"^(?:fig(?:ure)?)?[\s.-]*0*(\d+)$", re.IGNORECASE)
+
+
+def available() -> list[str]:
+    """The names of the experiments that come with the toolkit, in order."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def find(name: str) -> Path:
+    """The file of an experiment given as `7`, `fig7`, `fig07`, `fig07.toml` or as a path.
+
+    A file of that name in the current directory comes first. Raises UsageError with the nearest name.
+    """
+    path = Path(name)
+    if path.suffix == ".toml" and path.is_file():
+        return path
+    if len(path.parts) > 1:
+        raise UsageError(f"no experiment file {name}")
+    stem = path.stem if path.suffix == ".toml" else name
+    figure = _FIGURE.match(stem)
+    wanted = f"fig{int(figure.group(1)):02}" if figure else stem
+    if wanted in available():
+        return SHIPPED / f"{wanted}.toml"
+    every = f"the experiments are: {', '.join(available())}"
+    close = difflib.get_close_matches(wanted, available(), n=1)
+    hint = f"did you mean {close[0]!r}?; {every}" if close else every
+    raise UsageError(f"no experiment {name!r}", hint=hint)
+
+
+def plan(
+    experiment: Experiment,
+    profile: str = DEFAULT_PROFILE,
+    seeds: Sequence[int] = (1,),
+    overrides: Sequence[str] = (),
+) -> list[Point]:
+    """The points of an experiment, ordered by seed, clock, protocol and object size.
+
+    The seed comes first so that a run which is interrupted has whole figures. Raises UsageError
+    for a profile or an override that does not exist or cannot be, and for a bad list of seeds.
+    """
+    if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
+        raise UsageError(f"seeds {list(seeds)}: give at least one, none twice, none below zero")
+    settings = experiment.settings(profile, overrides)
+    return [
+        _point(settings, profile, protocol, clock, object_bytes, seed)
+        for seed in seeds
+        for clock in settings.clocks
+        for protocol in settings.protocols
+        for object_bytes in _object_sizes(settings)
+    ]
+
+
+def size_label(size_bytes: int) -> str:
+    """An object size for an id, exact and without a blank: `10KB`, `10000KB`, `100MB`, `1500B`."""
+    if size_bytes % 10**6 == 0 and size_bytes > 10**7:
+        return f"{size_bytes // 10**6}MB"
+    return f"{size_bytes // 10**3}KB" if size_bytes % 10**3 == 0 else f"{size_bytes}B"
+
+
+def _object_sizes(settings: AnySettings) -> tuple[int, ...]:
+    if isinstance(settings, LoadBalancerSettings):
+        return settings.workload.sizes_bytes
+    return (settings.workload.size_bytes,)
+
+
+def _point(settings: AnySettings, profile: str, protocol: Protocol, clock: str, object_bytes: int, seed: int) -> Point:
+    real = "-real" if clock == "real" else ""
+    if isinstance(settings, LoadBalancerSettings):
+        parameters = _load_balancer_parameters(settings, object_bytes)
+    else:
+        parameters = _anycast_parameters(settings)
+    parameters |= _common_parameters(settings)
+    return Point.model_validate(
+        {
+            "id": f"{settings.name}-{protocol}-{size_label(object_bytes)}{real}-seed{seed}",
+            "experiment": settings.name,
+            "figure": settings.figure,
+            "title": settings.title,
+            "plot": settings.plot,
+            "scenario": settings.scenario,
+            "protocol": protocol,
+            "object_bytes": object_bytes,
+            "seed": seed,
+            "profile": profile,
+            "clock": clock,
+            "parameters": parameters,
+            "wire_limit_bps": _wire_limit_bps(settings, protocol),
+        }
+    )
+
+
+def _load_balancer_parameters(settings: LoadBalancerSettings, object_bytes: int) -> dict[str, object]:
+    topology, workload = settings.topology, settings.workload
+    return {
+        "requests": workload.requests(object_bytes),
+        "concurrency": workload.concurrency,
+        "servers": topology.servers,
+        **_link_parameters("client_director", topology.client_director),
+        **_link_parameters("direct", topology.direct),
+        **_link_parameters("server", topology.director_server),
+    }
+
+
+def _link_parameters(name: str, link: Link) -> dict[str, object]:
+    return {f"{name}_rate_bps": link.rate_bps, f"{name}_delay_s": link.delay_s, f"{name}_loss": link.loss}
+
+
+def _anycast_parameters(settings: AnycastSettings) -> dict[str, object]:
+    topology, workload, churn = settings.topology, settings.workload, settings.churn
+    return {
+        "concurrency": workload.concurrency,
+        "duration_s": workload.duration_s,
+        "servers": topology.servers,
+        "client_rate_bps": topology.client_rate_bps,
+        "server_rate_bps": topology.server_rate_bps,
+        "cycle_s": churn.cycle_s if churn else 0.0,
+        "up_s": churn.up_s if churn else 0.0,
+        "order": churn.order if churn else "none",
+    }
+
+
+def _common_parameters(settings: Settings) -> dict[str, object]:
+    mptcp = settings.mptcp
+    return {
+        "add_addr_timeout_s": int(mptcp.add_addr_timeout_s),
+        "deny_join": mptcp.deny_join,
+        "initial_backup": mptcp.initial_backup,
+        "subflows": mptcp.subflows,
+        "add_addr_accepted": mptcp.add_addr_accepted,
+        "sysctl": dict(settings.sysctl),
+    }
+
+
+def _wire_limit_bps(settings: AnySettings, protocol: Protocol) -> float:
+    limit = tcp_wire_limit_bps if protocol == "tcp" else mptcp_wire_limit_bps
+    if isinstance(settings, AnycastSettings):
+        topology = settings.topology
+        rate_bps = min(topology.client_rate_bps, topology.servers * topology.server_rate_bps)
+    elif protocol == "tcp":
+        links = settings.topology
+        rate_bps = min(links.client_director.rate_bps, links.servers * links.director_server.rate_bps)
+    else:
+        rate_bps = settings.topology.direct.rate_bps
+    return round(limit(rate_bps), 1)

@@ -1,0 +1,49 @@
+"""One point of an experiment: everything that one run in a lab needs, and what `point.json` holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from testbed.errors import ConfigError
+
+
+class Point(BaseModel):
+    """One protocol, object size, seed and clock of an experiment under one profile.
+
+    `parameters` are the numbers of the scenario with their unit in the key, and `sysctl`: a table of
+    extra sysctls for client and servers. `wire_limit_bps` is the goodput that the wire allows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    version: Literal[1] = 1
+    id: str
+    experiment: str
+    figure: str
+    title: str
+    plot: Literal["page-size", "timeline"]
+    scenario: Literal["load-balancer", "anycast"]
+    protocol: Literal["tcp", "mptcp"]
+    object_bytes: int
+    seed: int
+    profile: str
+    clock: Literal["virtual", "real"]
+    parameters: dict[str, Any]
+    wire_limit_bps: float
+
+    def to_json(self) -> str:
+        """The text of `point.json`: the same bytes for the same point."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, path: Path | str = "point.json") -> Point:
+        """The point of a `point.json`; raises ConfigError, naming `path`, if the text is not one."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ConfigError(path, None, f"not a point: {where + ': ' if where else ''}{first['msg']}") from error

@@ -1,0 +1,90 @@
+"""An experiment file with its profiles: the same experiment in several sizes.
+
+`quick` and `paper` exist for every experiment; a `[profile.NAME]` table overrides what it names,
+and nothing else. Every profile is checked when the file is loaded, not when it is first used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from experiments import toml_source
+from experiments.document import Document, Option, from_source, parse_option, table_of
+from experiments.schema import AnycastSettings, LoadBalancerSettings
+from experiments.validation import did_you_mean, is_list, validate
+from testbed.errors import UsageError
+
+DEFAULT_PROFILE = "quick"
+STANDARD_PROFILES = ("quick", "paper")
+
+# What an experiment *is*; a profile or an option that changed it would make another one.
+IDENTITY = ("version", "name", "figure", "title", "scenario", "plot")
+
+AnySettings = LoadBalancerSettings | AnycastSettings
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A loaded file: `base` are its settings without a profile, `profiles` the document of each profile."""
+
+    path: Path
+    base: AnySettings
+    profiles: Mapping[str, Document]
+
+    @property
+    def name(self) -> str:
+        """The experiment's name, with which the ids of its points begin."""
+        return self.base.name
+
+    @property
+    def figure(self) -> str:
+        """The number of the paper's figure, or an empty text."""
+        return self.base.figure
+
+    @property
+    def title(self) -> str:
+        """What the experiment shows, in one line."""
+        return self.base.title
+
+    @property
+    def scenario(self) -> str:
+        """`load-balancer` or `anycast`."""
+        return self.base.scenario
+
+    def settings(self, profile: str = DEFAULT_PROFILE, overrides: Sequence[str] = ()) -> AnySettings:
+        """The settings of a profile after `KEY=VALUE` overrides; raises UsageError for a bad profile or override."""
+        document = self.profiles.get(profile)
+        if document is None:
+            hint = did_you_mean(profile, self.profiles, "its profiles")
+            raise UsageError(f"{self.name} has no profile {profile!r}", hint=hint)
+        for text in overrides:
+            document = document.with_option(_option(document, text))
+        return validate(document)
+
+
+def load(path: Path) -> Experiment:
+    """Read and check an experiment file with all its profiles; raises ConfigError with `file:line`."""
+    whole = from_source(toml_source.read(path))
+    base = whole.without("profile")
+    settings = validate(base)
+    profiles = dict.fromkeys(STANDARD_PROFILES, base)
+    names = table_of(whole, "profile").data if "profile" in whole.data else {}
+    for name in names:
+        profile = table_of(whole, "profile", name)
+        for key in profile.data:
+            if key in IDENTITY:
+                raise whole.error(("profile", name, key), f"a profile cannot change {key!r}")
+        profiles[name] = base.with_profile(profile.data, profile)
+        validate(profiles[name])
+    return Experiment(path, settings, profiles)
+
+
+def _option(document: Document, text: str) -> Option:
+    option = parse_option(text)
+    if option.path[0] in IDENTITY:
+        raise UsageError(f"--set {text}: an option cannot change {option.path[0]!r}")
+    if isinstance(option.value, str) and is_list(document, option.path):
+        return replace(option, value=[item.strip() for item in option.value.split(",")])
+    return option

@@ -1,0 +1,1 @@
+"""How each scenario is driven inside a lab."""

@@ -1,0 +1,239 @@
+"""What an experiment file may say: one model per scenario, quantities with their units.
+
+A file gives every rate, size, duration and share as a text with a unit; the models hold plain
+numbers in bit/s, bytes, seconds and shares of 1, and their names say so. The names in the file
+are the aliases. Models are strict and refuse unknown keys; `experiments.validation` turns their
+complaints into one line with `file:line`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+
+from testbed.units import parse_duration_s, parse_rate_bps, parse_share, parse_size_bytes
+
+T = TypeVar("T")
+
+# The address plan numbers servers in the last byte of an address; ab and the kernel set the other two.
+MAX_SERVERS = 64
+MAX_AB_CONCURRENCY = 20_000
+MAX_PATH_MANAGER_LIMIT = 8
+
+_SYSCTL_NAME = re.compile(r"^net(\.[A-Za-z0-9_-]+){2,}$")
+
+
+def _quantity(parse: Callable[[str], T], what: str, example: str) -> Callable[[object], T]:
+    def validate(value: object) -> T:
+        if isinstance(value, str):
+            return parse(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            raise ValueError(f'{value} has no unit: a {what} is a text such as "{example}"')
+        raise ValueError(f'a {what} is a text such as "{example}"')
+
+    return validate
+
+
+def _above_zero(value: float) -> float:
+    if value <= 0:
+        raise ValueError("a duration of 0 makes no sense here")
+    return value
+
+
+def _whole_seconds(value: float) -> float:
+    if value != int(value):
+        raise ValueError(f"{value:g} s is not a number of whole seconds, which is all that the kernel's sysctl takes")
+    return value
+
+
+def _not_everything(value: float) -> float:
+    if value >= 1:
+        raise ValueError("a loss of 100 % lets nothing through")
+    return value
+
+
+def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
+    if len(set(values)) != len(values):
+        raise ValueError("the same value stands in the list twice")
+    return values
+
+
+def _sysctl_name(name: str) -> str:
+    if not _SYSCTL_NAME.match(name):
+        raise ValueError(f'{name!r} is not the name of a sysctl below net, in quotes: "net.ipv4.tcp_rmem"')
+    return name
+
+
+def _sysctl_value(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
+        raise ValueError("a sysctl's value is a whole number or a text")
+    return value
+
+
+Rate = Annotated[int, BeforeValidator(_quantity(parse_rate_bps, "rate", "100 Mbit/s"))]
+Size = Annotated[int, BeforeValidator(_quantity(parse_size_bytes, "size", "10 KB"))]
+Duration = Annotated[float, BeforeValidator(_quantity(parse_duration_s, "duration", "20 ms"))]
+PositiveDuration = Annotated[Duration, AfterValidator(_above_zero)]
+WholeSeconds = Annotated[Duration, AfterValidator(_whole_seconds)]
+Loss = Annotated[float, BeforeValidator(_quantity(parse_share, "share", "1 %")), AfterValidator(_not_everything)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
+Servers = Annotated[int, Field(ge=1, le=MAX_SERVERS)]
+Concurrency = Annotated[int, Field(ge=1, le=MAX_AB_CONCURRENCY)]
+PathManagerLimit = Annotated[int, Field(ge=0, le=MAX_PATH_MANAGER_LIMIT)]
+Protocol = Literal["tcp", "mptcp"]
+Clock = Literal["virtual", "real"]
+SysctlName = Annotated[str, AfterValidator(_sysctl_name)]
+SysctlValue = Annotated[int | str, BeforeValidator(_sysctl_value)]
+
+# TOML has lists only, and a strict tuple would refuse one; what is inside stays strict.
+Protocols = Annotated[tuple[Protocol, ...], Field(strict=False, min_length=1), AfterValidator(_distinct)]
+Clocks = Annotated[tuple[Clock, ...], Field(strict=False, min_length=1), AfterValidator(_distinct)]
+Sizes = Annotated[tuple[Size, ...], Field(strict=False, min_length=1), AfterValidator(_distinct)]
+
+
+class Table(BaseModel):
+    """A table of the file: immutable, strict about types, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Link(Table):
+    """A link; delay and loss are those of each direction."""
+
+    rate_bps: Rate = Field(alias="rate")
+    delay_s: Duration = Field(default=0.0, alias="delay")
+    loss: Loss = 0.0
+
+
+class Mptcp(Table):
+    """How server and client use MPTCP.
+
+    `add_addr_timeout_s`: the server repeats an ADD_ADDR that was not echoed, 0 never. `deny_join`: the
+    server sets the C flag (RFC 8684 section 3.1). `initial_backup`: the server makes the initial subflow a
+    backup. `subflows` and `add_addr_accepted`: the client's limits.
+    """
+
+    add_addr_timeout_s: WholeSeconds = Field(default=1.0, alias="add_addr_timeout")
+    deny_join: bool = True
+    initial_backup: bool = True
+    subflows: PathManagerLimit = 2
+    add_addr_accepted: PathManagerLimit = 1
+
+
+class Settings(Table):
+    """What every experiment says, whatever its scenario."""
+
+    version: Literal[1]
+    name: Name
+    figure: str = ""
+    title: Annotated[str, Field(min_length=1)]
+    protocols: Protocols
+    clocks: Clocks = ("virtual",)
+    mptcp: Mptcp = Mptcp()
+    sysctl: dict[SysctlName, SysctlValue] = {}
+
+
+class LoadBalancerTopology(Table):
+    """The paper's Fig. 5: client, director, servers with a second interface on the client's switch."""
+
+    servers: Servers = 1
+    client_director: Link
+    direct: Link
+    director_server: Link
+
+
+class PageLoads(Table):
+    """Pages of each size fetched `concurrency` at a time until `total_bytes` are moved per size.
+
+    The number of requests per size is `total_bytes` / size, kept within `min_requests` and
+    `max_requests` (None: no upper limit), and never below `concurrency`, which `ab` refuses.
+    """
+
+    sizes_bytes: Sizes = Field(alias="sizes")
+    concurrency: Concurrency
+    total_bytes: Size = Field(alias="total")
+    min_requests: Annotated[int, Field(ge=1)] = 1
+    max_requests: Annotated[int, Field(ge=1)] | None = None
+
+    @field_validator("max_requests")
+    @classmethod
+    def _leaves_room(cls, value: int | None, info: ValidationInfo) -> int | None:
+        for lower in ("min_requests", "concurrency"):
+            if value is not None and value < info.data.get(lower, 0):
+                raise ValueError(f"max_requests = {value} is below {lower} = {info.data[lower]}")
+        return value
+
+    def requests(self, size_bytes: int) -> int:
+        """How many pages of `size_bytes` are fetched."""
+        wanted = max(-(-self.total_bytes // size_bytes), self.min_requests)
+        if self.max_requests is not None:
+            wanted = min(wanted, self.max_requests)
+        return max(wanted, self.concurrency)
+
+
+class LoadBalancerSettings(Settings):
+    """An experiment on page loads through a load balancer (the paper's section V-B, Figs. 5 to 11)."""
+
+    scenario: Literal["load-balancer"]
+    plot: Literal["page-size"] = "page-size"
+    topology: LoadBalancerTopology
+    workload: PageLoads
+
+
+class AnycastTopology(Table):
+    """The paper's Fig. 12: client, ECMP router, servers that share an anycast address."""
+
+    servers: Servers
+    client_rate_bps: Rate = Field(alias="client_rate")
+    server_rate_bps: Rate = Field(alias="server_rate")
+
+
+class LongDownloads(Table):
+    """Files fetched `concurrency` at a time, one after the other, for `duration_s`."""
+
+    size_bytes: Size = Field(alias="size")
+    concurrency: Concurrency
+    duration_s: PositiveDuration = Field(alias="duration")
+
+
+class Churn(Table):
+    """Every cycle a server is up for `up_s`, then out until the cycle ends; another one each time."""
+
+    cycle_s: PositiveDuration = Field(alias="cycle")
+    up_s: PositiveDuration = Field(alias="up")
+    order: Literal["rotation"] = "rotation"
+
+    @field_validator("up_s")
+    @classmethod
+    def _ends_before_the_cycle(cls, value: float, info: ValidationInfo) -> float:
+        cycle_s = info.data.get("cycle_s")
+        if cycle_s is not None and value >= cycle_s:
+            raise ValueError(f"up = {value:g} s must be shorter than cycle = {cycle_s:g} s")
+        return value
+
+
+class AnycastSettings(Settings):
+    """An experiment on downloads from anycast servers that come and go (section V-C, Figs. 12 to 14)."""
+
+    scenario: Literal["anycast"]
+    plot: Literal["timeline"] = "timeline"
+    topology: AnycastTopology
+    workload: LongDownloads
+    churn: Churn | None = None
+
+    @field_validator("churn")
+    @classmethod
+    def _leaves_a_server(cls, value: Churn | None, info: ValidationInfo) -> Churn | None:
+        topology = info.data.get("topology")
+        if value is not None and topology is not None and topology.servers < 2:
+            raise ValueError("churn with servers = 1 would leave no server")
+        return value
+
+
+SCENARIOS: dict[str, type[LoadBalancerSettings] | type[AnycastSettings]] = {
+    "load-balancer": LoadBalancerSettings,
+    "anycast": AnycastSettings,
+}

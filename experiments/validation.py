@@ -1,0 +1,175 @@
+"""Checks a document against the schema and says in one line what is wrong, where, and what was meant.
+
+Pydantic finds the problems; here they get words that a person who has never heard of pydantic can
+use, the place where the value was written, and the nearest valid name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from experiments.document import Document
+from experiments.schema import SCENARIOS, AnycastSettings, LoadBalancerSettings
+from experiments.toml_source import KeyPath
+from testbed.errors import TestbedError
+
+_WANTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "string_type": "a text in quotes",
+    "tuple_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+}
+
+
+@dataclass(frozen=True)
+class _Problem:
+    path: KeyPath
+    what: str
+    hint: str
+    rank: int  # which of several problems explains the others: the lowest
+
+
+def validate(document: Document) -> LoadBalancerSettings | AnycastSettings:
+    """The settings that a document stands for.
+
+    Raises ConfigError with `file:line`, or UsageError for what a `--set` brought in; further
+    problems are only counted.
+    """
+    model = _model(document)
+    try:
+        return model.model_validate(dict(document.data))
+    except ValidationError as error:
+        problems = [_problem(document, model, details) for details in error.errors(include_url=False)]
+    raise _first(document, problems)
+
+
+def is_list(document: Document, path: tuple[str, ...]) -> bool:
+    """Whether the schema has a list at `path` (so that an option may give `a,b` for it)."""
+    field = _fields(_model(document)).get(path)
+    return field is not None and get_origin(field.annotation) is tuple
+
+
+def did_you_mean(name: str, valid: Iterable[str], otherwise: str) -> str:
+    """A hint for a name that does not exist: the nearest one that does, else `otherwise` and all of them."""
+    names = list(valid)
+    close = difflib.get_close_matches(name, names, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"{otherwise}: {', '.join(names)}"
+
+
+def _model(document: Document) -> type[LoadBalancerSettings] | type[AnycastSettings]:
+    if "scenario" not in document.data:
+        raise document.error((), "missing key 'scenario'", hint=f"one of: {', '.join(SCENARIOS)}")
+    scenario = document.data["scenario"]
+    model = SCENARIOS.get(scenario) if isinstance(scenario, str) else None
+    if model is None:
+        what, hint = _not_one_of("scenario", scenario, list(SCENARIOS))
+        raise document.error(("scenario",), what, hint=hint)
+    return model
+
+
+def _first(document: Document, problems: list[_Problem]) -> TestbedError:
+    unknown = {problem.hint for problem in problems if problem.what.startswith("unknown key")}
+    distinct: dict[KeyPath, _Problem] = {}
+    for problem in problems:
+        # A mistyped key is missing under its right name, too: that is one mistake, not two.
+        if not (problem.what.startswith("missing") and f"did you mean {problem.path[-1]!r}?" in unknown):
+            distinct.setdefault(problem.path, problem)
+    first, *others = sorted(distinct.values(), key=lambda one: (one.rank, document.origin(one.path).line))
+    more = f"; and {len(others)} more {'errors' if len(others) > 1 else 'error'}" if others else ""
+    return document.error(first.path, first.what + more, hint=first.hint)
+
+
+def _problem(document: Document, model: type[BaseModel], details: ErrorDetails) -> _Problem:
+    kind = details["type"]
+    context = details.get("ctx", {})
+    path = tuple(part for part in details["loc"] if part != "[key]")
+    key, given = _dotted(path), details["input"]
+    if kind == "extra_forbidden":
+        return _Problem(path, *_unknown_key(document, model, path), rank=1)
+    if kind == "missing":
+        return _Problem(path, *_missing_key(document, model, path), rank=2)
+    if kind == "literal_error":
+        valid = re.findall(r"'([^']*)'", context["expected"])
+        if len(valid) > 1:
+            what, hint = _not_one_of(key, given, valid)
+        else:
+            what, hint = f"{key} must be {context['expected']}, not {_shown(given)}", ""
+        return _Problem(path, what, hint, rank=0 if key == "version" else 2)
+    if kind == "value_error":
+        what = f"{key}: {context['error']}"
+    elif kind in _WANTED:
+        what = f"{key} must be {_WANTED[kind]}, not {_shown(given)}"
+    elif kind == "greater_than_equal":
+        what = f"{key} must be at least {context['ge']}, not {given}"
+    elif kind == "less_than_equal":
+        what = f"{key} must be at most {context['le']}, not {given}"
+    elif kind in ("too_short", "string_too_short"):
+        what = f"{key} must not be empty"
+    elif kind == "string_pattern_mismatch":
+        what = f"{key}: {given!r} may have letters, digits, '_' and '-' only"
+    else:
+        what = f"{key}: {details['msg']}"
+    return _Problem(path, what, "", rank=2)
+
+
+def _unknown_key(document: Document, model: type[BaseModel], path: KeyPath) -> tuple[str, str]:
+    fields = _fields(model)
+    table, key = path[:-1], str(path[-1])
+    siblings = [str(known[-1]) for known in fields if known[:-1] == table]
+    elsewhere = [".".join(known) for known in fields if known[-1] == key]
+    prefix = document.origin(path).prefix
+    place = f" in [{_dotted((*prefix, *table))}]" if prefix or table else ""
+    if elsewhere and not difflib.get_close_matches(key, siblings, n=1):
+        hint = f"did you mean {elsewhere[0]!r}?"
+    else:
+        hint = did_you_mean(key, siblings, "valid keys")
+    return f"unknown key {key!r}{place}", hint
+
+
+def _missing_key(document: Document, model: type[BaseModel], path: KeyPath) -> tuple[str, str]:
+    table, key = path[:-1], path[-1]
+    has_keys = any(known[:-1] == path for known in _fields(model))
+    if has_keys:
+        return f"missing table [{_dotted(path)}]", ""
+    return f"missing key {key!r}" + (f" in [{_dotted(table)}]" if table else ""), ""
+
+
+def _not_one_of(key: str, given: object, valid: Sequence[str]) -> tuple[str, str]:
+    close = difflib.get_close_matches(str(given), valid, n=1)
+    what = f"{key}: {_shown(given)} is not one of {', '.join(valid)}"
+    return what, f"did you mean {close[0]!r}?" if close else ""
+
+
+def _fields(model: type[BaseModel]) -> dict[tuple[str, ...], FieldInfo]:
+    return dict(_walk(model, ()))
+
+
+def _walk(model: type[BaseModel], table: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    for name, field in model.model_fields.items():
+        path = (*table, field.alias or name)
+        yield path, field
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from _walk(part, path)
+
+
+def _dotted(path: KeyPath) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if isinstance(value, str) else json.dumps(value, default=str)

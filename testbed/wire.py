@@ -1,0 +1,48 @@
+"""What an Ethernet link can carry at most: the wire limits that a measured goodput is compared with.
+
+A full frame costs 1538 byte times: 1500 of IP, 14 of Ethernet header, and the 24 that a veth pair
+does not have (preamble 8, FCS 4, gap 12). Rates are in bit/s, limits are goodput: payload bits per
+second of a bulk transfer from server to client, in full segments.
+"""
+
+from __future__ import annotations
+
+MTU_BYTES = 1500
+ETHERNET_HEADER_BYTES = 14
+ETHERNET_OVERHEAD_BYTES = 24
+FRAME_BYTES = MTU_BYTES + ETHERNET_HEADER_BYTES
+WIRE_BYTES = FRAME_BYTES + ETHERNET_OVERHEAD_BYTES
+
+_IPV4_HEADER_BYTES = 20
+_TCP_HEADER_BYTES = 20
+_TIMESTAMPS_BYTES = 12
+
+TCP_PAYLOAD_BYTES = MTU_BYTES - _IPV4_HEADER_BYTES - _TCP_HEADER_BYTES - _TIMESTAMPS_BYTES
+
+# RFC 8684 section 3.3: 4 of header, 8 of DATA_ACK, 8 of data sequence number, 4 of subflow sequence number,
+# 2 of length = 26, and 2 of padding; no checksum. Linux (net/mptcp/options.c, mptcp_established_options_dss)
+# always maps with 64 bits, and acknowledges with 64 once the peer has sent it any data (net/mptcp/subflow.c,
+# get_mapping_status sets use_64bit_ack). A server of downloads has got a request, so its DSS has the full size;
+# only a sender that never received data, such as an iperf3 client, gets away with 24 bytes.
+DSS_BYTES = 28
+
+MPTCP_PAYLOAD_BYTES = TCP_PAYLOAD_BYTES - DSS_BYTES
+
+
+def tcp_wire_limit_bps(rate_bps: float) -> float:
+    """Goodput limit of TCP with timestamps on a link of `rate_bps`: 941.5 Mbit/s of 1 Gbit/s."""
+    return rate_bps * TCP_PAYLOAD_BYTES / WIRE_BYTES
+
+
+def mptcp_wire_limit_bps(rate_bps: float) -> float:
+    """Goodput limit of MPTCP version 1 with timestamps on a link of `rate_bps`: 923.3 Mbit/s of 1 Gbit/s."""
+    return rate_bps * MPTCP_PAYLOAD_BYTES / WIRE_BYTES
+
+
+def compensated_rate_bps(rate_bps: int) -> int:
+    """Rate to give a shaper that counts 1514 bytes for a frame which takes 1538 on a wire of `rate_bps`.
+
+    Exact for full frames only, and rounded down, so that the limit can never be exceeded. It counts
+    small packets (pure ACKs) as cheaper than they are.
+    """
+    return rate_bps * FRAME_BYTES // WIRE_BYTES

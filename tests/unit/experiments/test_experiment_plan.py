@@ -1,0 +1,255 @@
+"""The shipped experiments, the points they stand for, and what a point costs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from experiments import churn, plan
+from experiments.plan import Point
+from testbed.errors import ConfigError, UsageError
+
+SIZES = {
+    "10KB": 10_000,
+    "50KB": 50_000,
+    "100KB": 100_000,
+    "500KB": 500_000,
+    "1000KB": 1_000_000,
+    "5000KB": 5_000_000,
+    "10000KB": 10_000_000,
+}
+QUICK_REQUESTS = [1000, 1000, 1000, 200, 100, 40, 40]
+PAPER_REQUESTS = [400_000, 80_000, 40_000, 8000, 4000, 800, 400]
+PAGE_LOAD_FIGURES = {
+    # name: rate, delay and loss of the client-director link
+    "fig06": (10**9, 0.0, 0.0),
+    "fig07": (10**8, 0.0, 0.0),
+    "fig08": (10**8, 0.02, 0.0),
+    "fig09": (10**8, 0.2, 0.0),
+    "fig10": (10**8, 0.0, 0.01),
+    "fig11": (10**8, 0.2, 0.01),
+}
+
+
+def points_of(name: str, profile: str = "quick", **more: list[int] | list[str]) -> list[Point]:
+    return plan.plan(plan.load(plan.find(name)), profile, **more)  # type: ignore[arg-type]
+
+
+def test_the_papers_figures_come_with_the_toolkit() -> None:
+    assert plan.available() == [*PAGE_LOAD_FIGURES, "fig13", "fig14"]
+
+
+@pytest.mark.parametrize("profile", ["quick", "paper"])
+@pytest.mark.parametrize("name", PAGE_LOAD_FIGURES)
+def test_a_page_load_figure_has_a_point_per_protocol_and_size(name: str, profile: str) -> None:
+    points = points_of(name, profile)
+    clocks = ["", "-real"] if name == "fig06" else [""]
+    assert [point.id for point in points] == [
+        f"{name}-{protocol}-{size}{clock}-seed1" for clock in clocks for protocol in ("tcp", "mptcp") for size in SIZES
+    ]
+    assert [point.object_bytes for point in points] == [*SIZES.values()] * 2 * len(clocks)
+    assert {point.clock for point in points} == ({"virtual", "real"} if name == "fig06" else {"virtual"})
+    requests = QUICK_REQUESTS if profile == "quick" else PAPER_REQUESTS
+    assert [point.parameters["requests"] for point in points] == requests * 2 * len(clocks)
+    rate_bps, delay_s, loss = PAGE_LOAD_FIGURES[name]
+    for point, number in zip(points, requests * 2 * len(clocks), strict=True):
+        assert point.parameters == {
+            "requests": number,
+            "concurrency": 10,
+            "servers": 1,
+            "client_director_rate_bps": rate_bps,
+            "client_director_delay_s": delay_s,
+            "client_director_loss": loss,
+            "direct_rate_bps": 10**9,
+            "direct_delay_s": 0.0,
+            "direct_loss": 0.0,
+            "server_rate_bps": 10**9,
+            "server_delay_s": 0.0,
+            "server_loss": 0.0,
+            "add_addr_timeout_s": 1,
+            "deny_join": True,
+            "initial_backup": True,
+            "subflows": 2,
+            "add_addr_accepted": 1,
+            "sysctl": {},
+        }
+        tcp_limit = 94_148_244.5 if rate_bps == 10**8 else 941_482_444.7
+        assert point.wire_limit_bps == (tcp_limit if point.protocol == "tcp" else 923_276_983.1)
+        assert (point.experiment, point.figure, point.profile) == (name, str(int(name[3:])), profile)
+        assert (point.scenario, point.plot, point.version) == ("load-balancer", "page-size", 1)
+
+
+def test_the_figure_about_cpu_cost_says_so() -> None:
+    assert "CPU" in plan.load(plan.find("6")).title
+
+
+@pytest.mark.parametrize("profile", ["quick", "paper"])
+@pytest.mark.parametrize(
+    ("name", "protocol", "limit_bps"), [("fig13", "tcp", 2_824_447_334.2), ("fig14", "mptcp", 2_769_830_949.3)]
+)
+def test_an_anycast_figure_is_the_papers_in_full(name: str, protocol: str, limit_bps: float, profile: str) -> None:
+    (point,) = points_of(name, profile)
+    assert point.id == f"{name}-{protocol}-100MB-seed1"
+    assert (point.protocol, point.object_bytes, point.wire_limit_bps) == (protocol, 10**8, limit_bps)
+    assert (point.scenario, point.plot, point.clock) == ("anycast", "timeline", "virtual")
+    assert point.parameters == {
+        "concurrency": 300,
+        "duration_s": 120.0,
+        "servers": 3,
+        "client_rate_bps": 10**10,
+        "server_rate_bps": 10**9,
+        "cycle_s": 15.0,
+        "up_s": 10.0,
+        "order": "rotation",
+        "add_addr_timeout_s": 1,
+        "deny_join": True,
+        "initial_backup": True,
+        "subflows": 2,
+        "add_addr_accepted": 1,
+        "sysctl": {"net.ipv4.tcp_tso_rtt_log": 30},
+    }
+
+
+def test_sixteen_changes_fall_into_120_seconds() -> None:
+    parameters = points_of("fig13")[0].parameters
+    changes = churn.schedule(**{key: parameters[key] for key in ("duration_s", "cycle_s", "up_s", "servers")})
+    assert [change.t_s for change in changes] == [10, 15, 25, 30, 40, 45, 55, 60, 70, 75, 85, 90, 100, 105, 115, 120]
+    assert [change.event for change in changes] == ["server-removed", "server-added"] * 8
+    assert [change.server for change in changes] == [f"s{number}" for number in (1, 2, 3, 1, 2, 3, 1, 2) for _ in "ab"]
+
+
+def test_a_change_after_the_end_does_not_happen() -> None:
+    changes = churn.schedule(duration_s=14.9, cycle_s=15, up_s=10, servers=2)
+    assert changes == [churn.Change(10.0, "server-removed", "s1")]
+    assert churn.schedule(duration_s=9.9, cycle_s=15, up_s=10, servers=2) == []
+    assert churn.schedule(duration_s=120, cycle_s=0, up_s=0, servers=2) == []
+
+
+def test_the_last_change_is_exact_for_decimal_fractions() -> None:
+    assert churn.schedule(duration_s=0.9, cycle_s=0.3, up_s=0.1, servers=3)[-1] == churn.Change(
+        0.9, "server-added", "s3"
+    )
+
+
+def test_seeds_are_the_outermost_order_and_ids_are_unique_and_safe() -> None:
+    points = points_of("6", seeds=[3, 1])
+    assert [point.seed for point in points] == [3] * 28 + [1] * 28
+    ids = [point.id for point in points]
+    assert len(set(ids)) == 56
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]+", point_id) for point_id in ids)
+
+
+@pytest.mark.parametrize("seeds", [[], [1, 1], [-1]])
+def test_seeds_that_cannot_be_are_refused(seeds: list[int]) -> None:
+    with pytest.raises(UsageError) as caught:
+        points_of("7", seeds=seeds)
+    assert str(caught.value) == f"seeds {seeds}: give at least one, none twice, none below zero"
+
+
+def test_sizes_that_look_alike_have_ids_of_their_own() -> None:
+    points = points_of("7", overrides=["workload.sizes=1234567B,1234568B,1KiB,20MB,10500KB", "protocols=tcp"])
+    labels = [point.id.split("-")[2] for point in points]
+    assert labels == ["1234567B", "1234568B", "1024B", "20MB", "10500KB"]
+
+
+@pytest.mark.parametrize("name", ["7", "07", "fig7", "fig07", "Fig.7", "fig07.toml", "fig7.toml", "figure 7"])
+def test_a_figure_is_found_by_any_of_its_names(name: str) -> None:
+    assert plan.find(name) == plan.SHIPPED / "fig07.toml"
+
+
+def test_a_path_is_found_and_comes_before_a_shipped_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fig07.toml").touch()
+    assert plan.find(str(tmp_path / "fig07.toml")) == tmp_path / "fig07.toml"
+    monkeypatch.chdir(tmp_path)
+    assert plan.find("fig07.toml") == Path("fig07.toml")
+    assert plan.find("fig07") == plan.SHIPPED / "fig07.toml"
+
+
+ALL = "fig06, fig07, fig08, fig09, fig10, fig11, fig13, fig14"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("12", f"no experiment '12' (did you mean 'fig14'?; the experiments are: {ALL})"),
+        ("fgi07", f"no experiment 'fgi07' (did you mean 'fig07'?; the experiments are: {ALL})"),
+        ("xyz", f"no experiment 'xyz' (the experiments are: {ALL})"),
+        ("mine/none.toml", "no experiment file mine/none.toml"),
+    ],
+)
+def test_an_experiment_that_does_not_exist_is_refused_with_the_nearest_name(name: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        plan.find(name)
+    assert str(caught.value) == message
+
+
+def test_a_point_survives_its_json() -> None:
+    for point in points_of("11") + points_of("13"):
+        assert Point.from_json(point.to_json()) == point
+        assert Point.from_json(point.to_json()).to_json() == point.to_json()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "p/point.json: not a point: Invalid JSON: EOF while parsing an object at line 1 column 1"),
+        ("{}", "p/point.json: not a point: id: Field required"),
+    ],
+)
+def test_a_file_that_is_no_point_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Point.from_json(text, Path("p/point.json"))
+    assert str(caught.value) == message
+
+
+def only(name: str, *overrides: str) -> Point:
+    (point,) = points_of(name, overrides=["workload.sizes=1000KB", *overrides] if int(name) < 12 else list(overrides))
+    return point
+
+
+def test_an_estimate_is_set_up_connections_and_bytes() -> None:
+    # 100 pages of 1000 KB are 0.1 GB
+    assert plan.estimate(only("7", "protocols=tcp")) == pytest.approx(4 + 100 * 0.0025 + 0.1 * 15)
+    assert plan.estimate(only("7", "protocols=mptcp")) == pytest.approx(4 + 100 * 0.006 + 0.1 * 15)
+    assert plan.estimate(only("10", "protocols=mptcp")) == pytest.approx(4 + 100 * 0.006 + 0.1 * 60)
+
+
+def test_an_anycast_estimate_follows_the_virtual_seconds_and_the_rate() -> None:
+    assert plan.estimate(only("13")) == pytest.approx(4 + 120 * 2.7)
+    assert plan.estimate(only("14")) == pytest.approx(4 + 120 * 4.1)
+    assert plan.estimate(only("14", "topology.client_rate=1500 Mbit/s")) == pytest.approx(4 + 60 * 4.1)
+
+
+def test_real_time_takes_as_long_as_the_transfer() -> None:
+    slow = ["protocols=tcp", "topology.client_director.rate=1 Mbit/s"]
+    assert plan.estimate(only("7", "clocks=real", *slow)) > 4 + 800  # 100 MB at 1 Mbit/s
+    assert plan.estimate(only("7", *slow)) < 10
+
+
+@pytest.mark.parametrize("profile", ["quick", "paper"])
+@pytest.mark.parametrize("name", [*PAGE_LOAD_FIGURES, "fig13", "fig14"])
+def test_limits_are_well_above_what_a_point_takes(name: str, profile: str) -> None:
+    for point in points_of(name, profile):
+        bytes_s = 0.0
+        if point.scenario == "load-balancer":
+            bytes_s = (
+                point.parameters["requests"] * point.object_bytes * 8 / point.parameters["client_director_rate_bps"]
+            )
+        assert plan.transfer_s(point) >= bytes_s
+        assert plan.virtual_limit_s(point) >= 60 + 5 * plan.transfer_s(point)
+        assert plan.wall_limit_s(point) == 120 + 10 * plan.estimate(point)
+
+
+def test_loss_and_delay_lengthen_the_expected_transfer() -> None:
+    expected = [plan.transfer_s(only(name, "protocols=tcp")) for name in ("7", "10", "8", "9", "11")]
+    assert expected == sorted(expected)
+    # ten connections of 1.22 MSS / (400 ms x 0.1) share 100 MB: that is 226 s;
+    # handshake and slow start in each of ten batches make the rest
+    assert 226 < expected[-1] < 270
+
+
+def test_the_quick_page_load_figures_fit_into_ten_minutes_on_two_cores() -> None:
+    wall_s = sum(plan.estimate(point) for name in PAGE_LOAD_FIGURES for point in points_of(name))
+    assert wall_s / 2 < 600
