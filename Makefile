@@ -1,0 +1,49 @@
+# Every target sets up what it needs first: Debian packages, .venv, lab kernel.
+SHELL := /bin/bash
+PYTHON ?= /usr/bin/python3
+TESTBED := .venv/bin/testbed
+PROFILE ?= quick
+PACKAGES := $(shell grep -v '^\#' testbed/debian-packages.txt)
+
+.PHONY: help setup packages venv kernel run-lb run-anycast test lint unit bench doctor clean
+
+help:            ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: kernel    ## Debian packages, .venv and the lab kernel
+
+packages:        ## install the missing Debian packages (the only step that needs root)
+	@.ci/install-packages $(PACKAGES)
+
+.venv/.installed: setup.cfg pyproject.toml | packages
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+venv: .venv/.installed
+
+kernel: packages venv   ## build the lab kernel, once
+	@$(TESTBED) kernel build
+
+run-lb: setup    ## Figures 6 to 11: the load balancer
+	$(TESTBED) run fig06 fig07 fig08 fig09 fig10 fig11 --profile $(PROFILE)
+
+run-anycast: setup      ## Figures 13 and 14: anycast
+	$(TESTBED) run fig13 fig14 --profile $(PROFILE)
+
+lint: venv       ## ruff and mypy --strict
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+test: setup lint ## lint, unit tests and guest tests
+	.venv/bin/pytest
+
+unit: packages venv     ## the unit tests alone
+	.venv/bin/pytest tests/unit
+
+doctor: venv     ## check every prerequisite
+	@$(TESTBED) doctor
+
+clean:           ## remove .venv and caches of the checkout (not results/)
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache *.egg-info

@@ -1,0 +1,1 @@
+"""The places where a point can run."""

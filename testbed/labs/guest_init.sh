@@ -1,0 +1,35 @@
+#!/bin/sh
+# First program of a guest: lays the mounts and hands over to the supervisor (testbed.labs.guest).
+# The host's root file system is read-only here. /tmp, /run and the like become empty tmpfs; what the
+# toolkit itself needs from under them (a checkout in /tmp, say) is mounted back, read-only.
+set -eu
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
+
+mount -t proc proc /proc
+runtime=
+for word in $(cat /proc/cmdline); do
+    case $word in testbed.runtime=*) runtime=${word#testbed.runtime=} ;; esac
+done
+python=$(cat "$runtime/python")
+expose=$(cat "$runtime/expose")
+
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mkdir -p /dev/pts /dev/shm
+mount -t devpts devpts /dev/pts
+mount -t tmpfs tmpfs /dev/shm
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /run/netns /run/lock /run/testbed/out
+mount -t hostfs none /run/testbed/out -o "$runtime/window"
+mount -t tmpfs -o mode=1777 tmpfs /tmp
+mount -t tmpfs -o mode=1777 tmpfs /var/tmp
+if [ -d /sys/fs/cgroup ]; then mount -t cgroup2 cgroup2 /sys/fs/cgroup; fi
+printf '%s\n' "$expose" | while IFS= read -r path; do
+    if [ -n "$path" ]; then
+        mkdir -p "$path"
+        mount -t hostfs -o "ro,$path" none "$path"
+    fi
+done
+
+export HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0
+exec "$python" -m testbed.labs.guest /run/testbed/out

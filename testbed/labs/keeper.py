@@ -1,0 +1,82 @@
+"""Stands between the toolkit and a guest, so that a guest never outlives the toolkit.
+
+Started as a process of its own with a pipe on its standard input. It pins itself to one core, starts
+the guest, and waits for either the guest's end or the pipe's: the pipe closes when the toolkit
+dies, however it dies. It is the "subreaper" of the guest's processes, so each of them comes back
+to it and is ended by its own id. At last it removes the guest's runtime directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with_keeper() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def descendants(root: int) -> list[int]:
+    """Process ids of everything below `root`."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError):
+            text = stat.read_text()
+            parent = int(text.rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(stat.parent.name))
+    found, queue = [], [root]
+    while queue:
+        below = children.get(queue.pop(), [])
+        found += below
+        queue += below
+    return found
+
+
+def end_all() -> None:
+    """End every process below this one, and wait until they are gone."""
+    while below := descendants(os.getpid()):
+        for pid in below:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+
+def keep(runtime: Path, core: int, fds: list[int], argv: list[str]) -> int:
+    """Run the guest to its end, or to the toolkit's; returns the guest's wait status."""
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    if core >= 0:
+        os.sched_setaffinity(0, {core})
+    try:
+        guest = subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=fds, preexec_fn=_die_with_keeper)
+        ended = os.pidfd_open(guest.pid)
+        select.select([ended, 0], [], [])
+        status = guest.poll()
+        return 255 if status is None else (status if status >= 0 else 128 - status)
+    finally:
+        end_all()
+        shutil.rmtree(runtime, ignore_errors=True)
+
+
+def main() -> None:
+    """Arguments: runtime directory, core (-1: any), file descriptors (comma-separated), then the guest's argv."""
+    runtime, core, fds, *argv = sys.argv[1:]
+    sys.exit(keep(Path(runtime), int(core), [int(fd) for fd in fds.split(",") if fd], argv))
+
+
+if __name__ == "__main__":
+    main()

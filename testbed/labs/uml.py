@@ -1,0 +1,218 @@
+"""The embedded lab: the lab kernel as an ordinary process (User-Mode Linux), with a virtual clock.
+
+The guest's root is this machine's file system, read-only; the job's output directory is the one
+window it can write through. With `time-travel=inf-cpu` its clock moves only when every process in
+it is idle, so a result does not depend on how fast or how busy this machine is. No root needed.
+Source: Documentation/virt/uml and arch/um/kernel/time.c of the kernel.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+import testbed
+from testbed.errors import GuestTimeout, PrerequisiteError, UsageError
+from testbed.labs import cores
+from testbed.labs.base import Cancel, Job, JobResult, Sink, discard
+from testbed.labs.guest import JOB_FILE
+from testbed.labs.terminal import Terminal
+from testbed.labs.verdict import CONSOLE_FILE, GuestEnd, judge, kernel_warnings
+from testbed.process import Process
+
+RUNTIME_PREFIX = "mptcp-testbed-"
+CLOCK_START_NS = 1_507_593_600 * 10**9  # 2017-10-10, the week of ICNP 2017
+_MASKED = ("/tmp", "/run", "/var/tmp", "/dev/shm")
+_MEMORY = "4G"  # with 512 MB the anycast point is slower and its results are wrong
+_POLL_S = 0.05
+
+
+def _toolkit_paths(job: Job) -> list[str]:
+    """What the guest needs to see from under the directories that it hides."""
+    wanted = {sys.prefix, sys.base_prefix, str(Path(testbed.__file__).resolve().parents[1]), str(job.cwd)}
+    resolved = {str(Path(path).resolve()) for path in wanted} | wanted
+    masked = [p for p in resolved if any(p == top or p.startswith(top + "/") for top in _MASKED) and p not in _MASKED]
+    for path in masked:
+        if "," in path or "\n" in path:
+            raise UsageError(f"{path}: the guest cannot see a path with a comma in it", hint="use another directory")
+    return sorted(masked)
+
+
+def _prepare(job: Job, runtime: Path, window_size: tuple[int, int] | None) -> None:
+    output = job.output.resolve()
+    (output / "guest").mkdir(parents=True, exist_ok=True)
+    for stale in (output / "guest").iterdir():
+        if stale != job.stdin:
+            stale.unlink()
+    stdin = None
+    if job.stdin is not None:
+        stdin = f"guest/{job.stdin.name}"
+        if job.stdin.resolve() != output / stdin:
+            shutil.copyfile(job.stdin, output / stdin)
+    (runtime / "window").symlink_to(output)
+    (runtime / "python").write_text(sys.executable + "\n")
+    (runtime / "expose").write_text("".join(f"{path}\n" for path in _toolkit_paths(job)))
+    shutil.copyfile(Path(__file__).with_name("guest_init.sh"), runtime / "init")
+    (runtime / "init").chmod(0o755)
+    request = {
+        "argv": list(job.argv),
+        "cwd": str(job.cwd),
+        "env": dict(job.env),
+        "clock_limit_s": job.clock_limit_s,
+        "stdin": stdin,
+        "terminal": window_size,
+    }
+    (output / JOB_FILE).write_text(json.dumps(request, indent=1) + "\n")
+
+
+def command_line(image: Path, job: Job, runtime: Path, lines: tuple[str, str]) -> list[str]:
+    """The guest's argv: the kernel image and its boot parameters."""
+    clock = ["time-travel=inf-cpu", f"time-travel-start={CLOCK_START_NS}"] if job.clock == "virtual" else []
+    return [
+        str(image),
+        f"mem={_MEMORY}",
+        "rootfstype=hostfs",
+        "rootflags=/",
+        "ro",
+        f"init={runtime}/init",
+        *clock,
+        "con=null",
+        "con0=null,fd:1",
+        "ssl=null",
+        f"ssl0={lines[0]}",
+        f"ssl1={lines[1]}",
+        "loglevel=5",
+        "norandmaps",
+        f"uml_dir={runtime}/",
+        "umid=guest",
+        f"testbed.runtime={runtime}",
+    ]
+
+
+class Follower:
+    """Hands the bytes that a growing file gained to a sink."""
+
+    def __init__(self, path: Path, sink: Sink) -> None:
+        self._file = path.open("rb")
+        self._sink = sink
+
+    def pump(self) -> None:
+        """Pass on what is new."""
+        while data := self._file.read(65536):
+            self._sink(data)
+
+    def close(self) -> None:
+        """Pass on the rest and close the file."""
+        self.pump()
+        self._file.close()
+
+
+class UmlLab:
+    """A `Lab` that runs each job in a guest of its own, pinned to one core."""
+
+    name = "uml"
+
+    def __init__(self, image: Path) -> None:
+        if not os.access(image, os.X_OK):
+            raise PrerequisiteError(f"{image}: no such lab kernel", hint="run 'testbed kernel build'")
+        self._image = image
+
+    def run(
+        self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None
+    ) -> JobResult:
+        """Boot a guest, run the job in it and bring its output back (see `Lab`)."""
+        return self._run(job, stdout, stderr, cancel or Cancel(), None)
+
+    def interact(self, job: Job, terminal: Terminal) -> JobResult:
+        """Run the job with the user's terminal as its own."""
+        return self._run(job, discard, discard, Cancel(), terminal)
+
+    def _run(self, job: Job, stdout: Sink, stderr: Sink, cancel: Cancel, terminal: Terminal | None) -> JobResult:
+        cancel.raise_if_set()
+        started = time.monotonic()
+        with ExitStack() as stack:
+            core = stack.enter_context(cores.lease(cancel))
+            runtime = Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-"))
+            stack.callback(shutil.rmtree, runtime, ignore_errors=True)
+            _prepare(job, runtime, terminal.size() if terminal else None)
+            guest_dir = job.output.resolve() / "guest"
+            console = stack.enter_context((job.output / CONSOLE_FILE).open("ab"))
+            out = stack.enter_context((guest_dir / "stdout").open("ab"))
+            err = stack.enter_context((guest_dir / "stderr").open("ab"))
+            followers = [Follower(guest_dir / "stdout", stdout), Follower(guest_dir / "stderr", stderr)]
+            for follower in followers:
+                stack.callback(follower.close)
+            if terminal:
+                line = stack.enter_context(terminal.attach())
+                fds, lines = [line], (f"fd:{line}", "null")
+            else:
+                fds, lines = [out.fileno(), err.fileno()], (f"null,fd:{out.fileno()}", f"null,fd:{err.fileno()}")
+            keeper = self._start_keeper(stack, job, runtime, core, fds, lines, console)
+            hit = False
+            while keeper.poll() is None:
+                if terminal:
+                    terminal.relay(_POLL_S)
+                elif cancel.wait(_POLL_S):
+                    keeper.release()
+                    cancel.raise_if_set()
+                for follower in followers:
+                    follower.pump()
+                if time.monotonic() - started > job.wall_limit_s:
+                    hit = True
+                    keeper.release()
+            wall_s = time.monotonic() - started
+        end = GuestEnd(keeper.wait(), hit, job.wall_limit_s, job.clock_limit_s)
+        status = judge(job.output, end)
+        return JobResult(int(status["status"]), wall_s, float(status["clock_s"]), kernel_warnings(job.output))
+
+    def _start_keeper(
+        self,
+        stack: ExitStack,
+        job: Job,
+        runtime: Path,
+        core: int,
+        fds: list[int],
+        lines: tuple[str, str],
+        console: IO[bytes],
+    ) -> _Keeper:
+        argv = command_line(self._image, job, runtime, lines)
+        keeper = _Keeper(runtime, core, fds, argv, console)
+        stack.callback(keeper.release)
+        return keeper
+
+
+class _Keeper:
+    """The process that owns the guest; letting go of it ends the guest."""
+
+    def __init__(self, runtime: Path, core: int, fds: list[int], argv: list[str], console: IO[bytes]) -> None:
+        read_end, self._write_end = os.pipe()
+        os.set_inheritable(self._write_end, False)
+        words = [sys.executable, "-m", "testbed.labs.keeper", str(runtime), str(core), ",".join(map(str, fds)), *argv]
+        try:
+            self._process = Process(words, stdin=read_end, stdout=console, stderr=console, pass_fds=fds, cwd=runtime)
+        finally:
+            os.close(read_end)
+        self._open = True
+
+    def poll(self) -> int | None:
+        return self._process.poll()
+
+    def wait(self) -> int:
+        return self._process.wait()
+
+    def release(self) -> None:
+        """Close the pipe and wait until the keeper has ended everything (it needs no asking twice)."""
+        if self._open:
+            self._open = False
+            os.close(self._write_end)
+        try:
+            self._process.wait(30)
+        except GuestTimeout:
+            self._process.stop()

@@ -1,0 +1,88 @@
+"""What became of a guest: told from its status file, its console and how its process ended.
+
+Exit, time-out, endless sleep, panic, a kernel complaint and a kill from outside are different
+things to a reader, so each gets an error of its own with the end of the console.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from testbed.errors import GuestAsleep, GuestKilled, GuestPanic, GuestTimeout, LabError
+from testbed.labs.guest import DMESG_FILE, STATUS_FILE
+
+CONSOLE_FILE = "guest/console.log"
+
+_COMPLAINT = re.compile(
+    r"\b(WARNING: |BUG: |kernel BUG at|Call Trace:|Oops|general protection|blocked for more than|"
+    r"rcu: INFO|possible (recursive|circular) locking|unable to handle kernel)"
+)
+_PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
+_TAIL_LINES = 15
+
+
+@dataclass(frozen=True)
+class GuestEnd:
+    """How the guest's process ended on the host, and whether we ended it for taking too long."""
+
+    process_status: int
+    wall_limit_hit: bool
+    wall_limit_s: float
+    clock_limit_s: float
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def console_tail(output: Path) -> str:
+    """The last lines of the guest's console."""
+    return "\n".join(_read(output / CONSOLE_FILE).splitlines()[-_TAIL_LINES:])
+
+
+def kernel_warnings(output: Path) -> tuple[str, ...]:
+    """Lines of the kernel's log that say something went wrong in the kernel (each once)."""
+    lines = (_read(output / CONSOLE_FILE) + "\n" + _read(output / DMESG_FILE)).splitlines()
+    texts = [re.sub(r"^(<\d>)?\[\s*[\d.]+\]\s*", "", line).strip() for line in lines]
+    return tuple(dict.fromkeys(text for text in texts if _COMPLAINT.search(text)))
+
+
+def read_status(output: Path) -> dict[str, Any] | None:
+    """The supervisor's status file, or None if the guest did not live to write it."""
+    try:
+        status = json.loads((output / STATUS_FILE).read_text())
+    except (OSError, ValueError):
+        return None
+    return status if isinstance(status, dict) else None
+
+
+def judge(output: Path, end: GuestEnd) -> dict[str, Any]:
+    """The status of a guest that ran its command to the end; raises the fitting `LabError` otherwise."""
+    tail = console_tail(output)
+    status = read_status(output)
+    panic = _PANIC.search(_read(output / CONSOLE_FILE))
+    if panic is not None:
+        raise GuestPanic(f"the guest's kernel panicked: {panic.group(1).strip()}", console=tail)
+    if end.wall_limit_hit:
+        raise GuestTimeout(f"the guest was ended after {end.wall_limit_s:g} s of real time", console=tail)
+    if status is None:
+        if end.process_status >= 128:
+            raise GuestKilled(
+                f"the guest's process was killed from outside (signal {end.process_status - 128})", console=tail
+            )
+        raise GuestPanic(f"the guest ended without a word (status {end.process_status})", console=tail)
+    if status["reason"] == "asleep":
+        waiting = "; ".join(status["waiting"]) or "no process"
+        raise GuestAsleep(f"the guest went to sleep for ever: nothing is left that could wake {waiting}", console=tail)
+    if status["reason"] == "clock-limit":
+        raise GuestTimeout(f"no end within {end.clock_limit_s:g} s of the guest's clock", console=tail)
+    if status["reason"] == "supervisor":
+        raise LabError(f"the guest's supervisor failed: {status.get('error', 'no reason given')}", console=tail)
+    return status

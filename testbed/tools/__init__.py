@@ -1,0 +1,1 @@
+"""Drivers of the programs that a point runs: lighttpd, ab, tcpdump."""

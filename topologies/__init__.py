@@ -1,0 +1,1 @@
+"""The Mininet topologies of the paper and their address plans: pure description, no commands."""
