@@ -1,0 +1,72 @@
+"""Runs one point inside a lab: `python -m experiments.agent`, with the point in `$TESTBED_OUT/point.json`.
+
+Builds the topology, configures every role, captures, drives the workload, and leaves the raw
+directory. `--shell lb|anycast` builds the same and gives Mininet's command line instead.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+from mininet.cli import CLI
+
+from experiments import plan
+from experiments.point import Point
+from experiments.record import write_json
+from experiments.scenarios import anycast, load_balancer
+from testbed.errors import TestbedError
+from testbed.process import CommandLog
+
+_SCENARIOS = {"load-balancer": load_balancer, "anycast": anycast}
+_SHELL_EXPERIMENTS = {"lb": "fig07", "anycast": "fig14"}
+
+
+def _say(phase: str) -> None:
+    sys.stdout.write(json.dumps({"phase": phase, "clock_s": round(time.monotonic(), 6)}) + "\n")
+    sys.stdout.flush()
+
+
+def run_point(point: Point, out: Path) -> None:
+    """Run the point and leave its raw directory in `out`; raises `TestbedError` if it cannot be run."""
+    scenario = _SCENARIOS[point.scenario]
+    log = CommandLog()
+    _say("building the topology")
+    try:
+        with scenario.stage(point, log) as ready:
+            write_json(out / "settings.json", ready.settings | {"kernel": platform.release()})
+            _say("running the workload")
+            scenario.drive(point, ready, out)
+            _say("done")
+    finally:
+        (out / "commands.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in log.entries))
+
+
+def open_shell(name: str) -> None:
+    """Mininet's command line on the running topology (MPTCP configured, no workload)."""
+    experiment = plan.load(plan.find(_SHELL_EXPERIMENTS[name]))
+    point = next(p for p in plan.plan(experiment) if p.protocol == "mptcp")
+    with _SCENARIOS[point.scenario].stage(point, CommandLog()) as ready:
+        CLI(ready.network.mininet)
+
+
+def main(argv: list[str]) -> int:
+    """Exit status of the agent: 0, or the error's own."""
+    try:
+        if argv[:1] == ["--shell"]:
+            open_shell(argv[1])
+        else:
+            out = Path(os.environ["TESTBED_OUT"])
+            run_point(Point.from_json((out / "point.json").read_text()), out)
+    except TestbedError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,124 @@
+"""What both scenarios do to client and servers, and around the workload."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.point import Point
+from experiments.record import Events, write_json
+from testbed.net import mptcp, sysctl
+from testbed.net.counters import protocol_counters
+from testbed.net.netns import Node
+from testbed.network import Network
+from testbed.sampler import Sampler
+from testbed.tools import apache_bench, lighttpd, tcpdump
+
+# Large enough that a window never limits a download: 100 Mbit/s over a 400 ms round trip are 5 MB in flight,
+# and a slow path may hold up the reassembly of a fast one (head-of-line blocking).
+BUFFERS = {
+    "net.ipv4.tcp_rmem": "4096 131072 67108864",
+    "net.ipv4.tcp_wmem": "4096 131072 67108864",
+}
+# One client address makes thousands of connections to one service address.
+PORTS = {"net.ipv4.ip_local_port_range": "10000 65000"}
+WORK = Path("/tmp/testbed")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server's node and addresses; `local` is what its socket sees for the initial subflow."""
+
+    node: Node
+    local: str
+    unique: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The network with every role configured, ready for a workload."""
+
+    network: Network
+    client: Node
+    servers: tuple[Server, ...]
+    service: str
+    port: int
+    client_addresses: tuple[str, ...]
+    client_interfaces: tuple[str, ...]
+    settings: dict[str, Any]
+
+
+def configure_hosts(point: Point, client: Node, servers: Sequence[Server]) -> dict[str, Any]:
+    """Buffers, extra sysctls and (for MPTCP) the path manager of client and servers; what reads back."""
+    parameters = point.parameters
+    extra: Mapping[str, str | int] = parameters["sysctl"]
+    settings: dict[str, Any] = {client.name: {"sysctl": sysctl.put(client, {**BUFFERS, **PORTS, **extra})}}
+    for server in servers:
+        settings[server.node.name] = {"sysctl": sysctl.put(server.node, {**BUFFERS, **extra})}
+    if point.protocol == "mptcp":
+        settings[client.name]["mptcp"] = mptcp.configure_client(
+            client, subflows=parameters["subflows"], add_addr_accepted=parameters["add_addr_accepted"]
+        )
+        for server in servers:
+            settings[server.node.name]["mptcp"] = mptcp.configure_server(
+                server.node,
+                local=server.local,
+                unique=server.unique,
+                deny_join=parameters["deny_join"],
+                initial_backup=parameters["initial_backup"],
+                add_addr_timeout_s=parameters["add_addr_timeout_s"],
+            )
+    return settings
+
+
+def write_addresses(stage: Stage, out: Path) -> None:
+    """addresses.json: which address is whose."""
+    write_json(
+        out / "addresses.json",
+        {
+            "client": list(stage.client_addresses),
+            "service": {"address": stage.service, "port": stage.port},
+            "servers": {s.node.name: {"unique": s.unique, "local": s.local} for s in stage.servers},
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a scenario's workload has at hand: the page's address, the sampler, the events."""
+
+    url: str
+    sampler: Sampler
+    events: Events
+
+
+@contextlib.contextmanager
+def measured(point: Point, stage: Stage, out: Path) -> Iterator[Workload]:
+    """Servers up and probed, captures on, counters read before and after, samples and events open."""
+    log = stage.network.log
+    nodes = [stage.client, *(server.node for server in stage.servers)]
+    with ExitStack() as stack:
+        WORK.mkdir(parents=True, exist_ok=True)
+        name = lighttpd.generate_file(WORK / "pages", point.object_bytes)
+        lighttpd.generate_file(WORK / "pages", 1)
+        for server in stage.servers:
+            stack.enter_context(
+                lighttpd.serving(
+                    server.node, WORK / "pages", stage.port, WORK, mptcp=point.protocol == "mptcp", log=log
+                )
+            )
+            apache_bench.probe(stage.client, f"http://{server.unique}:{stage.port}/1.bin", log=log)
+        apache_bench.probe(stage.client, f"http://{stage.service}:{stage.port}/1.bin", log=log)
+        samples = stack.enter_context((out / "samples.jsonl").open("w"))
+        events = Events(stack.enter_context((out / "events.jsonl").open("w")))
+        with tcpdump.capturing(stage.client, stage.client_interfaces, out, log=log) as captures:
+            before = {node.name: protocol_counters(node) for node in nodes}
+            url = f"http://{stage.service}:{stage.port}/{name}"
+            yield Workload(url, Sampler(samples, stage.client, nodes), events)
+            after = {node.name: protocol_counters(node) for node in nodes}
+        write_json(out / "captures.json", [capture.as_dict() for capture in captures])
+        write_json(out / "counters.json", {"before": before, "after": after})

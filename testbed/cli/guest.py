@@ -1,0 +1,142 @@
+"""`testbed exec` and `testbed shell`: one command, or Mininet's prompt, in a guest of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from experiments import plan as planning
+from testbed.errors import EXIT_LAB, PrerequisiteError, UsageError
+from testbed.kernel import build as kernel_build
+from testbed.kernel.cache import Kernel
+from testbed.labs.base import Cancel, Clock, Job, Sink
+from testbed.labs.terminal import Terminal
+from testbed.labs.uml import RUNTIME_PREFIX, UmlLab
+from testbed.scheduler import cancel_on_signals
+
+LABS = ("uml",)
+DEFAULT_FIGURES = {"lb": "7", "load-balancer": "7", "anycast": "14"}
+
+lab_option = click.option("--lab", "lab_name", type=click.Choice(LABS), default="uml", show_default=True)
+set_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
+
+
+def current_kernel() -> Kernel:
+    """The lab kernel in the cache; raises `PrerequisiteError` if it is not built."""
+    found = kernel_build.find()
+    if found is None:
+        raise PrerequisiteError("the lab kernel is not built", hint="run: testbed kernel build")
+    return found
+
+
+def open_lab(name: str, kernel: Kernel) -> UmlLab:
+    """The lab of that name."""
+    if name not in LABS:
+        raise UsageError(f"no lab {name!r}", hint=f"the labs are: {', '.join(LABS)}")
+    return UmlLab(kernel.image)
+
+
+def temporary_output(stack: ExitStack) -> Path:
+    """An output directory that is gone at the end; `testbed clean` finds it if we are killed."""
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-")))
+
+
+@click.command("exec")
+@lab_option
+@click.option("--clock", type=click.Choice(["virtual", "real"]), default="virtual", show_default=True)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Keep $TESTBED_OUT here.")
+@click.option("--wall-limit", type=click.FloatRange(min=0, min_open=True), default=3600.0, metavar="S")
+@click.option("--clock-limit", type=click.FloatRange(min=0, min_open=True), default=86400.0, metavar="S")
+@click.option("-i", "--stdin", "with_stdin", is_flag=True, help="Hand standard input on (all of it is read first).")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_context
+def exec_command(
+    context: click.Context,
+    lab_name: str,
+    clock: Clock,
+    out: Path | None,
+    wall_limit: float,
+    clock_limit: float,
+    with_stdin: bool,
+    command: tuple[str, ...],
+) -> None:
+    """Run COMMAND as root in a guest; its output and exit status become ours.
+
+    It sees this machine's files read-only; what it writes below $TESTBED_OUT is kept with --out.
+    """
+    lab = open_lab(lab_name, current_kernel())
+    cancel = Cancel()
+    with ExitStack() as stack:
+        spool = _spool(temporary_output(stack)) if with_stdin else None
+        output = _make(out) if out else temporary_output(stack)
+        stack.enter_context(cancel_on_signals(cancel))
+        job = Job(
+            command,
+            output,
+            cwd=Path.cwd(),
+            clock=clock,
+            wall_limit_s=wall_limit,
+            clock_limit_s=clock_limit,
+            stdin=spool,
+        )
+        done = lab.run(job, stdout=_pass_on(sys.stdout.buffer), stderr=_pass_on(sys.stderr.buffer), cancel=cancel)
+    if done.kernel_warnings:
+        click.echo(f"testbed: warning: the guest's kernel complained: {done.kernel_warnings[0]}", err=True)
+        context.exit(done.status or EXIT_LAB)
+    context.exit(done.status)
+
+
+@click.command()
+@click.argument("scenario", type=click.Choice(sorted(DEFAULT_FIGURES)))
+@lab_option
+@set_option
+@click.pass_context
+def shell(context: click.Context, scenario: str, lab_name: str, overrides: tuple[str, ...]) -> None:
+    """Mininet's prompt on the running topology (lb: Fig. 7's settings, anycast: Fig. 14's), in real time."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("a shell needs a terminal", hint="run a command with: testbed exec -- COMMAND")
+    experiment = planning.load(planning.find(DEFAULT_FIGURES[scenario]))
+    point = planning.plan(experiment, overrides=overrides)[-1]
+    lab = open_lab(lab_name, current_kernel())
+    short = "anycast" if point.scenario == "anycast" else "lb"
+    with ExitStack() as stack:
+        output = temporary_output(stack)
+        (output / "point.json").write_text(point.to_json(), encoding="utf-8")
+        argv = (sys.executable, "-m", "experiments.agent", "--shell", short)
+        day_s = 86400.0
+        done = lab.interact(
+            Job(argv, output, clock="real", wall_limit_s=day_s, clock_limit_s=day_s, seed=point.seed), Terminal()
+        )
+    context.exit(done.status)
+
+
+def _spool(directory: Path) -> Path:
+    path = directory / "stdin"
+    with path.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    return path
+
+
+def _make(directory: Path) -> Path:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise PrerequisiteError(f"{directory}: cannot be written: {error.strerror}") from error
+    return directory
+
+
+def _pass_on(stream: BinaryIO) -> Sink:
+    def write(data: bytes) -> None:
+        stream.write(data)
+        stream.flush()
+
+    return write

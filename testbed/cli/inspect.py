@@ -1,0 +1,47 @@
+"""`testbed list` and `testbed show`: which experiments there are, and a topology as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from experiments import plan as planning
+from testbed.cli.guest import DEFAULT_FIGURES, set_option
+
+
+def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Rows as text of fixed column widths; the columns in `right` end flush."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            text.rjust(width) if index in right else text.ljust(width)
+            for index, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+@click.command("list")
+def list_command() -> None:
+    """List the experiments, with the number of points in each profile."""
+    rows = [("name", "figure", "scenario", "points", "title")]
+    for name in planning.available():
+        experiment = planning.load(planning.find(name))
+        counts = [f"{len(planning.plan(experiment, profile))} {profile}" for profile in experiment.profiles]
+        rows.append((name, experiment.figure, experiment.scenario, ", ".join(counts), experiment.title))
+    click.echo(columns(rows))
+
+
+@click.command()
+@click.argument("name")
+@click.option("--profile", default=planning.DEFAULT_PROFILE, show_default=True)
+@set_option
+def show(name: str, profile: str, overrides: tuple[str, ...]) -> None:
+    """Draw the topology of NAME: lb, anycast, a figure or an experiment file."""
+    from topologies import picture
+
+    experiment = planning.load(planning.find(DEFAULT_FIGURES.get(name, name)))
+    point = planning.plan(experiment, profile, overrides=overrides)[0]
+    click.echo(picture(point.scenario, dict(point.parameters)).rstrip("\n"))

@@ -1,0 +1,214 @@
+"""`testbed run`: from names of figures to a run directory with raw data, a summary and figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import click
+
+import testbed
+from experiments import plan as planning
+from experiments.plan import Point
+from testbed import scheduler, store
+from testbed.cli import guest
+from testbed.cli.inspect import columns
+from testbed.cli.progress import watch
+from testbed.doctor import package_versions
+from testbed.errors import PointsFailed, RunInterrupted, UsageError
+from testbed.labs import cores
+from testbed.labs.base import Cancel, Job
+from testbed.scheduler import Task
+
+RESULTS = Path("results")
+_TOOLS = ["apache2-utils", "ethtool", "iproute2", "lighttpd", "mininet", "mptcpize", "tcpdump"]
+
+
+@click.command()
+@click.argument("figures", nargs=-1, metavar="FIGURE|FILE...")
+@click.option("--profile", default=planning.DEFAULT_PROFILE, show_default=True, help="quick, paper, or the file's own.")
+@guest.set_option
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Points at a time. Default: one per core.")
+@click.option("--repeat", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds per point.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The first seed.")
+@click.option("--dry-run", is_flag=True, help="List the points and an estimate of the time; run nothing.")
+@click.option("--resume", is_flag=True, help="Continue the newest unfinished run (the one in --out, if given).")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run's directory, new or empty.")
+@guest.lab_option
+def run(
+    figures: tuple[str, ...],
+    profile: str,
+    overrides: tuple[str, ...],
+    jobs: int | None,
+    repeat: int,
+    seed: int,
+    dry_run: bool,
+    resume: bool,
+    out: Path | None,
+    lab_name: str,
+) -> None:
+    """Run experiments, e.g. `testbed run 7 fig13 mine.toml`, and draw their figures."""
+    width = jobs or len(cores.available())
+    points = plan_points(figures, profile, range(seed, seed + repeat), overrides)
+    if not points and not resume:
+        raise UsageError("which experiment?", hint=f"the experiments are: {', '.join(planning.available())}")
+    found = _find_unfinished(out, points) if resume else None
+    if found:
+        points = _stored_points(found)
+    if dry_run:
+        left = [point for point in points if not (found and found.is_ok(point.id))]
+        _print_plan(left, width)
+        return
+    kernel = guest.current_kernel()
+    lab = guest.open_lab(lab_name, kernel)
+    if found:
+        store.require_space(found.directory)
+    now = datetime.now()
+    names = list(dict.fromkeys(point.experiment for point in points))
+    directory = out or RESULTS / f"{now:%Y%m%d-%H%M%S}-{_join(names)}"
+    facts = {
+        "command": ["testbed", *sys.argv[1:]],
+        "toolkit": testbed.__version__,
+        "kernel": kernel.manifest.model_dump(mode="json"),
+        "host": {"platform": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()},
+        "tools": package_versions(_TOOLS),
+        "lab": lab_name,
+        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "finished_at": None,
+    }
+    plan = [point.model_dump(mode="json") for point in points]
+    run_store = found or store.create(directory, [point.id for point in points], {**facts, "plan": plan})
+    cancel = Cancel()
+    with ExitStack() as stack:
+        stack.enter_context(run_store.lock())
+        if found:
+            history = [*found.manifest.get("resumed", []), facts]
+            found.update(state="running", finished_at=None, resumed=history)
+            found.remove_partials()
+        tasks = [_task(point) for point in points if not run_store.is_ok(point.id)]
+        try:
+            with scheduler.cancel_on_signals(cancel), watch(tasks, width) as watcher:
+                scheduler.run(tasks, lab, run_store, jobs=width, cancel=cancel, watcher=watcher)
+        except RunInterrupted as error:
+            _close(run_store, "interrupted", is_default=out is None)
+            finished = sum(map(run_store.is_ok, run_store.manifest["points"]))
+            raise RunInterrupted(
+                f"interrupted; {finished} of {len(points)} points are kept in {run_store.directory}",
+                hint="continue with: testbed run --resume" + (f" --out {out}" if out else ""),
+            ) from error
+        try:
+            _analyse(run_store, width)
+        except BaseException:
+            _close(run_store, "interrupted", is_default=out is None)
+            raise
+        _close(run_store, "complete", is_default=out is None)
+    _raise_for_failures(run_store, len(points))
+
+
+def plan_points(figures: Sequence[str], profile: str, seeds: Sequence[int], overrides: Sequence[str]) -> list[Point]:
+    """The points of all the named experiments; raises `UsageError` if two of them clash, `ConfigError` for a file."""
+    points: list[Point] = []
+    files: dict[str, Path] = {}
+    for figure in figures:
+        path = planning.find(figure)
+        experiment = planning.load(path)
+        if experiment.name in files:
+            raise UsageError(f"two experiments are named {experiment.name!r}: {files[experiment.name]} and {path}")
+        files[experiment.name] = path
+        points += planning.plan(experiment, profile, list(seeds), overrides)
+    seen: set[str] = set()
+    for point in points:
+        if point.id in seen:
+            raise UsageError(f"two points have the id {point.id!r}", hint="give the experiments other names")
+        seen.add(point.id)
+    return points
+
+
+def _find_unfinished(out: Path | None, points: Sequence[Point]) -> store.RunStore:
+    candidates = [store.open_run(out)] if out else [run for run in store.runs(RESULTS) if run.is_unfinished()]
+    wanted = [point.model_dump(mode="json") for point in points]
+    for run_store in candidates:
+        if not points or run_store.manifest.get("plan") == wanted:
+            return run_store
+    if candidates and points:
+        raise UsageError(
+            f"{out or RESULTS}: no unfinished run of just these points",
+            hint="leave out the figures to continue the run as it was started",
+        )
+    raise UsageError(f"{RESULTS}: no unfinished run")
+
+
+def _stored_points(run_store: store.RunStore) -> list[Point]:
+    path = run_store.directory / store.MANIFEST
+    return [Point.from_json(json.dumps(entry), path) for entry in run_store.manifest.get("plan", [])]
+
+
+def _task(point: Point) -> Task:
+    return Task(point.id, partial(_job, point), point.clock, planning.estimate(point))
+
+
+def _job(point: Point, output: Path) -> Job:
+    (output / "point.json").write_text(point.to_json(), encoding="utf-8")
+    return Job(
+        argv=(sys.executable, "-m", "experiments.agent"),
+        output=output,
+        cwd=Path("/"),
+        clock=point.clock,
+        wall_limit_s=planning.wall_limit_s(point),
+        clock_limit_s=planning.virtual_limit_s(point),
+        seed=point.seed,
+    )
+
+
+def _print_plan(points: Sequence[Point], width: int) -> None:
+    tasks = [_task(point) for point in points]
+    rows = [("point", "clock", "estimate")]
+    rows += [(task.id, task.clock, f"{task.estimate_s:.0f} s") for task in tasks]
+    click.echo(columns(rows, right=(2,)))
+    total = scheduler.total_s(tasks, width)
+    click.echo(f"\n{len(points)} points, about {total / 60:.1f} min with {width} at a time")
+
+
+def _join(names: Sequence[str]) -> str:
+    return "-".join(names) if len(names) <= 3 else f"{names[0]}-to-{names[-1]}"
+
+
+def _close(run_store: store.RunStore, state: str, *, is_default: bool) -> None:
+    run_store.update(state=state, finished_at=datetime.now(UTC).isoformat(timespec="seconds"))
+    if is_default:
+        run_store.link_latest()
+
+
+def _analyse(run_store: store.RunStore, width: int) -> None:
+    # matplotlib takes a second to import, which no other command should pay.
+    from analysis.figures import draw_figures
+    from analysis.summary import analyse_run, render_table, write_summary
+
+    summaries = analyse_run(run_store.directory, width)
+    written = [*write_summary(run_store.directory, summaries), *draw_figures(run_store.directory, summaries)]
+    click.echo(render_table(summaries))
+    for path in written:
+        click.echo(path)
+
+
+def _raise_for_failures(run_store: store.RunStore, count: int) -> None:
+    from analysis.summary import read_summary
+
+    bad = {each.id: each.invalid_reasons for each in read_summary(run_store.directory) if not each.valid}
+    for point_id in run_store.manifest["points"]:
+        if not run_store.is_ok(point_id):
+            bad.setdefault(point_id, ("it has no result",))
+    if bad:
+        first, reasons = next(iter(bad.items()))
+        reason = reasons[0] if reasons else "no reason given"
+        raise PointsFailed(
+            f"{len(bad)} of {count} points failed or are invalid: {first}: {reason}",
+            hint=f"see {run_store.directory / 'points' / first}",
+        )

@@ -1,0 +1,133 @@
+"""The doctor: what this machine must have, whether it has it, and the cure if not.
+
+Nothing is changed here; every check answers with a `Check`, none raises.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import testbed
+from testbed.errors import PrerequisiteError, TestbedError
+from testbed.kernel import build as kernel_build
+from testbed.kernel.cache import Kernel
+from testbed.labs import cores
+from testbed.labs.base import Job
+from testbed.labs.uml import RUNTIME_PREFIX, UmlLab
+from testbed.process import run
+from testbed.store import SPACE_BYTES
+
+PACKAGES_FILE = Path(testbed.__file__).with_name("debian-packages.txt")
+COMMANDS = ("ab", "lighttpd", "mptcpize", "tcpdump", "mnexec", "ip", "tc", "ethtool")
+MODULES = ("click", "matplotlib", "mininet", "numpy", "paramiko", "pydantic", "pyroute2", "rich")
+GUEST_MEMORY_BYTES = 4 << 30
+
+# An ordinary user's PATH often lacks the directories of the administrator's commands.
+_SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+_BOOT_LIMIT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """One answer: what was looked for, whether it is there, what was found, and the cure."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+    cure: str = ""
+
+
+def debian_packages(path: Path = PACKAGES_FILE) -> list[str]:
+    """The names in a list of Debian packages."""
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def package_versions(names: list[str]) -> dict[str, str]:
+    """The versions of those packages that are installed; empty on a system without dpkg."""
+    try:
+        listed = run(["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Version}\\n", *names], check=False)
+    except TestbedError:
+        return {}
+    fields = [line.split() for line in listed.stdout.splitlines()]
+    return {each[1]: each[2] for each in fields if len(each) == 3 and each[0] == "installed"}
+
+
+def examine() -> Iterator[Check]:
+    """Every check, one after the other (the last boots a guest)."""
+    yield _packages()
+    for command in COMMANDS:
+        found = shutil.which(command, path=_SEARCH_PATH)
+        yield Check(f"command {command}", found is not None, found or "not found", "run: make setup")
+    for module in MODULES:
+        there = importlib.util.find_spec(module) is not None
+        yield Check(f"Python package {module}", there, "" if there else "not importable", "run: make setup")
+    yield Check("cores", True, f"{len(cores.available())}: as many guests run at a time")
+    yield memory(_memory_directory())
+    yield disk(Path.cwd())
+    kernel = _find_kernel()
+    if isinstance(kernel, Check):
+        yield kernel
+        return
+    yield Check("lab kernel", True, f"{kernel.release} ({kernel.id})")
+    yield _boot(kernel)
+
+
+def memory(directory: Path) -> Check:
+    """Whether the directory of the guests' memory has the room and may hold programs' memory."""
+    name = f"guest memory in {directory}"
+    try:
+        state = os.statvfs(directory)
+    except OSError as error:
+        return Check(name, False, error.strerror or str(error), "set TMPDIR to a directory that exists")
+    free_bytes = state.f_bavail * state.f_frsize
+    if state.f_flag & os.ST_NOEXEC:
+        return Check(name, False, "mounted noexec", "remount it with exec, or set TMPDIR to a directory elsewhere")
+    detail = f"{free_bytes / 2**30:.1f} GiB free"
+    return Check(name, free_bytes >= GUEST_MEMORY_BYTES, detail, "make room (4 GiB), or set TMPDIR elsewhere")
+
+
+def disk(directory: Path) -> Check:
+    """Whether the directory has room for a run's results."""
+    free_bytes = shutil.disk_usage(directory).free
+    cure = f"make room ({SPACE_BYTES / 1e9:.0f} GB), or use --out"
+    return Check(f"disk space in {directory}", free_bytes >= SPACE_BYTES, f"{free_bytes / 1e9:.1f} GB free", cure)
+
+
+def _packages() -> Check:
+    names = debian_packages()
+    installed = package_versions(names)
+    missing = [name for name in names if name not in installed]
+    detail = f"{' '.join(missing)} not installed" if missing else f"all {len(names)} installed"
+    return Check("Debian packages", not missing, detail, f"run as root: apt-get install {' '.join(missing)}")
+
+
+def _memory_directory() -> Path:
+    # The order of arch/um/os-Linux/mem.c.
+    named = next((os.environ[name] for name in ("TMPDIR", "TMP", "TEMP") if os.environ.get(name)), None)
+    return Path(named or "/dev/shm")
+
+
+def _find_kernel() -> Kernel | Check:
+    try:
+        kernel = kernel_build.find()
+    except TestbedError as error:
+        return Check("lab kernel", False, error.message, error.hint or "run: testbed kernel build")
+    return kernel or Check("lab kernel", False, "not built", "run: testbed kernel build")
+
+
+def _boot(kernel: Kernel) -> Check:
+    try:
+        with tempfile.TemporaryDirectory(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-") as output:
+            done = UmlLab(kernel.image).run(Job(("true",), Path(output), wall_limit_s=_BOOT_LIMIT_S))
+    except PrerequisiteError as error:
+        return Check("guest boots", False, error.message, error.hint)
+    except (TestbedError, OSError) as error:
+        return Check("guest boots", False, str(error), "see: testbed exec -- true")
+    return Check("guest boots", done.status == 0, f"in {done.wall_s:.1f} s", "see: testbed exec -- true")

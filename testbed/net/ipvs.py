@@ -1,0 +1,42 @@
+"""LVS on the director: a virtual service that translates addresses (NAT), its servers, read back.
+
+Source: net/netfilter/ipvs and include/uapi/linux/ip_vs.h of the kernel (generic netlink family IPVS).
+"""
+
+from __future__ import annotations
+
+import socket as sockets
+from typing import Any
+
+from pyroute2 import IPVS, IPVSDest, IPVSService
+
+from testbed.errors import ReadbackError
+from testbed.net import sysctl
+from testbed.net.netns import Node, inside
+
+_MASQUERADE = 0  # IP_VS_CONN_F_MASQ
+
+
+def serve(director: Node, vip: str, port: int, servers: list[str], *, scheduler: str = "rr") -> list[dict[str, Any]]:
+    """Offer `vip:port` over TCP, spread over `servers` (addresses) by NAT; returns the servers read back."""
+    sysctl.put(director, {"net.ipv4.ip_forward": 1})
+    with inside(director), IPVS() as ipvs:
+        service = IPVSService(addr=vip, port=port, protocol=sockets.IPPROTO_TCP, sched_name=scheduler)
+        ipvs.service("add", service=service)
+        for address in servers:
+            ipvs.dest("add", service=service, dest=IPVSDest(addr=address, port=port, fwd_method=_MASQUERADE))
+        found = [_destination(message) for message in ipvs.dest("dump", service=service)]
+    wanted = sorted((address, port, _MASQUERADE) for address in servers)
+    if sorted((d["address"], d["port"], d["forwarding"]) for d in found) != wanted:
+        raise ReadbackError(f"IPVS service {vip}:{port} on {director.name}", wanted, found)
+    return found
+
+
+def _destination(message: Any) -> dict[str, Any]:
+    dest = message.get_attr("IPVS_CMD_ATTR_DEST")
+    return {
+        "address": dest.get_attr("IPVS_DEST_ATTR_ADDR"),
+        "port": dest.get_attr("IPVS_DEST_ATTR_PORT"),
+        "forwarding": dest.get_attr("IPVS_DEST_ATTR_FWD_METHOD") & 0x7,
+        "weight": dest.get_attr("IPVS_DEST_ATTR_WEIGHT"),
+    }

@@ -1,0 +1,78 @@
+"""MPTCP of a server and of a client: sysctls, limits and endpoints of the in-kernel path manager.
+
+The paper on today's kernel (6.12): its B flag is RFC 8684's C flag (`allow_join_initial_addr_port=0`),
+its E bit the ADD_ADDR echo; a `signal` endpoint announces the unique address, a `backup` endpoint on
+the local address of the initial subflow makes that subflow a backup. Source: net/mptcp/pm_kernel.c.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyroute2 import MPTCP
+
+from testbed.errors import ReadbackError
+from testbed.net import sysctl
+from testbed.net.netns import Node, inside
+
+SIGNAL, SUBFLOW, BACKUP = 1, 2, 4  # MPTCP_PM_ADDR_FLAG_*, include/uapi/linux/mptcp_pm.h
+
+
+def configure_server(
+    server: Node, *, local: str, unique: str, deny_join: bool, initial_backup: bool, add_addr_timeout_s: int
+) -> dict[str, Any]:
+    """The server's side of the paper: C flag, unique address announced, initial subflow a backup.
+
+    `local` is the address that the server's socket sees for the initial subflow: the real server's
+    behind a translating director, the anycast address otherwise.
+    """
+    settings = sysctl.put(
+        server,
+        {
+            "net.mptcp.enabled": 1,
+            "net.mptcp.allow_join_initial_addr_port": int(not deny_join),
+            "net.mptcp.add_addr_timeout": add_addr_timeout_s,
+            "net.mptcp.blackhole_timeout": 0,
+        },
+    )
+    wanted = {unique: SIGNAL}
+    if initial_backup:
+        wanted[local] = BACKUP
+    with inside(server), MPTCP() as path_manager:
+        for identifier, (address, flags) in enumerate(wanted.items(), start=1):
+            path_manager.endpoint("add", addr=address, id=identifier, flags=flags)
+        found = _endpoints(path_manager)
+    if found != wanted:
+        raise ReadbackError(f"MPTCP endpoints of {server.name}", wanted, found)
+    return {"sysctl": settings, "endpoints": found}
+
+
+def configure_client(client: Node, *, subflows: int, add_addr_accepted: int) -> dict[str, Any]:
+    """A single-homed client as in the paper: it opens a subflow to each address it is told of."""
+    settings = sysctl.put(
+        client,
+        {
+            "net.mptcp.enabled": 1,
+            "net.mptcp.allow_join_initial_addr_port": 1,
+            "net.mptcp.blackhole_timeout": 0,
+        },
+    )
+    wanted = {"subflows": subflows, "add_addr_accepted": add_addr_accepted}
+    with inside(client), MPTCP() as path_manager:
+        path_manager.limits("set", **wanted)
+        (limits,) = path_manager.limits("show")
+    found = {
+        "subflows": limits.get_attr("MPTCP_PM_ATTR_SUBFLOWS"),
+        "add_addr_accepted": limits.get_attr("MPTCP_PM_ATTR_RCV_ADD_ADDRS"),
+    }
+    if found != wanted:
+        raise ReadbackError(f"MPTCP limits of {client.name}", wanted, found)
+    return {"sysctl": settings, "limits": found}
+
+
+def _endpoints(path_manager: Any) -> dict[str, int]:
+    found = {}
+    for message in path_manager.endpoint("show"):
+        address = message.get_attr("MPTCP_PM_ATTR_ADDR")
+        found[address.get_attr("MPTCP_PM_ADDR_ATTR_ADDR4")] = address.get_attr("MPTCP_PM_ADDR_ATTR_FLAGS")
+    return found

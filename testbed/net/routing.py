@@ -1,0 +1,77 @@
+"""Routes of a node: defaults, source routing for a unique address, equal-cost nexthops; read back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from testbed.errors import ReadbackError
+from testbed.net import sysctl
+from testbed.net.netns import Node, interface_index, route_socket
+
+_UNIQUE_TABLE = 100
+
+
+def default_via(node: Node, gateway: str) -> None:
+    """Send everything without a better route to `gateway`."""
+    with route_socket(node) as socket:
+        socket.route("replace", dst="default", gateway=gateway)
+        routes = [r.get_attr("RTA_GATEWAY") for r in socket.get_default_routes(table=254)]
+    if routes != [gateway]:
+        raise ReadbackError(f"default route of {node.name}", gateway, routes)
+
+
+def from_address(node: Node, address: str, interface: str, network: str) -> None:
+    """Packets from `address` leave by `interface` (they must not go back through the load balancer)."""
+    with route_socket(node) as socket:
+        index = interface_index(socket, interface)
+        socket.route("replace", dst=network, oif=index, scope="link", prefsrc=address, table=_UNIQUE_TABLE)
+        socket.rule("add", src=address, src_len=32, table=_UNIQUE_TABLE, priority=_UNIQUE_TABLE)
+        rules = [r for r in socket.get_rules() if r.get_attr("FRA_SRC") == address]
+    if len(rules) != 1 or rules[0].get_attr("FRA_TABLE") != _UNIQUE_TABLE:
+        raise ReadbackError(f"rule for packets from {address} on {node.name}", _UNIQUE_TABLE, rules)
+
+
+def add_address(node: Node, interface: str, address: str, prefix: int) -> None:
+    """Give the interface one more address."""
+    with route_socket(node) as socket:
+        index = interface_index(socket, interface)
+        socket.addr("add", index=index, address=address, prefixlen=prefix)
+        found = [a.get_attr("IFA_ADDRESS") for a in socket.get_addr(index=index)]
+    if address not in found:
+        raise ReadbackError(f"addresses of {node.name} {interface}", address, found)
+
+
+def hash_by_flow(router: Node, seed: int) -> dict[str, str]:
+    """Spread flows over equal-cost nexthops by their 5-tuple, with a hash that is the same in every run."""
+    return sysctl.put(
+        router,
+        {
+            "net.ipv4.ip_forward": 1,
+            "net.ipv4.fib_multipath_hash_policy": 1,
+            "net.ipv4.fib_multipath_hash_seed": seed,
+        },
+    )
+
+
+def nexthops(router: Node, address: str, gateways: list[str]) -> list[str]:
+    """Route `address` over equal-cost `gateways`, replacing what was there; returns what reads back."""
+    destination = f"{address}/32"
+    with route_socket(router) as socket:
+        if len(gateways) == 1:
+            socket.route("replace", dst=destination, gateway=gateways[0])
+        else:
+            socket.route("replace", dst=destination, multipath=[{"gateway": gateway} for gateway in gateways])
+        found = _gateways(socket, address)
+    if found != gateways:
+        raise ReadbackError(f"nexthops of {address} on {router.name}", gateways, found)
+    return found
+
+
+def _gateways(socket: Any, address: str) -> list[str]:
+    found = []
+    for route in socket.get_routes(family=2, dst_len=32):
+        if route.get_attr("RTA_DST") != address or route.get_attr("RTA_TABLE") != 254:
+            continue
+        hops = route.get_attr("RTA_MULTIPATH")
+        found += [hop.get_attr("RTA_GATEWAY") for hop in hops] if hops else [route.get_attr("RTA_GATEWAY")]
+    return found

@@ -1,0 +1,80 @@
+"""A topology brought to life by Mininet, with every link shaped; torn down when the block ends."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from mininet.log import setLogLevel
+from mininet.net import Mininet
+from mininet.node import Switch
+from mininet.topo import Topo
+from pyroute2 import IPRoute
+
+from testbed.net import netem, offload
+from testbed.net.netns import Node, inside, interface_index
+from testbed.process import CommandLog
+
+FramingChoice = Callable[[str, str], netem.Framing]
+
+
+class LearningSwitch(Switch):  # type: ignore[misc]
+    """An Ethernet switch: a kernel bridge in a namespace of its own."""
+
+    def __init__(self, name: str, **params: Any) -> None:
+        super().__init__(name, **{**params, "inNamespace": True})
+
+    def start(self, _controllers: list[Any]) -> None:
+        """Create the bridge and put every interface in it."""
+        with inside(Node(self.name, self.pid)), IPRoute() as socket:
+            socket.link("add", ifname="br0", kind="bridge", br_stp_state=0, br_forward_delay=0)
+            bridge = interface_index(socket, "br0")
+            for name in self.intfNames():
+                if name != "lo":
+                    socket.link("set", index=interface_index(socket, name), master=bridge, state="up")
+            socket.link("set", index=bridge, state="up")
+
+
+@dataclass
+class Network:
+    """The running topology: its nodes by name, what was set on its links, and every command."""
+
+    mininet: Any
+    nodes: dict[str, Node]
+    log: CommandLog
+    links: list[dict[str, Any]] = field(default_factory=list)
+
+    def __getitem__(self, name: str) -> Node:
+        return self.nodes[name]
+
+
+def _shape_links(network: Network, topo: Topo, framing: FramingChoice) -> None:
+    for source, target, info in topo.links(withInfo=True):
+        profile = info["profile"]
+        choice = framing(source, target)
+        for name, port in ((info["node1"], info["port1"]), (info["node2"], info["port2"])):
+            interface = f"{name}-eth{port}"
+            if name in topo.switches():
+                interface = str(network.mininet.get(name).intfs[port])
+            node = network[name]
+            if choice == "packets":
+                offload.switch_off(node, interface, network.log)
+            found = netem.shape(node, interface, profile, choice, network.log)
+            network.links.append({"interface": interface, "framing": choice, "netem": found})
+
+
+@contextlib.contextmanager
+def running(topo: Topo, framing: FramingChoice, log: CommandLog) -> Iterator[Network]:
+    """Start the topology and shape its links; `framing(node, node)` says how each link counts frames."""
+    setLogLevel("warning")
+    mininet = Mininet(topo=topo, switch=LearningSwitch, controller=None, autoSetMacs=True, build=True)
+    try:
+        mininet.start()
+        nodes = {node.name: Node(node.name, node.pid) for node in (*mininet.hosts, *mininet.switches)}
+        network = Network(mininet, nodes, log)
+        _shape_links(network, topo, framing)
+        yield network
+    finally:
+        mininet.stop()

@@ -1,0 +1,68 @@
+"""The lab's clock at work: a loop that samples once a second and does what a schedule says in between."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+from testbed.net.counters import interface_counters, protocol_counters
+from testbed.net.netns import Node
+
+PERIOD_S = 1.0
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something to do at `t_s` seconds after the start."""
+
+    t_s: float
+    act: Callable[[], None]
+
+
+class Sampler:
+    """Writes a line per second to samples.jsonl: the client's interfaces, and every node's counters."""
+
+    def __init__(self, file: IO[str], client: Node, nodes: Sequence[Node]) -> None:
+        self._file = file
+        self._client = client
+        self._nodes = nodes
+        self.started = time.monotonic()
+
+    def now(self) -> float:
+        """Seconds since the start, on the lab's clock."""
+        return time.monotonic() - self.started
+
+    def start(self) -> None:
+        """Time zero."""
+        self.started = time.monotonic()
+
+    def sample(self) -> None:
+        """Write one line."""
+        line: dict[str, Any] = {
+            "t": round(self.now(), 6),
+            "interfaces": interface_counters(self._client),
+            "counters": {node.name: protocol_counters(node) for node in self._nodes},
+        }
+        self._file.write(json.dumps(line) + "\n")
+
+    def run(self, wait: Callable[[float], bool], *, actions: Sequence[Action] = (), until_s: float | None = None) -> None:
+        """Sample every second, and act on time, until `wait(seconds)` says that the workload ended (or `until_s`)."""
+        pending = sorted(actions, key=lambda action: action.t_s)
+        seconds = 0
+        while True:
+            marks = [(seconds + 1) * PERIOD_S, *([pending[0].t_s] if pending else [])]
+            if until_s is not None:
+                marks.append(until_s)
+            mark = min(marks)
+            if wait(max(0.0, mark - self.now())):
+                return
+            while pending and pending[0].t_s <= mark:
+                pending.pop(0).act()
+            if mark >= (seconds + 1) * PERIOD_S:
+                seconds += 1
+                self.sample()
+            if until_s is not None and mark >= until_s:
+                return

@@ -1,0 +1,40 @@
+"""ApacheBench on the client: N requests, or as many as fit in a time; over MPTCP through `mptcpize`."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from testbed.net.netns import Node
+from testbed.process import CommandLog, Process, run
+
+_STALL_LIMIT_S = 600
+_ENDLESS = 1_000_000
+
+
+def probe(client: Node, url: str, *, log: CommandLog) -> None:
+    """Fetch the page once over TCP; `ab -r` would spin for ever on a port that refuses it."""
+    run(client.enter("ab", "-q", "-n", "1", "-c", "1", "-s", "60", url), log=log)
+
+
+def command(url: str, *, concurrency: int, requests: int | None, mptcp: bool) -> list[str]:
+    """The argv; `requests=None` is a run that only a signal ends, and that survives failed downloads."""
+    wrap = ["mptcpize", "run"] if mptcp else []
+    count = requests if requests is not None else _ENDLESS
+    survive = ["-r"] if requests is None else []
+    return [
+        *wrap, "ab", "-q", *survive, "-s", str(_STALL_LIMIT_S), "-n", str(count), "-c", str(concurrency), url,
+    ]  # fmt: skip
+
+
+def start(client: Node, argv: Sequence[str], output: Path, *, log: CommandLog) -> Process:
+    """Start ab on the client, its output to `ab.txt` and `ab.stderr.txt` in `output`."""
+    with (output / "ab.txt").open("wb") as out, (output / "ab.stderr.txt").open("wb") as err:
+        return Process(client.enter(*argv), stdout=out, stderr=err, log=log)
+
+
+def interrupt(process: Process, grace_s: float = 30.0) -> int:
+    """End a run early as Ctrl-C would: ab then prints its totals. Returns the status."""
+    process.signal(signal.SIGINT)
+    return process.wait(grace_s)

@@ -1,0 +1,66 @@
+"""lighttpd on a server: serves generated files, over MPTCP through `mptcpize` where asked."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+from testbed.errors import CommandError
+from testbed.net.netns import Node
+from testbed.process import CommandLog, Process, run, wait_until
+
+_CONFIG = """\
+server.document-root = "{root}"
+server.port = {port}
+server.bind = "0.0.0.0"
+server.errorlog = "{error_log}"
+server.max-fds = 8192
+server.max-connections = 4096
+server.max-keep-alive-requests = 0
+mimetype.assign = ( "" => "application/octet-stream" )
+"""
+_LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
+
+
+def generate_file(root: Path, size_bytes: int) -> str:
+    """Make a file of `size_bytes` pseudo-random bytes (the same in every run); returns its name."""
+    root.mkdir(parents=True, exist_ok=True)
+    name = f"{size_bytes}.bin"
+    block = random.Random(size_bytes).randbytes(1 << 20)
+    with (root / name).open("wb") as file:
+        left = size_bytes
+        while left > 0:
+            left -= file.write(block[: min(left, len(block))])
+    return name
+
+
+def _listening(node: Node, port: int) -> bool:
+    rows = node.read("tcp").splitlines()[1:]
+    return any(row.split()[1].endswith(f":{port:04X}") and row.split()[3] == _LISTEN for row in rows)
+
+
+@contextlib.contextmanager
+def serving(
+    node: Node, root: Path, port: int, work: Path, *, mptcp: bool, log: CommandLog, timeout_s: float = 30.0
+) -> Iterator[Process]:
+    """Run lighttpd on the node until the block ends; its log goes to `work`.
+
+    Returns once it listens; raises `GuestTimeout` if it does not within `timeout_s`.
+    """
+    config = work / f"lighttpd-{node.name}.conf"
+    error_log = work / f"lighttpd-{node.name}.log"
+    config.write_text(_CONFIG.format(root=root, port=port, error_log=error_log))
+    run(["lighttpd", "-tt", "-f", config], log=log)
+    argv = [*(["mptcpize", "run"] if mptcp else []), "lighttpd", "-D", "-f", str(config)]
+    with Process(node.enter(*argv), log=log) as process:
+        wait_until(
+            lambda: _listening(node, port) or process.poll() is not None,
+            f"lighttpd on {node.name}",
+            timeout_s=timeout_s,
+        )
+        if process.poll() is not None:
+            said = error_log.read_text().strip() if error_log.exists() else "no log"
+            raise CommandError(process.argv, process.poll(), said)
+        yield process

@@ -1,0 +1,72 @@
+"""tcpdump: the headers of every packet at an interface, with the kernel's own count of what it dropped."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from testbed.net.netns import Node
+from testbed.process import CommandLog, Process, wait_until
+
+SNAP_BYTES = 128
+_BUFFER_KIB = 65536
+
+
+@dataclass
+class Capture:
+    """One interface's capture: where it goes, and (after the end) how many packets it holds and lost."""
+
+    interface: str
+    file: Path
+    captured: int = 0
+    dropped: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The entry of captures.json."""
+        return {
+            "interface": self.interface,
+            "file": self.file.name,
+            "captured": self.captured,
+            "dropped": self.dropped,
+        }
+
+
+@contextlib.contextmanager
+def capturing(node: Node, interfaces: Sequence[str], output: Path, *, log: CommandLog) -> Iterator[list[Capture]]:
+    """Capture TCP headers at each interface until the block ends; the counts are filled in then."""
+    captures = [Capture(interface, output / f"{interface}.pcap") for interface in interfaces]
+    with contextlib.ExitStack() as stack:
+        running = []
+        for capture in captures:
+            messages = output / f"{capture.interface}.tcpdump.txt"
+            argv = [
+                "tcpdump", "-i", capture.interface, "-n", "-p", "-s", str(SNAP_BYTES), "-B", str(_BUFFER_KIB),
+                "--time-stamp-precision=nano", "-Z", "root", "-w", str(capture.file), "tcp",
+            ]  # fmt: skip
+            err = stack.enter_context(messages.open("wb"))
+            process = stack.enter_context(Process(node.enter(*argv), stderr=err, log=log))
+            running.append((capture, process, messages))
+        for capture, process, messages in running:
+            wait_until(
+                lambda messages=messages, process=process: b"listening on" in messages.read_bytes()
+                or process.poll() is not None,
+                f"tcpdump on {capture.interface}",
+                timeout_s=30,
+            )
+        yield captures
+        for capture, process, messages in running:
+            process.stop(first=signal.SIGINT, grace_s=60)
+            _count(capture, messages.read_text())
+
+
+def _count(capture: Capture, messages: str) -> None:
+    captured = re.search(r"(\d+) packets? captured", messages)
+    dropped = re.search(r"(\d+) packets? dropped by kernel", messages)
+    # Without its closing lines nobody knows what is missing: count that as a loss, not as none.
+    capture.captured = int(captured.group(1)) if captured else 0
+    capture.dropped = int(dropped.group(1)) if dropped else 1

@@ -1,0 +1,34 @@
+"""What a link of a topology is: rate, delay and loss, the same in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LinkProfile:
+    """A full-duplex Ethernet link; delay in seconds and loss (0 to 1) are per direction."""
+
+    rate_bps: int
+    delay_s: float = 0.0
+    loss: float = 0.0
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any], name: str) -> LinkProfile:
+        """The link `name` of a point's parameters (`NAME_rate_bps`, `NAME_delay_s`, `NAME_loss`)."""
+        return cls(
+            int(parameters[f"{name}_rate_bps"]),
+            float(parameters.get(f"{name}_delay_s", 0.0)),
+            float(parameters.get(f"{name}_loss", 0.0)),
+        )
+
+    def __str__(self) -> str:
+        rate = self.rate_bps / 10**6
+        text = f"{rate / 1000:g} Gbit/s" if rate >= 1000 else f"{rate:g} Mbit/s"
+        if self.delay_s:
+            text += f", {self.delay_s * 1000:g} ms"
+        if self.loss:
+            text += f", {self.loss * 100:g} % loss"
+        return text
