@@ -48,7 +48,9 @@ class Sampler:
         }
         self._file.write(json.dumps(line) + "\n")
 
-    def run(self, wait: Callable[[float], bool], *, actions: Sequence[Action] = (), until_s: float | None = None) -> None:
+    def run(
+        self, wait: Callable[[float], bool], *, actions: Sequence[Action] = (), until_s: float | None = None
+    ) -> None:
         """Sample every second, and act on time, until `wait(seconds)` says that the workload ended (or `until_s`)."""
         pending = sorted(actions, key=lambda action: action.t_s)
         seconds = 0

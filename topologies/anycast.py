@@ -64,9 +64,7 @@ class AnycastTopo(Topo):  # type: ignore[misc]
         self.addLink(client, router, profile=client_link)
         for number, name in enumerate(plan.server_names(), start=1):
             server = self.addHost(name, ip=f"{plan.unique(number)}/{plan.prefix}")
-            self.addLink(
-                router, server, profile=server_link, params1={"ip": f"{plan.gateway(number)}/{plan.prefix}"}
-            )
+            self.addLink(router, server, profile=server_link, params1={"ip": f"{plan.gateway(number)}/{plan.prefix}"})
 
 
 def picture(parameters: Mapping[str, Any]) -> str:

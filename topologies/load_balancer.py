@@ -81,9 +81,7 @@ class LoadBalancerTopo(Topo):  # type: ignore[misc]
         names = plan.server_names()
         for number, name in enumerate(names, start=1):
             host = self.addHost(name, ip=f"{plan.local(number)}/{plan.prefix}")
-            self.addLink(
-                director, host, profile=server, params1={"ip": f"{plan.gateway(number)}/{plan.prefix}"}
-            )
+            self.addLink(director, host, profile=server, params1={"ip": f"{plan.gateway(number)}/{plan.prefix}"})
         client_side = {"ip": f"{plan.client_direct_address}/{plan.prefix}"}
         if len(names) == 1:
             unique = {"ip": f"{plan.unique(1)}/{plan.prefix}"}

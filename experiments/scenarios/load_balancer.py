@@ -33,9 +33,7 @@ def stage(point: Point, log: CommandLog) -> Iterator[Stage]:
         lossy = lossy_path if through_director else direct.loss > 0
         return "packets" if lossy else "bursts"
 
-    topo = LoadBalancerTopo(
-        plan=plan, client_director=client_director, direct=direct, server=server_link
-    )
+    topo = LoadBalancerTopo(plan=plan, client_director=client_director, direct=direct, server=server_link)
     with running(topo, framing, log) as network:
         client, director = network[plan.client], network[plan.director]
         routing.add_address(director, f"{plan.director}-eth0", plan.vip, plan.prefix)

@@ -136,9 +136,9 @@ class UmlLab:
 
     def _run(self, job: Job, stdout: Sink, stderr: Sink, cancel: Cancel, terminal: Terminal | None) -> JobResult:
         cancel.raise_if_set()
-        started = time.monotonic()
         with ExitStack() as stack:
             core = stack.enter_context(cores.lease(cancel))
+            started = time.monotonic()
             runtime = Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-"))
             stack.callback(shutil.rmtree, runtime, ignore_errors=True)
             _prepare(job, runtime, terminal.size() if terminal else None)

@@ -11,7 +11,7 @@ _FAMILIES = {"Tcp": "Tcp", "TcpExt": "TcpExt", "MPTcpExt": "MPTcpExt"}
 
 def protocol_counters(node: Node) -> dict[str, int]:
     """Every TCP and MPTCP counter above zero by its nstat name (`TcpOutRsts`, `MPTcpExtMPJoinSynRx`)."""
-    found = {}
+    found: dict[str, int] = {}
     for file in ("snmp", "netstat"):
         lines = node.read(file).splitlines()
         for names, values in list(pairwise(lines))[::2]:

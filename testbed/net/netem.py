@@ -40,7 +40,9 @@ def queue_packets(rate_bps: int, delay_s: float) -> int:
     return max(1000, int(rate_bps * (delay_s + BUFFER_S) / 8 / WIRE_BYTES))
 
 
-def shape(node: Node, interface: str, link: Direction, framing: Framing, log: CommandLog | None = None) -> dict[str, float]:
+def shape(
+    node: Node, interface: str, link: Direction, framing: Framing, log: CommandLog | None = None
+) -> dict[str, float]:
     """Replace the root queue of `interface` by netem; returns what reads back.
 
     Calls `tc`: pyroute2 (0.9) mistakes netem's rate for an attribute of the queue and cannot send it.

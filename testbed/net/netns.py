@@ -35,8 +35,7 @@ class Node:
 @contextlib.contextmanager
 def inside(node: Node) -> Iterator[None]:
     """Move this process into the node's network namespace until the block ends."""
-    home = Path("/proc/self/ns/net").open("rb")
-    with home:
+    with Path("/proc/self/ns/net").open("rb") as home:
         netns.setns(node.namespace)
         try:
             yield

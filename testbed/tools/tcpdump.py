@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from testbed.process import CommandLog, Process, wait_until
 
 SNAP_BYTES = 128
 _BUFFER_KIB = 65536
+_HAND_OVER_S = 1.2
 
 
 @dataclass
@@ -52,16 +55,27 @@ def capturing(node: Node, interfaces: Sequence[str], output: Path, *, log: Comma
             process = stack.enter_context(Process(node.enter(*argv), stderr=err, log=log))
             running.append((capture, process, messages))
         for capture, process, messages in running:
-            wait_until(
-                lambda messages=messages, process=process: b"listening on" in messages.read_bytes()
-                or process.poll() is not None,
-                f"tcpdump on {capture.interface}",
-                timeout_s=30,
-            )
+            wait_until(partial(_begun, process, messages), f"tcpdump on {capture.interface}", timeout_s=30)
         yield captures
+        _settle(captures)
         for capture, process, messages in running:
             process.stop(first=signal.SIGINT, grace_s=60)
             _count(capture, messages.read_text())
+
+
+def _begun(process: Process, messages: Path) -> bool:
+    return b"listening on" in messages.read_bytes() or process.poll() is not None
+
+
+def _settle(captures: Sequence[Capture]) -> None:
+    """Wait until the files have stopped growing: on its end tcpdump leaves unread what the kernel still holds.
+
+    The kernel hands packets over in blocks, after at most tcpdump's read time-out of a second.
+    """
+    sizes: list[int] = []
+    while sizes != (now := [capture.file.stat().st_size for capture in captures]):
+        sizes = now
+        time.sleep(_HAND_OVER_S)
 
 
 def _count(capture: Capture, messages: str) -> None:

@@ -1,0 +1,76 @@
+"""Fixtures that boot the real embedded lab; a missing kernel is a failure with a cure, never a skip."""
+
+from __future__ import annotations
+
+import sys
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from testbed.kernel import build
+from testbed.labs.base import Cancel, Clock, Job, JobResult
+from testbed.labs.uml import UmlLab
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/guest" in str(item.path):
+            item.add_marker(pytest.mark.guest)
+
+
+@pytest.fixture(scope="session")
+def lab() -> UmlLab:
+    kernel = build.find()
+    if kernel is None:
+        pytest.fail("no lab kernel: run 'testbed kernel build'")
+    return UmlLab(kernel.image)
+
+
+@dataclass
+class Outcome:
+    """What a command in a guest printed and how it ended."""
+
+    result: JobResult
+    stdout: bytes
+    stderr: bytes
+    output: Path
+
+
+@dataclass
+class Guest:
+    """Runs commands in guests, each with an output directory of its own."""
+
+    lab: UmlLab
+    directory: Path
+    count: int = field(default=0)
+
+    def __call__(
+        self,
+        *argv: str,
+        clock: Clock = "virtual",
+        clock_limit_s: float = 3600,
+        wall_limit_s: float = 120,
+        cancel: Cancel | None = None,
+        stdin: Path | None = None,
+    ) -> Outcome:
+        self.count += 1
+        output = self.directory / f"out {self.count}"
+        output.mkdir()
+        out, err = bytearray(), bytearray()
+        job = Job(
+            argv, output, clock=clock, clock_limit_s=clock_limit_s, wall_limit_s=wall_limit_s, stdin=stdin
+        )
+        result = self.lab.run(job, stdout=out.extend, stderr=err.extend, cancel=cancel)
+        return Outcome(result, bytes(out), bytes(err), output)
+
+    def python(self, code: str, **limits: float) -> Outcome:
+        return self(sys.executable, "-c", code, **limits)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def guest(lab: UmlLab, tmp_path: Path) -> Guest:
+    return Guest(lab, tmp_path)
+
+

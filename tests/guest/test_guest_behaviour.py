@@ -1,0 +1,156 @@
+"""The embedded lab keeps its promises: output, status, clock, a read-only host, and every bad end told apart."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from testbed.errors import GuestAsleep, GuestKilled, GuestPanic, GuestTimeout, RunInterrupted
+from testbed.labs.base import Cancel
+
+
+PANIC = """
+import ctypes, os, signal
+# Process 1 ignores signals without a handler; a debugger's poke does not ask.
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.ptrace(16, 1, 0, 0) == 0, os.strerror(ctypes.get_errno())
+os.waitpid(1, 0x40000000)
+libc.ptrace(8, 1, 0, 0)
+"""
+
+
+def runtime_directories() -> list[str]:
+    prefix = f"mptcp-testbed-{os.getpid()}-"
+    return [name for name in os.listdir(tempfile.gettempdir()) if name.startswith(prefix)]
+
+
+def test_output_and_status_pass_through(guest) -> None:
+    ended = guest("sh", "-c", "printf 'a\\0b\\r\\n'; echo oops >&2; exit 7")
+    assert (ended.stdout, ended.stderr, ended.result.status) == (b"a\0b\r\n", b"oops\n", 7)
+
+
+def test_standard_input_passes_through(guest, tmp_path) -> None:
+    text = tmp_path / "text"
+    text.write_bytes(b"one\ntwo\n")
+    assert guest("wc", "-l", stdin=text).stdout == b"2\n"
+
+
+def test_missing_command_ends_with_127(guest) -> None:
+    assert guest("no-such-command").result.status == 127
+
+
+def test_command_killed_by_a_signal_ends_with_128_and_its_number(guest) -> None:
+    assert guest("sh", "-c", "kill -TERM $$").result.status == 143
+
+
+def test_virtual_sleep_takes_no_wall_time_and_exact_virtual_time(guest) -> None:
+    ended = guest.python("import time; a = time.monotonic(); time.sleep(500); print(round(time.monotonic() - a, 3))")
+    assert ended.stdout == b"500.0\n"
+    assert ended.result.clock_s == pytest.approx(500, abs=0.1)
+
+
+def test_virtual_clock_starts_at_a_fixed_time(guest) -> None:
+    assert guest("date", "-u", "+%F %T").stdout == b"2017-10-10 00:00:00\n"
+
+
+def test_real_clock_is_the_hosts(guest) -> None:
+    started = time.time()
+    shown = int(guest("date", "+%s", clock="real").stdout)
+    assert started - 2 <= shown <= time.time() + 2
+
+
+def test_host_is_read_only_but_for_the_output_directory(guest, tmp_path) -> None:
+    target = tmp_path / "touched"
+    ended = guest("sh", "-c", f"touch /etc/touched; touch {target}; echo kept > $TESTBED_OUT/file; echo x > /tmp/y")
+    assert not Path("/etc/touched").exists()
+    assert not target.exists()
+    assert (ended.output / "file").read_text() == "kept\n"
+
+
+def test_endless_sleep_is_told_from_a_time_out(guest) -> None:
+    with pytest.raises(GuestAsleep, match="sleep infinity"):
+        guest("sleep", "infinity", clock_limit_s=1000)
+
+
+def test_busy_guest_past_its_clock_limit_is_a_time_out(guest) -> None:
+    with pytest.raises(GuestTimeout, match="no end within 50 s of the guest's clock") as caught:
+        guest("sh", "-c", "while :; do sleep 0.1; done", clock_limit_s=50)
+    assert not isinstance(caught.value, GuestAsleep)
+
+
+def test_spinning_guest_meets_the_wall_limit(guest) -> None:
+    with pytest.raises(GuestTimeout, match="after 3 s of real time"):
+        guest("sh", "-c", "while :; do :; done", wall_limit_s=3)
+    assert runtime_directories() == []
+
+
+def test_panic_is_reported_with_the_console(guest) -> None:
+    with pytest.raises(GuestPanic, match="Attempted to kill init") as caught:
+        guest.python(PANIC)
+    assert "Kernel panic" in caught.value.console
+
+
+def test_kill_from_outside_is_told_apart(guest) -> None:
+    def kill_the_kernel() -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            for name in runtime_directories():
+                pid = Path(tempfile.gettempdir()) / name / "guest" / "pid"
+                if pid.exists() and pid.read_text().strip():
+                    os.kill(int(pid.read_text()), 9)
+                    return
+            time.sleep(0.02)
+
+    killer = threading.Thread(target=kill_the_kernel)
+    killer.start()
+    with pytest.raises(GuestKilled, match="signal 9"):
+        guest("sh", "-c", "while :; do :; done", wall_limit_s=60)
+    killer.join()
+    assert runtime_directories() == []
+
+
+def test_cancel_ends_the_guest_and_leaves_nothing(guest) -> None:
+    cancel = Cancel()
+    threading.Timer(1.5, cancel.set).start()
+    with pytest.raises(RunInterrupted):
+        guest("sh", "-c", "while :; do :; done", cancel=cancel)
+    assert runtime_directories() == []
+
+
+def test_kill_9_of_the_toolkit_ends_the_guest(lab, tmp_path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from testbed.labs.uml import UmlLab; from testbed.labs.base import Job\n"
+        f"UmlLab(Path({str(lab._image)!r})).run(Job(('sh', '-c', 'while :; do :; done'), Path({str(tmp_path)!r})))"
+    )
+    toolkit = subprocess.Popen([sys.executable, "-c", code])
+    marker = f"mptcp-testbed-{toolkit.pid}-"
+
+    def ours() -> list[str]:
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if f"testbed.runtime={tempfile.gettempdir()}/{marker}" in line:
+                found.append(line)
+        return found
+
+    deadline = time.monotonic() + 30
+    while len(ours()) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert ours()
+    toolkit.kill()
+    toolkit.wait()
+    deadline = time.monotonic() + 10
+    while ours() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert ours() == []
+    assert not [name for name in os.listdir(tempfile.gettempdir()) if name.startswith(marker)]

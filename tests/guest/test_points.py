@@ -1,0 +1,73 @@
+"""Whole points in the embedded lab: the paper's claims that every later change must keep."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis.summary import PointSummary, analyse_point
+from experiments import plan
+from testbed.labs.base import Job
+
+OK = '{"status": "ok", "error": "", "wall_s": 1, "virtual_s": 1, "kernel_warnings": []}'
+
+
+def run_point(lab, out: Path, name: str, protocol: str, *overrides: str) -> PointSummary:
+    experiment = plan.load(plan.find(name))
+    (point,) = [p for p in plan.plan(experiment, overrides=overrides) if p.protocol == protocol and p.clock == "virtual"]
+    out.mkdir(parents=True)
+    (out / "point.json").write_text(point.to_json())
+    job = Job((sys.executable, "-m", "experiments.agent"), out, wall_limit_s=300, clock_limit_s=1000)
+    result = lab.run(job)
+    assert result.status == 0, (out / "guest" / "stderr").read_text()
+    assert result.kernel_warnings == ()
+    (out / "outcome.json").write_text(OK)
+    summary = analyse_point(out)
+    assert summary.valid, summary.invalid_reasons
+    return summary
+
+
+SMALL = ("workload.sizes=1000 KB", "workload.total=40 MB")
+
+
+def test_tcp_through_the_director_fills_the_wire(lab, tmp_path) -> None:
+    summary = run_point(lab, tmp_path / "p", "fig07", "tcp", *SMALL)
+    assert summary.goodput_bps == pytest.approx(summary.wire_limit_bps, rel=0.02)
+    assert summary.goodput_bps <= summary.wire_limit_bps
+    assert summary.director_bypass_share == 0
+    assert summary.connections == 40
+
+
+def test_mptcp_leaves_the_director(lab, tmp_path) -> None:
+    summary = run_point(lab, tmp_path / "p", "fig07", "mptcp", *SMALL)
+    assert summary.goodput_bps >= 0.9 * summary.wire_limit_bps
+    assert summary.director_bypass_share >= 0.85
+    assert summary.joined == summary.connections == 40
+
+
+def test_the_same_point_gives_the_same_goodput(lab, tmp_path) -> None:
+    first = run_point(lab, tmp_path / "a", "fig07", "mptcp", *SMALL)
+    second = run_point(lab, tmp_path / "b", "fig07", "mptcp", *SMALL)
+    assert second.goodput_bps == pytest.approx(first.goodput_bps, rel=0.001)
+
+
+def test_three_servers_share_the_connections(lab, tmp_path) -> None:
+    summary = run_point(lab, tmp_path / "p", "fig07", "mptcp", "topology.servers=3", *SMALL)
+    assert summary.joined == summary.connections == 40
+
+
+ANYCAST = ("workload.concurrency=30", "workload.size=5 MB", "workload.duration=9 s", "churn.cycle=4 s", "churn.up=3 s")
+
+
+def test_an_anycast_change_breaks_tcp(lab, tmp_path) -> None:
+    summary = run_point(lab, tmp_path / "p", "fig13", "tcp", *ANYCAST)
+    assert summary.resets > 0
+    assert summary.failed_requests > 0
+
+
+def test_an_anycast_change_does_not_break_mptcp(lab, tmp_path) -> None:
+    summary = run_point(lab, tmp_path / "p", "fig14", "mptcp", *ANYCAST)
+    assert summary.failed_requests == 0
+    assert summary.joined >= summary.complete_requests
