@@ -24,7 +24,7 @@ class LearningSwitch(Switch):  # type: ignore[misc]
     """An Ethernet switch: a kernel bridge in a namespace of its own."""
 
     def __init__(self, name: str, **params: Any) -> None:
-        super().__init__(name, **{**params, "inNamespace": True})
+        super().__init__(name, **{**params, "inNamespace": True, "dpid": "1"})
 
     def start(self, _controllers: list[Any]) -> None:
         """Create the bridge and put every interface in it."""

@@ -74,7 +74,9 @@ def _prepare(job: Job, runtime: Path, window_size: tuple[int, int] | None) -> No
 
 def command_line(image: Path, job: Job, runtime: Path, lines: tuple[str, str]) -> list[str]:
     """The guest's argv: the kernel image and its boot parameters."""
-    clock = ["time-travel=inf-cpu", f"time-travel-start={CLOCK_START_NS}"] if job.clock == "virtual" else []
+    clock = []
+    if job.clock == "virtual":
+        clock = ["time-travel=inf-cpu", f"time-travel-start={CLOCK_START_NS}", f"rng_seed={job.seed}"]
     return [
         str(image),
         f"mem={_MEMORY}",

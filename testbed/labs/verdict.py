@@ -43,8 +43,10 @@ def _read(path: Path) -> str:
 
 
 def console_tail(output: Path) -> str:
-    """The last lines of the guest's console."""
-    return "\n".join(_read(output / CONSOLE_FILE).splitlines()[-_TAIL_LINES:])
+    """The end of the guest's console: the panic and what follows it, else the last lines."""
+    lines = _read(output / CONSOLE_FILE).splitlines()
+    panic = next((number for number, line in enumerate(lines) if _PANIC.search(line)), None)
+    return "\n".join(lines[-_TAIL_LINES:] if panic is None else lines[max(0, panic - 5) : panic + _TAIL_LINES])
 
 
 def kernel_warnings(output: Path) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,9 +58,7 @@ class Guest:
         output = self.directory / f"out {self.count}"
         output.mkdir()
         out, err = bytearray(), bytearray()
-        job = Job(
-            argv, output, clock=clock, clock_limit_s=clock_limit_s, wall_limit_s=wall_limit_s, stdin=stdin
-        )
+        job = Job(argv, output, clock=clock, clock_limit_s=clock_limit_s, wall_limit_s=wall_limit_s, stdin=stdin)
         result = self.lab.run(job, stdout=out.extend, stderr=err.extend, cancel=cancel)
         return Outcome(result, bytes(out), bytes(err), output)
 
@@ -72,5 +69,3 @@ class Guest:
 @pytest.fixture
 def guest(lab: UmlLab, tmp_path: Path) -> Guest:
     return Guest(lab, tmp_path)
-
-

@@ -1,4 +1,4 @@
-"""In virtual time a link is exact: its delay to the printed digit, its rate to the nanosecond."""
+"""In virtual time a link is exact: its delay to the printed digit, its rate to the clock's grain of 256 ns."""
 
 from __future__ import annotations
 
@@ -22,4 +22,5 @@ def test_a_20_ms_link_has_a_40_ms_ping(guest) -> None:
 def test_n_full_frames_take_n_times_12304_ns_on_a_1_gbit_link(guest, packets) -> None:
     ended = guest(sys.executable, PROBE, "spread", str(packets))
     assert ended.result.status == 0, ended.stderr.decode()
-    assert json.loads(ended.stdout) == (packets - 1) * 12304
+    # The guest's clock reads in steps of 256 ns (TIMER_MULTIPLIER in arch/um/kernel/time.c).
+    assert abs(json.loads(ended.stdout) - (packets - 1) * 12304) < 256

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +18,9 @@ OK = '{"status": "ok", "error": "", "wall_s": 1, "virtual_s": 1, "kernel_warning
 
 def run_point(lab, out: Path, name: str, protocol: str, *overrides: str) -> PointSummary:
     experiment = plan.load(plan.find(name))
-    (point,) = [p for p in plan.plan(experiment, overrides=overrides) if p.protocol == protocol and p.clock == "virtual"]
+    (point,) = [
+        p for p in plan.plan(experiment, overrides=overrides) if p.protocol == protocol and p.clock == "virtual"
+    ]
     out.mkdir(parents=True)
     (out / "point.json").write_text(point.to_json())
     job = Job((sys.executable, "-m", "experiments.agent"), out, wall_limit_s=300, clock_limit_s=1000)
@@ -44,10 +48,20 @@ def test_mptcp_leaves_the_director(lab, tmp_path) -> None:
     summary = run_point(lab, tmp_path / "p", "fig07", "mptcp", *SMALL)
     assert summary.goodput_bps >= 0.9 * summary.wire_limit_bps
     assert summary.director_bypass_share >= 0.85
-    assert summary.joined == summary.connections == 40
+    assert summary.joined == summary.connections >= 40  # ab opens one or two more than it needs
 
 
-def test_the_same_point_gives_the_same_goodput(lab, tmp_path) -> None:
+@pytest.fixture
+def busy_core():
+    """Every core of this machine has something else to do as well."""
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    yield
+    for loop in loops:
+        loop.kill()
+        loop.wait()
+
+
+def test_the_same_point_gives_the_same_goodput_on_a_busy_machine(lab, tmp_path, busy_core) -> None:
     first = run_point(lab, tmp_path / "a", "fig07", "mptcp", *SMALL)
     second = run_point(lab, tmp_path / "b", "fig07", "mptcp", *SMALL)
     assert second.goodput_bps == pytest.approx(first.goodput_bps, rel=0.001)
@@ -55,10 +69,11 @@ def test_the_same_point_gives_the_same_goodput(lab, tmp_path) -> None:
 
 def test_three_servers_share_the_connections(lab, tmp_path) -> None:
     summary = run_point(lab, tmp_path / "p", "fig07", "mptcp", "topology.servers=3", *SMALL)
-    assert summary.joined == summary.connections == 40
+    assert summary.joined == summary.connections >= 40  # ab opens one or two more than it needs
 
 
-ANYCAST = ("workload.concurrency=30", "workload.size=5 MB", "workload.duration=9 s", "churn.cycle=4 s", "churn.up=3 s")
+# A round of downloads takes 3.4 s: none is new at a change (at 2 s and at 4 s).
+ANYCAST = ("workload.concurrency=12", "workload.duration=5 s", "churn.cycle=4 s", "churn.up=2 s")
 
 
 def test_an_anycast_change_breaks_tcp(lab, tmp_path) -> None:
@@ -70,4 +85,4 @@ def test_an_anycast_change_breaks_tcp(lab, tmp_path) -> None:
 def test_an_anycast_change_does_not_break_mptcp(lab, tmp_path) -> None:
     summary = run_point(lab, tmp_path / "p", "fig14", "mptcp", *ANYCAST)
     assert summary.failed_requests == 0
-    assert summary.joined >= summary.complete_requests
+    assert summary.joined == summary.connections
