@@ -42,6 +42,9 @@ test: setup lint ## lint, unit tests and guest tests
 unit: packages venv     ## the unit tests alone
 	.venv/bin/pytest tests/unit
 
+bench: setup     ## wall seconds per virtual second, both anycast points and a page load
+	$(TESTBED) bench
+
 doctor: venv     ## check every prerequisite
 	@$(TESTBED) doctor
 

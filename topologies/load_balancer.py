@@ -24,15 +24,14 @@ from mininet.topo import Topo
 from topologies.links import LinkProfile
 
 PICTURE = """\
-            {client_director}
-  client ------------------------------ director        VIP {vip}
-  {client}                             {director}
-    | {client_direct}                           |
-    |                                      | {server}
-    | direct: {direct}
-    |                                      |
-    +------------------------------- server 1{more}
-                    unique {unique}    local {local}
+              {client_director}
+  client ------------------------- director        VIP {vip}
+    | {client:<16}{director:>15} |
+    | {client_direct:<32}| {server}
+    |                                 |
+    +----------------------------- server 1{more}
+              {direct}
+                                   unique {unique}, behind the director {local}
 """
 
 

@@ -151,10 +151,11 @@ def _stored_points(run_store: store.RunStore) -> list[Point]:
 
 
 def _task(point: Point) -> Task:
-    return Task(point.id, partial(_job, point), point.clock, planning.estimate(point))
+    return Task(point.id, partial(job_of, point), point.clock, planning.estimate(point))
 
 
-def _job(point: Point, output: Path) -> Job:
+def job_of(point: Point, output: Path) -> Job:
+    """The job that runs a point and leaves its raw directory in `output`."""
     (output / "point.json").write_text(point.to_json(), encoding="utf-8")
     return Job(
         argv=(sys.executable, "-m", "experiments.agent"),

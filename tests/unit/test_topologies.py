@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from experiments import plan
+from topologies import picture
+from topologies.anycast import AnycastPlan, AnycastTopo
+from topologies.links import LinkProfile
+from topologies.load_balancer import LoadBalancerPlan, LoadBalancerTopo
+
+FAST, SLOW = LinkProfile(10**9), LinkProfile(10**8, delay_s=0.02, loss=0.01)
+
+
+def link_names(topo) -> list[tuple[str, str]]:
+    return sorted(tuple(sorted(link)) for link in topo.links())
+
+
+def test_one_server_has_a_direct_link_to_the_client() -> None:
+    topo = LoadBalancerTopo(plan=LoadBalancerPlan(1), client_director=SLOW, direct=FAST, server=FAST)
+    assert link_names(topo) == [("c", "d"), ("c", "s1"), ("d", "s1")]
+    assert topo.linkInfo("c", "d")["profile"] == SLOW
+
+
+def test_several_servers_share_a_switch_with_the_client() -> None:
+    topo = LoadBalancerTopo(plan=LoadBalancerPlan(2), client_director=SLOW, direct=FAST, server=FAST)
+    assert link_names(topo) == [("c", "d"), ("c", "w"), ("d", "s1"), ("d", "s2"), ("s1", "w"), ("s2", "w")]
+
+
+@pytest.mark.parametrize("servers", [1, 3, 64])
+def test_no_address_is_used_twice(servers: int) -> None:
+    lb, anycast = LoadBalancerPlan(servers), AnycastPlan(servers)
+    numbers = range(1, servers + 1)
+    for addresses in (
+        [lb.client_address, lb.client_direct_address, lb.director_address, lb.vip]
+        + [f(n) for f in (lb.local, lb.gateway, lb.unique) for n in numbers],
+        [anycast.client_address, anycast.router_address, anycast.anycast]
+        + [f(n) for f in (anycast.unique, anycast.gateway) for n in numbers],
+    ):
+        assert len(set(addresses)) == len(addresses)
+
+
+def test_anycast_servers_hang_on_the_router_in_order() -> None:
+    topo = AnycastTopo(plan=AnycastPlan(3), client_link=LinkProfile(10**10), server_link=FAST)
+    assert link_names(topo) == [("c", "r"), ("r", "s1"), ("r", "s2"), ("r", "s3")]
+    assert [topo.port("r", f"s{n}")[0] for n in (1, 2, 3)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("name", plan.available())
+def test_every_experiment_has_a_picture_with_its_parameters(name: str) -> None:
+    point = plan.plan(plan.load(plan.find(name)))[0]
+    text = picture(point.scenario, point.parameters)
+    assert "{" not in text
+    if name == "fig08":
+        assert "100 Mbit/s, 20 ms\n" in text
+    if name in ("fig13", "fig14"):
+        assert "10.0.0.80" in text
