@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from testbed.errors import GuestAsleep, GuestKilled, GuestPanic, GuestTimeout, LabError
+from testbed.labs.verdict import GuestEnd, judge, kernel_warnings
+
+SPLAT = """[    3.100000] ------------[ cut here ]------------
+[    3.100000] WARNING: CPU: 0 PID: 7 at net/mptcp/protocol.c:2000 mptcp_recv+0x1/0x2
+[    3.100000] Call Trace:
+[    3.200000] all well again
+"""
+
+
+def guest_left(tmp_path: Path, console: str = "", status: dict[str, object] | None = None) -> Path:
+    (tmp_path / "guest").mkdir()
+    (tmp_path / "guest" / "console.log").write_text(console)
+    if status is not None:
+        (tmp_path / "guest" / "status.json").write_text(json.dumps(status))
+    return tmp_path
+
+
+def end(process_status: int = 0, *, wall_limit_hit: bool = False) -> GuestEnd:
+    return GuestEnd(process_status, wall_limit_hit, wall_limit_s=60, clock_limit_s=600)
+
+
+def test_an_exit_is_returned(tmp_path: Path) -> None:
+    status = {"reason": "exit", "status": 3, "clock_s": 1.5}
+    assert judge(guest_left(tmp_path, status=status), end()) == status
+
+
+def test_a_panic_names_its_reason_and_shows_the_console(tmp_path: Path) -> None:
+    out = guest_left(tmp_path, "before\n[ 1.0] Kernel panic - not syncing: Fatal exception\nafter\n")
+    with pytest.raises(GuestPanic, match="panicked: Fatal exception") as caught:
+        judge(out, end(1))
+    assert caught.value.console.splitlines()[0] == "before"
+
+
+def test_the_wall_limit_wins_over_a_missing_status(tmp_path: Path) -> None:
+    with pytest.raises(GuestTimeout, match="after 60 s of real time"):
+        judge(guest_left(tmp_path), end(137, wall_limit_hit=True))
+
+
+def test_a_killed_process_is_named_with_its_signal(tmp_path: Path) -> None:
+    with pytest.raises(GuestKilled, match="signal 9"):
+        judge(guest_left(tmp_path), end(137))
+
+
+def test_an_end_without_a_word_is_a_panic(tmp_path: Path) -> None:
+    with pytest.raises(GuestPanic, match="without a word"):
+        judge(guest_left(tmp_path), end(0))
+
+
+def test_an_endless_sleep_names_who_sleeps(tmp_path: Path) -> None:
+    status = {"reason": "asleep", "status": None, "waiting": ["12 sleep infinity (in hrtimer_nanosleep)"]}
+    with pytest.raises(GuestAsleep, match="sleep infinity"):
+        judge(guest_left(tmp_path, status=status), end())
+
+
+def test_the_clock_limit_is_a_time_out(tmp_path: Path) -> None:
+    status = {"reason": "clock-limit", "status": None, "waiting": []}
+    with pytest.raises(GuestTimeout, match="no end within 600 s of the guest's clock"):
+        judge(guest_left(tmp_path, status=status), end())
+
+
+def test_a_failed_supervisor_says_why(tmp_path: Path) -> None:
+    status = {"reason": "supervisor", "status": None, "error": "OSError(28)"}
+    with pytest.raises(LabError, match=r"OSError\(28\)"):
+        judge(guest_left(tmp_path, status=status), end())
+
+
+def test_a_kernel_complaint_is_found_once_with_its_line(tmp_path: Path) -> None:
+    out = guest_left(tmp_path, SPLAT + SPLAT)
+    assert kernel_warnings(out) == (
+        "WARNING: CPU: 0 PID: 7 at net/mptcp/protocol.c:2000 mptcp_recv+0x1/0x2",
+        "Call Trace:",
+    )
+
+
+def test_a_quiet_kernel_has_no_complaint(tmp_path: Path) -> None:
+    assert kernel_warnings(guest_left(tmp_path, "[ 0.1] reboot: Power down\n")) == ()
