@@ -13,7 +13,7 @@ from mininet.node import Switch
 from mininet.topo import Topo
 from pyroute2 import IPRoute
 
-from testbed.net import netem, offload
+from testbed.net import netem, offload, tbf
 from testbed.net.netns import Node, inside, interface_index
 from testbed.process import CommandLog
 
@@ -61,8 +61,12 @@ def _shape_links(network: Network, topo: Topo, framing: FramingChoice) -> None:
             node = network[name]
             if choice == "packets":
                 offload.switch_off(node, interface, network.log)
-            found = netem.shape(node, interface, profile, choice, network.log)
-            network.links.append({"interface": interface, "framing": choice, "netem": found})
+            own_card = not topo.isSwitch(name) and not topo.nodeInfo(name).get("forwards", False)
+            if own_card and choice == "bursts" and not profile.delay_s and not profile.loss:
+                queue, found = "tbf", tbf.shape(node, interface, profile.rate_bps, network.log)
+            else:
+                queue, found = "netem", netem.shape(node, interface, profile, choice, network.log)
+            network.links.append({"interface": interface, "framing": choice, queue: found})
 
 
 @contextlib.contextmanager

@@ -60,7 +60,7 @@ class AnycastTopo(Topo):  # type: ignore[misc]
     def build(self, plan: AnycastPlan, client_link: LinkProfile, server_link: LinkProfile) -> None:
         """Add hosts and links; server i hangs on the router's interface `r-eth(i)`."""
         client = self.addHost(plan.client, ip=f"{plan.client_address}/{plan.prefix}")
-        router = self.addHost(plan.router, ip=f"{plan.router_address}/{plan.prefix}")
+        router = self.addHost(plan.router, forwards=True, ip=f"{plan.router_address}/{plan.prefix}")
         self.addLink(client, router, profile=client_link)
         for number, name in enumerate(plan.server_names(), start=1):
             server = self.addHost(name, ip=f"{plan.unique(number)}/{plan.prefix}")

@@ -75,7 +75,7 @@ class LoadBalancerTopo(Topo):  # type: ignore[misc]
     ) -> None:
         """Add hosts and links; the interface names are Mininet's (`c-eth0` first)."""
         client = self.addHost(plan.client, ip=f"{plan.client_address}/{plan.prefix}")
-        director = self.addHost(plan.director, ip=f"{plan.director_address}/{plan.prefix}")
+        director = self.addHost(plan.director, forwards=True, ip=f"{plan.director_address}/{plan.prefix}")
         self.addLink(client, director, profile=client_director)
         names = plan.server_names()
         for number, name in enumerate(names, start=1):

@@ -108,7 +108,7 @@ def test_an_anycast_figure_is_the_papers_in_full(name: str, protocol: str, limit
         "initial_backup": True,
         "subflows": 2,
         "add_addr_accepted": 1,
-        "sysctl": {"net.ipv4.tcp_tso_rtt_log": 30},
+        "sysctl": {},
     }
 
 
