@@ -50,15 +50,16 @@ class AbResult:
     transfer_rate_kib_per_s: float | None
     percentiles_ms: Mapping[int, int]
 
-    @property
-    def failed_requests(self) -> int:
-        """Requests that failed, each counted once.
+    def failed_requests(self, object_bytes: int) -> int:
+        """Requests for an object of `object_bytes` that failed, each counted once.
 
         ab's own "Failed requests" adds up events: a download that is reset counts as Receive, as Length (it is
         short) and as Exceptions (the poll reported an error) (`read_connection`, `close_connection` and `test` in
-        httpd's support/ab.c). Only a Connect failure stands alone.
+        httpd's support/ab.c). Only a Connect failure stands alone. Length is a comparison with the first download
+        that ended: if that one was cut short, it counts the whole ones, and says nothing.
         """
-        other = max(self.failures.receive, self.failures.length, self.failures.exceptions)
+        length = self.failures.length if self.document_length_bytes == object_bytes else 0
+        other = max(self.failures.receive, length, self.failures.exceptions)
         return max(self.failures.connect + other, 1 if self.reported_failures else 0)
 
     @property

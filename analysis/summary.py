@@ -176,13 +176,13 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> PointSumma
     if outcome is not None:
         summary = replace(summary, virtual_s=outcome.virtual_s, wall_s=outcome.wall_s)
     if ab is not None:
-        summary = _with_ab(summary, ab)
+        summary = _with_ab(summary, point.object_bytes, ab)
     if packets is not None and traffic is not None:
         summary = _with_traffic(summary, packets, traffic, window, events or ())
     return replace(summary, valid=not found_wrong, invalid_reasons=tuple(found_wrong))
 
 
-def _with_ab(summary: PointSummary, ab: AbResult) -> PointSummary:
+def _with_ab(summary: PointSummary, object_bytes: int, ab: AbResult) -> PointSummary:
     parts = ab.failures
     return replace(
         summary,
@@ -190,7 +190,7 @@ def _with_ab(summary: PointSummary, ab: AbResult) -> PointSummary:
         goodput_bps=None if summary.scenario == "anycast" else ab.goodput_bps,
         requests_per_s=ab.complete_requests / ab.duration_s if ab.duration_s > 0 else None,
         complete_requests=ab.complete_requests,
-        failed_requests=ab.failed_requests,
+        failed_requests=ab.failed_requests(object_bytes),
         ab_failures=FailedRequests(ab.reported_failures, parts.connect, parts.receive, parts.length, parts.exceptions),
     )
 

@@ -16,7 +16,11 @@ def test_a_complete_run() -> None:
     assert result.document_length_bytes == 100_000
     assert result.time_taken_s == 0.137
     assert result.complete_requests == 200
-    assert (result.reported_failures, result.failed_requests, result.failures) == (0, 0, Failures())
+    assert (result.reported_failures, result.failed_requests(result.document_length_bytes), result.failures) == (
+        0,
+        0,
+        Failures(),
+    )
     assert (result.non_2xx_responses, result.write_errors) == (0, 0)
     assert (result.total_bytes, result.html_bytes) == (20_040_800, 20_000_000)
     assert (result.requests_per_s, result.transfer_rate_kib_per_s) == (1455.85, 142462.67)
@@ -38,7 +42,7 @@ def test_a_rate_that_contradicts_the_time_printed_is_not_used() -> None:
 
 def test_an_interrupted_run_still_has_its_totals() -> None:
     result = read_ab(DATA / "ab-interrupted.txt")
-    assert (result.complete_requests, result.failed_requests) == (148, 0)
+    assert (result.complete_requests, result.failed_requests(result.document_length_bytes)) == (148, 0)
     assert result.html_bytes == 3_047_259_136
     assert result.document_length_bytes == 20_000_000
 
@@ -48,7 +52,7 @@ def test_each_broken_request_counts_once_though_ab_adds_up_events() -> None:
     result = read_ab(DATA / "ab-server-died.txt")
     assert (result.complete_requests, result.reported_failures) == (400, 850)
     assert result.failures == Failures(connect=0, receive=340, length=340, exceptions=170)
-    assert result.failed_requests == 340
+    assert result.failed_requests(result.document_length_bytes) == 340
 
 
 def test_an_interrupted_run_with_nothing_complete_has_no_rates() -> None:
@@ -85,3 +89,13 @@ def test_totals_cut_in_the_middle_are_one_line() -> None:
 def test_an_absent_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match="No such file"):
         read_ab(tmp_path / "ab.txt")
+
+
+def test_length_failures_count_for_nothing_when_the_first_download_was_cut_short() -> None:
+    text = (
+        "Concurrency Level: 3\nDocument Length: 40 bytes\nTime taken for tests: 1.000 seconds\n"
+        "Complete requests: 9\nFailed requests: 12\n   (Connect: 0, Receive: 2, Length: 8, Exceptions: 2)\n"
+        "Total transferred: 1000 bytes\nHTML transferred: 900 bytes\n"
+    )
+    assert parse_ab(text).failed_requests(100) == 2
+    assert parse_ab(text).failed_requests(40) == 8
