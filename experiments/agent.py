@@ -1,7 +1,7 @@
 """Runs one point inside a lab: `python -m experiments.agent`, with the point in `$TESTBED_OUT/point.json`.
 
 Builds the topology, configures every role, captures, drives the workload, and leaves the raw
-directory. `--shell lb|anycast` builds the same and gives Mininet's command line instead.
+directory. `--shell` builds the same and gives Mininet's command line instead.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 
 from mininet.cli import CLI
 
-from experiments import plan
 from experiments.point import Point
 from experiments.record import write_json
 from experiments.scenarios import anycast, load_balancer
@@ -23,7 +22,6 @@ from testbed.errors import TestbedError
 from testbed.process import CommandLog
 
 _SCENARIOS = {"load-balancer": load_balancer, "anycast": anycast}
-_SHELL_EXPERIMENTS = {"lb": "fig07", "anycast": "fig14"}
 
 
 def _say(phase: str) -> None:
@@ -46,10 +44,8 @@ def run_point(point: Point, out: Path) -> None:
         (out / "commands.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in log.entries))
 
 
-def open_shell(name: str) -> None:
-    """Mininet's command line on the running topology (MPTCP configured, no workload)."""
-    experiment = plan.load(plan.find(_SHELL_EXPERIMENTS[name]))
-    point = next(p for p in plan.plan(experiment) if p.protocol == "mptcp")
+def open_shell(point: Point) -> None:
+    """Mininet's command line on the point's running topology, every role configured, no workload."""
     with _SCENARIOS[point.scenario].stage(point, CommandLog()) as ready:
         CLI(ready.network.mininet)
 
@@ -57,11 +53,12 @@ def open_shell(name: str) -> None:
 def main(argv: list[str]) -> int:
     """Exit status of the agent: 0, or the error's own."""
     try:
-        if argv[:1] == ["--shell"]:
-            open_shell(argv[1])
+        out = Path(os.environ["TESTBED_OUT"])
+        point = Point.from_json((out / "point.json").read_text())
+        if argv == ["--shell"]:
+            open_shell(point)
         else:
-            out = Path(os.environ["TESTBED_OUT"])
-            run_point(Point.from_json((out / "point.json").read_text()), out)
+            run_point(point, out)
     except TestbedError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

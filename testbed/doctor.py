@@ -125,7 +125,7 @@ def _find_kernel() -> Kernel | Check:
 def _boot(kernel: Kernel) -> Check:
     try:
         with tempfile.TemporaryDirectory(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-") as output:
-            done = UmlLab(kernel.image).run(Job(("true",), Path(output), wall_limit_s=_BOOT_LIMIT_S))
+            done = UmlLab(kernel.image, patience_s=0).run(Job(("true",), Path(output), wall_limit_s=_BOOT_LIMIT_S))
     except PrerequisiteError as error:
         return Check("guest boots", False, error.message, error.hint)
     except (TestbedError, OSError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -36,11 +37,11 @@ def current_kernel() -> Kernel:
     return found
 
 
-def open_lab(name: str, kernel: Kernel) -> UmlLab:
-    """The lab of that name."""
+def open_lab(name: str, kernel: Kernel, *, patience_s: float = math.inf) -> UmlLab:
+    """The lab of that name; its guests wait up to `patience_s` seconds for a core of their own."""
     if name not in LABS:
         raise UsageError(f"no lab {name!r}", hint=f"the labs are: {', '.join(LABS)}")
-    return UmlLab(kernel.image)
+    return UmlLab(kernel.image, patience_s)
 
 
 def temporary_output(stack: ExitStack) -> Path:
@@ -71,7 +72,7 @@ def exec_command(
 
     It sees this machine's files read-only; what it writes below $TESTBED_OUT is kept with --out.
     """
-    lab = open_lab(lab_name, current_kernel())
+    lab = open_lab(lab_name, current_kernel(), patience_s=0)  # somebody is waiting
     cancel = Cancel()
     with ExitStack() as stack:
         spool = _spool(temporary_output(stack)) if with_stdin else None
@@ -104,12 +105,11 @@ def shell(context: click.Context, scenario: str, lab_name: str, overrides: tuple
         raise UsageError("a shell needs a terminal", hint="run a command with: testbed exec -- COMMAND")
     experiment = planning.load(planning.find(DEFAULT_FIGURES[scenario]))
     point = planning.plan(experiment, overrides=overrides)[-1]
-    lab = open_lab(lab_name, current_kernel())
-    short = "anycast" if point.scenario == "anycast" else "lb"
+    lab = open_lab(lab_name, current_kernel(), patience_s=0)  # somebody is waiting
     with ExitStack() as stack:
         output = temporary_output(stack)
         (output / "point.json").write_text(point.to_json(), encoding="utf-8")
-        argv = (sys.executable, "-m", "experiments.agent", "--shell", short)
+        argv = (sys.executable, "-m", "experiments.agent", "--shell")
         day_s = 86400.0
         done = lab.interact(
             Job(argv, output, clock="real", wall_limit_s=day_s, clock_limit_s=day_s, seed=point.seed), Terminal()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -30,10 +31,10 @@ def _lock_directory() -> Path:
 
 
 @contextlib.contextmanager
-def lease(cancel: Cancel, patience_s: float = float("inf")) -> Iterator[int]:
+def lease(cancel: Cancel, patience_s: float = math.inf) -> Iterator[int]:
     """A core of one's own until the block ends; waits up to `patience_s` seconds for one to come free.
 
-    Yields -1 (any core) once patience has run out. The kernel drops the lock if its holder dies.
+    Yields a core that others use too once patience has run out. The kernel drops the lock if its holder dies.
     """
     directory = _lock_directory()
     waited = 0.0
@@ -52,7 +53,7 @@ def lease(cancel: Cancel, patience_s: float = float("inf")) -> Iterator[int]:
             return
         cancel.raise_if_set()
         if waited >= patience_s:
-            yield -1
+            yield available()[os.getpid() % len(available())]
             return
         cancel.wait(_RETRY_S)
         waited += _RETRY_S

@@ -9,6 +9,7 @@ Source: Documentation/virt/uml and arch/um/kernel/time.c of the kernel.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import sys
@@ -117,14 +118,18 @@ class Follower:
 
 
 class UmlLab:
-    """A `Lab` that runs each job in a guest of its own, pinned to one core."""
+    """A `Lab` that runs each job in a guest of its own, pinned to one core.
+
+    A guest waits up to `patience_s` seconds for a core of its own, then shares one.
+    """
 
     name = "uml"
 
-    def __init__(self, image: Path) -> None:
+    def __init__(self, image: Path, patience_s: float = math.inf) -> None:
         if not os.access(image, os.X_OK):
             raise PrerequisiteError(f"{image}: no such lab kernel", hint="run 'testbed kernel build'")
         self._image = image
+        self._patience_s = patience_s
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None
@@ -139,7 +144,7 @@ class UmlLab:
     def _run(self, job: Job, stdout: Sink, stderr: Sink, cancel: Cancel, terminal: Terminal | None) -> JobResult:
         cancel.raise_if_set()
         with ExitStack() as stack:
-            core = stack.enter_context(cores.lease(cancel))
+            core = stack.enter_context(cores.lease(cancel, self._patience_s))
             started = time.monotonic()
             runtime = Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-"))
             stack.callback(shutil.rmtree, runtime, ignore_errors=True)

@@ -90,7 +90,7 @@ def cli(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
 def lab(monkeypatch: pytest.MonkeyPatch) -> FakeLab:
     made = FakeLab()
     monkeypatch.setattr(guest, "current_kernel", FakeKernel)
-    monkeypatch.setattr(guest, "open_lab", lambda _name, _kernel: made)
+    monkeypatch.setattr(guest, "open_lab", lambda _name, _kernel, **_: made)
     return made
 
 
