@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from mininet.cli import CLI
+from mininet.log import setLogLevel
 
 from experiments.point import Point
 from experiments.record import write_json
@@ -47,6 +48,7 @@ def run_point(point: Point, out: Path) -> None:
 def open_shell(point: Point) -> None:
     """Mininet's command line on the point's running topology, every role configured, no workload."""
     with _SCENARIOS[point.scenario].stage(point, CommandLog()) as ready:
+        setLogLevel("output")  # the level at which Mininet's command line prints
         CLI(ready.network.mininet)
 
 
