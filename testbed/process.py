@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal as signals
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -165,6 +166,57 @@ class Process:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+class Kept:
+    """A program with a keeper: it ends, with all its children, when this process ends, however that is.
+
+    `core` pins it (None: any core); the directory `remove` is gone after its end.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str | Path],
+        *,
+        stdout: IO[bytes],
+        stderr: IO[bytes],
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        core: int | None = None,
+        pass_fds: Sequence[int] = (),
+        remove: Path | None = None,
+    ) -> None:
+        read_end, self._write_end = os.pipe()
+        self._open = True
+        where = [str(remove or ""), str(-1 if core is None else core), ",".join(map(str, pass_fds))]
+        words = [sys.executable, "-m", "testbed.keeper", *where, *map(str, argv)]
+        try:
+            self._process = Process(
+                words, stdin=read_end, stdout=stdout, stderr=stderr, env=env, cwd=cwd, pass_fds=pass_fds
+            )
+        except BaseException:
+            os.close(self._write_end)
+            raise
+        finally:
+            os.close(read_end)
+
+    def poll(self) -> int | None:
+        """The exit status (128 + N after signal N), or None while it runs."""
+        return self._process.poll()
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Wait for the end and return the status; raises `GuestTimeout` after `timeout_s` seconds."""
+        return self._process.wait(timeout_s)
+
+    def release(self) -> None:
+        """Let go of it and wait until the keeper has ended everything; safe to call twice."""
+        if self._open:
+            self._open = False
+            os.close(self._write_end)
+        try:
+            self._process.wait(30)
+        except GuestTimeout:
+            self._process.stop()
 
 
 def wait_until(ready: Callable[[], bool], what: str, *, timeout_s: float, interval_s: float = 0.01) -> None:

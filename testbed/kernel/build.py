@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import signal
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,12 +19,12 @@ from typing import BinaryIO
 import testbed
 from testbed.errors import GuestTimeout, KernelBuildError, PrerequisiteError
 from testbed.kernel import build_log, config, toolchain, tree
-from testbed.kernel.cache import Cache, Kernel, Manifest, PatchRecord, default_cache, hold
+from testbed.kernel.cache import Cache, Kernel, Manifest, PatchRecord, default_cache
 from testbed.kernel.patches import apply
 from testbed.kernel.progress import Progress, Report, silent
 from testbed.kernel.recipe import PATCH_FOLDER, Recipe, read_recipe
 from testbed.kernel.source import DebianSource, fetch, unpack
-from testbed.process import Process
+from testbed.process import Kept
 
 SPACE_FOR_SOURCE_BYTES = 1_500_000_000
 SPACE_FOR_COPY_BYTES = 3_000_000_000
@@ -108,7 +107,6 @@ def _make_kernel(recipe: Recipe, store: Cache, area: Path, report: Report, jobs:
         objects.mkdir()
         whole.mkdir()
         with log_path.open("wb") as log:
-            hold(log.fileno())
             tree_path = _source(recipe, store, area, report)
             try:
                 _compile(recipe, store, tree_path, objects, log, report, jobs)
@@ -187,7 +185,7 @@ def _run_make(argv: list[str], log: BinaryIO, report: Report, expected: int) -> 
     """Run make with its output in the log, and report its steps; nothing of it is left running afterwards."""
     log_path = Path(log.name)
     start = log_path.stat().st_size
-    make = Process(argv, stdout=log, stderr=log, env=_environment(os.environ))
+    make = Kept(argv, stdout=log, stderr=log, env=_environment(os.environ))
     try:
         status, done = None, 0
         with log_path.open("rb") as output:
@@ -200,10 +198,8 @@ def _run_make(argv: list[str], log: BinaryIO, report: Report, expected: int) -> 
                 output.seek(len(complete) - len(fresh), os.SEEK_CUR)
                 done += build_log.count_steps(complete.decode(errors="replace"))
                 report(Progress("compile", done, max(expected, done)))
-    except BaseException:
-        # A second Ctrl-C may come soon: no grace.
-        make.stop(first=signal.SIGKILL)
-        raise
+    finally:
+        make.release()
     if status != 0:
         text = log_path.read_bytes()[start:].decode(errors="replace")
         raise KernelBuildError(f"the kernel build failed: {build_log.first_error(text)}")
@@ -214,7 +210,7 @@ def _environment(outer: Mapping[str, str]) -> dict[str, str]:
     return {name: outer[name] for name in _PASSED_ON if name in outer} | _REPRODUCIBLE
 
 
-def _wait(process: Process) -> int | None:
+def _wait(process: Kept) -> int | None:
     try:
         return process.wait(_POLL_S)
     except GuestTimeout:

@@ -148,19 +148,11 @@ class Cache:
         whole.rename(target)
 
     def remove_leftovers(self) -> None:
-        """Remove the directories of builds that were killed.
-
-        A build lives as long as its lock is held, or as the log that its make inherited is: a make can outlive us.
-        """
+        """Remove the directories of builds that were killed; a build lives as long as its lock is held."""
         for folder in self.kernels.glob(f"{_BUILDING}*"):
             kernel_id = folder.name.removeprefix(_BUILDING).rpartition("-")[0]
-            if _lockable(self.kernels / f".lock-{kernel_id}") and _lockable(folder / "build.log"):
+            if _lockable(self.kernels / f".lock-{kernel_id}"):
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def hold(descriptor: int) -> None:
-    """Mark an open file as in use by us and by every child that inherits it (see `Cache.remove_leftovers`)."""
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def default_cache(environ: Mapping[str, str] | None = None) -> Cache:

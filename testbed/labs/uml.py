@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import IO
 
 import testbed
-from testbed.errors import GuestTimeout, PrerequisiteError, UsageError
+from testbed.errors import PrerequisiteError, UsageError
 from testbed.labs import cores
 from testbed.labs.base import Cancel, Job, JobResult, Sink, discard
 from testbed.labs.guest import JOB_FILE
 from testbed.labs.terminal import Terminal
 from testbed.labs.verdict import CONSOLE_FILE, GuestEnd, judge, kernel_warnings
-from testbed.process import Process
+from testbed.process import Kept
 
 RUNTIME_PREFIX = "mptcp-testbed-"
 CLOCK_START_NS = 1_507_593_600 * 10**9  # 2017-10-10, the week of ICNP 2017
@@ -161,25 +161,25 @@ class UmlLab:
                 fds, lines = [line], (f"fd:{line}", "null")
             else:
                 fds, lines = [out.fileno(), err.fileno()], (f"null,fd:{out.fileno()}", f"null,fd:{err.fileno()}")
-            keeper = self._start_keeper(stack, job, runtime, core, fds, lines, console)
+            guest = self._start_guest(stack, job, runtime, core, fds, lines, console)
             hit = False
-            while keeper.poll() is None:
+            while guest.poll() is None:
                 if terminal:
                     terminal.relay(_POLL_S)
                 elif cancel.wait(_POLL_S):
-                    keeper.release()
+                    guest.release()
                     cancel.raise_if_set()
                 for follower in followers:
                     follower.pump()
                 if time.monotonic() - started > job.wall_limit_s:
                     hit = True
-                    keeper.release()
+                    guest.release()
             wall_s = time.monotonic() - started
-        end = GuestEnd(keeper.wait(), hit, job.wall_limit_s, job.clock_limit_s)
+        end = GuestEnd(guest.wait(), hit, job.wall_limit_s, job.clock_limit_s)
         status = judge(job.output, end)
         return JobResult(int(status["status"]), wall_s, float(status["clock_s"]), kernel_warnings(job.output))
 
-    def _start_keeper(
+    def _start_guest(
         self,
         stack: ExitStack,
         job: Job,
@@ -188,38 +188,8 @@ class UmlLab:
         fds: list[int],
         lines: tuple[str, str],
         console: IO[bytes],
-    ) -> _Keeper:
+    ) -> Kept:
         argv = command_line(self._image, job, runtime, lines)
-        keeper = _Keeper(runtime, core, fds, argv, console)
-        stack.callback(keeper.release)
-        return keeper
-
-
-class _Keeper:
-    """The process that owns the guest; letting go of it ends the guest."""
-
-    def __init__(self, runtime: Path, core: int, fds: list[int], argv: list[str], console: IO[bytes]) -> None:
-        read_end, self._write_end = os.pipe()
-        os.set_inheritable(self._write_end, False)
-        words = [sys.executable, "-m", "testbed.labs.keeper", str(runtime), str(core), ",".join(map(str, fds)), *argv]
-        try:
-            self._process = Process(words, stdin=read_end, stdout=console, stderr=console, pass_fds=fds, cwd=runtime)
-        finally:
-            os.close(read_end)
-        self._open = True
-
-    def poll(self) -> int | None:
-        return self._process.poll()
-
-    def wait(self) -> int:
-        return self._process.wait()
-
-    def release(self) -> None:
-        """Close the pipe and wait until the keeper has ended everything (it needs no asking twice)."""
-        if self._open:
-            self._open = False
-            os.close(self._write_end)
-        try:
-            self._process.wait(30)
-        except GuestTimeout:
-            self._process.stop()
+        guest = Kept(argv, stdout=console, stderr=console, cwd=runtime, core=core, pass_fds=fds, remove=runtime)
+        stack.callback(guest.release)
+        return guest

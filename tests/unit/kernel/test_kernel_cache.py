@@ -1,8 +1,5 @@
-import fcntl
 import shutil
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,13 +41,6 @@ def put_kernel(cache: Cache, kernel_id: str, image: bytes, built_at: str = "2030
     )
     (folder / "manifest.json").write_text(manifest.model_dump_json())
     return folder
-
-
-@contextmanager
-def held(path: Path) -> Iterator[None]:
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def leftover(cache: Cache) -> Path:
@@ -134,15 +124,6 @@ def test_a_build_under_way_is_not_taken_for_a_leftover(cache: Cache) -> None:
     with cache.lock(KERNEL_ID, nobody_waits):
         cache.remove_leftovers()
     assert folder.exists()
-
-
-def test_a_make_that_outlived_its_builder_keeps_its_directory(cache: Cache) -> None:
-    folder = leftover(cache)
-    with held(folder / "build.log"):
-        cache.remove_leftovers()
-        assert folder.exists()
-    cache.remove_leftovers()
-    assert not folder.exists()
 
 
 def test_a_full_disk_is_a_prerequisite_with_path_and_need(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,9 @@
-"""Stands between the toolkit and a guest, so that a guest never outlives the toolkit.
+"""Stands between the toolkit and a program, a guest or a compiler, so that it never outlives the toolkit.
 
-Started as a process of its own with a pipe on its standard input. It pins itself to one core, starts
-the guest, and waits for either the guest's end or the pipe's: the pipe closes when the toolkit
-dies, however it dies. It is the "subreaper" of the guest's processes, so each of them comes back
-to it and is ended by its own id. At last it removes the guest's runtime directory.
+Started as a process of its own with a pipe on its standard input (`testbed.process.Kept`). It pins itself to
+one core if told so, starts the program, and waits for either the program's end or the pipe's: the pipe closes
+when the toolkit dies, however it dies. It is the "subreaper" of the program's processes, so each of them comes
+back to it and is ended by its own id. At last it removes the directory that was the program's own.
 """
 
 from __future__ import annotations
@@ -54,28 +54,29 @@ def end_all() -> None:
                 pass
 
 
-def keep(runtime: Path, core: int, fds: list[int], argv: list[str]) -> int:
-    """Run the guest to its end, or to the toolkit's; returns the guest's wait status."""
+def keep(runtime: Path | None, core: int, fds: list[int], argv: list[str]) -> int:
+    """Run the program to its end, or to the toolkit's; returns its exit status, 128 + N after signal N."""
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     if core >= 0:
         os.sched_setaffinity(0, {core})
     try:
-        guest = subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=fds, preexec_fn=_die_with_keeper)
-        ended = os.pidfd_open(guest.pid)
+        program = subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=fds, preexec_fn=_die_with_keeper)
+        ended = os.pidfd_open(program.pid)
         select.select([ended, 0], [], [])
-        status = guest.poll()
+        status = program.poll()
         return 255 if status is None else (status if status >= 0 else 128 - status)
     finally:
         end_all()
-        shutil.rmtree(runtime, ignore_errors=True)
+        if runtime is not None:
+            shutil.rmtree(runtime, ignore_errors=True)
 
 
 def main() -> None:
-    """Arguments: runtime directory, core (-1: any), file descriptors (comma-separated), then the guest's argv."""
+    """Arguments: directory to remove (or nothing), core (-1: any), file descriptors (comma-separated), the argv."""
     runtime, core, fds, *argv = sys.argv[1:]
-    sys.exit(keep(Path(runtime), int(core), [int(fd) for fd in fds.split(",") if fd], argv))
+    sys.exit(keep(Path(runtime) if runtime else None, int(core), [int(fd) for fd in fds.split(",") if fd], argv))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,98 @@
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from testbed.errors import CommandError, GuestTimeout
+from testbed.process import Kept, Process, run, wait_until
+
+# A program that has a child of its own; both write their process ids.
+FAMILY = """
+import os, subprocess, sys, time
+child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+open(sys.argv[1] + ".draft", "w").write(f"{os.getpid()} {child.pid}")
+os.rename(sys.argv[1] + ".draft", sys.argv[1])
+time.sleep(60)
+"""
+OWNER = """
+import sys
+from testbed.process import Kept
+with open("/dev/null", "wb") as null:
+    Kept([sys.executable, "-c", sys.argv[1], sys.argv[2]], stdout=null, stderr=null).wait(60)
+"""
+
+
+def alive(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    return False
+
+
+def pids_in(path: Path) -> list[int]:
+    wait_until(path.exists, str(path), timeout_s=20)
+    return [int(word) for word in path.read_text().split()]
+
+
+def test_run_returns_what_a_program_said() -> None:
+    done = run(["sh", "-c", "cat; echo bad >&2; exit 3"], stdin="in", check=False)
+    assert (done.status, done.stdout, done.stderr) == (3, "in", "bad\n")
+
+
+def test_run_raises_with_command_status_and_message() -> None:
+    with pytest.raises(CommandError, match=r"sh -c echo no >&2; exit 7.*7.*no"):
+        run(["sh", "-c", "echo no >&2; exit 7"])
+
+
+def test_a_program_that_does_not_exist_is_a_command_error() -> None:
+    with pytest.raises(CommandError, match="/no/such/program"):
+        Process(["/no/such/program"])
+
+
+def test_a_process_is_stopped_with_its_children(tmp_path: Path) -> None:
+    with Process(["sh", "-c", f"sleep 60 & echo $$ $! > {tmp_path}/draft; mv {tmp_path}/draft {tmp_path}/pids; wait"]):
+        pids = pids_in(tmp_path / "pids")
+        assert all(map(alive, pids))
+    wait_until(lambda: not any(map(alive, pids)), "the end of the children", timeout_s=5)
+
+
+def test_a_kept_program_passes_its_status_on(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as out:
+        kept = Kept(["sh", "-c", "echo said; exit 5"], stdout=out, stderr=out)
+        assert kept.wait(20) == 5
+        kept.release()
+        killed = Kept(["sh", "-c", "kill -9 $$"], stdout=out, stderr=out)
+        assert killed.wait(20) == 128 + signal.SIGKILL
+        killed.release()
+    assert (tmp_path / "out").read_text() == "said\n"
+
+
+def test_a_kept_program_and_its_directory_are_gone_when_it_is_released(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    with (tmp_path / "out").open("wb") as out:
+        kept = Kept([sys.executable, "-c", FAMILY, str(tmp_path / "pids")], stdout=out, stderr=out, remove=own)
+        pids = pids_in(tmp_path / "pids")
+        kept.release()
+        kept.release()
+    assert not any(map(alive, pids))
+    assert not own.exists()
+
+
+def test_a_kept_program_dies_with_an_owner_that_was_killed(tmp_path: Path) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, FAMILY, str(tmp_path / "pids")])
+    try:
+        pids = pids_in(tmp_path / "pids")
+        assert all(map(alive, pids))
+    finally:
+        os.kill(owner.pid, signal.SIGKILL)
+        owner.wait()
+    wait_until(lambda: not any(map(alive, pids)), "the end of the kept program", timeout_s=10)
+
+
+def test_waiting_for_what_never_comes_ends_at_the_deadline() -> None:
+    with pytest.raises(GuestTimeout, match=r"the moon: not ready within 0\.05 s"):
+        wait_until(lambda: False, "the moon", timeout_s=0.05)
