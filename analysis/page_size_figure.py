@@ -44,7 +44,7 @@ def draw_page_size(figure: Figure, points: Sequence[PointSummary]) -> bool:
     if any(sum(_same(point, other) for other in shown if other.valid) > 1 for point in shown if point.valid):
         rate.set_title("mean over seeds; bars: minimum and maximum", loc="left", fontsize=8.5)
     handles, labels = rate.get_legend_handles_labels()
-    ordered = sorted(zip(handles, labels, strict=True), key=lambda entry: entry[1] == _LIMIT_LABEL)
+    ordered = sorted(zip(handles, labels, strict=True), key=lambda entry: entry[1].startswith(_LIMIT_LABEL))
     figure.legend([h for h, _ in ordered], [text for _, text in ordered], loc="outside lower center", ncols=5)
     return True
 
@@ -85,26 +85,15 @@ def _curves(axes: Axes, points: Sequence[PointSummary], value: _Value) -> None:
 
 
 def _wire_limits(axes: Axes, points: Sequence[PointSummary]) -> None:
-    """A dotted line per distinct limit; lines too close for a text each share the one above them."""
+    """A dotted line per distinct limit; the legend gives their values."""
     names: dict[float, set[str]] = defaultdict(set)
     for point in points:
         if point.wire_limit_bps:
             names[round(point.wire_limit_bps / 1e6, 1)].add(point.protocol.upper())
     if not names:
         return
-    top = max(*names, axes.get_ylim()[1] / 1.05) * 1.12
-    axes.set_ylim(0, top)
-    text = ""
-    limits = sorted(names)
-    for limit, following in zip(limits, [*limits[1:], float("inf")], strict=True):
-        label = _LIMIT_LABEL if limit == limits[0] else f"_{_LIMIT_LABEL}"
+    axes.set_ylim(0, max(*names, axes.get_ylim()[1] / 1.05) * 1.05)
+    values = ", ".join(f"{' and '.join(sorted(names[limit]))} {limit:g}" for limit in sorted(names))
+    for limit in sorted(names):
+        label = f"{_LIMIT_LABEL}: {values}" if limit == min(names) else f"_{_LIMIT_LABEL}"
         axes.axhline(limit, color=style.LIMIT_COLOUR, linestyle=":", linewidth=1.1, zorder=2, label=label)
-        text = ", ".join(filter(None, (text, f"{' and '.join(sorted(names[limit]))} {limit:g}")))
-        if following - limit < top * 0.07:
-            continue
-        # At the right no curve rises through the text: large pages come closest to the limit from below.
-        axes.annotate(
-            text, (0.995, limit), xycoords=("axes fraction", "data"), xytext=(0, 4.5), textcoords="offset points",
-            ha="right", fontsize=7.5, color=style.LIMIT_COLOUR,
-        )  # fmt: skip
-        text = ""

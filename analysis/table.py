@@ -14,6 +14,7 @@ _HEAD = (
 )  # fmt: skip
 _LEFT_ALIGNED = (0, len(_HEAD) - 1)
 _NOTHING = "-"
+_LIMIT_NOTE = "Limit of MPTCP: the direct path alone. What a page still gets through the director comes on top of it."
 
 
 def render_table(points: Sequence[PointSummary]) -> str:
@@ -29,6 +30,8 @@ def render_table(points: Sequence[PointSummary]) -> str:
     for group, group_rows in zip(groups, rows, strict=True):
         lines += ["", group_title(group), *(_line(row, widths) for row in group_rows)]
         lines += [f"  ! {point.id}: {reason}" for point in group for reason in point.invalid_reasons]
+    if any(p.protocol == "mptcp" and p.scenario == "load-balancer" for p in ordered):
+        lines += ["", _LIMIT_NOTE]
     invalid = sum(not point.valid for point in points)
     lines += ["", f"{len(points)} points, {invalid} invalid" if invalid else f"{len(points)} points, all valid"]
     return "\n".join(lines) + "\n"

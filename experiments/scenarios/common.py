@@ -18,11 +18,12 @@ from testbed.network import Network
 from testbed.sampler import Sampler
 from testbed.tools import apache_bench, lighttpd, tcpdump
 
-# Large enough that a window never limits a download: 100 Mbit/s over a 400 ms round trip are 5 MB in flight,
-# and a slow path may hold up the reassembly of a fast one (head-of-line blocking).
+# The kernel's own sizes but for the maximum, which is so large that a window never limits a download: 100 Mbit/s over
+# a 400 ms round trip are 5 MB in flight, and a slow path may hold up the reassembly of a fast one (head-of-line
+# blocking). What a server may queue on the initial subflow before another is up depends on wmem's second number.
 BUFFERS = {
     "net.ipv4.tcp_rmem": "4096 131072 67108864",
-    "net.ipv4.tcp_wmem": "4096 131072 67108864",
+    "net.ipv4.tcp_wmem": "4096 16384 67108864",
 }
 # One client address makes thousands of connections to one service address.
 PORTS = {"net.ipv4.ip_local_port_range": "10000 65000"}

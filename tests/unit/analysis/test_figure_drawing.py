@@ -49,7 +49,7 @@ def hollow(axes: Axes) -> list[tuple[float, float]]:
 
 def test_page_size_panels_have_a_curve_per_protocol_and_the_wire_limits() -> None:
     rate, requests = drawn("Fig. 7", page_size_points()).axes
-    assert set(curves(rate)) == {"TCP", "MPTCP", "wire limit"}
+    assert set(curves(rate)) == {"TCP", "MPTCP", "wire limit: TCP 94.1, MPTCP 925"}
     assert curves(rate)["TCP"] == [(size, 90.0 + i / 2) for i, size in enumerate(SIZES)]
     assert np.allclose(curves(requests)["MPTCP"][0], (10, 1125))
     assert [np.asarray(line.get_ydata())[0] for line in rate.lines if line.get_linestyle() == ":"] == [94.1, 925.0]
@@ -61,7 +61,9 @@ def test_page_size_panels_have_a_curve_per_protocol_and_the_wire_limits() -> Non
 
 def test_two_clocks_give_four_curves() -> None:
     rate, _ = drawn("Fig. 6", page_size_points() + page_size_points(clock="real")).axes
-    assert set(curves(rate)) == {"TCP", "MPTCP", "TCP (real time)", "MPTCP (real time)", "wire limit"}
+    assert set(curves(rate)) == {
+        "TCP", "MPTCP", "TCP (real time)", "MPTCP (real time)", "wire limit: TCP 94.1, MPTCP 925",
+    }  # fmt: skip
 
 
 def test_repeats_are_averaged_with_bars_from_minimum_to_maximum() -> None:

@@ -163,6 +163,14 @@ def test_a_broken_rule_is_the_one_reason_why_a_point_is_invalid(tmp_path: Path, 
     assert "\n" not in found.invalid_reasons[0]
 
 
+@pytest.mark.parametrize(("loss", "valid"), [(0.001, False), (0.2, True)])
+def test_a_loss_excuses_as_many_missing_joins_as_it_explains(tmp_path: Path, loss: float, valid: bool) -> None:
+    directory = runs.load_balancer_point(tmp_path / "p")
+    without_join(directory)
+    tamper(directory, "point.json", parameters={"requests": 2, "client_director_loss": loss, "direct_loss": 0.0})
+    assert analyse_point(directory).valid is valid
+
+
 def test_bytes_past_the_director_make_a_tcp_point_invalid(tmp_path: Path) -> None:
     directory = runs.load_balancer_point(tmp_path / "p", protocol="tcp")
     append_packet(directory, make.data(0, 50001, 77, past=True)[1])
@@ -304,6 +312,7 @@ def test_the_table_groups_by_figure_and_gives_the_reasons() -> None:
     assert lines[6].startswith("  TCP (real time)")
     assert lines[7] == "  ! fig07-mptcp-1000KB-seed1: joins missing: 3 of 200"
     assert lines[9] == "Fig. 13: Anycast, TCP"
+    assert lines[-3].startswith("Limit of MPTCP: the direct path alone.")
     assert lines[-1] == "4 points, 1 invalid"
     assert max(map(len, lines)) <= 132
 
