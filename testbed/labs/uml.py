@@ -33,6 +33,8 @@ CLOCK_START_NS = 1_507_593_600 * 10**9  # 2017-10-10, the week of ICNP 2017
 _MASKED = ("/tmp", "/run", "/var/tmp", "/dev/shm")
 _MEMORY = "4G"  # with 512 MB the anycast point is slower and its results are wrong
 _POLL_S = 0.05
+# Mininet imports distutils, and setuptools, where it is installed, would bring all of itself: a second in a guest.
+_PYTHON_ENV = {"SETUPTOOLS_USE_DISTUTILS": "stdlib"} if sys.version_info < (3, 12) else {}
 
 
 def _toolkit_paths(job: Job) -> list[str]:
@@ -65,7 +67,7 @@ def _prepare(job: Job, runtime: Path, window_size: tuple[int, int] | None) -> No
     request = {
         "argv": list(job.argv),
         "cwd": str(job.cwd),
-        "env": dict(job.env),
+        "env": {**_PYTHON_ENV, **job.env},
         "clock_limit_s": job.clock_limit_s,
         "stdin": stdin,
         "terminal": window_size,
