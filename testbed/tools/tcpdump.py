@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from testbed.errors import CommandError
 from testbed.net.netns import Node
 from testbed.process import CommandLog, Process, wait_until
 
@@ -41,7 +42,10 @@ class Capture:
 
 @contextlib.contextmanager
 def capturing(node: Node, interfaces: Sequence[str], output: Path, *, log: CommandLog) -> Iterator[list[Capture]]:
-    """Capture TCP headers at each interface until the block ends; the counts are filled in then."""
+    """Capture TCP headers at each interface until the block ends; the counts are filled in then.
+
+    Raises `CommandError` if tcpdump ends before it listens.
+    """
     captures = [Capture(interface, output / f"{interface}.pcap") for interface in interfaces]
     with contextlib.ExitStack() as stack:
         running = []
@@ -49,10 +53,13 @@ def capturing(node: Node, interfaces: Sequence[str], output: Path, *, log: Comma
             messages = output / f"{capture.interface}.tcpdump.txt"
             argv = [
                 "tcpdump", "-i", capture.interface, "-n", "-p", "-s", str(SNAP_BYTES), "-B", str(_BUFFER_KIB),
-                "--time-stamp-precision=nano", "-Z", "root", "-w", str(capture.file), "tcp",
+                "--time-stamp-precision=nano", "-Z", "root", "-w", "-", "tcp",
             ]  # fmt: skip
+            # By way of its stdout: of a file that it opens itself it changes the owner, which the guest of an
+            # unprivileged user cannot.
+            out = stack.enter_context(capture.file.open("wb"))
             err = stack.enter_context(messages.open("wb"))
-            process = stack.enter_context(Process(node.enter(*argv), stderr=err, log=log))
+            process = stack.enter_context(Process(node.enter(*argv), stdout=out, stderr=err, log=log))
             running.append((capture, process, messages))
         for capture, process, messages in running:
             wait_until(partial(_begun, process, messages), f"tcpdump on {capture.interface}", timeout_s=30)
@@ -64,7 +71,10 @@ def capturing(node: Node, interfaces: Sequence[str], output: Path, *, log: Comma
 
 
 def _begun(process: Process, messages: Path) -> bool:
-    return b"listening on" in messages.read_bytes() or process.poll() is not None
+    said = messages.read_bytes()
+    if b"listening on" not in said and (status := process.poll()) is not None:
+        raise CommandError(process.argv, status, said.decode(errors="replace"))
+    return b"listening on" in said
 
 
 def _settle(captures: Sequence[Capture]) -> None:
