@@ -42,7 +42,7 @@ def home(lab) -> Iterator[Path]:
 def test_a_run_needs_no_root(home: Path) -> None:
     if not _may_run_python():
         pytest.skip(f"{USER} may not read this checkout or its Python")
-    argv = [sys.executable, "-m", "testbed.cli.main", "run", "fig07", "--out", str(home / "out")]
+    argv = [str(Path(sys.executable).with_name("testbed")), "run", "fig07", "--out", str(home / "out")]
     argv += ["--set", "workload.sizes=100 KB", "--set", "workload.total=2 MB"]
     env = {"PATH": os.environ["PATH"], "HOME": str(home), "TESTBED_CACHE": str(home / "cache")}
     group = pwd.getpwnam(USER).pw_gid
