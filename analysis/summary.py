@@ -172,7 +172,9 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> PointSumma
     traffic = sort_out(packets, addresses) if packets is not None and addresses is not None else None
 
     evidence = validity.Evidence(point, outcome, window, ab, captures, traffic)
-    found_wrong = [*unreadable, *validity.reasons(evidence)]
+    # A run that failed explains by itself why files are missing.
+    failed = outcome is not None and not outcome.ok
+    found_wrong = [*([] if failed else unreadable), *validity.reasons(evidence)]
     if outcome is not None:
         summary = replace(summary, virtual_s=outcome.virtual_s, wall_s=outcome.wall_s)
     if ab is not None:

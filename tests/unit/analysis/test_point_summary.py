@@ -171,6 +171,14 @@ def test_a_loss_excuses_as_many_missing_joins_as_it_explains(tmp_path: Path, los
     assert analyse_point(directory).valid is valid
 
 
+def test_a_failed_run_explains_its_missing_files(tmp_path: Path) -> None:
+    directory = runs.load_balancer_point(tmp_path / "p")
+    tamper(directory, "outcome.json", status="failed", error="the guest was killed")
+    for name in ("ab.txt", "captures.json", "events.jsonl"):
+        (directory / name).unlink()
+    assert analyse_point(directory).invalid_reasons == ("the run failed: the guest was killed",)
+
+
 def test_bytes_past_the_director_make_a_tcp_point_invalid(tmp_path: Path) -> None:
     directory = runs.load_balancer_point(tmp_path / "p", protocol="tcp")
     append_packet(directory, make.data(0, 50001, 77, past=True)[1])
