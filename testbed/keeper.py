@@ -4,6 +4,10 @@ Started as a process of its own with a pipe on its standard input (`testbed.proc
 one core if told so, starts the program, and waits for either the program's end or the pipe's: the pipe closes
 when the toolkit dies, however it dies. It is the "subreaper" of the program's processes, so each of them comes
 back to it and is ended by its own id. At last it removes the directory that was the program's own.
+
+What a guest does in virtual time must follow from its job alone. So the program sees nothing of this machine
+that varies: its memory always lies in the same place, the files passed on have the same numbers (`FIRST_FD`
+and up), and it finds its own directory as its working directory, not by name.
 """
 
 from __future__ import annotations
@@ -20,11 +24,18 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_ADDR_NO_RANDOMIZE = 0x0040000
+
+FIRST_FD = 100
+"""The guest has the first of the files that it is given under this number, the others under the next ones."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _die_with_keeper() -> None:
+def _prepare_program() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # User-Mode Linux derives the size of its memory from where the host has put its heap (linux_main()).
+    _libc.personality(_ADDR_NO_RANDOMIZE)
 
 
 def descendants(root: int) -> list[int]:
@@ -62,7 +73,10 @@ def keep(runtime: Path | None, core: int, fds: list[int], argv: list[str]) -> in
     if core >= 0:
         os.sched_setaffinity(0, {core})
     try:
-        program = subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=fds, preexec_fn=_die_with_keeper)
+        given = [os.dup2(fd, FIRST_FD + number) for number, fd in enumerate(fds)]
+        program = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, cwd=runtime, pass_fds=given, preexec_fn=_prepare_program
+        )
         ended = os.pidfd_open(program.pid)
         select.select([ended, 0], [], [])
         status = program.poll()

@@ -5,13 +5,12 @@
 set -eu
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
 
-mount -t proc proc /proc
-runtime=
-for word in $(cat /proc/cmdline); do
-    case $word in testbed.runtime=*) runtime=${word#testbed.runtime=} ;; esac
-done
+# The working directory of the guest's process on the host; until /proc is ours, we see the host's.
+runtime=/proc/self/cwd
 python=$(cat "$runtime/python")
 expose=$(cat "$runtime/expose")
+
+mount -t proc proc /proc
 
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev

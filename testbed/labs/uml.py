@@ -21,6 +21,7 @@ from typing import IO
 
 import testbed
 from testbed.errors import PrerequisiteError, UsageError
+from testbed.keeper import FIRST_FD
 from testbed.labs import cores
 from testbed.labs.base import Cancel, Job, JobResult, Sink, discard
 from testbed.labs.guest import JOB_FILE
@@ -75,8 +76,12 @@ def _prepare(job: Job, runtime: Path, window_size: tuple[int, int] | None) -> No
     (output / JOB_FILE).write_text(json.dumps(request, indent=1) + "\n")
 
 
-def command_line(image: Path, job: Job, runtime: Path, lines: tuple[str, str]) -> list[str]:
-    """The guest's argv: the kernel image and its boot parameters."""
+def command_line(image: Path, job: Job, lines: tuple[str, str]) -> list[str]:
+    """The guest's argv: the kernel image and its boot parameters.
+
+    In virtual time nothing here may vary from run to run: processes see it, and a kernel without our patch 0005 mixes
+    it into its random numbers. So the runtime directory is not named: it is the guest's working directory on the host.
+    """
     clock = []
     if job.clock == "virtual":
         clock = ["time-travel=inf-cpu", f"time-travel-start={CLOCK_START_NS}", f"rng_seed={job.seed}"]
@@ -86,7 +91,7 @@ def command_line(image: Path, job: Job, runtime: Path, lines: tuple[str, str]) -
         "rootfstype=hostfs",
         "rootflags=/",
         "ro",
-        f"init={runtime}/init",
+        "init=/proc/self/cwd/init",
         *clock,
         "con=null",
         "con0=null,fd:1",
@@ -95,9 +100,8 @@ def command_line(image: Path, job: Job, runtime: Path, lines: tuple[str, str]) -
         f"ssl1={lines[1]}",
         "loglevel=5",
         "norandmaps",
-        f"uml_dir={runtime}/",
+        "uml_dir=./",
         "umid=guest",
-        f"testbed.runtime={runtime}",
     ]
 
 
@@ -160,9 +164,9 @@ class UmlLab:
                 stack.callback(follower.close)
             if terminal:
                 line = stack.enter_context(terminal.attach())
-                fds, lines = [line], (f"fd:{line}", "null")
+                fds, lines = [line], (f"fd:{FIRST_FD}", "null")
             else:
-                fds, lines = [out.fileno(), err.fileno()], (f"null,fd:{out.fileno()}", f"null,fd:{err.fileno()}")
+                fds, lines = [out.fileno(), err.fileno()], (f"null,fd:{FIRST_FD}", f"null,fd:{FIRST_FD + 1}")
             guest = self._start_guest(stack, job, runtime, core, fds, lines, console)
             hit = False
             while guest.poll() is None:
@@ -191,7 +195,7 @@ class UmlLab:
         lines: tuple[str, str],
         console: IO[bytes],
     ) -> Kept:
-        argv = command_line(self._image, job, runtime, lines)
+        argv = command_line(self._image, job, lines)
         guest = Kept(argv, stdout=console, stderr=console, cwd=runtime, core=core, pass_fds=fds, remove=runtime)
         stack.callback(guest.release)
         return guest
