@@ -20,6 +20,7 @@ from experiments.point import Point
 from experiments.record import write_json
 from experiments.scenarios import anycast, load_balancer
 from testbed.errors import TestbedError
+from testbed.lab_clock import wait_for_whole_second
 from testbed.process import CommandLog
 
 _SCENARIOS = {"load-balancer": load_balancer, "anycast": anycast}
@@ -34,6 +35,8 @@ def run_point(point: Point, out: Path) -> None:
     """Run the point and leave its raw directory in `out`; raises `TestbedError` if it cannot be run."""
     scenario = _SCENARIOS[point.scenario]
     log = CommandLog()
+    if point.clock == "virtual":
+        wait_for_whole_second()
     _say("building the topology")
     try:
         with scenario.stage(point, log) as ready:

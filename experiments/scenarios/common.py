@@ -11,6 +11,7 @@ from typing import Any
 
 from experiments.point import Point
 from experiments.record import Events, write_json
+from testbed.lab_clock import wait_for_whole_second
 from testbed.net import mptcp, sysctl
 from testbed.net.counters import protocol_counters
 from testbed.net.netns import Node
@@ -99,7 +100,10 @@ class Workload:
 
 @contextlib.contextmanager
 def measured(point: Point, stage: Stage, out: Path) -> Iterator[Workload]:
-    """Servers up and probed, captures on, counters read before and after, samples and events open."""
+    """Servers up and probed, captures on, counters read before and after, samples and events open.
+
+    In virtual time the block starts at a whole second.
+    """
     log = stage.network.log
     nodes = [stage.client, *(server.node for server in stage.servers)]
     with ExitStack() as stack:
@@ -119,6 +123,8 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Workload]:
         with tcpdump.capturing(stage.client, stage.client_interfaces, out, log=log) as captures:
             before = {node.name: protocol_counters(node) for node in nodes}
             url = f"http://{stage.service}:{stage.port}/{name}"
+            if point.clock == "virtual":
+                wait_for_whole_second()
             yield Workload(url, Sampler(samples, stage.client, nodes), events)
             after = {node.name: protocol_counters(node) for node in nodes}
         write_json(out / "captures.json", [capture.as_dict() for capture in captures])
