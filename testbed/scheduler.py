@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from testbed import digests
 from testbed.errors import RunInterrupted, TestbedError
 from testbed.labs.base import Cancel, Clock, Job, JobResult, Lab
 from testbed.store import RunStore
@@ -116,8 +117,11 @@ def _run_task(task: Task, lab: Lab, store: RunStore, cancel: Cancel, watcher: Wa
         output = store.begin(task.id)
         watcher.started(task)
         lines = _Events(lambda phase: watcher.phase(task, phase))
-        result = lab.run(task.job(output), stdout=lines, stderr=errors, cancel=cancel)
+        job = task.job(output)
+        result = lab.run(job, stdout=lines, stderr=errors, cancel=cancel)
         error = "" if result.status == 0 else f"ended with status {result.status}: {errors.text or 'no message'}"
+        if not error and task.clock == "virtual" and result.kernel:
+            digests.write(output, kernel=result.kernel, seed=job.seed)
     except RunInterrupted:
         store.abandon(task.id)
         raise

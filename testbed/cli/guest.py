@@ -41,7 +41,7 @@ def open_lab(name: str, kernel: Kernel, *, patience_s: float = math.inf) -> UmlL
     """The lab of that name; its guests wait up to `patience_s` seconds for a core of their own."""
     if name not in LABS:
         raise UsageError(f"no lab {name!r}", hint=f"the labs are: {', '.join(LABS)}")
-    return UmlLab(kernel.image, patience_s)
+    return UmlLab(kernel.image, patience_s, kernel.id)
 
 
 def temporary_output(stack: ExitStack) -> Path:

@@ -15,6 +15,7 @@ from testbed.cli.inspect import list_command, show
 from testbed.cli.kernel import kernel
 from testbed.cli.run import run
 from testbed.cli.upkeep import clean, doctor
+from testbed.cli.verify import verify
 from testbed.errors import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, LabError, TestbedError
 
 
@@ -24,7 +25,7 @@ def root() -> None:
     """Load balancers and anycast with Multipath TCP: the paper's experiments in an embedded lab."""
 
 
-for _command in (run, list_command, show, exec_command, shell, kernel, bench, doctor, clean):
+for _command in (run, list_command, show, exec_command, shell, kernel, bench, verify, doctor, clean):
     root.add_command(_command)
 
 

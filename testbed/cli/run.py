@@ -28,7 +28,7 @@ from testbed.labs.base import Cancel, Job
 from testbed.scheduler import Task
 
 RESULTS = Path("results")
-_TOOLS = ["apache2-utils", "ethtool", "iproute2", "lighttpd", "mininet", "mptcpize", "tcpdump"]
+TOOLS = ["apache2-utils", "ethtool", "iproute2", "lighttpd", "mininet", "mptcpize", "tcpdump"]
 
 
 @click.command()
@@ -61,7 +61,7 @@ def run(
         raise UsageError("which experiment?", hint=f"the experiments are: {', '.join(planning.available())}")
     found = _find_unfinished(out, points) if resume else None
     if found:
-        points = _stored_points(found)
+        points = stored_points(found)
     if dry_run:
         left = [point for point in points if not (found and found.is_ok(point.id))]
         _print_plan(left, width)
@@ -78,7 +78,7 @@ def run(
         "toolkit": testbed.__version__,
         "kernel": kernel.manifest.model_dump(mode="json"),
         "host": {"platform": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()},
-        "tools": package_versions(_TOOLS),
+        "tools": package_versions(TOOLS),
         "lab": lab_name,
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "finished_at": None,
@@ -92,7 +92,7 @@ def run(
             history = [*found.manifest.get("resumed", []), facts]
             found.update(state="running", finished_at=None, resumed=history)
             found.remove_partials()
-        tasks = [_task(point) for point in points if not run_store.is_ok(point.id)]
+        tasks = [task_of(point) for point in points if not run_store.is_ok(point.id)]
         try:
             with scheduler.cancel_on_signals(cancel), watch(tasks, width) as watcher:
                 scheduler.run(tasks, lab, run_store, jobs=width, cancel=cancel, watcher=watcher)
@@ -145,12 +145,14 @@ def _find_unfinished(out: Path | None, points: Sequence[Point]) -> store.RunStor
     raise UsageError(f"{RESULTS}: no unfinished run")
 
 
-def _stored_points(run_store: store.RunStore) -> list[Point]:
+def stored_points(run_store: store.RunStore) -> list[Point]:
+    """The points of a run as its manifest has them; raises `ConfigError`."""
     path = run_store.directory / store.MANIFEST
     return [Point.from_json(json.dumps(entry), path) for entry in run_store.manifest.get("plan", [])]
 
 
-def _task(point: Point) -> Task:
+def task_of(point: Point) -> Task:
+    """The scheduler's task that runs a point."""
     return Task(point.id, partial(job_of, point), point.clock, planning.estimate(point))
 
 
@@ -169,7 +171,7 @@ def job_of(point: Point, output: Path) -> Job:
 
 
 def _print_plan(points: Sequence[Point], width: int) -> None:
-    tasks = [_task(point) for point in points]
+    tasks = [task_of(point) for point in points]
     rows = [("point", "clock", "estimate")]
     rows += [(task.id, task.clock, f"{task.estimate_s:.0f} s") for task in tasks]
     click.echo(columns(rows, right=(2,)))

@@ -44,12 +44,16 @@ class Job:
 
 @dataclass(frozen=True)
 class JobResult:
-    """How a command ended: its exit status, real seconds, seconds of the lab's clock, kernel complaints."""
+    """How a command ended: its exit status, real seconds, seconds of the lab's clock, kernel complaints.
+
+    `kernel` is the identity of the kernel's build, empty if the lab does not know it.
+    """
 
     status: int
     wall_s: float
     clock_s: float
     kernel_warnings: tuple[str, ...] = ()
+    kernel: str = ""
 
 
 class Cancel:

@@ -126,16 +126,18 @@ class Follower:
 class UmlLab:
     """A `Lab` that runs each job in a guest of its own, pinned to one core.
 
-    A guest waits up to `patience_s` seconds for a core of its own, then shares one.
+    A guest waits up to `patience_s` seconds for a core of its own, then shares one. `kernel_id` is the
+    identity of the image's build.
     """
 
     name = "uml"
 
-    def __init__(self, image: Path, patience_s: float = math.inf) -> None:
+    def __init__(self, image: Path, patience_s: float = math.inf, kernel_id: str = "") -> None:
         if not os.access(image, os.X_OK):
             raise PrerequisiteError(f"{image}: no such lab kernel", hint="run 'testbed kernel build'")
         self._image = image
         self._patience_s = patience_s
+        self._kernel_id = kernel_id
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None
@@ -183,7 +185,8 @@ class UmlLab:
             wall_s = time.monotonic() - started
         end = GuestEnd(guest.wait(), hit, job.wall_limit_s, job.clock_limit_s)
         status = judge(job.output, end)
-        return JobResult(int(status["status"]), wall_s, float(status["clock_s"]), kernel_warnings(job.output))
+        warnings = kernel_warnings(job.output)
+        return JobResult(int(status["status"]), wall_s, float(status["clock_s"]), warnings, self._kernel_id)
 
     def _start_guest(
         self,

@@ -1,0 +1,111 @@
+"""`testbed verify`: run the points of a finished run again and say whether every byte is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from experiments.plan import Point
+from testbed import scheduler, store
+from testbed.cli import guest
+from testbed.cli.run import TOOLS, stored_points, task_of
+from testbed.doctor import package_versions
+from testbed.errors import PointsFailed, UsageError
+from testbed.kernel.cache import default_cache
+from testbed.labs import cores
+from testbed.labs.base import Cancel
+from testbed.verification import Candidate, Comparer, Verdict, examine
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("points", nargs=-1, metavar="[POINT]...")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Points at a time. Default: one per core.")
+@click.option("--keep", type=click.Path(path_type=Path), metavar="DIR", help="Keep the second run here.")
+@guest.lab_option
+def verify(run: Path, points: tuple[str, ...], jobs: int | None, keep: Path | None, lab_name: str) -> None:
+    """Run the points of RUN again on the same kernel and compare every byte: captures, ab's output, counters.
+
+    Without POINT, all that ran in virtual time. Leaves nothing behind unless told to with --keep.
+    """
+    before = store.open_run(run)
+    chosen = _choose(before, points)
+    cache = default_cache()
+    examined = [examine(before, point.id, point.clock, lambda name: bool(cache.load(name))) for point in chosen]
+    candidates = [entry for entry in examined if isinstance(entry, Candidate)]
+    verdicts = [entry for entry in examined if isinstance(entry, Verdict)]
+    width = max((len(entry.id) for entry in examined), default=0)
+    for verdict in verdicts:
+        _print(verdict, width)
+    if candidates:
+        _warn_of_other_tools(before)
+        with ExitStack() as stack:
+            directory = keep or guest.temporary_output(stack)
+            again = store.create(directory, [candidate.id for candidate in candidates], _facts(before, chosen))
+            comparer = Comparer(again, candidates, lambda verdict: _print(verdict, width), keep=keep is not None)
+            cancel = Cancel()
+            stack.enter_context(scheduler.cancel_on_signals(cancel))
+            for name in sorted({candidate.digests.kernel for candidate in candidates}):
+                kernel = cache.load(name)
+                assert kernel is not None  # `examine` saw it
+                mine = {candidate.id for candidate in candidates if candidate.digests.kernel == name}
+                tasks = [task_of(point) for point in chosen if point.id in mine]
+                scheduler.run(
+                    tasks,
+                    guest.open_lab(lab_name, kernel),
+                    again,
+                    jobs=jobs or len(cores.available()),
+                    cancel=cancel,
+                    watcher=comparer,
+                )
+            again.update(state="complete")
+        verdicts += comparer.verdicts
+    _conclude(verdicts, run, keep)
+
+
+def _choose(run: store.RunStore, names: Sequence[str]) -> list[Point]:
+    stored = {point.id: point for point in stored_points(run)}
+    for name in names:
+        if name not in stored:
+            raise UsageError(f"{run.directory}: no point {name!r}", hint=f"its points: {', '.join(stored)}")
+        if stored[name].clock != "virtual":
+            raise UsageError(f"{name}: it ran in real time, which never repeats itself", hint="verify virtual points")
+    return [stored[name] for name in dict.fromkeys(names)] or list(stored.values())
+
+
+def _facts(before: store.RunStore, points: Sequence[Point]) -> dict[str, object]:
+    kept = {key: before.manifest.get(key) for key in ("toolkit", "kernel", "lab")}
+    return {**kept, "verifies": str(before.directory.resolve()), "plan": [p.model_dump(mode="json") for p in points]}
+
+
+def _warn_of_other_tools(before: store.RunStore) -> None:
+    then = before.manifest.get("tools") or {}
+    for name, version in package_versions(TOOLS).items():
+        if name in then and then[name] != version:
+            click.echo(f"note: {name} was {then[name]}, now it is {version}: that may make a difference", err=True)
+
+
+def _print(verdict: Verdict, width: int) -> None:
+    seconds = f", {verdict.wall_s:.1f} s" if verdict.wall_s else ""
+    click.echo(f"{verdict.finding:<13} {verdict.id:<{width}}  {verdict.detail}{seconds}")
+
+
+def _conclude(verdicts: Sequence[Verdict], run: Path, keep: Path | None) -> None:
+    asked = [verdict for verdict in verdicts if verdict.finding != "skipped"]
+    differing = [verdict for verdict in asked if verdict.finding == "differs"]
+    missing = [verdict for verdict in asked if verdict.finding == "not compared"]
+    if differing:
+        first = differing[0]
+        raise PointsFailed(
+            f"{len(differing)} of {len(asked)} points came out differently: {first.id}: {first.detail}",
+            hint=f"see: testbed diff {run} {keep}" if keep else "keep the second run with --keep and see testbed diff",
+        )
+    if missing:
+        first = missing[0]
+        raise PointsFailed(f"{len(missing)} of {len(asked)} points could not be compared: {first.id}: {first.detail}")
+    if not asked:
+        raise UsageError(f"{run}: no point of it ran in virtual time", hint="real time never repeats itself")
+    click.echo(f"all {len(asked)} points are identical")
