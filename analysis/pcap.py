@@ -69,6 +69,7 @@ COLUMNS: Mapping[str, type] = {
     "window": np.uint16,
     "payload_bytes": np.int32,
     "ip_bytes": np.int32,
+    "record_offset": np.int64,
     "option_offset": np.int64,
     "option_bytes": np.uint8,
 }
@@ -80,10 +81,11 @@ class Packets:
     """TCP over IPv4 packets as columns of equal length, in capture order.
 
     `time_ns` counts from the epoch of the capturing machine's clock; `src` and `dst` are IPv4 addresses as
-    integers; `payload_bytes` is the IP total length less the headers; `option_offset` is where in its file
-    the TCP options start and `option_bytes` how many of them were captured. `syn_options` maps the row of
-    each packet with SYN to its raw options. `records` counts every record of the file, `skipped_ipv6` and
-    `skipped_other` those that are no row here. `warnings` says what could not be read, with its byte offset.
+    integers; `payload_bytes` is the IP total length less the headers; `record_offset` is where in its file the
+    record starts, `option_offset` where its TCP options start and `option_bytes` how many of them were captured.
+    `syn_options` maps the row of each packet with SYN to its raw options. `records` counts every record of the
+    file, `skipped_ipv6` and `skipped_other` those that are no row here. `warnings` says what could not be read,
+    with its byte offset.
     """
 
     time_ns: NDArray[np.int64]
@@ -97,6 +99,7 @@ class Packets:
     window: NDArray[np.uint16]
     payload_bytes: NDArray[np.int32]
     ip_bytes: NDArray[np.int32]
+    record_offset: NDArray[np.int64]
     option_offset: NDArray[np.int64]
     option_bytes: NDArray[np.uint8]
     syn_options: Mapping[int, bytes] = field(default_factory=dict)
@@ -253,6 +256,7 @@ def _decode(
         "window": tcp["window"],
         "payload_bytes": np.maximum(ip_bytes - ip_header - tcp_header, 0),
         "ip_bytes": ip_bytes,
+        "record_offset": offsets + file_offset,
         "option_offset": option_at + file_offset,
         "option_bytes": option_bytes,
     }

@@ -10,6 +10,7 @@ import click
 import testbed
 from analysis.errors import AnalysisError
 from testbed.cli.bench import bench
+from testbed.cli.diff import diff
 from testbed.cli.guest import exec_command, shell
 from testbed.cli.inspect import list_command, show
 from testbed.cli.kernel import kernel
@@ -25,7 +26,7 @@ def root() -> None:
     """Load balancers and anycast with Multipath TCP: the paper's experiments in an embedded lab."""
 
 
-for _command in (run, list_command, show, exec_command, shell, kernel, bench, verify, doctor, clean):
+for _command in (run, list_command, show, exec_command, shell, kernel, bench, verify, diff, doctor, clean):
     root.add_command(_command)
 
 
