@@ -1,0 +1,73 @@
+"""Design invariant 8: the same point, seed and kernel give the same bytes, whatever else the machine does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from analysis.divergence import compare_points
+from experiments import plan
+from testbed import digests
+from testbed.labs.base import Job
+
+PAGES = ("fig07", "workload.sizes=100 KB", "workload.total=2 MB", "workload.min_requests=20")
+DOWNLOADS = ("fig14", "workload.concurrency=6", "workload.duration=2 s", "churn.cycle=1.5 s", "churn.up=1 s")
+
+
+def run_point(lab, out: Path, name: str, *overrides: str, seed: int = 1, **job: object) -> dict[str, str]:
+    """SHA-256 of everything that the point has left, by name."""
+    points = plan.plan(plan.load(plan.find(name)), seeds=[seed], overrides=overrides)
+    (point,) = [p for p in points if p.protocol == "mptcp"]
+    out.mkdir(parents=True)
+    (out / "point.json").write_text(point.to_json())
+    argv = (sys.executable, "-m", "experiments.agent")
+    result = lab.run(Job(argv, out, wall_limit_s=300, clock_limit_s=1000, seed=seed, **job))
+    assert result.status == 0, (out / "guest" / "stderr").read_text()
+    return digests.of_directory(out)
+
+
+@contextlib.contextmanager
+def elsewhere_and_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Another core, every core busy, a runtime directory of another length, other compiled modules."""
+    cores = sorted(os.sched_getaffinity(0))
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in cores]
+    other = tmp_path / "a-temporary-directory-with-a-rather-long-name"
+    other.mkdir()
+    try:
+        os.sched_setaffinity(0, {cores[-1]})
+        with monkeypatch.context() as patch:
+            patch.setattr("tempfile.tempdir", str(other))
+            yield
+    finally:
+        os.sched_setaffinity(0, cores)
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+@pytest.mark.parametrize("point", [PAGES, DOWNLOADS], ids=["load balancer", "anycast"])
+def test_the_same_point_gives_the_same_bytes_elsewhere_and_under_load(lab, tmp_path, monkeypatch, point) -> None:
+    first = run_point(lab, tmp_path / "first", *point)
+    with elsewhere_and_busy(tmp_path, monkeypatch):
+        # Without its compiled modules the agent takes longer to start, on the guest's clock too.
+        second = run_point(lab, tmp_path / "second", *point, env={"PYTHONPYCACHEPREFIX": "/nowhere"})
+    assert first.keys() >= {"ab.txt", "samples.jsonl", "counters.json", "events.jsonl", "c-eth0.pcap"}
+    assert second == first
+
+
+def test_another_seed_parts_from_the_first_packet(lab, tmp_path) -> None:
+    first = run_point(lab, tmp_path / "first", *PAGES)
+    second = run_point(lab, tmp_path / "second", *PAGES, seed=2)
+    assert first["c-eth0.pcap"] != second["c-eth0.pcap"]
+    found = compare_points(tmp_path / "first", tmp_path / "second")
+    assert (found.packets[0].interface, found.packets[0].number) == ("c-eth0", 1)
+    assert {"source port", "sequence number"} <= set(found.packets[0].fields)
+    started = json.loads((tmp_path / "first" / "events.jsonl").read_text().splitlines()[0])
+    assert started["epoch_s"] % 1 == pytest.approx(0, abs=1e-5)
