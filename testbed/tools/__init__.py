@@ -1,1 +1,1 @@
-"""Drivers of the programs that a point runs: lighttpd, ab, tcpdump."""
+"""Drivers of the programs that a point runs: lighttpd, ab, tcpdump, the userspace path manager."""

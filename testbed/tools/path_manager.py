@@ -1,0 +1,81 @@
+"""The userspace path manager (`testbed path-manager`) on a server, its journal kept with the point's output."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from testbed.errors import CommandError
+from testbed.net.netns import Node
+from testbed.process import CommandLog, Process, wait_until
+
+
+def command(
+    unique: str,
+    journal: Path,
+    *,
+    port: int = 0,
+    backup: bool = True,
+    close_initial: bool = False,
+    repeat_s: float = 0.0,
+    receive_buffer_bytes: int = 0,
+) -> list[str]:
+    """The argv; 0 stands for the daemon's own default."""
+    argv = [sys.executable, "-m", "testbed", "path-manager", "--unique", unique, "--journal", str(journal)]
+    argv += ["--port", str(port)] if port else []
+    argv += [] if backup else ["--no-backup"]
+    argv += ["--close-initial"] if close_initial else []
+    argv += ["--repeat-announce", f"{repeat_s:f} s"] if repeat_s else []
+    return argv + (["--receive-buffer", f"{receive_buffer_bytes} B"] if receive_buffer_bytes else [])
+
+
+@contextlib.contextmanager
+def managing(
+    node: Node,
+    unique: str,
+    output: Path,
+    *,
+    port: int = 0,
+    backup: bool = True,
+    close_initial: bool = False,
+    repeat_s: float = 0.0,
+    receive_buffer_bytes: int = 0,
+    log: CommandLog,
+    timeout_s: float = 60.0,
+) -> Iterator[Process]:
+    """Run the daemon on the node until the block ends; the node's `net.mptcp.pm_type` must be 1.
+
+    Yields once it is ready. `output` gets `path-manager-NODE.jsonl`, its journal, and `.txt`, what it
+    said. Raises `GuestTimeout` if it is not ready within `timeout_s`, and `CommandError` if it ends before
+    it is told to: what was measured then is not what was meant.
+    """
+    journal, said = (output / f"path-manager-{node.name}.{kind}" for kind in ("jsonl", "txt"))
+    argv = command(
+        unique,
+        journal,
+        port=port,
+        backup=backup,
+        close_initial=close_initial,
+        repeat_s=repeat_s,
+        receive_buffer_bytes=receive_buffer_bytes,
+    )
+    with said.open("wb") as out, Process(node.enter(*argv), stdout=out, stderr=subprocess.STDOUT, log=log) as process:
+        wait_until(partial(_begun, process, said), f"path manager on {node.name}", timeout_s=timeout_s)
+        _must_run(process, said)
+        yield process
+        _must_run(process, said)
+        if (status := process.stop()) != 0:
+            raise CommandError(process.argv, status, said.read_text())
+
+
+def _begun(process: Process, said: Path) -> bool:
+    return "ready" in said.read_text().splitlines() or process.poll() is not None
+
+
+def _must_run(process: Process, said: Path) -> None:
+    if (status := process.poll()) is not None:
+        raise CommandError(process.argv, status, said.read_text())
