@@ -19,6 +19,7 @@ from mininet.log import setLogLevel
 from experiments.point import Point
 from experiments.record import write_json
 from experiments.scenarios import anycast, load_balancer
+from experiments.scenarios.common import path_managers
 from testbed.errors import TestbedError
 from testbed.lab_clock import wait_for_whole_second
 from testbed.process import CommandLog
@@ -39,7 +40,7 @@ def run_point(point: Point, out: Path) -> None:
         wait_for_whole_second()
     _say("building the topology")
     try:
-        with scenario.stage(point, log) as ready:
+        with scenario.stage(point, log) as ready, path_managers(point, ready, out):
             write_json(out / "settings.json", ready.settings | {"kernel": platform.release()})
             _say("running the workload")
             scenario.drive(point, ready, out)
@@ -48,9 +49,9 @@ def run_point(point: Point, out: Path) -> None:
         (out / "commands.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in log.entries))
 
 
-def open_shell(point: Point) -> None:
+def open_shell(point: Point, out: Path) -> None:
     """Mininet's command line on the point's running topology, every role configured, no workload."""
-    with _SCENARIOS[point.scenario].stage(point, CommandLog()) as ready:
+    with _SCENARIOS[point.scenario].stage(point, CommandLog()) as ready, path_managers(point, ready, out):
         setLogLevel("output")  # the level at which Mininet's command line prints
         CLI(ready.network.mininet)
 
@@ -61,7 +62,7 @@ def main(argv: list[str]) -> int:
         out = Path(os.environ["TESTBED_OUT"])
         point = Point.from_json((out / "point.json").read_text())
         if argv == ["--shell"]:
-            open_shell(point)
+            open_shell(point, out)
         else:
             run_point(point, out)
     except TestbedError as error:

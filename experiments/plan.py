@@ -161,6 +161,8 @@ def _common_parameters(settings: Settings) -> dict[str, object]:
         "add_addr_timeout_s": int(mptcp.add_addr_timeout_s),
         "deny_join": mptcp.deny_join,
         "initial_backup": mptcp.initial_backup,
+        "path_manager": mptcp.path_manager,
+        "repeat_announce_s": mptcp.repeat_announce_s,
         "subflows": mptcp.subflows,
         "add_addr_accepted": mptcp.add_addr_accepted,
         "sysctl": dict(settings.sysctl),

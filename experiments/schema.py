@@ -113,14 +113,28 @@ class Mptcp(Table):
 
     `add_addr_timeout_s`: the server repeats an ADD_ADDR that was not echoed, 0 never. `deny_join`: the
     server sets the C flag (RFC 8684 section 3.1). `initial_backup`: the server makes the initial subflow a
-    backup. `subflows` and `add_addr_accepted`: the client's limits.
+    backup. `path_manager`: what announces the server's unique address, and makes the initial subflow a backup:
+    the kernel's endpoints, or `testbed path-manager` on each server. The latter announces again if no subflow
+    has come after `repeat_announce_s`, then after twice as long, and so on; 0 never. `subflows` and
+    `add_addr_accepted`: the client's limits.
     """
 
     add_addr_timeout_s: WholeSeconds = Field(default=1.0, alias="add_addr_timeout")
     deny_join: bool = True
     initial_backup: bool = True
+    path_manager: Literal["kernel", "userspace"] = "kernel"
+    repeat_announce_s: Duration = Field(default=0.0, alias="repeat_announce")
     subflows: PathManagerLimit = 2
     add_addr_accepted: PathManagerLimit = 1
+
+    @field_validator("repeat_announce_s")
+    @classmethod
+    def _needs_the_daemon(cls, value: float, info: ValidationInfo) -> float:
+        if value > 0 and info.data.get("path_manager") == "kernel":
+            raise ValueError(
+                'only the userspace path manager repeats: path_manager = "userspace"; the kernel has add_addr_timeout'
+            )
+        return value
 
 
 class Settings(Table):

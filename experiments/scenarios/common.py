@@ -17,7 +17,7 @@ from testbed.net.counters import protocol_counters
 from testbed.net.netns import Node
 from testbed.network import Network
 from testbed.sampler import Sampler
-from testbed.tools import apache_bench, lighttpd, tcpdump
+from testbed.tools import apache_bench, lighttpd, path_manager, tcpdump
 
 # The kernel's own sizes but for the maximum, which is so large that a window never limits a download: 100 Mbit/s over
 # a 400 ms round trip are 5 MB in flight, and a slow path may hold up the reassembly of a fast one (head-of-line
@@ -73,8 +73,28 @@ def configure_hosts(point: Point, client: Node, servers: Sequence[Server]) -> di
                 deny_join=parameters["deny_join"],
                 initial_backup=parameters["initial_backup"],
                 add_addr_timeout_s=parameters["add_addr_timeout_s"],
+                in_kernel=parameters["path_manager"] == "kernel",
             )
     return settings
+
+
+@contextlib.contextmanager
+def path_managers(point: Point, stage: Stage, out: Path) -> Iterator[None]:
+    """The daemons of `path_manager = "userspace"`, one a server, until the block ends; their journals in `out`."""
+    parameters = point.parameters
+    with ExitStack() as stack:
+        if point.protocol == "mptcp" and parameters["path_manager"] == "userspace":
+            for server in stage.servers:
+                daemon = path_manager.managing(
+                    server.node,
+                    server.unique,
+                    out,
+                    backup=parameters["initial_backup"],
+                    repeat_s=parameters["repeat_announce_s"],
+                    log=stage.network.log,
+                )
+                stack.enter_context(daemon)
+        yield
 
 
 def write_addresses(stage: Stage, out: Path) -> None:

@@ -19,24 +19,33 @@ SIGNAL, SUBFLOW, BACKUP = 1, 2, 4  # MPTCP_PM_ADDR_FLAG_*, include/uapi/linux/mp
 
 
 def configure_server(
-    server: Node, *, local: str, unique: str, deny_join: bool, initial_backup: bool, add_addr_timeout_s: int
+    server: Node,
+    *,
+    local: str,
+    unique: str,
+    deny_join: bool,
+    initial_backup: bool,
+    add_addr_timeout_s: int,
+    in_kernel: bool = True,
 ) -> dict[str, Any]:
     """The server's side of the paper: C flag, unique address announced, initial subflow a backup.
 
     `local` is the address that the server's socket sees for the initial subflow: the real server's
-    behind a translating director, the anycast address otherwise.
+    behind a translating director, the anycast address otherwise. Unless the path manager is `in_kernel`,
+    there are no endpoints: a daemon in user space does the rest, and no join is let in before it runs.
     """
     settings = sysctl.put(
         server,
         {
+            "net.mptcp.pm_type": int(not in_kernel),
             "net.mptcp.enabled": 1,
             "net.mptcp.allow_join_initial_addr_port": int(not deny_join),
             "net.mptcp.add_addr_timeout": add_addr_timeout_s,
             "net.mptcp.blackhole_timeout": 0,
         },
     )
-    wanted = {unique: SIGNAL}
-    if initial_backup:
+    wanted = {unique: SIGNAL} if in_kernel else {}
+    if in_kernel and initial_backup:
         wanted[local] = BACKUP
     with inside(server), MPTCP() as path_manager:
         for identifier, (address, flags) in enumerate(wanted.items(), start=1):

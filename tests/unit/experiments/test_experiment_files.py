@@ -171,6 +171,17 @@ RATE_UNITS = "bit/s, kbit/s, Mbit/s, Gbit/s"
             "which is all that the kernel's sysctl takes",
         ),
         (
+            'add_addr_timeout = "1 s"',
+            'path_manager = "daemon"',
+            "x.toml:19: mptcp.path_manager: 'daemon' is not one of kernel, userspace",
+        ),
+        (
+            'add_addr_timeout = "1 s"',
+            'repeat_announce = "200 ms"',
+            "x.toml:19: mptcp.repeat_announce: only the userspace path manager repeats: "
+            'path_manager = "userspace"; the kernel has add_addr_timeout',
+        ),
+        (
             'total = "4 GB"',
             'total = "4 GB"\nmax_requests = 5',
             "x.toml:17: workload.max_requests: max_requests = 5 is below concurrency = 10",
@@ -384,6 +395,8 @@ def test_options_override_the_profile_and_the_later_one_wins() -> None:
         'topology.client_director.loss="2 %"',
         "mptcp.add_addr_timeout=0 s",
         "mptcp.deny_join=false",
+        "mptcp.repeat_announce=200 ms",
+        "mptcp.path_manager=userspace",
         "sysctl.net.ipv4.tcp_rmem=4096 131072 6291456",
         'sysctl."net.mptcp.close_timeout"=5',
         "workload.sizes=10KB, 20 KB",
@@ -398,6 +411,7 @@ def test_options_override_the_profile_and_the_later_one_wins() -> None:
     assert parameters["client_director_loss"] == 0.02
     assert parameters["add_addr_timeout_s"] == 0
     assert parameters["deny_join"] is False
+    assert (parameters["path_manager"], parameters["repeat_announce_s"]) == ("userspace", 0.2)
     assert parameters["requests"] == 50_000
     assert parameters["sysctl"] == {
         "net.ipv4.tcp_tso_rtt_log": 30,
