@@ -1,0 +1,347 @@
+"""Runs inside a guest: lives and deaths of the userspace path manager; prints what was seen, as JSON.
+
+A client and a server with two links, 100 Mbit/s where connections are opened and 1 Gbit/s at the
+server's unique address; lighttpd on MPTCP, ab as the client, and the real kernel in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import re
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from mininet.topo import Topo
+
+from testbed.net import mptcp, sysctl, tbf
+from testbed.net.counters import interface_counters, protocol_counters
+from testbed.net.mptcp_pm import commands, subflows
+from testbed.net.mptcp_pm.addresses import SocketAddress
+from testbed.net.mptcp_pm.sockets import CommandRefused, CommandSocket, find_family
+from testbed.net.netns import Node, inside
+from testbed.network import Network, running
+from testbed.path_manager.daemon import is_gone
+from testbed.process import CommandLog, Process, run, wait_until
+from testbed.tools import apache_bench, lighttpd, path_manager
+from topologies.links import LinkProfile
+
+SERVICE, UNIQUE = "10.9.1.80", "10.9.3.101"
+SERVICE_6, UNIQUE_6, PORT_6 = "fd09:1::80", "fd09:3::101", 8080
+WORK = Path("/tmp/probe")
+LOG = CommandLog()
+MB = 10**6
+
+
+class TwoWays(Topo):
+    """Client and server, and two links."""
+
+    def build(self) -> None:
+        self.addHost("c", ip="10.9.1.2/24")
+        self.addHost("s", ip=f"{SERVICE}/24")
+        self.addLink("c", "s", profile=LinkProfile(10**8))
+        ends = ({"ip": "10.9.3.2/24"}, {"ip": f"{UNIQUE}/24"})
+        self.addLink("c", "s", profile=LinkProfile(10**9), params1=ends[0], params2=ends[1])
+
+
+class Downloads:
+    """ab in the background: so many files of so many bytes, so many at a time."""
+
+    def __init__(self, network: Network, size: int, count: int, at_once: int, service: str = SERVICE) -> None:
+        self.network, self.count = network, count
+        self.before = protocol_counters(network["s"])
+        self.bytes_before = _received(network)
+        name = lighttpd.generate_file(WORK / "pages", size)
+        argv = apache_bench.command(f"http://{service}/{name}", concurrency=at_once, requests=count, mptcp=True)
+        self._ab = apache_bench.start(network["c"], argv, WORK, log=LOG)
+
+    def so_far(self) -> Counter[str]:
+        """What the server's kernel has counted since the start."""
+        now = Counter(protocol_counters(self.network["s"]))
+        now.subtract(self.before)
+        return now
+
+    def joined(self, number: int) -> None:
+        """Wait until so many subflows have joined."""
+        wait_until(lambda: self.so_far()["MPTcpExtMPJoinAckRx"] >= number, f"{number} joins", timeout_s=20)
+
+    def opened(self, number: int) -> None:
+        """Wait until so many connections are open, and their first data has come."""
+        wait_until(lambda: self.so_far()["MPTcpExtMPCapableACKRX"] >= number, f"{number} connections", timeout_s=20)
+        time.sleep(0.05)
+
+    def end(self) -> dict[str, Any]:
+        """Wait for the end; what came of it."""
+        status = self._ab.wait(300)
+        text = (WORK / "ab.txt").read_text()
+        first, second = (now - before for now, before in zip(_received(self.network), self.bytes_before, strict=True))
+        return {
+            "status": status,
+            "complete": _number(text, "Complete requests"),
+            "failed": _number(text, "Failed requests"),
+            "mptcp_connections": self.so_far()["MPTcpExtMPCapableACKRX"],
+            "joined": self.so_far()["MPTcpExtMPJoinAckRx"],
+            "fallbacks": sum(number for name, number in self.so_far().items() if re.match("MPTcp.*Fallback", name)),
+            "unique_share": second / (first + second),
+        }
+
+
+def _number(text: str, name: str) -> int:
+    found = re.search(rf"{name}:\s+(\d+)", text)
+    return int(found.group(1)) if found else -1
+
+
+def _received(network: Network) -> list[int]:
+    counters = interface_counters(network["c"])
+    return [counters[name]["rx_bytes"] for name in ("c-eth0", "c-eth1")]
+
+
+def _packets(network: Network) -> list[int]:
+    """Packets on each link so far, both ways."""
+    counters = interface_counters(network["c"])
+    return [counters[name]["rx_packets"] + counters[name]["tx_packets"] for name in ("c-eth0", "c-eth1")]
+
+
+def _initial_subflows(server: Node) -> int:
+    with inside(server):
+        return sum(subflow.initial for subflow in subflows.established())
+
+
+def journal(node: str = "s") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (WORK / f"path-manager-{node}.jsonl").read_text().splitlines()]
+
+
+@contextlib.contextmanager
+def daemon(network: Network, unique: str = UNIQUE, **options: Any) -> Iterator[Process]:
+    (WORK / "path-manager-s.jsonl").unlink(missing_ok=True)
+    with path_manager.managing(network["s"], unique, WORK, log=LOG, **options) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def doomed_daemon(network: Network) -> Iterator[Callable[[], None]]:
+    """A daemon, and a function that kills it without a warning."""
+    said = WORK / "doomed.txt"
+    argv = path_manager.command(UNIQUE, WORK / "doomed.jsonl")
+    with said.open("wb") as out, Process(network["s"].enter(*argv), stdout=out) as process:
+        wait_until(lambda: "ready" in said.read_text().splitlines(), "daemon", timeout_s=60)
+
+        def kill() -> None:
+            process.signal(signal.SIGKILL)
+            process.wait(5)
+
+        yield kill
+
+
+def all_well(network: Network) -> dict[str, Any]:
+    with daemon(network):
+        downloads = Downloads(network, 1 * MB, 20, 5)
+        result = downloads.end()
+    return result | {"counts": journal()[-1]}
+
+
+def close_initial(network: Network) -> dict[str, Any]:
+    with daemon(network, close_initial=True):
+        downloads = Downloads(network, 20 * MB, 4, 4)
+        downloads.joined(4)
+        time.sleep(0.1)  # what was queued on the initial subflow still leaves by it
+        left, before = _initial_subflows(network["s"]), _packets(network)
+        time.sleep(0.2)
+        after = _packets(network)
+        result = downloads.end()
+    later = [late - early for late, early in zip(after, before, strict=True)]
+    return result | {"initial_left": left, "later_packets": later, "counts": journal()[-1]}
+
+
+def killed(network: Network) -> dict[str, Any]:
+    """Connections that had joined when the daemon was killed, and those of the time after."""
+    with doomed_daemon(network) as kill:
+        downloads = Downloads(network, 5 * MB, 8, 4)
+        downloads.joined(4)
+        kill()
+        result = downloads.end()
+    return result | {"later": Downloads(network, 1 * MB, 20, 5).end()}
+
+
+def started_late(network: Network) -> dict[str, Any]:
+    downloads = Downloads(network, 5 * MB, 4, 4)
+    downloads.opened(4)
+    with daemon(network):
+        downloads.joined(4)
+        result = downloads.end()
+    return result | {"counts": journal()[-1]}
+
+
+def restarted(network: Network) -> dict[str, Any]:
+    with doomed_daemon(network) as kill:
+        downloads = Downloads(network, 20 * MB, 4, 4)
+        downloads.joined(4)
+        kill()
+    with daemon(network):
+        result = downloads.end()
+    return result | {"counts": journal()[-1]}
+
+
+def flood(network: Network) -> dict[str, Any]:
+    with daemon(network):
+        result = Downloads(network, 1000, 500, 50).end()
+    return result | {"counts": journal()[-1]}
+
+
+def overrun(network: Network) -> dict[str, Any]:
+    with daemon(network, receive_buffer_bytes=4096) as process:
+        process.signal(signal.SIGSTOP)
+        downloads = Downloads(network, 5 * MB, 20, 20)
+        downloads.opened(20)
+        process.signal(signal.SIGCONT)
+        downloads.joined(20)
+        result = downloads.end()
+    return result | {"counts": journal()[-1]}
+
+
+def lost_announcement(network: Network) -> dict[str, Any]:
+    """The ADD_ADDR meets a broken link; the daemon tries again, and the kernel's own timer is far longer."""
+    server = network["s"]
+    with daemon(network, repeat_s=0.1) as process:
+        process.signal(signal.SIGSTOP)
+        downloads = Downloads(network, 10 * MB, 1, 1)
+        downloads.opened(1)
+        run(server.enter("tc", "qdisc", "replace", "dev", "s-eth0", "root", "handle", "2:", "netem", "loss", "100%"))
+        continued = time.monotonic()
+        process.signal(signal.SIGCONT)
+        time.sleep(0.02)
+        tbf.shape(server, "s-eth0", 10**8)
+        downloads.joined(1)
+        joined_after_s = time.monotonic() - continued
+        result = downloads.end()
+    return result | {"joined_after_s": joined_after_s, "counts": journal()[-1]}
+
+
+def same_address_other_port(network: Network) -> dict[str, Any]:
+    """A server with one address: what sets the joins apart is their port."""
+    server = network["s"]
+    with inside(server), socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_MPTCP) as listener:
+        listener.bind((SERVICE, 8080))
+        listener.listen()
+        with daemon(network, SERVICE, port=8080, close_initial=True):
+            downloads = Downloads(network, 5 * MB, 1, 1)
+            downloads.joined(1)
+            time.sleep(0.1)
+            left = [(subflow.initial, subflow.local.port, subflow.backup) for subflow in subflows.established()]
+            result = downloads.end()
+    return result | {"left": left}
+
+
+def take_over(network: Network) -> dict[str, Any]:
+    server = network["s"]
+    sysctl.put(server, {"net.mptcp.pm_type": 0})
+    argv = server.enter(*path_manager.command(UNIQUE, WORK / "journal"))
+    refused = run(argv, check=False)
+    said = WORK / "taking-over.txt"
+    seen = [sysctl.get(server, "net.mptcp.pm_type")]
+    with said.open("wb") as out, Process([*argv, "--take-over"], stdout=out) as process:
+        wait_until(lambda: "ready" in said.read_text().splitlines(), "daemon", timeout_s=60)
+        seen.append(sysctl.get(server, "net.mptcp.pm_type"))
+        result = Downloads(network, 1 * MB, 4, 4).end()
+        process.stop(first=signal.SIGINT)
+    seen.append(sysctl.get(server, "net.mptcp.pm_type"))
+    sysctl.put(server, {"net.mptcp.pm_type": 1})
+    return result | {"pm_types": seen, "not_told": [refused.status, refused.stderr.strip()]}
+
+
+def ipv6(network: Network) -> dict[str, Any]:
+    """The same over IPv6; the server is Python's, which listens on IPv6 sockets for both."""
+    for name, addresses in {"c": ("fd09:1::2", "fd09:3::2"), "s": (SERVICE_6, UNIQUE_6)}.items():
+        sysctl.put(network[name], {"net.ipv6.conf.all.disable_ipv6": 0, "net.ipv6.conf.all.accept_dad": 0})
+        for number, address in enumerate(addresses):
+            interface = f"{name}-eth{number}"
+            run(network[name].enter("ip", "addr", "add", f"{address}/64", "dev", interface, "nodad"))
+    pages = ("--directory", str(WORK / "pages"), str(PORT_6))
+    argv = ("mptcpize", "run", sys.executable, "-m", "http.server", "--bind", "::", *pages)
+    with Process(network["s"].enter(*argv)), daemon(network, UNIQUE_6, close_initial=True):
+        wait_until(lambda: f":{PORT_6:04X} " in network["s"].read("tcp6"), "Python's web server", timeout_s=60)
+        result = Downloads(network, 1 * MB, 4, 2, f"[{SERVICE_6}]:{PORT_6}").end()
+    return result | {"counts": journal()[-1]}
+
+
+def refusals(network: Network) -> dict[str, Any]:
+    """What the kernel says to commands for connections and subflows that are not there."""
+    found = {}
+    here, there = SocketAddress(SERVICE, 80), SocketAddress("10.9.1.2", 9)
+    downloads = Downloads(network, 5 * MB, 1, 1)
+    downloads.opened(1)
+    with inside(network["s"]), CommandSocket(find_family()) as kernel:
+        token = next(subflow.token for subflow in subflows.established() if subflow.initial)
+        for name, message in {
+            "right": commands.announce(token, SocketAddress(UNIQUE), 1),
+            "announce": commands.announce(token + 1, here, 1),
+            "backup": commands.set_backup(token + 1, here, there),
+            "destroy": commands.subflow_destroy(token + 1, here, there),
+            "backup of another": commands.set_backup(token, here, there),
+            "destroy of another": commands.subflow_destroy(token, here, there),
+            "id in use": commands.announce(token, SocketAddress("10.9.3.77"), 1),
+        }.items():
+            try:
+                kernel.send(message)
+                found[name] = ["OK", "", False]
+            except CommandRefused as error:
+                found[name] = [errno.errorcode[error.code], error.reason, is_gone(error)]
+    return downloads.end() | {"refusals": found}
+
+
+SCENARIOS = (
+    all_well,
+    close_initial,
+    killed,
+    started_late,
+    restarted,
+    flood,
+    overrun,
+    refusals,
+    lost_announcement,
+    same_address_other_port,
+    take_over,
+    ipv6,
+)
+
+
+def main() -> None:
+    WORK.mkdir()
+    results: dict[str, Any] = {}
+    with running(TwoWays(), lambda _a, _b: "bursts", LOG) as network:
+        mptcp.configure_client(network["c"], subflows=2, add_addr_accepted=1)
+        mptcp.configure_server(
+            network["s"],
+            local=SERVICE,
+            unique=UNIQUE,
+            deny_join=True,
+            initial_backup=True,
+            add_addr_timeout_s=1,
+            in_kernel=False,
+        )
+        for node in ("c", "s"):
+            ports = {"net.ipv4.ip_local_port_range": "10000 65000"}
+            sysctl.put(network[node], {**ports, "net.ipv6.conf.all.disable_ipv6": 1})
+        with lighttpd.serving(network["s"], WORK / "pages", 80, WORK, mptcp=True, log=LOG):
+            for scenario in SCENARIOS:
+                if sys.argv[1:] and scenario.__name__ not in sys.argv[1:]:
+                    continue
+                started = time.monotonic()
+                try:
+                    results[scenario.__name__] = scenario(network)
+                except Exception:
+                    results[scenario.__name__] = {"error": traceback.format_exc()}
+                results[scenario.__name__]["seconds"] = round(time.monotonic() - started, 3)
+    print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()
