@@ -14,7 +14,6 @@ from typing import Any
 from analysis.errors import AnalysisError
 from analysis.packet_divergence import PacketDivergence, in_behaviour, in_bytes
 from analysis.packet_text import Capture
-from analysis.pcap import read_pcap
 from analysis.point import Point, read_addresses, read_captures, read_events, read_point
 
 CONTEXT = 8
@@ -94,10 +93,7 @@ def compare_points(ours: Path, theirs: Path, context: int = CONTEXT) -> PointDiv
 
 def _captures(directory: Path) -> list[Capture]:
     start_ns = _start_ns(directory)
-    return [
-        Capture(entry.interface, directory / entry.file, read_pcap(directory / entry.file), start_ns)
-        for entry in read_captures(directory)
-    ]
+    return [Capture(entry.interface, directory / Path(entry.file).name, start_ns) for entry in read_captures(directory)]
 
 
 def _start_ns(directory: Path) -> int:

@@ -145,7 +145,7 @@ def _connection(
     """The last `count` packets before that row, on all interfaces of our run, of the row's connection."""
     until_ns = int(capture.packets.time_ns[row])
     subflows = _subflows(capture, row, sort_out(merge([each.packets for each in ours]), addresses).flows)
-    found: list[tuple[int, PacketText]] = []
+    found: list[PacketText] = []
     for each in ours:
         packets = each.packets
         wanted = np.zeros(len(packets), np.bool_)
@@ -155,9 +155,9 @@ def _connection(
         if each.interface == capture.interface:
             wanted[row:] = False
         last = np.flatnonzero(wanted)[-count:] if count else np.empty(0, np.int64)
-        found += [(int(packets.time_ns[number]), each.text(number)) for number in last.tolist()]
-    found.sort(key=lambda entry: entry[0])
-    return tuple(text for _, text in found[-count:]) if count else ()
+        found += map(each.text, last.tolist())
+    found.sort(key=lambda packet: (packet.t_s, packet.interface, packet.number))
+    return tuple(found[-count:])
 
 
 def _subflows(capture: Capture, row: int, flows: Flows) -> list[tuple[_Ends, int]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ipaddress
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from analysis.mptcp_options import DENY_JOIN_TO_INITIAL_ADDRESS, parse_handshake_options
-from analysis.pcap import ACK, FIN, PSH, RST, SYN, Packets
+from analysis.pcap import ACK, FIN, PSH, RST, SYN, Packets, read_pcap
 
 _FLAGS = ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST"), (PSH, "PSH"), (ACK, "ACK"))
 _TIMESTAMPS, _MPTCP = 8, 30
@@ -21,10 +22,14 @@ _SUBTYPES = ("MP_CAPABLE", "MP_JOIN", "DSS", "ADD_ADDR", "REMOVE_ADDR", "MP_PRIO
 
 @dataclass(frozen=True)
 class PacketText:
-    """One packet: `t_s` in seconds since the workload's start; `seq` and `ack` as text, absolute in a SYN."""
+    """One packet: `t_s` in seconds since the workload's start; `seq` and `ack` as text, absolute in a SYN.
+
+    It is packet `number` (from 1) of its interface's capture.
+    """
 
     t_s: float
     interface: str
+    number: int
     ends: str
     flags: str
     seq: str
@@ -36,12 +41,16 @@ class PacketText:
 
 @dataclass(frozen=True, eq=False)
 class Capture:
-    """The packets of one interface, and the file they came from."""
+    """One interface's capture; `start_ns` is the time of the workload's start."""
 
     interface: str
     path: Path
-    packets: Packets
     start_ns: int
+
+    @cached_property
+    def packets(self) -> Packets:
+        """The packets, read when they are first needed; raises AnalysisError."""
+        return read_pcap(self.path)
 
     def text(self, row: int) -> PacketText:
         """The packet in that row, in words."""
@@ -55,6 +64,7 @@ class Capture:
         return PacketText(
             t_s=(int(packets.time_ns[row]) - self.start_ns) / 1e9,
             interface=self.interface,
+            number=row + 1,
             ends=f"{_end(packets.src[row], packets.sport[row])} > {_end(packets.dst[row], packets.dport[row])}",
             flags=",".join(name for bit, name in _FLAGS if flags & bit),
             seq=str(seq),

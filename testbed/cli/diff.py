@@ -20,7 +20,7 @@ from testbed import digests
 from testbed.errors import EXIT_FAILURE, UsageError
 
 _COUNTERS_SHOWN = 12
-_PLAIN_WIDTH = 240  # a table in a file or a pipe is not folded
+_WIDTH = 240
 _LONGEST = 100
 _STYLES = {"A": "cyan", "B": "yellow"}
 
@@ -55,13 +55,10 @@ def diff(context: click.Context, run_a: Path, run_b: Path, count: int, all_count
 
 
 def _show(what: RenderableType) -> None:
-    console = Console(highlight=False)
-    if console.is_terminal:
+    """Print it without folding: a terminal that is too narrow wraps whole lines, which stay readable."""
+    console = Console(highlight=False, width=_WIDTH, force_terminal=Console().is_terminal)
+    with console.capture() as captured:
         console.print(what)
-        return
-    plain = Console(highlight=False, width=_PLAIN_WIDTH)
-    with plain.capture() as captured:
-        plain.print(what)
     click.echo("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
 
 
@@ -77,19 +74,23 @@ def _point(found: PointDivergence, ours: Path, theirs: Path, *, all_counters: bo
         *((line.t_s, 1, _line(line)) for line in found.lines),
     ]
     parts += [Text("\nThey part:")] if places else []
-    parts += [Padding(body, (0, 0, 0, 2)) for _, _, body in sorted(places, key=lambda place: place[:2])]
+    parts += [_indented(body) for _, _, body in sorted(places, key=lambda place: place[:2])]
     if found.packets and not found.behaviour:
         parts.append(Text("\nBut for the numbers that a kernel draws (ports, sequence numbers, keys) and for times,"
                           " every packet is the same."))  # fmt: skip
     elif found.behaviour and _place(found.behaviour[0]) != _place(found.packets[0]):
         parts.append(Text("\nThey act differently (ports, sequence numbers, keys and times aside):"))
-        parts.append(Padding(_packet(found.behaviour[0], shown=True), (0, 0, 0, 2)))
+        parts.append(_indented(_packet(found.behaviour[0], shown=True)))
     if found.counters:
         parts.append(Text(f"\nCounters of the workload that differ: {len(found.counters)}"))
-        parts.append(Padding(_counters(found.counters, every=all_counters), (0, 0, 0, 2)))
+        parts.append(_indented(_counters(found.counters, every=all_counters)))
     if found.files:
         parts.append(Text(f"\nOther files that differ: {', '.join(found.files)}"))
     return Group(*parts, Text(""))
+
+
+def _indented(body: RenderableType) -> Padding:
+    return Padding(body, (0, 0, 0, 2), expand=False)
 
 
 def _side(letter: str, directory: Path) -> Text:
@@ -114,8 +115,9 @@ def _packet(found: PacketDivergence, *, shown: bool) -> RenderableType:
     rows = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
     for name in ("", "t (s)", "interface", "from > to", "flags", "seq", "ack", "bytes", "window", "options"):
         right = name in ("t (s)", "seq", "ack", "bytes", "window")
-        rows.add_column(name, justify="right" if right else "left", no_wrap=name != "options")
-    for packet in sorted({*found.connection, *found.before}, key=lambda packet: packet.t_s):
+        rows.add_column(name, justify="right" if right else "left", no_wrap=True)
+    led_up = {*found.connection, *found.before}
+    for packet in sorted(led_up, key=lambda packet: (packet.t_s, packet.interface, packet.number)):
         _add(rows, "*" if packet in found.connection else "", packet)
     for letter, last in (("A", found.ours), ("B", found.theirs)):
         if last is None:
@@ -123,7 +125,7 @@ def _packet(found: PacketDivergence, *, shown: bool) -> RenderableType:
         else:
             _add(rows, letter, last)
     legend = [Text("* on the same connection", style="dim")] if found.connection else []
-    return Group(head, Padding(Group(rows, *legend), (0, 0, 1, 2)))
+    return Group(head, Padding(Group(rows, *legend), (0, 0, 1, 2), expand=False))
 
 
 def _add(rows: Table, mark: str, packet: PacketText) -> None:
