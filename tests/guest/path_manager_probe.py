@@ -35,7 +35,7 @@ from testbed.tools import apache_bench, lighttpd, path_manager
 from topologies.links import LinkProfile
 
 SERVICE, UNIQUE = "10.9.1.80", "10.9.3.101"
-SERVICE_6, UNIQUE_6, PORT_6 = "fd09:1::80", "fd09:3::101", 8080
+SERVICE_6, UNIQUE_6, PORT_6 = "fd09:1::80", "fd09:3::101", 8081
 WORK = Path("/tmp/probe")
 LOG = CommandLog()
 MB = 10**6
