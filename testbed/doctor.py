@@ -24,7 +24,7 @@ from testbed.process import run
 from testbed.store import SPACE_BYTES
 
 PACKAGES_FILE = Path(testbed.__file__).with_name("debian-packages.txt")
-COMMANDS = ("ab", "lighttpd", "mptcpize", "tcpdump", "mnexec", "ip", "tc", "ethtool")
+COMMANDS = ("ab", "lighttpd", "mptcpize", "tcpdump", "mnexec", "ip", "tc", "ethtool", "bpf-gcc")
 MODULES = ("click", "matplotlib", "mininet", "numpy", "paramiko", "pydantic", "pyroute2", "rich")
 GUEST_MEMORY_BYTES = 4 << 30
 

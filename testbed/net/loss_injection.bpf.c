@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Drops the OCCURRENCE-th packet of one kind (PACKET) of each MPTCP connection, told by its MPTCP
+ * option (RFC 8684 section 3). Both are given to the compiler: -DPACKET=MP_PRIO -DOCCURRENCE=1.
+ *
+ * One instance is attached (tc, clsact, direct action) to both directions of every interface on the
+ * client's side of the first hops, so that it sees every packet of every subflow, with the addresses
+ * that the client sees. Every MPTCP option of a packet is looked at: MP_PRIO comes after a DSS.
+ */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/pkt_cls.h>
+
+enum packet { ADD_ADDR = 1, ADD_ADDR_ECHO, MP_PRIO, JOIN_SYN, JOIN_SYN_ACK };
+
+#define HELPER(name) __attribute__((kernel_helper(BPF_FUNC_##name)))
+#define SECTION(name) __attribute__((section(name), used))
+
+extern void *bpf_map_lookup_elem(void *map, const void *key) HELPER(map_lookup_elem);
+extern long bpf_map_update_elem(void *map, const void *key, const void *value, __u64 flags) HELPER(map_update_elem);
+extern long bpf_skb_load_bytes(const void *skb, __u32 offset, void *to, __u32 bytes) HELPER(skb_load_bytes);
+
+/* Both ends of a TCP flow, the lower address first: the same for both directions. */
+struct flow {
+	__be32 address[2];
+	__be16 port[2];
+};
+
+/* An MPTCP connection: the token in its joins, or else (token 0) its initial subflow. */
+struct connection {
+	__be32 token;
+	struct flow initial;
+};
+
+struct count {
+	__u32 packets; /* of the wanted kind */
+	__u32 dropped;
+};
+
+/* The connection of each further subflow, from its SYN. */
+struct {
+	int (*type)[BPF_MAP_TYPE_HASH];
+	int (*max_entries)[1 << 17];
+	struct flow *key;
+	__be32 *value;
+} joins SECTION(".maps");
+
+struct {
+	int (*type)[BPF_MAP_TYPE_HASH];
+	int (*max_entries)[1 << 17];
+	struct connection *key;
+	struct count *value;
+} counts SECTION(".maps");
+
+enum { EOL = 0, NOP = 1, MPTCP = 30 };			  /* kinds of TCP options */
+enum { SUBTYPE_JOIN = 1, SUBTYPE_ADD_ADDR = 3, SUBTYPE_PRIO = 5 }; /* RFC 8684 section 8 */
+enum { FLAG_SYN = 0x02, FLAG_ACK = 0x10, FLAG_ECHO = 0x01 };
+
+/* What the MPTCP options of one packet say: a bit per kind of packet, and the token of a join's SYN. */
+struct options {
+	__u32 kinds;
+	__be32 token;
+};
+
+static void note(struct __sk_buff *skb, __u32 at, __u8 subtype_and_flags, __u8 tcp_flags, struct options *found)
+{
+	__u8 subtype = subtype_and_flags >> 4;
+	__u8 handshake = tcp_flags & (FLAG_SYN | FLAG_ACK);
+
+	if (subtype == SUBTYPE_ADD_ADDR)
+		found->kinds |= 1 << (subtype_and_flags & FLAG_ECHO ? ADD_ADDR_ECHO : ADD_ADDR);
+	else if (subtype == SUBTYPE_PRIO)
+		found->kinds |= 1 << MP_PRIO;
+	else if (subtype == SUBTYPE_JOIN && handshake == FLAG_SYN && !bpf_skb_load_bytes(skb, at + 4, &found->token, 4))
+		found->kinds |= 1 << JOIN_SYN;
+	else if (subtype == SUBTYPE_JOIN && handshake == (FLAG_SYN | FLAG_ACK))
+		found->kinds |= 1 << JOIN_SYN_ACK;
+}
+
+static void walk(struct __sk_buff *skb, __u32 at, __u32 end, __u8 tcp_flags, struct options *found)
+{
+	for (int i = 0; i < 40 && at < end; i++) {
+		__u8 head[3]; /* kind, length, subtype and flags */
+
+		if (bpf_skb_load_bytes(skb, at, head, 1) || head[0] == EOL)
+			return;
+		if (head[0] == NOP) {
+			at++;
+			continue;
+		}
+		if (bpf_skb_load_bytes(skb, at, head, 2) || head[1] < 2)
+			return;
+		if (head[0] == MPTCP && head[1] > 2 && !bpf_skb_load_bytes(skb, at, head, 3))
+			note(skb, at, head[2], tcp_flags, found);
+		at += head[1];
+	}
+}
+
+static int parse(struct __sk_buff *skb, struct flow *flow, struct options *found)
+{
+	__u8 version_and_length, protocol, data_offset, tcp_flags;
+	__be16 ethertype;
+	__u32 tcp;
+
+	if (bpf_skb_load_bytes(skb, 12, &ethertype, 2) || ethertype != __builtin_bswap16(ETH_P_IP))
+		return 0;
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &version_and_length, 1) || bpf_skb_load_bytes(skb, ETH_HLEN + 9, &protocol, 1))
+		return 0;
+	tcp = ETH_HLEN + (version_and_length & 0x0f) * 4;
+	if (protocol != IPPROTO_TCP || bpf_skb_load_bytes(skb, tcp + 12, &data_offset, 1) ||
+	    bpf_skb_load_bytes(skb, tcp + 13, &tcp_flags, 1))
+		return 0;
+	if (bpf_skb_load_bytes(skb, ETH_HLEN + 12, flow->address, 8) || bpf_skb_load_bytes(skb, tcp, flow->port, 4))
+		return 0;
+	if (flow->address[0] > flow->address[1])
+		*flow = (struct flow){{flow->address[1], flow->address[0]}, {flow->port[1], flow->port[0]}};
+	walk(skb, tcp + 20, tcp + (data_offset >> 4) * 4, tcp_flags, found);
+	return found->kinds;
+}
+
+SECTION("tc") int drop_one(struct __sk_buff *skb)
+{
+	struct connection connection = {};
+	struct options found = {};
+	struct count *count, none = {};
+	struct flow flow = {};
+	__be32 *joined;
+
+	if (!parse(skb, &flow, &found))
+		return TC_ACT_UNSPEC;
+	if (found.kinds & 1 << JOIN_SYN)
+		bpf_map_update_elem(&joins, &flow, &found.token, BPF_ANY);
+	if (!(found.kinds & 1 << PACKET))
+		return TC_ACT_UNSPEC;
+
+	joined = bpf_map_lookup_elem(&joins, &flow);
+	if (PACKET == JOIN_SYN || PACKET == JOIN_SYN_ACK) {
+		if (!joined)
+			return TC_ACT_UNSPEC;
+		connection.token = *joined;
+	} else {
+		if (joined)
+			return TC_ACT_UNSPEC; /* a further subflow: only the initial one is counted */
+		connection.initial = flow;
+	}
+	bpf_map_update_elem(&counts, &connection, &none, BPF_NOEXIST);
+	count = bpf_map_lookup_elem(&counts, &connection);
+	if (!count || ++count->packets != OCCURRENCE)
+		return TC_ACT_UNSPEC;
+	count->dropped++;
+	return TC_ACT_SHOT;
+}
+
+char licence[] SECTION("license") = "Apache-2.0";

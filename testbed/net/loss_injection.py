@@ -1,0 +1,115 @@
+"""The loss of exactly one chosen packet per MPTCP connection, told by its MPTCP option (RFC 8684 section 3).
+
+A BPF program (`loss_injection.bpf.c`) at interfaces in the middle of the network drops it, never at the
+client, so that the client's captures are the truth: a packet that the client sent is in them, one that it
+never got is not. nftables could not do it: its `tcp option` finds the first option of a kind only, and
+Linux writes MP_PRIO behind a DSS option (net/mptcp/options.c, `mptcp_established_options`).
+
+ADD_ADDR, its echo and MP_PRIO are counted on the initial subflow only, joins by the token in their SYN;
+so one connection loses one packet. A packet that carries several options is lost as a whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from testbed.errors import ReadbackError
+from testbed.net import bpf
+from testbed.net.netns import Node, interface_index, route_socket
+from testbed.process import CommandLog
+
+PACKETS = ("add-addr", "add-addr-echo", "mp-prio", "join-syn", "join-syn-ack")
+
+_SOURCE = Path(__file__).with_name("loss_injection.bpf.c")
+_PROGRAM = "drop_one"
+_HOOKS = {"ingress": 0xFFFFFFF2, "egress": 0xFFFFFFF3}  # TC_H_CLSACT with TC_H_MIN_INGRESS, TC_H_MIN_EGRESS
+_CONNECTION_BYTES, _COUNT = 16, struct.Struct("=II")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What an injector has seen: connections and packets of the chosen kind, and how many of these it dropped."""
+
+    connections: int
+    packets: int
+    dropped: int
+
+
+@dataclass(frozen=True)
+class Injector:
+    """A running injector: which packet it drops, at which interfaces, and the program that counts."""
+
+    packet: str
+    occurrence: int
+    interfaces: tuple[str, ...]
+    program: bpf.Program
+
+    def as_dict(self) -> dict[str, Any]:
+        """loss_injection.json: what it drops where, and its counts."""
+        counts = self.counts()
+        return {
+            "packet": self.packet,
+            "occurrence": self.occurrence,
+            "interfaces": list(self.interfaces),
+            "connections": counts.connections,
+            "packets": counts.packets,
+            "dropped": counts.dropped,
+        }
+
+    def counts(self) -> Counts:
+        """What it has done so far, as the kernel has it."""
+        values = [_COUNT.unpack(value) for _, value in self.program.entries("counts", _CONNECTION_BYTES, _COUNT.size)]
+        return Counts(len(values), sum(packets for packets, _ in values), sum(dropped for _, dropped in values))
+
+
+@contextlib.contextmanager
+def injecting(
+    places: Sequence[tuple[Node, str]], packet: str, occurrence: int, work: Path, *, log: CommandLog
+) -> Iterator[Injector]:
+    """Until the block ends, drop the `occurrence`-th (from 1) `packet` of each connection at `places`.
+
+    `places` are the nodes and interfaces on the client's side of the network's first hops; every subflow
+    must pass one of them, none of them twice. The compiled program goes to `work`.
+    """
+    if packet not in PACKETS or occurrence < 1:
+        raise ValueError(f"{packet} number {occurrence}: not one of {', '.join(PACKETS)}, counted from 1")
+    work.mkdir(parents=True, exist_ok=True)
+    # Compiled from a copy, so that the record of commands is the same wherever the toolkit lies.
+    source, binary = Path(shutil.copy(_SOURCE, work)), work / "loss_injection.bpf.o"
+    chosen = {"PACKET": packet.upper().replace("-", "_"), "OCCURRENCE": occurrence}
+    bpf.compile_program(source, binary, chosen, log)
+    with contextlib.ExitStack() as stack:
+        program = stack.enter_context(bpf.loaded(binary, _PROGRAM))
+        for node, interface in places:
+            stack.enter_context(_attached(node, interface, program))
+        yield Injector(packet, occurrence, tuple(interface for _, interface in places), program)
+
+
+@contextlib.contextmanager
+def _attached(node: Node, interface: str, program: bpf.Program) -> Iterator[None]:
+    with route_socket(node) as socket:
+        index = interface_index(socket, interface)
+        socket.tc("add", "clsact", index)
+    try:
+        with route_socket(node) as socket:
+            for hook, parent in _HOOKS.items():
+                settings = {"fd": program.fd, "name": _PROGRAM, "classid": 1, "direct_action": True}
+                socket.tc("add-filter", "bpf", index, parent=parent, **settings)
+                found = [_program_name(message) for message in socket.get_filters(index=index, parent=parent)]
+                if _PROGRAM not in found:
+                    raise ReadbackError(f"BPF program on {interface} ({hook})", _PROGRAM, found)
+        yield
+    finally:
+        with route_socket(node) as socket:
+            socket.tc("del", "clsact", index)
+
+
+def _program_name(message: object) -> str | None:
+    options = message.get_attr("TCA_OPTIONS")  # type: ignore[attr-defined]
+    return None if options is None else options.get_attr("TCA_BPF_NAME")
