@@ -21,7 +21,7 @@ class Origin:
     """Where a key was written: a line of the file, inside the table `prefix`, or a `--set` option."""
 
     line: int
-    prefix: tuple[str, ...] = ()
+    prefix: KeyPath = ()
     option: str = ""
 
 
@@ -55,7 +55,10 @@ class Document:
         """The value at `path`, or None if there is none."""
         value: object = self.data
         for part in path:
-            value = value.get(part) if isinstance(value, Mapping) else None
+            if isinstance(value, list) and isinstance(part, int):
+                value = value[part] if part < len(value) else None
+            else:
+                value = value.get(part) if isinstance(value, Mapping) else None
         return value
 
     def error(self, path: KeyPath, what: str, *, hint: str = "") -> TestbedError:
@@ -69,17 +72,17 @@ class Document:
             return UsageError(f"{options}: {what} ({self.path}:{origin.line})", hint=hint)
         return ConfigError(self.path, origin.line, what, hint=hint)
 
-    def without(self, key: str) -> Document:
-        """The document without one of its top-level keys."""
+    def without(self, *keys: str) -> Document:
+        """The document without some of its top-level keys."""
         return replace(
             self,
-            data={name: value for name, value in self.data.items() if name != key},
-            origins={path: origin for path, origin in self.origins.items() if path[0] != key},
+            data={name: value for name, value in self.data.items() if name not in keys},
+            origins={path: origin for path, origin in self.origins.items() if path[0] not in keys},
         )
 
-    def with_profile(self, values: Mapping[str, object], profile: Document) -> Document:
-        """This document, overridden by the `values` of a profile whose origins are those of `profile`."""
-        return self._overlaid(values, profile.origins)
+    def overridden(self, values: Mapping[str, object], table: Document) -> Document:
+        """This document, overridden by `values`, which stand in `table` (a profile, a variant, a condition)."""
+        return self._overlaid(values, table.origins)
 
     def with_option(self, option: Option) -> Document:
         """This document, overridden by one `--set`."""
@@ -104,11 +107,11 @@ def from_source(source: TomlSource) -> Document:
     return Document(source.path, source.data, origins)
 
 
-def table_of(document: Document, *prefix: str) -> Document:
+def table_of(document: Document, *prefix: str | int) -> Document:
     """The table at `prefix` as a document of its own, whose origins remember the prefix."""
     values = document.value(prefix)
     if not isinstance(values, Mapping):
-        raise document.error(prefix, f"{'.'.join(prefix)} must be a table")
+        raise document.error(prefix, f"{'.'.join(map(str, prefix))} must be a table")
     depth = len(prefix)
     origins = {
         path[depth:]: Origin(origin.line, prefix)

@@ -15,6 +15,7 @@ from experiments.cost import estimate, transfer_s, virtual_limit_s, wall_limit_s
 from experiments.point import Point
 from experiments.profiles import DEFAULT_PROFILE, AnySettings, Experiment, load
 from experiments.schema import AnycastSettings, Link, LoadBalancerSettings, Protocol, Settings
+from experiments.variants import Case
 from testbed.errors import UsageError
 from testbed.wire import mptcp_wire_limit_bps, tcp_wire_limit_bps
 
@@ -69,18 +70,21 @@ def plan(
     seeds: Sequence[int] = (1,),
     overrides: Sequence[str] = (),
 ) -> list[Point]:
-    """The points of an experiment, ordered by seed, clock, protocol and object size.
+    """The points of an experiment, ordered by seed, clock, condition, variant, protocol and object size.
 
     The seed comes first so that a run which is interrupted has whole figures. Raises UsageError
     for a profile or an override that does not exist or cannot be, and for a bad list of seeds.
     """
     if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
         raise UsageError(f"seeds {list(seeds)}: give at least one, none twice, none below zero")
-    settings = experiment.settings(profile, overrides)
+    found = experiment.settings(profile, overrides)
+    clocks = dict.fromkeys(clock for _, settings in found for clock in settings.clocks)
     return [
-        _point(settings, profile, protocol, clock, object_bytes, seed)
+        _point(settings, case, profile, protocol, clock, object_bytes, seed)
         for seed in seeds
-        for clock in settings.clocks
+        for clock in clocks
+        for case, settings in found
+        if clock in settings.clocks
         for protocol in settings.protocols
         for object_bytes in _object_sizes(settings)
     ]
@@ -99,7 +103,10 @@ def _object_sizes(settings: AnySettings) -> tuple[int, ...]:
     return (settings.workload.size_bytes,)
 
 
-def _point(settings: AnySettings, profile: str, protocol: Protocol, clock: str, object_bytes: int, seed: int) -> Point:
+def _point(
+    settings: AnySettings, case: Case, profile: str, protocol: Protocol, clock: str, object_bytes: int, seed: int
+) -> Point:
+    chosen = "".join(f"-{choice.label}" for choice in (case.condition, case.variant) if choice)
     real = "-real" if clock == "real" else ""
     if isinstance(settings, LoadBalancerSettings):
         parameters = _load_balancer_parameters(settings, object_bytes)
@@ -108,12 +115,14 @@ def _point(settings: AnySettings, profile: str, protocol: Protocol, clock: str, 
     parameters |= _common_parameters(settings)
     return Point.model_validate(
         {
-            "id": f"{settings.name}-{protocol}-{size_label(object_bytes)}{real}-seed{seed}",
+            "id": f"{settings.name}{chosen}-{protocol}-{size_label(object_bytes)}{real}-seed{seed}",
             "experiment": settings.name,
             "figure": settings.figure,
             "title": settings.title,
             "plot": settings.plot,
             "scenario": settings.scenario,
+            "variant": case.variant.name if case.variant else "",
+            "condition": case.condition.name if case.condition else "",
             "protocol": protocol,
             "object_bytes": object_bytes,
             "seed": seed,
@@ -156,8 +165,9 @@ def _anycast_parameters(settings: AnycastSettings) -> dict[str, object]:
 
 
 def _common_parameters(settings: Settings) -> dict[str, object]:
-    mptcp = settings.mptcp
+    mptcp, drop = settings.mptcp, settings.drop
     return {
+        "add_addr": mptcp.add_addr,
         "add_addr_timeout_s": int(mptcp.add_addr_timeout_s),
         "deny_join": mptcp.deny_join,
         "initial_backup": mptcp.initial_backup,
@@ -165,6 +175,9 @@ def _common_parameters(settings: Settings) -> dict[str, object]:
         "repeat_announce_s": mptcp.repeat_announce_s,
         "subflows": mptcp.subflows,
         "add_addr_accepted": mptcp.add_addr_accepted,
+        "client_endpoint": mptcp.client_endpoint,
+        "drop_packet": drop.packet if drop else "none",
+        "drop_occurrence": drop.occurrence if drop else 0,
         "sysctl": dict(settings.sysctl),
     }
 
@@ -174,7 +187,7 @@ def _wire_limit_bps(settings: AnySettings, protocol: Protocol) -> float:
     if isinstance(settings, AnycastSettings):
         topology = settings.topology
         rate_bps = min(topology.client_rate_bps, topology.servers * topology.server_rate_bps)
-    elif protocol == "tcp":
+    elif protocol == "tcp" or not settings.mptcp.add_addr:
         links = settings.topology
         rate_bps = min(links.client_director.rate_bps, links.servers * links.director_server.rate_bps)
     else:

@@ -11,8 +11,9 @@ from testbed.errors import ConfigError
 
 
 class Point(BaseModel):
-    """One protocol, object size, seed and clock of an experiment under one profile.
+    """One variant, condition, protocol, object size, seed and clock of an experiment under one profile.
 
+    `variant` and `condition` are empty where the experiment's file has none.
     `parameters` are the numbers of the scenario with their unit in the key, and `sysctl`: a table of
     extra sysctls for client and servers. `wire_limit_bps` is the goodput that the wire allows.
     """
@@ -24,8 +25,10 @@ class Point(BaseModel):
     experiment: str
     figure: str
     title: str
-    plot: Literal["page-size", "timeline"]
+    plot: Literal["page-size", "timeline", "ablation"]
     scenario: Literal["load-balancer", "anycast"]
+    variant: str = ""
+    condition: str = ""
     protocol: Literal["tcp", "mptcp"]
     object_bytes: int
     seed: int

@@ -22,6 +22,7 @@ T = TypeVar("T")
 MAX_SERVERS = 64
 MAX_AB_CONCURRENCY = 20_000
 MAX_PATH_MANAGER_LIMIT = 8
+MAX_OCCURRENCE = 1000
 
 _SYSCTL_NAME = re.compile(r"^net(\.[A-Za-z0-9_-]+){2,}$")
 
@@ -85,6 +86,8 @@ Concurrency = Annotated[int, Field(ge=1, le=MAX_AB_CONCURRENCY)]
 PathManagerLimit = Annotated[int, Field(ge=0, le=MAX_PATH_MANAGER_LIMIT)]
 Protocol = Literal["tcp", "mptcp"]
 Clock = Literal["virtual", "real"]
+Endpoint = Literal["none", "subflow", "fullmesh"]
+DroppedPacket = Literal["add-addr", "add-addr-echo", "mp-prio", "join-syn", "join-syn-ack"]
 SysctlName = Annotated[str, AfterValidator(_sysctl_name)]
 SysctlValue = Annotated[int | str, BeforeValidator(_sysctl_value)]
 
@@ -111,14 +114,17 @@ class Link(Table):
 class Mptcp(Table):
     """How server and client use MPTCP.
 
-    `add_addr_timeout_s`: the server repeats an ADD_ADDR that was not echoed, 0 never. `deny_join`: the
-    server sets the C flag (RFC 8684 section 3.1). `initial_backup`: the server makes the initial subflow a
-    backup. `path_manager`: what announces the server's unique address, and makes the initial subflow a backup:
-    the kernel's endpoints, or `testbed path-manager` on each server. The latter announces again if no subflow
-    has come after `repeat_announce_s`, then after twice as long, and so on; 0 never. `subflows` and
-    `add_addr_accepted`: the client's limits.
+    `add_addr`: the server announces its unique address. `add_addr_timeout_s`: it repeats an ADD_ADDR that was
+    not echoed, 0 never. `deny_join`: the server sets the C flag (RFC 8684 section 3.1). `initial_backup`: the
+    server makes the initial subflow a backup. `path_manager`: what announces the server's unique address, and
+    makes the initial subflow a backup: the kernel's endpoints, or `testbed path-manager` on each server. The
+    latter announces again if no subflow has come after `repeat_announce_s`, then after twice as long, and so
+    on; 0 never. `subflows` and `add_addr_accepted`: the client's limits. `client_endpoint`: the client has a
+    second address on its first link, which it uses for further subflows as an endpoint of this type does
+    (ip-mptcp(8)): `subflow` joins the address of the initial subflow.
     """
 
+    add_addr: bool = True
     add_addr_timeout_s: WholeSeconds = Field(default=1.0, alias="add_addr_timeout")
     deny_join: bool = True
     initial_backup: bool = True
@@ -126,6 +132,7 @@ class Mptcp(Table):
     repeat_announce_s: Duration = Field(default=0.0, alias="repeat_announce")
     subflows: PathManagerLimit = 2
     add_addr_accepted: PathManagerLimit = 1
+    client_endpoint: Endpoint = "none"
 
     @field_validator("repeat_announce_s")
     @classmethod
@@ -135,6 +142,20 @@ class Mptcp(Table):
                 'only the userspace path manager repeats: path_manager = "userspace"; the kernel has add_addr_timeout'
             )
         return value
+
+    @field_validator("path_manager")
+    @classmethod
+    def _daemon_announces(cls, value: str, info: ValidationInfo) -> str:
+        if value == "userspace" and info.data.get("add_addr") is False:
+            raise ValueError("the userspace path manager always announces the address: add_addr = false has no effect")
+        return value
+
+
+class Drop(Table):
+    """The loss of one packet per MPTCP connection: the `occurrence`-th, from 1, of those of its kind."""
+
+    packet: DroppedPacket
+    occurrence: Annotated[int, Field(ge=1, le=MAX_OCCURRENCE)] = 1
 
 
 class Settings(Table):
@@ -147,6 +168,7 @@ class Settings(Table):
     protocols: Protocols
     clocks: Clocks = ("virtual",)
     mptcp: Mptcp = Mptcp()
+    drop: Drop | None = None
     sysctl: dict[SysctlName, SysctlValue] = {}
 
 
@@ -192,7 +214,7 @@ class LoadBalancerSettings(Settings):
     """An experiment on page loads through a load balancer (the paper's section V-B, Figs. 5 to 11)."""
 
     scenario: Literal["load-balancer"]
-    plot: Literal["page-size"] = "page-size"
+    plot: Literal["page-size", "ablation"] = "page-size"
     topology: LoadBalancerTopology
     workload: PageLoads
 

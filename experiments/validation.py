@@ -22,6 +22,9 @@ from experiments.schema import SCENARIOS, AnycastSettings, LoadBalancerSettings
 from experiments.toml_source import KeyPath
 from testbed.errors import TestbedError
 
+# Tables of a file that are no settings: other modules take them out before the schema sees the rest.
+_AROUND_THE_SETTINGS = ("profile", "variant", "condition")
+
 _WANTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -130,6 +133,7 @@ def _unknown_key(document: Document, model: type[BaseModel], path: KeyPath) -> t
     fields = _fields(model)
     table, key = path[:-1], str(path[-1])
     siblings = [str(known[-1]) for known in fields if known[:-1] == table]
+    siblings += _AROUND_THE_SETTINGS if not table else ()
     elsewhere = [".".join(known) for known in fields if known[-1] == key]
     prefix = document.origin(path).prefix
     place = f" in [{_dotted((*prefix, *table))}]" if prefix or table else ""

@@ -36,6 +36,7 @@ class AnycastPlan:
     client: str = "c"
     router: str = "r"
     client_address: str = "10.0.1.2"
+    client_second_address: str = "10.0.1.3"
     router_address: str = "10.0.1.1"
     anycast: str = "10.0.0.80"
     port: int = 80
@@ -44,6 +45,10 @@ class AnycastPlan:
     def server_names(self) -> list[str]:
         """s1 ... sN."""
         return [f"s{number}" for number in range(1, self.servers + 1)]
+
+    def towards_client(self) -> list[tuple[str, str]]:
+        """Node and interface that everything of the client passes first."""
+        return [(self.router, f"{self.router}-eth0")]
 
     def unique(self, number: int) -> str:
         """The unique address of server `number` (from 1), which it advertises by ADD_ADDR."""

@@ -9,8 +9,9 @@
       |  10.0.3.2              VIP 10.0.1.80                          | 10.0.3.(100+i)
       +------------------- direct (client's switch) ------------------+
 
-The director translates addresses (LVS-NAT), so each server's way back to the client's first address
-leads through it. With one server the direct network is a single link, with more a switch.
+The director translates addresses (LVS-NAT), so each server's way back to the client's first link leads
+through it. With one server the direct network is a single link, with more (or where something must sit in
+the middle of it) a switch.
 """
 
 from __future__ import annotations
@@ -40,11 +41,13 @@ class LoadBalancerPlan:
     """Names, interfaces and addresses of the topology for `servers` servers."""
 
     servers: int
+    switched: bool = False
     client: str = "c"
     director: str = "d"
     switch: str = "w"
     client_address: str = "10.0.1.2"
     client_direct_address: str = "10.0.3.2"
+    client_second_address: str = "10.0.1.3"
     director_address: str = "10.0.1.1"
     vip: str = "10.0.1.80"
     port: int = 80
@@ -53,6 +56,14 @@ class LoadBalancerPlan:
     def server_names(self) -> list[str]:
         """s1 ... sN."""
         return [f"s{number}" for number in range(1, self.servers + 1)]
+
+    def has_switch(self) -> bool:
+        """Whether the direct network is a switch."""
+        return self.switched or self.servers > 1
+
+    def towards_client(self) -> list[tuple[str, str]]:
+        """Nodes and interfaces that everything of the client passes first; needs the switch."""
+        return [(self.director, f"{self.director}-eth0"), (self.switch, f"{self.switch}-eth1")]
 
     def local(self, number: int) -> str:
         """Real server address of server `number` (from 1), behind the director."""
@@ -82,7 +93,7 @@ class LoadBalancerTopo(Topo):  # type: ignore[misc]
             host = self.addHost(name, ip=f"{plan.local(number)}/{plan.prefix}")
             self.addLink(director, host, profile=server, params1={"ip": f"{plan.gateway(number)}/{plan.prefix}"})
         client_side = {"ip": f"{plan.client_direct_address}/{plan.prefix}"}
-        if len(names) == 1:
+        if not plan.has_switch():
             unique = {"ip": f"{plan.unique(1)}/{plan.prefix}"}
             self.addLink(client, names[0], profile=direct, params1=client_side, params2=unique)
             return

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from experiments.churn import schedule
 from experiments.point import Point
-from experiments.scenarios.common import Server, Stage, configure_hosts, measured, write_addresses
+from experiments.scenarios.common import (
+    Server,
+    Stage,
+    client_addresses,
+    configure_hosts,
+    losing,
+    measured,
+    write_addresses,
+)
 from testbed.errors import CommandError, GuestTimeout
 from testbed.net import netem, routing
 from testbed.network import running
@@ -30,7 +38,8 @@ def stage(point: Point, log: CommandLog) -> Iterator[Stage]:
     def framing(_one: str, _other: str) -> netem.Framing:
         return "packets" if client_link.loss or server_link.loss else "bursts"
 
-    with running(AnycastTopo(plan=plan, client_link=client_link, server_link=server_link), framing, log) as network:
+    topo = AnycastTopo(plan=plan, client_link=client_link, server_link=server_link)
+    with running(topo, framing, log) as network, losing(point, network, plan.towards_client()) as injector:
         client, router = network[plan.client], network[plan.router]
         routing.default_via(client, plan.router_address)
         servers = []
@@ -39,7 +48,7 @@ def stage(point: Point, log: CommandLog) -> Iterator[Stage]:
             routing.add_address(server.node, f"{name}-eth0", plan.anycast, 32)
             routing.default_via(server.node, plan.gateway(number))
             servers.append(server)
-        settings = configure_hosts(point, client, servers)
+        settings = configure_hosts(point, client, servers, second_address=plan.client_second_address)
         settings["router"] = routing.hash_by_flow(router, point.seed)
         settings["nexthops"] = routing.nexthops(
             router, plan.anycast, [plan.unique(number) for number in range(1, plan.servers + 1)]
@@ -51,9 +60,10 @@ def stage(point: Point, log: CommandLog) -> Iterator[Stage]:
             tuple(servers),
             plan.anycast,
             plan.port,
-            (plan.client_address,),
+            client_addresses(point, plan.client_address, second_address=plan.client_second_address),
             (f"{plan.client}-eth0",),
             settings,
+            injector,
         )
 
 

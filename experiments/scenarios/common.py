@@ -12,7 +12,7 @@ from typing import Any
 from experiments.point import Point
 from experiments.record import Events, write_json
 from testbed.lab_clock import wait_for_whole_second
-from testbed.net import mptcp, sysctl
+from testbed.net import loss_injection, mptcp, routing, sysctl
 from testbed.net.counters import protocol_counters
 from testbed.net.netns import Node
 from testbed.network import Network
@@ -52,18 +52,28 @@ class Stage:
     client_addresses: tuple[str, ...]
     client_interfaces: tuple[str, ...]
     settings: dict[str, Any]
+    injector: loss_injection.Injector | None = None
 
 
-def configure_hosts(point: Point, client: Node, servers: Sequence[Server]) -> dict[str, Any]:
-    """Buffers, extra sysctls and (for MPTCP) the path manager of client and servers; what reads back."""
+def configure_hosts(point: Point, client: Node, servers: Sequence[Server], *, second_address: str) -> dict[str, Any]:
+    """Buffers, extra sysctls and (for MPTCP) the path manager of client and servers; what reads back.
+
+    A client that has an endpoint of its own gets `second_address` for it, on its first interface.
+    """
     parameters = point.parameters
     extra: Mapping[str, str | int] = parameters["sysctl"]
     settings: dict[str, Any] = {client.name: {"sysctl": sysctl.put(client, {**BUFFERS, **PORTS, **extra})}}
     for server in servers:
         settings[server.node.name] = {"sysctl": sysctl.put(server.node, {**BUFFERS, **extra})}
     if point.protocol == "mptcp":
+        if _has_second_address(point):
+            routing.add_address(client, f"{client.name}-eth0", second_address, 32)
         settings[client.name]["mptcp"] = mptcp.configure_client(
-            client, subflows=parameters["subflows"], add_addr_accepted=parameters["add_addr_accepted"]
+            client,
+            subflows=parameters["subflows"],
+            add_addr_accepted=parameters["add_addr_accepted"],
+            second_address=second_address,
+            endpoint=parameters.get("client_endpoint", "none"),
         )
         for server in servers:
             settings[server.node.name]["mptcp"] = mptcp.configure_server(
@@ -71,6 +81,7 @@ def configure_hosts(point: Point, client: Node, servers: Sequence[Server]) -> di
                 local=server.local,
                 unique=server.unique,
                 deny_join=parameters["deny_join"],
+                add_addr=parameters.get("add_addr", True),
                 initial_backup=parameters["initial_backup"],
                 add_addr_timeout_s=parameters["add_addr_timeout_s"],
                 in_kernel=parameters["path_manager"] == "kernel",
@@ -95,6 +106,34 @@ def path_managers(point: Point, stage: Stage, out: Path) -> Iterator[None]:
                 )
                 stack.enter_context(daemon)
         yield
+
+
+def client_addresses(point: Point, *addresses: str, second_address: str) -> tuple[str, ...]:
+    """The client's addresses: those that it always has, and the second one where it uses it."""
+    return (*addresses, second_address) if _has_second_address(point) else addresses
+
+
+def _has_second_address(point: Point) -> bool:
+    return point.protocol == "mptcp" and point.parameters.get("client_endpoint", "none") != "none"
+
+
+def loses_packets(point: Point) -> bool:
+    """Whether the point has an injector of losses."""
+    return bool(point.parameters.get("drop_packet", "none") != "none")
+
+
+@contextlib.contextmanager
+def losing(
+    point: Point, network: Network, places: Sequence[tuple[str, str]]
+) -> Iterator[loss_injection.Injector | None]:
+    """The point's injector of packet losses at `places` (node and interface), or None if it has none."""
+    if not loses_packets(point):
+        yield None
+        return
+    nodes = [(network[node], interface) for node, interface in places]
+    packet, occurrence = point.parameters["drop_packet"], point.parameters["drop_occurrence"]
+    with loss_injection.injecting(nodes, packet, occurrence, WORK, log=network.log) as injector:
+        yield injector
 
 
 def write_addresses(stage: Stage, out: Path) -> None:
@@ -149,3 +188,5 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Workload]:
             after = {node.name: protocol_counters(node) for node in nodes}
         write_json(out / "captures.json", [capture.as_dict() for capture in captures])
         write_json(out / "counters.json", {"before": before, "after": after})
+        if stage.injector:
+            write_json(out / "loss_injection.json", stage.injector.as_dict())

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from experiments.point import Point
-from experiments.scenarios.common import Server, Stage, configure_hosts, measured, write_addresses
+from experiments.scenarios.common import (
+    Server,
+    Stage,
+    client_addresses,
+    configure_hosts,
+    loses_packets,
+    losing,
+    measured,
+    write_addresses,
+)
 from testbed.errors import CommandError, GuestTimeout
 from testbed.net import ipvs, netem, routing
 from testbed.network import running
@@ -21,7 +30,8 @@ from topologies.load_balancer import LoadBalancerPlan, LoadBalancerTopo
 def stage(point: Point, log: CommandLog) -> Iterator[Stage]:
     """Fig. 5 with every role configured and read back."""
     parameters = point.parameters
-    plan = LoadBalancerPlan(int(parameters["servers"]))
+    # The injector of losses sits in the middle, never at the client's own interfaces.
+    plan = LoadBalancerPlan(int(parameters["servers"]), switched=loses_packets(point))
     client_director = LinkProfile.of(parameters, "client_director")
     direct = LinkProfile.of(parameters, "direct")
     server_link = LinkProfile.of(parameters, "server")
@@ -34,7 +44,7 @@ def stage(point: Point, log: CommandLog) -> Iterator[Stage]:
         return "packets" if lossy else "bursts"
 
     topo = LoadBalancerTopo(plan=plan, client_director=client_director, direct=direct, server=server_link)
-    with running(topo, framing, log) as network:
+    with running(topo, framing, log) as network, losing(point, network, plan.towards_client()) as injector:
         client, director = network[plan.client], network[plan.director]
         routing.add_address(director, f"{plan.director}-eth0", plan.vip, plan.prefix)
         servers = []
@@ -43,7 +53,7 @@ def stage(point: Point, log: CommandLog) -> Iterator[Stage]:
             routing.default_via(server.node, plan.gateway(number))
             routing.from_address(server.node, server.unique, f"{name}-eth1", "10.0.3.0/24")
             servers.append(server)
-        settings = configure_hosts(point, client, servers)
+        settings = configure_hosts(point, client, servers, second_address=plan.client_second_address)
         settings["ipvs"] = ipvs.serve(director, plan.vip, plan.port, [server.local for server in servers])
         settings["links"] = network.links
         yield Stage(
@@ -52,9 +62,15 @@ def stage(point: Point, log: CommandLog) -> Iterator[Stage]:
             tuple(servers),
             plan.vip,
             plan.port,
-            (plan.client_address, plan.client_direct_address),
+            client_addresses(
+                point,
+                plan.client_address,
+                plan.client_direct_address,
+                second_address=plan.client_second_address,
+            ),
             (f"{plan.client}-eth0", f"{plan.client}-eth1"),
             settings,
+            injector,
         )
 
 

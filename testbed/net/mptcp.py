@@ -15,7 +15,7 @@ from testbed.errors import ReadbackError
 from testbed.net import sysctl
 from testbed.net.netns import Node, inside
 
-SIGNAL, SUBFLOW, BACKUP = 1, 2, 4  # MPTCP_PM_ADDR_FLAG_*, include/uapi/linux/mptcp_pm.h
+SIGNAL, SUBFLOW, BACKUP, FULLMESH = 1, 2, 4, 8  # MPTCP_PM_ADDR_FLAG_*, include/uapi/linux/mptcp_pm.h
 
 
 def configure_server(
@@ -26,6 +26,7 @@ def configure_server(
     deny_join: bool,
     initial_backup: bool,
     add_addr_timeout_s: int,
+    add_addr: bool = True,
     in_kernel: bool = True,
 ) -> dict[str, Any]:
     """The server's side of the paper: C flag, unique address announced, initial subflow a backup.
@@ -44,20 +45,19 @@ def configure_server(
             "net.mptcp.blackhole_timeout": 0,
         },
     )
-    wanted = {unique: SIGNAL} if in_kernel else {}
+    wanted = {unique: SIGNAL} if in_kernel and add_addr else {}
     if in_kernel and initial_backup:
         wanted[local] = BACKUP
-    with inside(server), MPTCP() as path_manager:
-        for identifier, (address, flags) in enumerate(wanted.items(), start=1):
-            path_manager.endpoint("add", addr=address, id=identifier, flags=flags)
-        found = _endpoints(path_manager)
-    if found != wanted:
-        raise ReadbackError(f"MPTCP endpoints of {server.name}", wanted, found)
-    return {"sysctl": settings, "endpoints": found}
+    return {"sysctl": settings, "endpoints": _put_endpoints(server, wanted)}
 
 
-def configure_client(client: Node, *, subflows: int, add_addr_accepted: int) -> dict[str, Any]:
-    """A single-homed client as in the paper: it opens a subflow to each address it is told of."""
+def configure_client(
+    client: Node, *, subflows: int, add_addr_accepted: int, second_address: str = "", endpoint: str = "none"
+) -> dict[str, Any]:
+    """A client as in the paper: it opens a subflow to each address it is told of.
+
+    With `endpoint` "subflow" or "fullmesh" it has one more address of its own for subflows, `second_address`.
+    """
     settings = sysctl.put(
         client,
         {
@@ -76,7 +76,19 @@ def configure_client(client: Node, *, subflows: int, add_addr_accepted: int) -> 
     }
     if found != wanted:
         raise ReadbackError(f"MPTCP limits of {client.name}", wanted, found)
-    return {"sysctl": settings, "limits": found}
+    flags = {"none": 0, "subflow": SUBFLOW, "fullmesh": SUBFLOW | FULLMESH}[endpoint]
+    endpoints = _put_endpoints(client, {second_address: flags} if flags else {})
+    return {"sysctl": settings, "limits": found, "endpoints": endpoints}
+
+
+def _put_endpoints(node: Node, wanted: dict[str, int]) -> dict[str, int]:
+    with inside(node), MPTCP() as path_manager:
+        for identifier, (address, flags) in enumerate(wanted.items(), start=1):
+            path_manager.endpoint("add", addr=address, id=identifier, flags=flags)
+        found = _endpoints(path_manager)
+    if found != wanted:
+        raise ReadbackError(f"MPTCP endpoints of {node.name}", wanted, found)
+    return found
 
 
 def _endpoints(path_manager: Any) -> dict[str, int]:

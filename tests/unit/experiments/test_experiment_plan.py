@@ -22,6 +22,20 @@ SIZES = {
 }
 QUICK_REQUESTS = [1000, 1000, 1000, 200, 100, 40, 40]
 PAPER_REQUESTS = [400_000, 80_000, 40_000, 8000, 4000, 800, 400]
+SETTINGS_OF_ALL = {
+    "add_addr": True,
+    "add_addr_timeout_s": 1,
+    "deny_join": True,
+    "initial_backup": True,
+    "path_manager": "kernel",
+    "repeat_announce_s": 0.0,
+    "subflows": 2,
+    "add_addr_accepted": 1,
+    "client_endpoint": "none",
+    "drop_packet": "none",
+    "drop_occurrence": 0,
+    "sysctl": {},
+}
 PAGE_LOAD_FIGURES = {
     # name: rate, delay and loss of the client-director link
     "fig06": (10**9, 0.0, 0.0),
@@ -68,14 +82,7 @@ def test_a_page_load_figure_has_a_point_per_protocol_and_size(name: str, profile
             "server_rate_bps": 10**9,
             "server_delay_s": 0.0,
             "server_loss": 0.0,
-            "add_addr_timeout_s": 1,
-            "deny_join": True,
-            "initial_backup": True,
-            "path_manager": "kernel",
-            "repeat_announce_s": 0.0,
-            "subflows": 2,
-            "add_addr_accepted": 1,
-            "sysctl": {},
+            **SETTINGS_OF_ALL,
         }
         tcp_limit = 94_148_244.5 if rate_bps == 10**8 else 941_482_444.7
         assert point.wire_limit_bps == (tcp_limit if point.protocol == "tcp" else 923_276_983.1)
@@ -105,14 +112,7 @@ def test_an_anycast_figure_is_the_papers_in_full(name: str, protocol: str, limit
         "cycle_s": 15.0,
         "up_s": 10.0,
         "order": "rotation",
-        "add_addr_timeout_s": 1,
-        "deny_join": True,
-        "initial_backup": True,
-        "path_manager": "kernel",
-        "repeat_announce_s": 0.0,
-        "subflows": 2,
-        "add_addr_accepted": 1,
-        "sysctl": {},
+        **SETTINGS_OF_ALL,
     }
 
 
