@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis import behaviour
-from analysis.connections import Flows, sort_out
+from analysis.connections import sort_out
 from analysis.errors import AnalysisError
+from analysis.flows import Flows
 from analysis.packet_text import Capture, PacketText
 from analysis.pcap import Packets, merge
 from analysis.point import Addresses

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import packet_maker as make
 
-from analysis.connections import PAST_DIRECTOR, VIA_DIRECTOR, Traffic, resets, sort_out
+from analysis.connections import Traffic, resets, sort_out
+from analysis.flows import PAST_DIRECTOR, VIA_DIRECTOR
 from analysis.pcap import merge, read_pcap
 from analysis.point import Addresses
 
