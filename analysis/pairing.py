@@ -26,9 +26,9 @@ class Pairs:
 def pair_points(ours: Path, theirs: Path) -> Pairs:
     """Pair two runs, two raw directories of points, or one of each.
 
-    Points belong together if they have the same experiment, protocol, size, clock and seed; where no two have,
-    the seed may differ, as long as it is clear which is meant. Two directories of points always belong together.
-    Raises AnalysisError for a directory that is neither.
+    Points belong together if they have the same experiment, condition, variant, protocol, size, clock and seed;
+    where no two have, the seed may differ, as long as it is clear which is meant. Two directories of points
+    always belong together. Raises AnalysisError for a directory that is neither.
     """
     left, right = _points(ours), _points(theirs)
     if [path for path, _ in left] == [ours] and [path for path, _ in right] == [theirs]:
@@ -54,7 +54,7 @@ def _points(directory: Path) -> list[tuple[Path, Point]]:
 
 
 def _what(point: Point) -> Hashable:
-    return point.experiment, point.protocol, point.object_bytes, point.clock
+    return point.experiment, point.condition, point.variant, point.protocol, point.object_bytes, point.clock
 
 
 def _match(

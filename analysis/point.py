@@ -31,12 +31,20 @@ class Point:
     title: str
     plot: str
     scenario: str
+    variant: str
+    condition: str
     protocol: str
     object_bytes: int
     seed: int
     clock: str
     parameters: Mapping[str, object]
     wire_limit_bps: float | None
+
+    @property
+    def drop_packet(self) -> str:
+        """The packet of which each connection was to lose one, or an empty text."""
+        packet = self.parameters.get("drop_packet", "none")
+        return packet if isinstance(packet, str) and packet != "none" else ""
 
     def number(self, parameter: str) -> float | None:
         """A parameter as a number, or None where the point does not have it."""
@@ -102,6 +110,8 @@ def read_point(directory: Path) -> Point:
         title=_get(raw, "title", str, name),
         plot=_get(raw, "plot", str, name),
         scenario=_get(raw, "scenario", str, name),
+        variant=_get({"variant": "", **raw}, "variant", str, name),
+        condition=_get({"condition": "", **raw}, "condition", str, name),
         protocol=_get(raw, "protocol", str, name),
         object_bytes=_get(raw, "object_bytes", int, name),
         seed=_get(raw, "seed", int, name),
@@ -171,6 +181,12 @@ def read_captures(directory: Path) -> tuple[CaptureFile, ...]:
         )
         for entry in raw
     )
+
+
+def read_injected_drops(directory: Path) -> int:
+    """How many packets the point's loss injector dropped; raises AnalysisError."""
+    raw, name = _load(directory / "loss_injection.json", dict)
+    return _get(raw, "dropped", int, name)
 
 
 def _read_text(path: Path) -> str:

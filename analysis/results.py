@@ -46,6 +46,26 @@ class FailedRequests:
 
 
 @dataclass(frozen=True)
+class Joins:
+    """MP_JOINs that the client asked for: accepted by a SYN+ACK, refused, neither; `reset`: accepted, then reset."""
+
+    asked: int
+    accepted: int
+    refused: int
+    unanswered: int
+    reset: int
+
+
+@dataclass(frozen=True)
+class Waits:
+    """Ablation points: sorted seconds, one value for each of `connections` that got so far."""
+
+    connections: int
+    join_wait_s: tuple[float, ...]
+    bypass_wait_s: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class PointSummary:
     """The figures of one point; None is a figure that could not be had. README.md has the meaning of each."""
 
@@ -55,6 +75,8 @@ class PointSummary:
     title: str = ""
     plot: str = ""
     scenario: str = ""
+    variant: str = ""
+    condition: str = ""
     protocol: str = ""
     clock: str = ""
     object_bytes: int = 0
@@ -68,6 +90,8 @@ class PointSummary:
     ab_failures: FailedRequests | None = None
     connections: int | None = None
     joined: int | None = None
+    joins: Joins | None = None
+    injected_drops: int | None = None
     director_bypass_share: float | None = None
     resets: int | None = None
     resets_received: int | None = None
@@ -76,6 +100,7 @@ class PointSummary:
     valid: bool = False
     invalid_reasons: tuple[str, ...] = ()
     per_second: SecondBySecond | None = None
+    waits: Waits | None = None
 
 
 def write_json(run_dir: Path, points: Sequence[PointSummary]) -> Path:
@@ -128,6 +153,13 @@ def _point(raw: dict[str, object]) -> PointSummary:
     failures = fields.get("ab_failures")
     if isinstance(failures, dict):
         fields["ab_failures"] = FailedRequests(**failures)
+    joins = fields.get("joins")
+    if isinstance(joins, dict):
+        fields["joins"] = Joins(**joins)
+    waits = fields.get("waits")
+    if isinstance(waits, dict):
+        times = (tuple(waits[name]) for name in ("join_wait_s", "bypass_wait_s"))
+        fields["waits"] = Waits(waits["connections"], *times)
     reasons = fields.get("invalid_reasons")
     fields["invalid_reasons"] = tuple(str(reason) for reason in reasons) if isinstance(reasons, list) else ()
     return PointSummary(**fields)  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from analysis import validity
 from analysis.ab import AbResult, read_ab
 from analysis.connections import Traffic, sort_out
 from analysis.errors import AnalysisError
+from analysis.joins import join_outcomes, waits
 from analysis.pcap import Packets, merge, read_pcap
 from analysis.point import (
     Event,
@@ -26,6 +27,7 @@ from analysis.point import (
     read_addresses,
     read_captures,
     read_events,
+    read_injected_drops,
     read_outcome,
     read_point,
 )
@@ -133,6 +135,8 @@ def _of_point(point: Point) -> PointSummary:
         title=point.title,
         plot=point.plot,
         scenario=point.scenario,
+        variant=point.variant,
+        condition=point.condition,
         protocol=point.protocol,
         clock=point.clock,
         object_bytes=point.object_bytes,
@@ -171,10 +175,12 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> PointSumma
             captures = None  # each of them has given its reason already
     traffic = sort_out(packets, addresses) if packets is not None and addresses is not None else None
 
-    evidence = validity.Evidence(point, outcome, window, ab, captures, traffic)
+    drops = attempt(partial(read_injected_drops, directory)) if point.drop_packet else None
+    evidence = validity.Evidence(point, outcome, window, ab, captures, traffic, drops)
     # A run that failed explains by itself why files are missing.
     failed = outcome is not None and not outcome.ok
     found_wrong = [*([] if failed else unreadable), *validity.reasons(evidence)]
+    summary = replace(summary, injected_drops=drops)
     if outcome is not None:
         summary = replace(summary, virtual_s=outcome.virtual_s, wall_s=outcome.wall_s)
     if ab is not None:
@@ -205,6 +211,8 @@ def _with_traffic(
         summary,
         connections=traffic.mptcp_connections if is_mptcp else traffic.opened,
         joined=traffic.joined if is_mptcp else 0,
+        joins=join_outcomes(traffic),
+        waits=waits(traffic) if summary.plot == "ablation" else None,
         director_bypass_share=traffic.director_bypass_share,
     )
     if window is None:

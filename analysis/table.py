@@ -15,12 +15,19 @@ _HEAD = (
 _LEFT_ALIGNED = (0, len(_HEAD) - 1)
 _NOTHING = "-"
 _LIMIT_NOTE = "Limit of MPTCP: the direct path alone. What a page still gets through the director comes on top of it."
+_NO_PATH_NOTE = "Limit of a variant whose servers announce no address: the path through the director."
 
 
 def render_table(points: Sequence[PointSummary]) -> str:
     """The points as text, grouped by figure, with the reasons below each group that has invalid ones."""
-    ordered = sorted(points, key=lambda p: (*figure_order(p.figure, p.experiment), *_curve_order(p)))
-    groups = [list(members) for _, members in groupby(ordered, key=lambda p: figure_order(p.figure, p.experiment))]
+    place = {names: number for number, names in enumerate(dict.fromkeys((p.condition, p.variant) for p in points))}
+    ordered = sorted(
+        points, key=lambda p: (*figure_order(p.figure, p.experiment), place[p.condition, p.variant], *_curve_order(p))
+    )
+    groups = [
+        list(members)
+        for _, members in groupby(ordered, key=lambda p: (figure_order(p.figure, p.experiment), p.condition))
+    ]
     rows = [[_row(point) for point in group] for group in groups]
     widths = [
         max(len(text) for text in (*_HEAD[column], *(row[column] for group in rows for row in group)))
@@ -32,6 +39,7 @@ def render_table(points: Sequence[PointSummary]) -> str:
         lines += [f"  ! {point.id}: {reason}" for point in group for reason in point.invalid_reasons]
     if any(p.protocol == "mptcp" and p.scenario == "load-balancer" for p in ordered):
         lines += ["", _LIMIT_NOTE]
+        lines += [_NO_PATH_NOTE] if any(p.parameters.get("add_addr") is False for p in ordered) else []
     invalid = sum(not point.valid for point in points)
     lines += ["", f"{len(points)} points, {invalid} invalid" if invalid else f"{len(points)} points, all valid"]
     return "\n".join(lines) + "\n"
@@ -46,9 +54,15 @@ def group_title(points: Sequence[PointSummary]) -> str:
     """The heading of one figure's points, such as `Fig. 7: HTTP downloads at 100 Mbit/s`."""
     first = points[0]
     name = f"Fig. {first.figure}" if first.figure else first.experiment or "unknown experiment"
-    if not first.title or first.title.lower().startswith(name.lower()):
-        return first.title or name
-    return f"{name}: {first.title}"
+    title = first.title or name
+    if not title.lower().startswith(name.lower()):
+        title = f"{name}: {title}"
+    return f"{title}: {first.condition}" if first.condition else title
+
+
+def curve_name(point: PointSummary) -> str:
+    """What a point's curve is called: its variant, or else its protocol."""
+    return point.variant or protocol_name(point.protocol, point.clock)
 
 
 def protocol_name(protocol: str, clock: str) -> str:
@@ -65,7 +79,7 @@ def _row(point: PointSummary) -> list[str]:
     share = point.goodput_bps / limit * 100 if point.goodput_bps is not None and limit else None
     bypass = None if point.director_bypass_share is None else point.director_bypass_share * 100
     return [
-        protocol_name(point.protocol, point.clock) or _NOTHING,
+        curve_name(point) or _NOTHING,
         f"{point.object_bytes / 1000:g}" if point.object_bytes < 10**9 else f"{point.object_bytes // 1000}",
         str(point.seed),
         _fixed(point.goodput_bps, 1, 1e-6),

@@ -39,6 +39,7 @@ class Evidence:
     ab: AbResult | None
     captures: Sequence[Capture] | None
     traffic: Traffic | None
+    injected_drops: int | None = None
 
 
 def reasons(evidence: Evidence) -> list[str]:
@@ -48,6 +49,7 @@ def reasons(evidence: Evidence) -> list[str]:
         *_captures(evidence.captures),
         *_workload(evidence),
         *_paths(evidence),
+        *_injector(evidence),
     ]
 
 
@@ -114,7 +116,9 @@ def _paths(evidence: Evidence) -> Iterator[str]:
         yield f"fell back to TCP: {traffic.fallen_back} of {traffic.opened} connections"
     alone = traffic.never_joined(MUST_JOIN_BYTES)
     excused = _joins_that_loss_prevents(evidence.point, traffic.mptcp_connections)
-    if protocol == "mptcp" and alone > excused:
+    # Of a variant, and of packets that are lost on purpose, the joins are the result.
+    expected = protocol == "mptcp" and not evidence.point.variant and not evidence.point.drop_packet
+    if expected and alone > excused:
         reason = f"joins missing: {alone} of {traffic.mptcp_connections}"
         yield f"{reason}, the links' loss explains at most {excused}" if excused else reason
 
@@ -130,3 +134,14 @@ def _joins_that_loss_prevents(point: Point, connections: int) -> int:
             through *= (1 - value) ** 2
     mean = connections * (1 - through)
     return math.floor(mean + 4 * math.sqrt(mean))
+
+
+def _injector(evidence: Evidence) -> Iterator[str]:
+    if evidence.injected_drops == 0:
+        occurrence = evidence.point.number("drop_occurrence") or 1
+        which = f" number {occurrence:g}" if occurrence > 1 else ""
+        yield f"the loss injector dropped nothing: no {evidence.point.drop_packet}{which} came by"
+    elif evidence.injected_drops and evidence.traffic is not None:
+        connections = evidence.traffic.mptcp_connections
+        if evidence.injected_drops > connections:
+            yield f"the loss injector dropped {evidence.injected_drops} packets of {connections} connections"

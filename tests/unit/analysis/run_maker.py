@@ -8,7 +8,7 @@ from typing import Any
 
 import packet_maker as make
 
-from analysis.results import Churn, PointSummary, SecondBySecond
+from analysis.results import Churn, Joins, PointSummary, SecondBySecond, Waits
 
 START_S = 1_700_000_000
 START_NS = START_S * 10**9
@@ -179,3 +179,18 @@ def timeline_summary(protocol: str, *, seed: int = 1, seconds: int = 30, **chang
         "per_second": SecondBySecond(bits, tuple(r + r // 4 for r in received), received, churn),
     }  # fmt: skip
     return PointSummary(**(fields | changes))
+
+
+def ablation_summary(
+    variant: str, *, condition: str = "1 % loss", waits_s: tuple[float, ...] = (), connections: int = 4, **changes: Any
+) -> PointSummary:
+    """A valid point of an ablation: of `connections`, so many as `waits_s` has values got a join, at those times."""
+    mptcp = variant != "TCP"
+    fields: dict[str, Any] = {
+        "id": f"mine-{variant}-seed1", "experiment": "mine", "figure": "", "title": "Schemes", "plot": "ablation",
+        "variant": variant, "condition": condition,
+        "connections": connections, "joined": len(waits_s), "director_bypass_share": 0.9 if waits_s else 0.0,
+        "joins": Joins(connections if mptcp else 0, len(waits_s), int(mptcp and not waits_s), 0, 0),
+        "waits": Waits(connections if mptcp else 0, waits_s, tuple(wait + 0.02 for wait in waits_s)),
+    }  # fmt: skip
+    return page_size_summary("mptcp" if mptcp else "tcp", 1000, 90.0, **(fields | changes))

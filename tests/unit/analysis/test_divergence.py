@@ -229,6 +229,16 @@ def test_runs_of_one_seed_each_pair_across_seeds(tmp_path: Path) -> None:
     assert named(pair_points(one, other).common) == [("a1", "a2"), ("b1", "b2")]
 
 
+def test_variants_and_conditions_are_kept_apart(tmp_path: Path) -> None:
+    names = [("flag only", "no loss"), ("flag only", "1 % loss"), ("no flag", "no loss")]
+    for run in ("a", "b"):
+        for number, (variant, condition) in enumerate(names):
+            point(tmp_path / run / "points" / f"p{number}", variant=variant, condition=condition)
+        runs.write_json(tmp_path / run / "run.json", {"version": 1, "points": ["p0", "p1", "p2"]})
+    pairs = pair_points(tmp_path / "a", tmp_path / "b")
+    assert [(one.name, other.name) for one, other in pairs.common] == [("p0", "p0"), ("p1", "p1"), ("p2", "p2")]
+
+
 def test_two_points_pair_whatever_they_are(ours: Path, tmp_path: Path) -> None:
     other = point(tmp_path / "other", experiment="ablation", seed=9)
     assert pair_points(ours, other).common == ((ours, other),)

@@ -10,7 +10,7 @@ import run_maker as runs
 
 from analysis import summary as summary_module
 from analysis.errors import AnalysisError
-from analysis.results import FailedRequests, PointSummary, SecondBySecond, read_summary
+from analysis.results import FailedRequests, Joins, PointSummary, SecondBySecond, Waits, read_summary
 from analysis.summary import analyse_point, analyse_run, render_table, write_summary
 from analysis.table import figure_order
 
@@ -29,13 +29,69 @@ def test_a_load_balancer_point_with_mptcp(tmp_path: Path) -> None:
     assert found.director_bypass_share == 0.9
     assert (found.resets, found.resets_received) == (0, 0)
     assert (found.virtual_s, found.wall_s) == (0.5, 12.3)
-    assert found.per_second is None
+    assert found.joins == Joins(asked=2, accepted=2, refused=0, unanswered=0, reset=0)
+    assert (found.per_second, found.waits, found.injected_drops) == (None, None, None)
 
 
 def test_a_load_balancer_point_with_tcp(tmp_path: Path) -> None:
     found = analyse_point(runs.load_balancer_point(tmp_path / "p", protocol="tcp"))
     assert found.invalid_reasons == ()
     assert (found.connections, found.joined, found.director_bypass_share) == (2, 0, 0.0)
+
+
+def ablation_point(directory: Path, **parameters: object) -> Path:
+    """The load-balancer point as one variant under one condition; it loses what `parameters` say."""
+    common = {"requests": 2, "concurrency": 2}
+    return runs.load_balancer_point(
+        directory, plot="ablation", variant="flag only", condition="echo lost", parameters=common | parameters
+    )
+
+
+def test_an_ablation_point_has_its_names_and_the_waits_of_its_connections(tmp_path: Path) -> None:
+    found = analyse_point(ablation_point(tmp_path / "p"))
+    assert found.invalid_reasons == ()
+    assert (found.variant, found.condition, found.plot) == ("flag only", "echo lost", "ablation")
+    # The first connection opens at 10 ms, the second at 20 ms; each joins 5 ms later; payload comes at 70 ms.
+    assert found.waits == Waits(connections=2, join_wait_s=(0.005, 0.005), bypass_wait_s=(0.05, 0.06))
+
+
+def test_what_the_injector_dropped_is_part_of_the_summary(tmp_path: Path) -> None:
+    directory = ablation_point(tmp_path / "p", drop_packet="add-addr-echo", drop_occurrence=1)
+    runs.write_json(directory / "loss_injection.json", {"dropped": 2})
+    found = analyse_point(directory)
+    assert (found.invalid_reasons, found.injected_drops) == ((), 2)
+
+
+@pytest.mark.parametrize(
+    ("count", "reason"),
+    [
+        ({"dropped": 0}, "the loss injector dropped nothing: no mp-prio came by"),
+        ({"dropped": 3}, "the loss injector dropped 3 packets of 2 connections"),
+        ({}, "loss_injection.json: 'dropped' is missing"),
+        (None, "loss_injection.json: No such file or directory"),
+    ],
+)
+def test_a_loss_that_was_not_injected_as_planned_makes_a_point_invalid(
+    tmp_path: Path, count: dict[str, int] | None, reason: str
+) -> None:
+    directory = ablation_point(tmp_path / "p", drop_packet="mp-prio", drop_occurrence=1)
+    if count is not None:
+        runs.write_json(directory / "loss_injection.json", count)
+    assert analyse_point(directory).invalid_reasons == (reason,)
+
+
+def test_missing_joins_are_a_result_where_variants_are_compared(tmp_path: Path) -> None:
+    directory = ablation_point(tmp_path / "p")
+    without_join(directory)
+    found = analyse_point(directory)
+    assert found.invalid_reasons == ()
+    assert found.waits is not None
+    assert (found.joined, found.waits.connections, len(found.waits.join_wait_s)) == (1, 2, 1)
+
+
+def test_a_point_of_a_toolkit_without_variants_is_read(tmp_path: Path) -> None:
+    found = analyse_point(runs.load_balancer_point(tmp_path / "p"))
+    assert (found.variant, found.condition) == ("", "")
 
 
 def test_an_anycast_point_has_series_of_whole_seconds_and_failures_are_results(tmp_path: Path) -> None:
@@ -262,6 +318,8 @@ def test_every_field_of_the_summary_is_documented() -> None:
         *PointSummary.__dataclass_fields__,
         *SecondBySecond.__dataclass_fields__,
         *FailedRequests.__dataclass_fields__,
+        *Joins.__dataclass_fields__,
+        *Waits.__dataclass_fields__,
     ]
     assert [name for name in fields if f"`{name}`" not in readme] == []
 
@@ -323,6 +381,25 @@ def test_the_table_groups_by_figure_and_gives_the_reasons() -> None:
     assert lines[-3].startswith("Limit of MPTCP: the direct path alone.")
     assert lines[-1] == "4 points, 1 invalid"
     assert max(map(len, lines)) <= 132
+
+
+def test_the_table_has_a_group_per_condition_with_the_variants_in_the_order_of_the_run() -> None:
+    names = (("1 % loss", "zeta"), ("1 % loss", "alpha"), ("no loss", "zeta"))
+    points = [
+        runs.page_size_summary(
+            "mptcp", 1000, 90.0, figure="", experiment="mine", title="Schemes", condition=condition, variant=variant
+        )
+        for condition, variant in names
+    ]
+    lines = render_table(points).splitlines()
+    assert [line.split("  ")[1] if line.startswith("  ") else line for line in lines[3:9]] == [
+        "mine: Schemes: 1 % loss",
+        "zeta",
+        "alpha",
+        "",
+        "mine: Schemes: no loss",
+        "zeta",
+    ]
 
 
 def test_figures_sort_by_number() -> None:
