@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from analysis import style
+from analysis.ablation_figure import draw_ablation
 from analysis.errors import AnalysisError
 from analysis.page_size_figure import draw_page_size
 from analysis.results import PointSummary
@@ -25,10 +26,14 @@ from analysis.timeline_figure import draw_timeline
 
 INVALID_NOTE = "hollow: invalid, see summary"
 
-_PAINTERS: dict[str, Callable[[Figure, Sequence[PointSummary]], bool]] = {
-    "page-size": draw_page_size,
-    "timeline": draw_timeline,
+# A painter draws some points; it is also given all of the experiment, for axes and looks that figures share.
+_PAINTERS: dict[str, Callable[[Figure, Sequence[PointSummary], Sequence[PointSummary]], bool]] = {
+    "page-size": lambda figure, points, _all: draw_page_size(figure, points),
+    "timeline": lambda figure, points, _all: draw_timeline(figure, points),
+    "ablation": draw_ablation,
 }
+_INCHES = {"ablation": (9.0, 7.0)}
+_USUAL_INCHES = (6.4, 6.0)
 
 
 def draw_figures(run_dir: Path, points: Sequence[PointSummary]) -> list[Path]:
@@ -40,7 +45,8 @@ def draw_figures(run_dir: Path, points: Sequence[PointSummary]) -> list[Path]:
     paths: list[Path] = []
     try:
         for name, title, members in figure_groups(points):
-            figure = draw_figure(title, members)
+            siblings = [point for point in points if point.experiment == members[0].experiment]
+            figure = draw_figure(title, members, siblings)
             if figure is None:
                 continue
             directory.mkdir(exist_ok=True)
@@ -53,10 +59,14 @@ def draw_figures(run_dir: Path, points: Sequence[PointSummary]) -> list[Path]:
 def figure_groups(points: Sequence[PointSummary]) -> list[tuple[str, str, list[PointSummary]]]:
     """The points of each figure with its file name (without suffix) and its title, in the figures' order."""
     drawable = [point for point in points if point.plot in _PAINTERS]
-    ordered = sorted(drawable, key=lambda p: (*figure_order(p.figure, p.experiment), p.plot))
+    place = {name: number for number, name in enumerate(dict.fromkeys(p.condition for p in drawable))}
+
+    def of_figure(point: PointSummary) -> tuple[int, str, str, int]:
+        return (*figure_order(point.figure, point.experiment), point.plot, place[point.condition])
+
     groups: list[tuple[str, str, list[PointSummary]]] = []
     taken: set[str] = set()
-    for _, members in groupby(ordered, key=lambda p: (*figure_order(p.figure, p.experiment), p.plot)):
+    for _, members in groupby(sorted(drawable, key=of_figure), key=of_figure):
         group = list(members)
         name = base = _file_name(group[0])
         for number in count(2):
@@ -68,14 +78,20 @@ def figure_groups(points: Sequence[PointSummary]) -> list[tuple[str, str, list[P
     return groups
 
 
-def draw_figure(title: str, points: Sequence[PointSummary]) -> Figure | None:
-    """One figure of points with the same `plot`, or None when none of them has a figure to show."""
+def draw_figure(
+    title: str, points: Sequence[PointSummary], siblings: Sequence[PointSummary] | None = None
+) -> Figure | None:
+    """One figure of points with the same `plot`, or None when none of them has a figure to show.
+
+    `siblings` are all points of the experiment (None: there are no others): those figures of an experiment that
+    are to be compared have the same looks and axes.
+    """
     with mpl.rc_context(dict(style.RC)):
-        figure = Figure(figsize=(6.4, 6.0), layout="constrained")
+        figure = Figure(figsize=_INCHES.get(points[0].plot, _USUAL_INCHES), layout="constrained")
         FigureCanvasAgg(figure)
-        if not _PAINTERS[points[0].plot](figure, points):
+        if not _PAINTERS[points[0].plot](figure, points, siblings or points):
             return None
-        figure.suptitle(textwrap.fill(title, 72), fontsize=11)
+        figure.suptitle(textwrap.fill(title, round(11 * figure.get_figwidth())), fontsize=11)
         if any(not point.valid for point in points):
             figure.axes[0].set_title(INVALID_NOTE, loc="right", fontsize=8.5, color=style.NOTE_COLOUR)
         return figure
@@ -90,6 +106,6 @@ def _save(figure: Figure, directory: Path, name: str) -> list[Path]:
 
 
 def _file_name(point: PointSummary) -> str:
-    if point.figure.isdecimal():
-        return f"fig{int(point.figure):02d}"
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", point.figure or point.experiment).strip("-.") or "figure"
+    name = f"fig{int(point.figure):02d}" if point.figure.isdecimal() else point.figure or point.experiment
+    whole = f"{name}-{point.condition}" if point.condition else name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", whole).strip("-.") or "figure"

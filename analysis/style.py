@@ -56,6 +56,17 @@ _CURVES = {
     ("mptcp", "real"): Curve("#E69F00", "D", ":"),
 }
 _OTHER = Curve("#555555", "v", "-")
+_SCHEMES = (
+    Curve("#0072B2", "o", "-"),
+    Curve("#D55E00", "s", "--"),
+    Curve("#009E73", "^", "-."),
+    Curve("#000000", "D", ":"),
+    Curve("#CC79A7", "X", "-"),
+    Curve("#E69F00", "P", "--"),
+    Curve("#56B4E9", "v", "-."),
+    Curve("#882255", "*", "-"),
+    Curve("#555555", "h", ":"),
+)
 
 LIMIT_COLOUR = "#444444"
 NOTE_COLOUR = "#B00020"
@@ -64,6 +75,11 @@ REMOVAL_COLOUR = "#CC3311"
 ADDITION_COLOUR = "#117744"
 RECEIVED_COLOUR = "#333333"
 SENT_COLOUR = "#F3D58B"
+
+
+def scheme(place: int) -> Curve:
+    """The look of the `place`-th of several schemes that are compared, counted from 0."""
+    return _SCHEMES[place % len(_SCHEMES)]
 
 
 def curve(protocol: str, clock: str) -> Curve:
