@@ -51,8 +51,8 @@ def points_of(name: str, profile: str = "quick", **more: list[int] | list[str]) 
     return plan.plan(plan.load(plan.find(name)), profile, **more)  # type: ignore[arg-type]
 
 
-def test_the_papers_figures_come_with_the_toolkit() -> None:
-    assert plan.available() == [*PAGE_LOAD_FIGURES, "fig13", "fig14"]
+def test_the_papers_figures_and_the_ablations_come_with_the_toolkit() -> None:
+    assert plan.available() == ["ablation-add-addr", "ablation-schemes", *PAGE_LOAD_FIGURES, "fig13", "fig14"]
 
 
 @pytest.mark.parametrize("profile", ["quick", "paper"])
@@ -171,7 +171,7 @@ def test_a_path_is_found_and_comes_before_a_shipped_name(tmp_path: Path, monkeyp
     assert plan.find("fig07") == plan.SHIPPED / "fig07.toml"
 
 
-ALL = "fig06, fig07, fig08, fig09, fig10, fig11, fig13, fig14"
+ALL = "ablation-add-addr, ablation-schemes, fig06, fig07, fig08, fig09, fig10, fig11, fig13, fig14"
 
 
 @pytest.mark.parametrize(

@@ -192,3 +192,26 @@ def test_an_option_cannot_change_the_variants(table: str) -> None:
 
 def test_the_file_and_the_injector_know_the_same_packets() -> None:
     assert get_args(DroppedPacket) == loss_injection.PACKETS
+
+
+SHIPPED = ("ablation-add-addr", "ablation-schemes")
+
+
+def test_the_shipped_ablations_fit_into_ten_minutes_on_two_cores() -> None:
+    points = [point for name in SHIPPED for point in plan.plan(plan.load(plan.find(name)))]
+    assert sum(map(plan.estimate, points)) / 2 < 600
+
+
+def test_the_shipped_schemes_meet_every_loss() -> None:
+    points = plan.plan(plan.load(plan.find("ablation-schemes")))
+    assert {point.parameters["drop_packet"] for point in points} == {"none", *loss_injection.PACKETS}
+    assert {point.parameters["client_director_loss"] for point in points} == {0.0, 0.01}
+    # What is to be lost must be sent: joins need an address to go to, an MP_PRIO a backup.
+    for point in points:
+        packet, parameters = point.parameters["drop_packet"], point.parameters
+        if packet in ("add-addr", "add-addr-echo", "join-syn-ack"):
+            assert parameters["add_addr"], point.id
+        if packet == "mp-prio":
+            assert parameters["initial_backup"] or parameters.get("lb_mode", "off") != "off", point.id
+        if packet != "none":
+            assert point.protocol == "mptcp", point.id

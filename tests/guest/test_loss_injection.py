@@ -1,0 +1,120 @@
+"""The loss injector: the chosen packet of every connection is lost, once, and the connection copes with it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis.summary import PointSummary, analyse_point
+from experiments import plan
+from testbed.labs.base import Job
+from testbed.net.loss_injection import PACKETS
+
+OK = '{"status": "ok", "error": "", "wall_s": 1, "virtual_s": 1, "kernel_warnings": []}'
+# Each page takes long enough through the director to outlive a wait of a second; a round trip is 20 ms and queues.
+EXPERIMENT = """
+version = 1
+name = "losses"
+title = "Losses"
+scenario = "load-balancer"
+plot = "ablation"
+protocols = ["mptcp"]
+
+[topology]
+client_director = { rate = "20 Mbit/s", delay = "10 ms" }
+direct = { rate = "1 Gbit/s" }
+director_server = { rate = "1 Gbit/s" }
+
+[workload]
+sizes = ["2000 KB"]
+concurrency = 6
+total = "12 MB"
+
+[mptcp]
+add_addr_timeout = "1 s"
+client_endpoint = "subflow"
+
+[drop]
+packet = "join-syn"
+"""
+CONNECTIONS = 6
+WAIT_S = {
+    # packet: bounds of every connection's wait for its join
+    "add-addr": (1.0, 1.5),
+    "add-addr-echo": (0.0, 0.5),
+    "mp-prio": (0.0, 0.5),
+    "join-syn": (1.0, 1.5),
+    "join-syn-ack": (1.0, 1.5),
+}
+
+
+def run(lab, directory: Path, *overrides: str) -> tuple[PointSummary, dict[str, int]]:
+    experiment = directory / "losses.toml"
+    experiment.write_text(EXPERIMENT)
+    (point,) = plan.plan(plan.load(experiment), overrides=overrides)
+    out = directory / "point"
+    out.mkdir()
+    (out / "point.json").write_text(point.to_json())
+    job = Job((sys.executable, "-m", "experiments.agent"), out, wall_limit_s=300, clock_limit_s=1000)
+    result = lab.run(job)
+    assert result.status == 0, (out / "guest" / "stderr").read_text()
+    assert result.kernel_warnings == ()
+    (out / "outcome.json").write_text(OK)
+    return analyse_point(out), json.loads((out / "loss_injection.json").read_text())
+
+
+@pytest.mark.parametrize("packet", PACKETS)
+def test_every_connection_loses_the_packet_once_and_loads_its_page(lab, tmp_path, packet) -> None:
+    summary, counts = run(lab, tmp_path, f"drop.packet={packet}")
+    assert summary.valid, summary.invalid_reasons
+    assert (summary.complete_requests, summary.failed_requests) == (CONNECTIONS, 0)
+    # ab opens one or two connections more than it needs, which may end before they get so far.
+    assert CONNECTIONS <= counts["dropped"] <= summary.connections
+    assert summary.injected_drops == counts["dropped"] == counts["connections"]
+    shortest_s, longest_s = WAIT_S[packet]
+    assert len(summary.waits.join_wait_s) >= CONNECTIONS - 1  # the last one may be done before the second is over
+    assert all(shortest_s <= wait <= longest_s for wait in summary.waits.join_wait_s), summary.waits.join_wait_s
+
+
+def test_a_packet_of_which_there_is_no_second_makes_the_point_invalid(lab, tmp_path) -> None:
+    summary, counts = run(lab, tmp_path, "drop.packet=join-syn-ack", "drop.occurrence=2")
+    assert summary.invalid_reasons == ("the loss injector dropped nothing: no join-syn-ack number 2 came by",)
+    assert counts["packets"] == counts["connections"] == summary.joined
+
+
+def test_without_the_flag_joins_reach_another_server_and_are_refused(lab, tmp_path) -> None:
+    scheme = ("topology.servers=3", "mptcp.deny_join=false", "mptcp.add_addr=false", "mptcp.initial_backup=false")
+    # A thousandth SYN never comes: the injector only counts.
+    summary, counts = run(lab, tmp_path, "drop.occurrence=1000", *scheme)
+    assert counts["packets"] == summary.joins.asked >= CONNECTIONS
+    assert summary.joins.refused > 0
+    assert summary.joins.accepted + summary.joins.refused == summary.joins.asked
+    assert (summary.director_bypass_share, summary.failed_requests) == (0, 0)
+
+
+REFUSED = """
+import os
+from pathlib import Path
+from testbed.errors import TestbedError
+from testbed.net import bpf
+from testbed.process import CommandLog
+source, binary = (Path(os.environ["TESTBED_OUT"], name) for name in ("bad.c", "bad.o"))
+source.write_text('''
+#include <linux/bpf.h>
+__attribute__((section("tc"), used)) int bad(struct __sk_buff *skb) { return *(volatile int *)((char *)skb - 8); }
+char licence[] __attribute__((section("license"), used)) = "GPL";
+''')
+bpf.compile_program(source, binary, {}, CommandLog())
+try:
+    with bpf.loaded(binary, "bad"):
+        print("loaded")
+except TestbedError as error:
+    print(error)
+"""
+
+
+def test_a_program_that_the_kernel_refuses_is_one_line_with_the_verifiers_reason(guest) -> None:
+    assert guest.python(REFUSED).stdout == b"BPF program bad.o: invalid bpf_context access off=-8 size=4\n"
