@@ -21,7 +21,7 @@ from experiments.record import write_json
 from experiments.scenarios import anycast, load_balancer
 from experiments.scenarios.common import path_managers
 from testbed.errors import TestbedError
-from testbed.lab_clock import wait_for_whole_second
+from testbed.lab_clock import start_afresh
 from testbed.process import CommandLog
 
 _SCENARIOS = {"load-balancer": load_balancer, "anycast": anycast}
@@ -37,7 +37,7 @@ def run_point(point: Point, out: Path) -> None:
     scenario = _SCENARIOS[point.scenario]
     log = CommandLog()
     if point.clock == "virtual":
-        wait_for_whole_second()
+        start_afresh()
     _say("building the topology")
     try:
         with scenario.stage(point, log) as ready, path_managers(point, ready, out):

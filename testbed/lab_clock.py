@@ -1,9 +1,11 @@
-"""The lab's clock: a point's workload starts at a whole second of it, whatever came before took."""
+"""A fresh start in virtual time: whatever came before, what follows meets the same clock and random numbers."""
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import time
+from pathlib import Path
 
 from testbed.errors import TestbedError
 
@@ -11,20 +13,28 @@ _CLOCK_MONOTONIC = 1
 _TIMER_ABSTIME = 1
 _PR_SET_TIMERSLACK = 29
 _EXACT_NS, _DEFAULT_NS = 1, 0
+_RNDRESEEDCRNG = 0x5207  # include/uapi/linux/random.h
 
 
 class _Timespec(ctypes.Structure):
     _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
 
 
-def wait_for_whole_second() -> None:
-    """Sleep until the monotonic clock reads a whole second, to the nanosecond.
+def start_afresh() -> None:
+    """Wait for the next whole second of the guest's clock, then have its kernel reseed its random numbers.
 
-    In virtual time every look at the clock costs 256 ns of it (`timer_read` in arch/um/kernel/time.c), and Python looks
-    whenever it takes a lock. So whether a module is compiled already moves everything after it by microseconds:
-    enough for other sequence numbers, and from there for another run. Waiting costs no wall time there.
-    `time.sleep` is not exact: it takes a number of seconds from now, with a slack of 50 us.
+    Every look at the clock costs 256 ns of virtual time (`timer_read` in arch/um/kernel/time.c), and Python looks
+    whenever it takes a lock; every process that starts draws random numbers. So a module that is compiled already,
+    or a checkout in another place, would give a workload another clock and other numbers, and soon other packets.
+    The new seed follows from the guest's own (patch 0005); the wait costs no wall time. Needs root.
     """
+    _wait_for_whole_second()
+    with Path("/dev/urandom").open("rb", buffering=0) as device:
+        fcntl.ioctl(device, _RNDRESEEDCRNG)
+
+
+def _wait_for_whole_second() -> None:
+    """Exact to the nanosecond; `time.sleep` counts from now, and with a slack of 50 us."""
     libc = ctypes.CDLL(None, use_errno=True)
     until = _Timespec(time.monotonic_ns() // 10**9 + 1, 0)
     libc.prctl(_PR_SET_TIMERSLACK, _EXACT_NS)

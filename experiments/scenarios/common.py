@@ -11,7 +11,7 @@ from typing import Any
 
 from experiments.point import Point
 from experiments.record import Events, write_json
-from testbed.lab_clock import wait_for_whole_second
+from testbed.lab_clock import start_afresh
 from testbed.net import loss_injection, mptcp, routing, sysctl
 from testbed.net.counters import protocol_counters
 from testbed.net.netns import Node
@@ -161,7 +161,7 @@ class Workload:
 def measured(point: Point, stage: Stage, out: Path) -> Iterator[Workload]:
     """Servers up and probed, captures on, counters read before and after, samples and events open.
 
-    In virtual time the block starts at a whole second.
+    In virtual time the block starts at a whole second, with fresh random numbers.
     """
     log = stage.network.log
     nodes = [stage.client, *(server.node for server in stage.servers)]
@@ -183,7 +183,7 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Workload]:
             before = {node.name: protocol_counters(node) for node in nodes}
             url = f"http://{stage.service}:{stage.port}/{name}"
             if point.clock == "virtual":
-                wait_for_whole_second()
+                start_afresh()
             yield Workload(url, Sampler(samples, stage.client, nodes), events)
             after = {node.name: protocol_counters(node) for node in nodes}
         write_json(out / "captures.json", [capture.as_dict() for capture in captures])

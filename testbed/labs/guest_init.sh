@@ -1,7 +1,8 @@
 #!/bin/sh
 # First program of a guest: lays the mounts and hands over to the supervisor (testbed.labs.guest).
 # The host's root file system is read-only here. /tmp, /run and the like become empty tmpfs; what the
-# toolkit itself needs from under them (a checkout in /tmp, say) is mounted back, read-only.
+# toolkit itself needs from under them (a checkout in /tmp, say) is mounted back, read-only. It starts the same
+# number of processes whatever these paths are: process ids and random numbers must not depend on them.
 set -eu
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
 
@@ -9,6 +10,7 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=
 runtime=/proc/self/cwd
 python=$(cat "$runtime/python")
 expose=$(cat "$runtime/expose")
+fstab=$(cat "$runtime/fstab")
 
 mount -t proc proc /proc
 
@@ -23,12 +25,13 @@ mount -t hostfs none /run/testbed/out -o "$runtime/window"
 mount -t tmpfs -o mode=1777 tmpfs /tmp
 mount -t tmpfs -o mode=1777 tmpfs /var/tmp
 if [ -d /sys/fs/cgroup ]; then mount -t cgroup2 cgroup2 /sys/fs/cgroup; fi
-printf '%s\n' "$expose" | while IFS= read -r path; do
-    if [ -n "$path" ]; then
-        mkdir -p "$path"
-        mount -t hostfs -o "ro,$path" none "$path"
-    fi
-done
+set -f
+IFS='
+'
+mkdir -p /run/testbed $expose
+unset IFS
+printf '%s\n' "$fstab" >/run/testbed/fstab
+mount --all --fstab /run/testbed/fstab
 
 export HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0
 exec "$python" -m testbed.labs.guest /run/testbed/out

@@ -49,6 +49,12 @@ def _toolkit_paths(job: Job) -> list[str]:
     return sorted(masked)
 
 
+def _fstab_line(path: str) -> str:
+    """fstab(5): the host's directory read-only in its own place."""
+    word = path.replace("\\", r"\134").replace(" ", r"\040").replace("\t", r"\011")
+    return f"none {word} hostfs ro,{word} 0 0\n"
+
+
 def _prepare(job: Job, runtime: Path, window_size: tuple[int, int] | None) -> None:
     output = job.output.resolve()
     (output / "guest").mkdir(parents=True, exist_ok=True)
@@ -62,7 +68,9 @@ def _prepare(job: Job, runtime: Path, window_size: tuple[int, int] | None) -> No
             shutil.copyfile(job.stdin, output / stdin)
     (runtime / "window").symlink_to(output)
     (runtime / "python").write_text(sys.executable + "\n")
-    (runtime / "expose").write_text("".join(f"{path}\n" for path in _toolkit_paths(job)))
+    paths = _toolkit_paths(job)
+    (runtime / "expose").write_text("".join(f"{path}\n" for path in paths))
+    (runtime / "fstab").write_text("".join(_fstab_line(path) for path in paths))
     shutil.copyfile(Path(__file__).with_name("guest_init.sh"), runtime / "init")
     (runtime / "init").chmod(0o755)
     request = {
