@@ -18,7 +18,10 @@ from testbed import digests
 from testbed.labs.base import Job
 
 PAGES = ("fig07", "workload.sizes=100 KB", "workload.total=2 MB", "workload.min_requests=20")
-DOWNLOADS = ("fig14", "workload.concurrency=6", "workload.duration=2 s", "churn.cycle=1.5 s", "churn.up=1 s")
+DOWNLOADS = (
+    "fig14", "workload.concurrency=6", "workload.size=5 MB", "workload.duration=2 s", "churn.cycle=1.5 s",
+    "churn.up=1 s", "topology.server_rate=100 Mbit/s", "topology.client_rate=1 Gbit/s",
+)  # fmt: skip
 
 
 def run_point(lab, out: Path, name: str, *overrides: str, seed: int = 1, **job: object) -> dict[str, str]:
