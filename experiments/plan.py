@@ -178,6 +178,9 @@ def _common_parameters(settings: Settings) -> dict[str, object]:
         "client_endpoint": mptcp.client_endpoint,
         "drop_packet": drop.packet if drop else "none",
         "drop_occurrence": drop.occurrence if drop else 0,
+        "add_addr_resend_ms": round(mptcp.add_addr_resend_interval_s * 1000),
+        "lb_mode": mptcp.lb_mode,
+        "enforce_deny_join": mptcp.enforce_deny_join,
         "sysctl": dict(settings.sysctl),
     }
 

@@ -23,6 +23,7 @@ MAX_SERVERS = 64
 MAX_AB_CONCURRENCY = 20_000
 MAX_PATH_MANAGER_LIMIT = 8
 MAX_OCCURRENCE = 1000
+MAX_RESEND_INTERVAL_S = 120
 
 _SYSCTL_NAME = re.compile(r"^net(\.[A-Za-z0-9_-]+){2,}$")
 
@@ -47,6 +48,14 @@ def _above_zero(value: float) -> float:
 def _whole_seconds(value: float) -> float:
     if value != int(value):
         raise ValueError(f"{value:g} s is not a number of whole seconds, which is all that the kernel's sysctl takes")
+    return value
+
+
+def _whole_milliseconds(value: float) -> float:
+    if abs(value * 1000 - round(value * 1000)) > 1e-6:
+        raise ValueError(f"{value * 1000:g} ms is not a whole number of milliseconds, which the kernel's sysctl takes")
+    if value > MAX_RESEND_INTERVAL_S:
+        raise ValueError(f"{value:g} s is above {MAX_RESEND_INTERVAL_S} s, the most that the kernel's sysctl takes")
     return value
 
 
@@ -79,6 +88,7 @@ Size = Annotated[int, BeforeValidator(_quantity(parse_size_bytes, "size", "10 KB
 Duration = Annotated[float, BeforeValidator(_quantity(parse_duration_s, "duration", "20 ms"))]
 PositiveDuration = Annotated[Duration, AfterValidator(_above_zero)]
 WholeSeconds = Annotated[Duration, AfterValidator(_whole_seconds)]
+WholeMilliseconds = Annotated[Duration, AfterValidator(_whole_milliseconds)]
 Loss = Annotated[float, BeforeValidator(_quantity(parse_share, "share", "1 %")), AfterValidator(_not_everything)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 Servers = Annotated[int, Field(ge=1, le=MAX_SERVERS)]
@@ -116,12 +126,18 @@ class Mptcp(Table):
 
     `add_addr`: the server announces its unique address. `add_addr_timeout_s`: it repeats an ADD_ADDR that was
     not echoed, 0 never. `deny_join`: the server sets the C flag (RFC 8684 section 3.1). `initial_backup`: the
-    server makes the initial subflow a backup. `path_manager`: what announces the server's unique address, and
-    makes the initial subflow a backup: the kernel's endpoints, or `testbed path-manager` on each server. The
-    latter announces again if no subflow has come after `repeat_announce_s`, then after twice as long, and so
-    on; 0 never. `subflows` and `add_addr_accepted`: the client's limits. `client_endpoint`: the client has a
-    second address on its first link, which it uses for further subflows as an endpoint of this type does
-    (ip-mptcp(8)): `subflow` joins the address of the initial subflow.
+    server makes the initial subflow a backup, by an endpoint on its local address. `path_manager`: what announces
+    the server's unique address, and makes the initial subflow a backup: the kernel's endpoints, or `testbed
+    path-manager` on each server. The latter announces again if no subflow has come after `repeat_announce_s`, then
+    after twice as long, and so on; 0 never. `subflows` and `add_addr_accepted`: the client's limits.
+    `client_endpoint`: the client has a second address on its first link, which it uses for further subflows as an
+    endpoint of this type does (ip-mptcp(8)): `subflow` joins the address of the initial subflow.
+
+    These need a kernel with our patches, and leave any kernel alone at their defaults.
+    `add_addr_resend_interval_s`: the server repeats an ADD_ADDR without echo on traffic too, at this interval.
+    `lb_mode`: the server makes the initial subflow a backup whatever its local address is, or closes it
+    as well once another one is up (the userspace path manager does both on any kernel).
+    `enforce_deny_join`: the server refuses the joins that its C flag forbids.
     """
 
     add_addr: bool = True
@@ -133,6 +149,9 @@ class Mptcp(Table):
     subflows: PathManagerLimit = 2
     add_addr_accepted: PathManagerLimit = 1
     client_endpoint: Endpoint = "none"
+    add_addr_resend_interval_s: WholeMilliseconds = Field(default=0.0, alias="add_addr_resend_interval")
+    lb_mode: Literal["off", "backup", "close"] = "off"
+    enforce_deny_join: bool = False
 
     @field_validator("repeat_announce_s")
     @classmethod
@@ -148,6 +167,13 @@ class Mptcp(Table):
     def _daemon_announces(cls, value: str, info: ValidationInfo) -> str:
         if value == "userspace" and info.data.get("add_addr") is False:
             raise ValueError("the userspace path manager always announces the address: add_addr = false has no effect")
+        return value
+
+    @field_validator("enforce_deny_join")
+    @classmethod
+    def _has_a_flag_to_enforce(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("deny_join") is False:
+            raise ValueError("with deny_join = false there is no C flag to enforce")
         return value
 
 

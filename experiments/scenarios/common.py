@@ -85,6 +85,10 @@ def configure_hosts(point: Point, client: Node, servers: Sequence[Server], *, se
                 initial_backup=parameters["initial_backup"],
                 add_addr_timeout_s=parameters["add_addr_timeout_s"],
                 in_kernel=parameters["path_manager"] == "kernel",
+                # A point.json from before these existed has none of them: it means off.
+                add_addr_resend_ms=parameters.get("add_addr_resend_ms", 0),
+                lb_mode=parameters.get("lb_mode", "off"),
+                enforce_deny_join=parameters.get("enforce_deny_join", False),
             )
     return settings
 
@@ -100,7 +104,8 @@ def path_managers(point: Point, stage: Stage, out: Path) -> Iterator[None]:
                     server.node,
                     server.unique,
                     out,
-                    backup=parameters["initial_backup"],
+                    backup=parameters["initial_backup"] or parameters["lb_mode"] != "off",
+                    close_initial=parameters["lb_mode"] == "close",
                     repeat_s=parameters["repeat_announce_s"],
                     log=stage.network.log,
                 )

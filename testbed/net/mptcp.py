@@ -3,19 +3,26 @@
 The paper on today's kernel (6.12): its B flag is RFC 8684's C flag (`allow_join_initial_addr_port=0`),
 its E bit the ADD_ADDR echo; a `signal` endpoint announces the unique address, a `backup` endpoint on
 the local address of the initial subflow makes that subflow a backup. Source: net/mptcp/pm_kernel.c.
+
+What upstream lacks comes from the patches in `kernel-patches/`, each behind a sysctl that is off by default.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import platform
+from collections.abc import Iterable
+from typing import Any, Literal
 
 from pyroute2 import MPTCP
 
-from testbed.errors import ReadbackError
+from testbed.errors import PrerequisiteError, ReadbackError
 from testbed.net import sysctl
 from testbed.net.netns import Node, inside
 
 SIGNAL, SUBFLOW, BACKUP, FULLMESH = 1, 2, 4, 8  # MPTCP_PM_ADDR_FLAG_*, include/uapi/linux/mptcp_pm.h
+
+LbMode = Literal["off", "backup", "close"]
+_LB_MODE: dict[LbMode, int] = {"off": 0, "backup": 1, "close": 2}
 
 
 def configure_server(
@@ -28,13 +35,30 @@ def configure_server(
     add_addr_timeout_s: int,
     add_addr: bool = True,
     in_kernel: bool = True,
+    add_addr_resend_ms: int = 0,
+    lb_mode: LbMode = "off",
+    enforce_deny_join: bool = False,
 ) -> dict[str, Any]:
     """The server's side of the paper: C flag, unique address announced, initial subflow a backup.
 
     `local` is the address that the server's socket sees for the initial subflow: the real server's
     behind a translating director, the anycast address otherwise. Unless the path manager is `in_kernel`,
     there are no endpoints: a daemon in user space does the rest, and no join is let in before it runs.
+
+    The last three need the patches of `kernel-patches/`; at their defaults no sysctl of a patch is touched, so
+    that any kernel will do. `add_addr_resend_ms` (paper section V-A): the interval at which an ADD_ADDR without
+    echo is repeated on traffic. `lb_mode` (Fig. 4, section IV-A): the server makes the initial subflow a backup
+    by itself, or closes it when another one is up; unless `in_kernel`, that is the daemon's work.
+    `enforce_deny_join`: it refuses the joins that the C flag forbids.
+    Raises `PrerequisiteError` if the kernel lacks one of them.
     """
+    patched = {
+        "net.mptcp.add_addr_resend_interval": add_addr_resend_ms,
+        "net.mptcp.lb_mode": _LB_MODE[lb_mode] if in_kernel else 0,
+        "net.mptcp.enforce_deny_join_id0": int(enforce_deny_join),
+    }
+    wanted_of_patches = {name: value for name, value in patched.items() if value}
+    _require(server, wanted_of_patches)
     settings = sysctl.put(
         server,
         {
@@ -43,6 +67,7 @@ def configure_server(
             "net.mptcp.allow_join_initial_addr_port": int(not deny_join),
             "net.mptcp.add_addr_timeout": add_addr_timeout_s,
             "net.mptcp.blackhole_timeout": 0,
+            **wanted_of_patches,
         },
     )
     wanted = {unique: SIGNAL} if in_kernel and add_addr else {}
@@ -89,6 +114,15 @@ def _put_endpoints(node: Node, wanted: dict[str, int]) -> dict[str, int]:
     if found != wanted:
         raise ReadbackError(f"MPTCP endpoints of {node.name}", wanted, found)
     return found
+
+
+def _require(node: Node, names: Iterable[str]) -> None:
+    for name in names:
+        if not sysctl.exists(node, name):
+            raise PrerequisiteError(
+                f"this kernel ({platform.release()}) is unpatched: it has no sysctl {name}, asked for on {node.name}",
+                hint="'testbed kernel build' makes a kernel with the patches of kernel-patches/",
+            )
 
 
 def _endpoints(path_manager: Any) -> dict[str, int]:

@@ -13,6 +13,12 @@ def _path(name: str) -> Path:
     return Path("/proc/sys") / name.replace(".", "/")
 
 
+def exists(node: Node, name: str) -> bool:
+    """Whether this kernel has the sysctl, in the node's namespace."""
+    with inside(node):
+        return _path(name).exists()
+
+
 def get(node: Node, name: str) -> str:
     """The value of a sysctl in the node's namespace, blanks folded."""
     with inside(node):

@@ -182,6 +182,27 @@ RATE_UNITS = "bit/s, kbit/s, Mbit/s, Gbit/s"
             'path_manager = "userspace"; the kernel has add_addr_timeout',
         ),
         (
+            'add_addr_timeout = "1 s"',
+            'add_addr_resend_interval = "1500 us"',
+            "x.toml:19: mptcp.add_addr_resend_interval: 1.5 ms is not a whole number of milliseconds, "
+            "which the kernel's sysctl takes",
+        ),
+        (
+            'add_addr_timeout = "1 s"',
+            'add_addr_resend_interval = "3 min"',
+            "x.toml:19: mptcp.add_addr_resend_interval: 180 s is above 120 s, the most that the kernel's sysctl takes",
+        ),
+        (
+            'add_addr_timeout = "1 s"',
+            'lb_mode = "closed"',
+            "x.toml:19: mptcp.lb_mode: 'closed' is not one of off, backup, close (did you mean 'close'?)",
+        ),
+        (
+            'add_addr_timeout = "1 s"',
+            "deny_join = false\nenforce_deny_join = true",
+            "x.toml:20: mptcp.enforce_deny_join: with deny_join = false there is no C flag to enforce",
+        ),
+        (
             'total = "4 GB"',
             'total = "4 GB"\nmax_requests = 5',
             "x.toml:17: workload.max_requests: max_requests = 5 is below concurrency = 10",
@@ -419,6 +440,8 @@ def test_options_override_the_profile_and_the_later_one_wins() -> None:
         "mptcp.deny_join=false",
         "mptcp.repeat_announce=200 ms",
         "mptcp.path_manager=userspace",
+        "mptcp.add_addr_resend_interval=7 ms",
+        "mptcp.lb_mode=close",
         "sysctl.net.ipv4.tcp_rmem=4096 131072 6291456",
         'sysctl."net.mptcp.close_timeout"=5',
         "workload.sizes=10KB, 20 KB",
@@ -434,6 +457,9 @@ def test_options_override_the_profile_and_the_later_one_wins() -> None:
     assert parameters["add_addr_timeout_s"] == 0
     assert parameters["deny_join"] is False
     assert (parameters["path_manager"], parameters["repeat_announce_s"]) == ("userspace", 0.2)
+    assert parameters["add_addr_resend_ms"] == 7
+    assert parameters["lb_mode"] == "close"
+    assert parameters["enforce_deny_join"] is False
     assert parameters["requests"] == 50_000
     assert parameters["sysctl"] == {
         "net.ipv4.tcp_tso_rtt_log": 30,

@@ -34,6 +34,9 @@ SETTINGS_OF_ALL = {
     "client_endpoint": "none",
     "drop_packet": "none",
     "drop_occurrence": 0,
+    "add_addr_resend_ms": 0,
+    "lb_mode": "off",
+    "enforce_deny_join": False,
     "sysctl": {},
 }
 PAGE_LOAD_FIGURES = {
