@@ -128,7 +128,8 @@ def test_cancel_ends_the_guest_and_leaves_nothing(guest) -> None:
 def test_kill_9_of_the_toolkit_ends_the_guest(lab, tmp_path) -> None:
     code = (
         "import sys; from pathlib import Path; from testbed.labs.uml import UmlLab; from testbed.labs.base import Job\n"
-        f"UmlLab(Path({str(lab._image)!r})).run(Job(('sh', '-c', 'while :; do :; done'), Path({str(tmp_path)!r})))"
+        f"job = Job(('sh', '-c', 'while :; do :; done'), Path({str(tmp_path)!r}))\n"
+        f"UmlLab(Path({str(lab._image)!r}), patience_s=0).run(job)"
     )
     toolkit = subprocess.Popen([sys.executable, "-c", code])
     marker = f"mptcp-testbed-{toolkit.pid}-"
@@ -141,12 +142,14 @@ def test_kill_9_of_the_toolkit_ends_the_guest(lab, tmp_path) -> None:
                     found.append(entry.parent.name)
         return found
 
-    deadline = time.monotonic() + 30
-    while len(ours()) < 3 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert ours()
-    toolkit.kill()
-    toolkit.wait()
+    try:
+        deadline = time.monotonic() + 30
+        while len(ours()) < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert ours()
+    finally:
+        toolkit.kill()
+        toolkit.wait()
     deadline = time.monotonic() + 10
     while ours() and time.monotonic() < deadline:
         time.sleep(0.05)
