@@ -12,7 +12,7 @@
 #include <linux/in.h>
 #include <linux/pkt_cls.h>
 
-enum packet { ADD_ADDR = 1, ADD_ADDR_ECHO, MP_PRIO, JOIN_SYN, JOIN_SYN_ACK };
+enum packet { ADD_ADDR, ADD_ADDR_ECHO, MP_PRIO, JOIN_SYN, JOIN_SYN_ACK, CAPABLE_SYN };
 
 #define HELPER(name) __attribute__((kernel_helper(BPF_FUNC_##name)))
 #define SECTION(name) __attribute__((section(name), used))
@@ -27,9 +27,15 @@ struct flow {
 	__be16 port[2];
 };
 
-/* An MPTCP connection: the token in its joins, or else (token 0) its initial subflow. */
-struct connection {
+/* What the SYN of a subflow said: of a join the token, of an initial subflow (token 0) its sequence number. */
+struct subflow {
 	__be32 token;
+	__be32 isn;
+};
+
+/* An MPTCP connection: the token in its joins; or else its initial subflow, whose ports may have been used before. */
+struct connection {
+	struct subflow subflow;
 	struct flow initial;
 };
 
@@ -38,13 +44,12 @@ struct count {
 	__u32 dropped;
 };
 
-/* The connection of each further subflow, from its SYN. */
 struct {
 	int (*type)[BPF_MAP_TYPE_HASH];
 	int (*max_entries)[1 << 17];
 	struct flow *key;
-	__be32 *value;
-} joins SECTION(".maps");
+	struct subflow *value;
+} subflows SECTION(".maps");
 
 struct {
 	int (*type)[BPF_MAP_TYPE_HASH];
@@ -54,13 +59,14 @@ struct {
 } counts SECTION(".maps");
 
 enum { EOL = 0, NOP = 1, MPTCP = 30 };			  /* kinds of TCP options */
-enum { SUBTYPE_JOIN = 1, SUBTYPE_ADD_ADDR = 3, SUBTYPE_PRIO = 5 }; /* RFC 8684 section 8 */
+enum { SUBTYPE_CAPABLE = 0, SUBTYPE_JOIN = 1, SUBTYPE_ADD_ADDR = 3, SUBTYPE_PRIO = 5 }; /* RFC 8684 section 8 */
 enum { FLAG_SYN = 0x02, FLAG_ACK = 0x10, FLAG_ECHO = 0x01 };
 
-/* What the MPTCP options of one packet say: a bit per kind of packet, and the token of a join's SYN. */
+/* What the MPTCP options of one packet say: a bit per kind of packet, the token of a join's SYN; its sequence number. */
 struct options {
 	__u32 kinds;
 	__be32 token;
+	__be32 sequence;
 };
 
 static void note(struct __sk_buff *skb, __u32 at, __u8 subtype_and_flags, __u8 tcp_flags, struct options *found)
@@ -72,6 +78,8 @@ static void note(struct __sk_buff *skb, __u32 at, __u8 subtype_and_flags, __u8 t
 		found->kinds |= 1 << (subtype_and_flags & FLAG_ECHO ? ADD_ADDR_ECHO : ADD_ADDR);
 	else if (subtype == SUBTYPE_PRIO)
 		found->kinds |= 1 << MP_PRIO;
+	else if (subtype == SUBTYPE_CAPABLE && handshake == FLAG_SYN)
+		found->kinds |= 1 << CAPABLE_SYN;
 	else if (subtype == SUBTYPE_JOIN && handshake == FLAG_SYN && !bpf_skb_load_bytes(skb, at + 4, &found->token, 4))
 		found->kinds |= 1 << JOIN_SYN;
 	else if (subtype == SUBTYPE_JOIN && handshake == (FLAG_SYN | FLAG_ACK))
@@ -111,7 +119,8 @@ static int parse(struct __sk_buff *skb, struct flow *flow, struct options *found
 	if (protocol != IPPROTO_TCP || bpf_skb_load_bytes(skb, tcp + 12, &data_offset, 1) ||
 	    bpf_skb_load_bytes(skb, tcp + 13, &tcp_flags, 1))
 		return 0;
-	if (bpf_skb_load_bytes(skb, ETH_HLEN + 12, flow->address, 8) || bpf_skb_load_bytes(skb, tcp, flow->port, 4))
+	if (bpf_skb_load_bytes(skb, ETH_HLEN + 12, flow->address, 8) || bpf_skb_load_bytes(skb, tcp, flow->port, 4) ||
+	    bpf_skb_load_bytes(skb, tcp + 4, &found->sequence, 4))
 		return 0;
 	if (flow->address[0] > flow->address[1])
 		*flow = (struct flow){{flow->address[1], flow->address[0]}, {flow->port[1], flow->port[0]}};
@@ -124,26 +133,26 @@ SECTION("tc") int drop_one(struct __sk_buff *skb)
 	struct connection connection = {};
 	struct options found = {};
 	struct count *count, none = {};
+	struct subflow *subflow;
 	struct flow flow = {};
-	__be32 *joined;
 
 	if (!parse(skb, &flow, &found))
 		return TC_ACT_UNSPEC;
-	if (found.kinds & 1 << JOIN_SYN)
-		bpf_map_update_elem(&joins, &flow, &found.token, BPF_ANY);
+	if (found.kinds & (1 << JOIN_SYN | 1 << CAPABLE_SYN)) {
+		struct subflow opened = {found.token, found.token ? 0 : found.sequence};
+
+		bpf_map_update_elem(&subflows, &flow, &opened, BPF_ANY);
+	}
 	if (!(found.kinds & 1 << PACKET))
 		return TC_ACT_UNSPEC;
 
-	joined = bpf_map_lookup_elem(&joins, &flow);
-	if (PACKET == JOIN_SYN || PACKET == JOIN_SYN_ACK) {
-		if (!joined)
-			return TC_ACT_UNSPEC;
-		connection.token = *joined;
-	} else {
-		if (joined)
-			return TC_ACT_UNSPEC; /* a further subflow: only the initial one is counted */
+	subflow = bpf_map_lookup_elem(&subflows, &flow);
+	/* Joins are counted by their token, everything else on the initial subflow only. */
+	if (!subflow || (subflow->token != 0) != (PACKET == JOIN_SYN || PACKET == JOIN_SYN_ACK))
+		return TC_ACT_UNSPEC;
+	connection.subflow = *subflow;
+	if (!subflow->token)
 		connection.initial = flow;
-	}
 	bpf_map_update_elem(&counts, &connection, &none, BPF_NOEXIST);
 	count = bpf_map_lookup_elem(&counts, &connection);
 	if (!count || ++count->packets != OCCURRENCE)

@@ -79,6 +79,29 @@ def test_every_connection_loses_the_packet_once_and_loads_its_page(lab, tmp_path
     assert all(shortest_s <= wait <= longest_s for wait in summary.waits.join_wait_s), summary.waits.join_wait_s
 
 
+PROBE = str(Path(__file__).with_name("injector_probe.py"))
+PACKET_MAKER = str(Path(__file__).parents[1] / "unit" / "analysis")
+
+
+FRAMES = {
+    # packet, case of the probe: connections, packets, dropped
+    ("mp-prio", "behind other options"): [1, 1, 1],
+    ("add-addr", "twice"): [1, 2, 1],
+    ("add-addr-echo", "twice"): [1, 1, 1],
+    ("add-addr", "ports used again"): [2, 2, 2],
+    ("add-addr", "on a join"): [0, 0, 0],
+    ("join-syn", "two joins of one connection"): [2, 4, 2],
+    ("join-syn-ack", "answers to two joins of one connection"): [1, 2, 1],
+    ("mp-prio", "malformed"): [0, 0, 0],
+}
+
+
+def test_packets_are_found_and_counted_among_hand_made_frames(guest) -> None:
+    ended = guest(sys.executable, PROBE, PACKET_MAKER, json.dumps([*FRAMES]))
+    assert ended.result.status == 0, ended.stderr.decode()
+    assert dict(zip(FRAMES, json.loads(ended.stdout), strict=True)) == FRAMES
+
+
 def test_a_packet_of_which_there_is_no_second_makes_the_point_invalid(lab, tmp_path) -> None:
     summary, counts = run(lab, tmp_path, "drop.packet=join-syn-ack", "drop.occurrence=2")
     assert summary.invalid_reasons == ("the loss injector dropped nothing: no join-syn-ack number 2 came by",)
