@@ -34,10 +34,8 @@ def remove_partials(results: Path) -> list[Path]:
 
 
 def remove_builds(cache: Cache) -> list[Path]:
-    """Remove what killed kernel builds left in the cache; returns it."""
-    before = sorted(cache.kernels.glob(".building-*"))
-    cache.remove_leftovers()
-    return [path for path in before if not path.exists()]
+    """Remove what killed builds left in the cache; returns it."""
+    return [path for shelf in (cache.shelf, cache.selftests) for path in shelf.remove_leftovers()]
 
 
 def remove_results(results: Path) -> list[Path]:
@@ -56,8 +54,8 @@ def remove_results(results: Path) -> list[Path]:
 
 
 def remove_kernels(cache: Cache) -> list[Path]:
-    """Remove the finished kernels from the cache (not the downloads); returns them."""
-    removed = [cache.kernels / kernel.id for kernel in cache.all()]
+    """Remove the finished kernels and their selftests from the cache (not the downloads); returns them."""
+    removed = [*(cache.kernels / kernel.id for kernel in cache.all()), *cache.selftests.finished()]
     for path in removed:
         _remove(path)
     return removed

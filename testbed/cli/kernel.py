@@ -16,6 +16,7 @@ from rich.table import Table
 from testbed.errors import PrerequisiteError
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel, default_cache
+from testbed.kernel.flavour import FLAVOURS, UML, Flavour
 from testbed.kernel.progress import Progress as KernelProgress
 from testbed.kernel.progress import Report, Stage
 
@@ -43,6 +44,22 @@ _patches = click.option(
     default=None,
     help="Apply kernel-patches/series. Default: on Debian's source only.",
 )
+_flavour = click.option(
+    "--flavour",
+    type=click.Choice(sorted(FLAVOURS)),
+    default=UML.name,
+    show_default=True,
+    callback=lambda _context, _option, name: FLAVOURS[name],
+    help="uml: the embedded lab's. x86_64: a bzImage for a virtual machine (needs libelf-dev).",
+)
+_fragments = click.option(
+    "--config",
+    "fragments",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="A configuration fragment on top of the flavour's own.",
+)
 
 
 @click.group()
@@ -53,57 +70,86 @@ def kernel() -> None:
 @kernel.command()
 @_source
 @_patches
+@_flavour
+@_fragments
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Parallel jobs. Default: one per CPU.")
 @click.option("--keep", is_flag=True, help="Leave the source and the object files beside the kernel (0.8 GB).")
 @click.option("--update", is_flag=True, help="Take the newest source that apt knows instead of the downloaded one.")
-def build(directory: Path | None, with_patches: bool | None, jobs: int | None, keep: bool, update: bool) -> None:
+def build(
+    directory: Path | None,
+    with_patches: bool | None,
+    flavour: Flavour,
+    fragments: tuple[Path, ...],
+    jobs: int | None,
+    keep: bool,
+    update: bool,
+) -> None:
     """Build the lab kernel, unless the cache has it, and print its path."""
     errors = Console(stderr=True)
     stages: set[Stage] = set()
-    with _reporter(errors) as report:
+    with reporter(errors) as report:
 
         def note(progress: KernelProgress) -> None:
             stages.add(progress.stage)
             report(progress)
 
-        made = kernel_build.build(directory, patches=with_patches, progress=note, jobs=jobs, keep=keep, update=update)
+        made = kernel_build.build(
+            directory,
+            patches=with_patches,
+            flavour=flavour,
+            fragments=fragments,
+            progress=note,
+            jobs=jobs,
+            keep=keep,
+            update=update,
+        )
     how = f"built in {made.manifest.build_s:.0f} s" if "compile" in stages else "already in the cache"
     errors.print(f"kernel {made.id} ({made.release}): {how}", highlight=False)
     click.echo(made.image)
 
 
 @kernel.command()
-def status() -> None:
-    """List the kernels in the cache; the one that experiments use now is marked."""
+@_flavour
+def status(flavour: Flavour) -> None:
+    """List the kernels in the cache; the flavour's current one (uml: what experiments use now) is marked."""
     cache = default_cache()
     kernels = cache.all()
-    current = kernel_build.find(cache=cache)
+    current = kernel_build.find(flavour=flavour, cache=cache)
     console = Console()
     if kernels:
         console.print(_table(kernels, current.id if current else None))
     if current is None:
-        console.print("The current kernel is not built: run testbed kernel build", highlight=False)
+        console.print(f"The current kernel is not built: run {_command(flavour)}", highlight=False)
     console.print(f"cache: {cache.root}", highlight=False, soft_wrap=True)
 
 
 @kernel.command()
 @_source
 @_patches
-def path(directory: Path | None, with_patches: bool | None) -> None:
+@_flavour
+@_fragments
+def path(directory: Path | None, with_patches: bool | None, flavour: Flavour, fragments: tuple[Path, ...]) -> None:
     """Print the path of the current kernel; fails if it is not built."""
-    found = kernel_build.find(directory, patches=with_patches)
+    found = kernel_build.find(directory, patches=with_patches, flavour=flavour, fragments=fragments)
     if found is None:
-        raise PrerequisiteError("the lab kernel is not built", hint="run: testbed kernel build")
+        raise PrerequisiteError("the lab kernel is not built", hint=f"run: {_command(flavour)}")
     click.echo(found.image)
 
 
+def _command(flavour: Flavour) -> str:
+    """The command that builds a flavour's kernel."""
+    return "testbed kernel build" + ("" if flavour == UML else f" --flavour {flavour.name}")
+
+
 def _table(kernels: list[Kernel], current: str | None) -> Table:
-    table = Table("", "id", "release", "source", "patches", "size", "built", box=None, pad_edge=False)
+    headings = ("", "id", "flavour", "release", "source", "patches", "size", "built")
+    table = Table(*headings, box=None, pad_edge=False)
     for each in kernels:
         manifest = each.manifest
         table.add_row(
             "*" if each.id == current else "",
             each.id,
+            " + ".join((manifest.flavour, *manifest.fragments)),
             each.release,
             manifest.source,
             str(len(manifest.patches)),
@@ -127,7 +173,7 @@ def _size_bytes(folder: Path) -> int:
 
 
 @contextmanager
-def _reporter(console: Console) -> Iterator[Report]:
+def reporter(console: Console) -> Iterator[Report]:
     """Report on a bar if a terminal is there, else in a line per stage and per tenth of it."""
     if not console.is_terminal:
         yield _SparseLines(console)

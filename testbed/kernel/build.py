@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +20,7 @@ import testbed
 from testbed.errors import GuestTimeout, KernelBuildError, PrerequisiteError
 from testbed.kernel import build_log, config, toolchain, tree
 from testbed.kernel.cache import Cache, Kernel, Manifest, PatchRecord, default_cache
+from testbed.kernel.flavour import UML, Flavour
 from testbed.kernel.patches import apply
 from testbed.kernel.progress import Progress, Report, silent
 from testbed.kernel.recipe import PATCH_FOLDER, Recipe, read_recipe
@@ -31,32 +32,27 @@ SPACE_FOR_COPY_BYTES = 3_000_000_000
 SPACE_FOR_OBJECTS_BYTES = 500_000_000
 
 _POLL_S = 0.25
-_PASSED_ON = ("PATH", "HOME", "TMPDIR")
-# A kernel says when, where and by whom it was built: fixed, so that the same recipe gives the same bytes.
-_REPRODUCIBLE = {
-    "LC_ALL": "C",
-    "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
-    "KBUILD_BUILD_USER": "testbed",
-    "KBUILD_BUILD_HOST": "lab",
-    "KBUILD_BUILD_VERSION": "1",
-}
 
 
 def find(
     source: Path | None = None,
     *,
     patches: bool | None = None,
+    flavour: Flavour = UML,
+    fragments: Sequence[Path] = (),
     cache: Cache | None = None,
     folder: Path = PATCH_FOLDER,
 ) -> Kernel | None:
     """The kernel that `build` with the same arguments would give, if it is in the cache.
 
     None too if this machine lacks what it takes to say which one that is (`build` then says what). Raises
-    `ConfigError` for the files in `folder` and `UsageError` for the source tree.
+    `ConfigError` for the fragments and the series, and `UsageError` for the source tree.
     """
     try:
         store = cache or default_cache()
-        recipe = read_recipe(source, patches=patches, downloads=store.downloads, folder=folder)
+        recipe = read_recipe(
+            source, patches=patches, downloads=store.downloads, folder=folder, flavour=flavour, fragments=fragments
+        )
     except PrerequisiteError:
         return None
     return store.load(recipe.id)
@@ -66,6 +62,8 @@ def build(
     source: Path | None = None,
     *,
     patches: bool | None = None,
+    flavour: Flavour = UML,
+    fragments: Sequence[Path] = (),
     progress: Report = silent,
     jobs: int | None = None,
     keep: bool = False,
@@ -75,22 +73,33 @@ def build(
 ) -> Kernel:
     """The kernel made from Debian's source or from the tree `source`, out of the cache if it is there.
 
-    `patches` says whether the series of `folder` goes on (default: on Debian's source only); `jobs` is the number
-    of parallel jobs (default: the CPUs we may use); `keep` leaves source and objects beside the kernel; `update` asks
-    apt for a newer source. Raises `PrerequisiteError`, `ConfigError`, `UsageError` for a tree that is none, and
-    `KernelBuildError` with the first error line and the log's path.
+    `patches` says whether the series of `folder` goes on (default: on Debian's source only); `fragments` are added
+    to the flavour's configuration; `jobs` is the number of parallel jobs (default: the CPUs we may use); `keep`
+    leaves source and objects beside the kernel; `update` asks apt for a newer source. Raises `PrerequisiteError`,
+    `ConfigError`, `UsageError` for a tree that is none, and `KernelBuildError` with the first error line and the
+    log's path.
     """
     store = cache or default_cache()
     store.prepare()
-    store.remove_leftovers()
-    recipe = read_recipe(source, patches=patches, downloads=store.downloads, folder=folder, update=update)
+    store.shelf.remove_leftovers()
+    recipe = read_recipe(
+        source,
+        patches=patches,
+        downloads=store.downloads,
+        folder=folder,
+        flavour=flavour,
+        fragments=fragments,
+        update=update,
+    )
     if (kernel := store.load(recipe.id)) is not None:
         return kernel
     toolchain.require(toolchain.BUILD_PROGRAMS)
     toolchain.require_libc_headers()
-    with store.lock(recipe.id, lambda: progress(Progress("wait"))):
+    if flavour.libelf:
+        toolchain.require_libelf_headers()
+    with store.shelf.lock(recipe.id, lambda: progress(Progress("wait"))):
         if (kernel := store.load(recipe.id)) is None:
-            with store.building(recipe.id) as area:
+            with store.shelf.building(recipe.id) as area:
                 _make_kernel(recipe, store, area, progress, jobs or len(os.sched_getaffinity(0)), keep)
             kernel = store.load(recipe.id)
     if kernel is None:
@@ -119,7 +128,7 @@ def _make_kernel(recipe: Recipe, store: Cache, area: Path, report: Report, jobs:
                 objects.rename(whole / "build")
                 if tree_path.parent == area:
                     tree_path.rename(whole / "source")
-            store.adopt(whole, recipe.id)
+            store.shelf.adopt(whole, recipe.id)
         failed_log.unlink(missing_ok=True)
     except OSError as error:
         raise KernelBuildError(f"the kernel build failed in {area}: {error.strerror}: {error.filename}") from error
@@ -129,26 +138,32 @@ def _compile(
     recipe: Recipe, store: Cache, tree_path: Path, objects: Path, log: BinaryIO, report: Report, jobs: int
 ) -> None:
     """Configure and make; raises `KernelBuildError`."""
-    make = ["make", "-C", str(tree_path), "ARCH=um", f"O={objects}"]
+    make = ["make", "-C", str(tree_path), f"ARCH={recipe.flavour.arch}", f"O={objects}"]
     report(Progress("configure"))
-    _run_make([*make, f"KCONFIG_ALLCONFIG={recipe.fragment}", "allnoconfig"], log, silent, 0)
-    config.check(recipe.settings, recipe.fragment, objects / ".config")
-    expected = next((kernel.manifest.steps for kernel in store.all()), build_log.STEPS_OF_A_BUILD)
-    _run_make([*make, f"-j{jobs}", "linux"], log, report, expected)
+    merged = objects / "wanted.config"
+    config.write(recipe.settings, merged)
+    _run_make([*make, f"KCONFIG_ALLCONFIG={merged}", "allnoconfig"], log, silent, 0)
+    config.check(recipe.settings, objects / ".config")
+    alike = [kernel.manifest.steps for kernel in store.all() if kernel.manifest.flavour == recipe.flavour.name]
+    expected = next(iter(alike), build_log.STEPS_OF_A_BUILD)
+    _run_make([*make, f"-j{jobs}", recipe.flavour.goal], log, report, expected)
 
 
 def _collect(recipe: Recipe, objects: Path, log_path: Path, whole: Path, seconds: float) -> None:
     """Fill the directory that becomes the kernel's place in the cache."""
-    image = whole / "linux"
-    shutil.copyfile(objects / "linux", image)
+    image = whole / recipe.flavour.file
+    shutil.copyfile(objects / recipe.flavour.image, image)
     image.chmod(0o755)
     shutil.copyfile(objects / ".config", whole / "config")
     log_path.rename(whole / "build.log")
     manifest = Manifest(
         id=recipe.id,
+        flavour=recipe.flavour.name,
+        image=image.name,
         release=(objects / "include" / "config" / "kernel.release").read_text().strip(),
         source=recipe.source.identity,
         patches=tuple(PatchRecord(name=patch.name, sha256=patch.sha256) for patch in recipe.patches),
+        fragments=recipe.fragments,
         config_sha256=config.digest(recipe.settings),
         compiler=recipe.compiler,
         build_s=round(seconds, 1),
@@ -185,7 +200,7 @@ def _run_make(argv: list[str], log: BinaryIO, report: Report, expected: int) -> 
     """Run make with its output in the log, and report its steps; nothing of it is left running afterwards."""
     log_path = Path(log.name)
     start = log_path.stat().st_size
-    make = Kept(argv, stdout=log, stderr=log, env=_environment(os.environ))
+    make = Kept(argv, stdout=log, stderr=log, env=toolchain.environment(os.environ))
     try:
         status, done = None, 0
         with log_path.open("rb") as output:
@@ -203,11 +218,6 @@ def _run_make(argv: list[str], log: BinaryIO, report: Report, expected: int) -> 
     if status != 0:
         text = log_path.read_bytes()[start:].decode(errors="replace")
         raise KernelBuildError(f"the kernel build failed: {build_log.first_error(text)}")
-
-
-def _environment(outer: Mapping[str, str]) -> dict[str, str]:
-    """A fixed one: KCFLAGS, CC or the MAKEFLAGS of a make around us would change the kernel but not its identity."""
-    return {name: outer[name] for name in _PASSED_ON if name in outer} | _REPRODUCIBLE
 
 
 def _wait(process: Kept) -> int | None:

@@ -1,30 +1,28 @@
 """The cache outside the checkout that keeps downloads and finished kernels.
 
     <root>/downloads/linux-source-6.12_<version>_all.deb
-    <root>/kernels/<id>/            linux, config, manifest.json, build.log; with --keep also source/ and build/
-    <root>/kernels/.building-<id>-<pid>/   a build under way; its `whole/` becomes <id> by rename
-    <root>/kernels/.lock-<id>       held while <id> is built
+    <root>/kernels/<id>/            linux (or bzImage), config, manifest.json, build.log; with --keep source/, build/
     <root>/kernels/failed-<id>.log  the log of the last build of <id> that failed
+    <root>/selftests/<id>/          the kernel's own MPTCP tests, built
+
+Both folders are shelves (`testbed.kernel.shelf`).
 
 The root is `$TESTBED_CACHE`, else `$XDG_CACHE_HOME/mptcp-lb-testbed`, else `~/.cache/mptcp-lb-testbed`.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from testbed.errors import PrerequisiteError
-
-_BUILDING = ".building-"
+from testbed.kernel.shelf import Shelf
 
 
 class PatchRecord(BaseModel):
@@ -44,8 +42,11 @@ class Manifest(BaseModel):
     version: int = 1
     id: str
     release: str
+    flavour: str = "uml"
+    image: str = "linux"
     source: str
     patches: tuple[PatchRecord, ...]
+    fragments: tuple[str, ...] = ()
     config_sha256: str
     compiler: str
     build_s: float
@@ -58,7 +59,7 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class Kernel:
-    """A finished kernel: its identity, the program to start, its release, and its manifest."""
+    """A finished kernel: its identity, the image to start, its release, and its manifest."""
 
     id: str
     image: Path
@@ -82,12 +83,22 @@ class Cache:
         """Where kernels lie."""
         return self.root / "kernels"
 
+    @property
+    def shelf(self) -> Shelf:
+        """The kernels' folder, for those who build one."""
+        return Shelf(self.kernels)
+
+    @property
+    def selftests(self) -> Shelf:
+        """Where the kernel's own tests lie."""
+        return Shelf(self.root / "selftests")
+
     def load(self, kernel_id: str) -> Kernel | None:
         """The kernel with this identity; None if it is not there or not whole."""
         folder = self.kernels / kernel_id
-        image = folder / "linux"
         try:
             manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+            image = folder / manifest.image
             if image.stat().st_size != manifest.image_bytes:
                 return None
         except (OSError, ValidationError):
@@ -103,7 +114,7 @@ class Cache:
     def prepare(self) -> None:
         """Make the directories; raises `PrerequisiteError` if nothing can be written there."""
         try:
-            for folder in (self.downloads, self.kernels):
+            for folder in (self.downloads, self.kernels, self.selftests.folder):
                 folder.mkdir(parents=True, exist_ok=True)
                 with tempfile.TemporaryFile(dir=folder):
                     pass
@@ -122,38 +133,6 @@ class Cache:
                 hint="make room, or set TESTBED_CACHE to a directory elsewhere",
             )
 
-    @contextmanager
-    def lock(self, kernel_id: str, waiting: Callable[[], None]) -> Iterator[None]:
-        """Be the only one who builds this kernel; `waiting` is called once if somebody else does."""
-        with (self.kernels / f".lock-{kernel_id}").open("a") as file:
-            if not _try_lock(file.fileno()):
-                waiting()
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
-    @contextmanager
-    def building(self, kernel_id: str) -> Iterator[Path]:
-        """A directory to build in, which is gone at the end whatever happens; needs the lock."""
-        folder = self.kernels / f"{_BUILDING}{kernel_id}-{os.getpid()}"
-        folder.mkdir()
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def adopt(self, whole: Path, kernel_id: str) -> None:
-        """Put a finished kernel's directory in its place; needs the lock. A damaged one there makes way."""
-        target = self.kernels / kernel_id
-        shutil.rmtree(target, ignore_errors=True)
-        whole.rename(target)
-
-    def remove_leftovers(self) -> None:
-        """Remove the directories of builds that were killed; a build lives as long as its lock is held."""
-        for folder in self.kernels.glob(f"{_BUILDING}*"):
-            kernel_id = folder.name.removeprefix(_BUILDING).rpartition("-")[0]
-            if _lockable(self.kernels / f".lock-{kernel_id}"):
-                shutil.rmtree(folder, ignore_errors=True)
-
 
 def default_cache(environ: Mapping[str, str] | None = None) -> Cache:
     """The cache that the environment names; raises `PrerequisiteError` when there is not even a home directory."""
@@ -167,20 +146,3 @@ def default_cache(environ: Mapping[str, str] | None = None) -> Cache:
             raise PrerequisiteError("no home directory for the cache", hint="set TESTBED_CACHE")
         base = Path(home) / ".cache"
     return Cache(base / "mptcp-lb-testbed")
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _lockable(path: Path) -> bool:
-    """Whether nobody holds this file; a file that is not there is held by nobody."""
-    try:
-        with path.open("r+b") as file:
-            return _try_lock(file.fileno())
-    except FileNotFoundError:
-        return True

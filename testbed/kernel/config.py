@@ -1,13 +1,14 @@
-"""The kernel configuration: a fragment on top of `allnoconfig`, every line of which must survive.
+"""The kernel configuration: fragments on top of `allnoconfig`, every line of which must survive.
 
 kconfig drops without a word what it does not know or whose dependencies are off, so the finished `.config` is
-compared with the fragment line by line.
+compared with the fragments line by line.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ _UNSET = re.compile(r"^# CONFIG_(\w+) is not set$")
 class Setting:
     """What one line of a fragment asks for; `value` is "n" for a symbol that is not set."""
 
+    fragment: Path
     line: int
     symbol: str
     value: str
@@ -29,6 +31,25 @@ class Setting:
     def text(self) -> str:
         """The line as kconfig writes it."""
         return f"# CONFIG_{self.symbol} is not set" if self.value == "n" else f"CONFIG_{self.symbol}={self.value}"
+
+    @property
+    def place(self) -> str:
+        """`file:line`."""
+        return f"{self.fragment}:{self.line}"
+
+
+def read_fragments(fragments: Sequence[Path]) -> tuple[Setting, ...]:
+    """The settings of all fragments together.
+
+    Raises `ConfigError` (`file:line`) for a line that is none, or a symbol set twice, be it in two files.
+    """
+    settings: dict[str, Setting] = {}
+    for fragment in fragments:
+        for setting in read_fragment(fragment):
+            if (before := settings.get(setting.symbol)) is not None:
+                raise ConfigError(fragment, setting.line, f"CONFIG_{setting.symbol} is already set in {before.place}")
+            settings[setting.symbol] = setting
+    return tuple(settings.values())
 
 
 def read_fragment(fragment: Path) -> tuple[Setting, ...]:
@@ -41,9 +62,9 @@ def read_fragment(fragment: Path) -> tuple[Setting, ...]:
     for number, raw in enumerate(lines, start=1):
         line = raw.strip()
         if match := _SET.match(line):
-            setting = Setting(number, match[1], match[2])
+            setting = Setting(fragment, number, match[1], match[2])
         elif match := _UNSET.match(line):
-            setting = Setting(number, match[1], "n")
+            setting = Setting(fragment, number, match[1], "n")
         elif not line or (line.startswith("#") and not line.startswith("# CONFIG_")):
             continue
         else:
@@ -62,8 +83,13 @@ def digest(settings: tuple[Setting, ...]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def check(settings: tuple[Setting, ...], fragment: Path, dotconfig: Path) -> None:
-    """Compare the finished `.config` with the fragment; raises `KernelBuildError` for the first setting lost."""
+def write(settings: tuple[Setting, ...], merged: Path) -> None:
+    """Write the settings as one fragment, for kconfig."""
+    merged.write_text("".join(f"{setting.text}\n" for setting in settings), encoding="utf-8")
+
+
+def check(settings: tuple[Setting, ...], dotconfig: Path) -> None:
+    """Compare the finished `.config` with the settings; raises `KernelBuildError` for the first one lost."""
     found = {}
     for line in dotconfig.read_text(encoding="utf-8").splitlines():
         if match := _SET.match(line):
@@ -79,5 +105,5 @@ def check(settings: tuple[Setting, ...], fragment: Path, dotconfig: Path) -> Non
                 else ("this source does not know the symbol, or a dependency is off")
             )
             raise KernelBuildError(
-                f"{fragment}:{setting.line}: {setting.text} was lost: the configuration has {value!r}", hint=known
+                f"{setting.place}: {setting.text} was lost: the configuration has {value!r}", hint=known
             )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.kernel import config, source, toolchain, tree
 from testbed.kernel.config import Setting
+from testbed.kernel.flavour import UML, Flavour
 from testbed.kernel.patches import Patch, read_series
 from testbed.kernel.source import DebianSource
 from testbed.kernel.tree import SourceTree
@@ -18,23 +20,30 @@ PATCH_FOLDER = Path(__file__).resolve().parents[2] / "kernel-patches"
 
 @dataclass(frozen=True)
 class Recipe:
-    """Source, patches in order, configuration fragment, and the compiler's version line."""
+    """Source, patches in order, configuration, the compiler's version line, and the flavour.
+
+    `fragments` names the configuration's files beyond the flavour's own.
+    """
 
     source: DebianSource | SourceTree
     patches: tuple[Patch, ...]
-    fragment: Path
     settings: tuple[Setting, ...]
     compiler: str
+    flavour: Flavour = UML
+    fragments: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
         """12 hexadecimal digits of a SHA-256 over everything that goes into the kernel."""
-        inputs = {
+        inputs: dict[str, object] = {
             "source": self.source.identity,
             "patches": [patch.sha256 for patch in self.patches],
             "config": config.digest(self.settings),
             "compiler": self.compiler,
         }
+        # The uml flavour's configuration says what it is; its identity is as old as the cache.
+        if self.flavour != UML:
+            inputs["flavour"] = self.flavour.name
         return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -44,20 +53,23 @@ def read_recipe(
     patches: bool | None,
     downloads: Path,
     folder: Path = PATCH_FOLDER,
+    flavour: Flavour = UML,
+    fragments: Sequence[Path] = (),
     update: bool = False,
 ) -> Recipe:
     """The recipe of the Debian source (`directory` is None) or of the user's own tree.
 
     `patches` None means: the series goes on the Debian source, and not on a tree that may have the changes already.
-    Raises `ConfigError` for the files in `folder`, `UsageError` for the tree, and `PrerequisiteError` without
-    compiler or apt.
+    `fragments` come on top of the flavour's own, which lie in `folder`. Raises `ConfigError` for a fragment and for
+    the series, `UsageError` for the tree, and `PrerequisiteError` without compiler or apt.
     """
     with_series = directory is None if patches is None else patches
-    fragment = folder / "uml.config"
+    own = [folder / name for name in flavour.fragments]
     return Recipe(
         source=source.locate(downloads, update=update) if directory is None else tree.examine(directory),
         patches=read_series(folder / "series") if with_series else (),
-        fragment=fragment,
-        settings=config.read_fragment(fragment),
+        settings=config.read_fragments([*own, *fragments]),
         compiler=toolchain.compiler(),
+        flavour=flavour,
+        fragments=tuple(fragment.name for fragment in fragments),
     )

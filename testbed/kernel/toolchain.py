@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from testbed.errors import CommandError, PrerequisiteError
 from testbed.process import run
 
-# objtool, certificates and modules are off in our configuration: neither libelf-dev nor libssl-dev is needed.
+# Certificates and modules are off in our configuration: libssl-dev is not needed. Only x86_64 runs objtool.
 BUILD_PROGRAMS: Mapping[str, str] = {
     "make": "make",
     "gcc": "gcc",
@@ -19,6 +19,21 @@ BUILD_PROGRAMS: Mapping[str, str] = {
 }
 PATCH_PROGRAMS: Mapping[str, str] = {"patch": "patch"}
 UNPACK_PROGRAMS: Mapping[str, str] = {"dpkg-deb": "dpkg", "tar": "tar", "xz": "xz-utils"}
+
+_PASSED_ON = ("PATH", "HOME", "TMPDIR")
+# A kernel says when, where and by whom it was built: fixed, so that the same recipe gives the same bytes.
+_REPRODUCIBLE = {
+    "LC_ALL": "C",
+    "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
+    "KBUILD_BUILD_USER": "testbed",
+    "KBUILD_BUILD_HOST": "lab",
+    "KBUILD_BUILD_VERSION": "1",
+}
+
+
+def environment(outer: Mapping[str, str]) -> dict[str, str]:
+    """make's, fixed: KCFLAGS, CC or the MAKEFLAGS of a make around us would change the kernel but not its identity."""
+    return {name: outer[name] for name in _PASSED_ON if name in outer} | _REPRODUCIBLE
 
 
 def require(programs: Mapping[str, str]) -> None:
@@ -33,11 +48,20 @@ def require(programs: Mapping[str, str]) -> None:
 
 def require_libc_headers() -> None:
     """Raise `PrerequisiteError` without the C library's headers: User-Mode Linux is a program of the host."""
+    _require_header("stdlib.h", "the C library's headers are", "libc6-dev")
+
+
+def require_libelf_headers() -> None:
+    """Raise `PrerequisiteError` without libelf's headers: the x86-64 port always runs objtool."""
+    _require_header("gelf.h", "libelf's headers are", "libelf-dev")
+
+
+def _require_header(header: str, what: str, package: str) -> None:
     try:
-        run(["gcc", "-fsyntax-only", "-include", "stdlib.h", "-x", "c", "/dev/null"])
+        run(["gcc", "-fsyntax-only", "-include", header, "-x", "c", "/dev/null"])
     except CommandError as error:
         raise PrerequisiteError(
-            "the C library's headers are missing to build the kernel", hint="sudo apt-get install libc6-dev"
+            f"{what} missing to build the kernel", hint=f"sudo apt-get install {package}"
         ) from error
 
 

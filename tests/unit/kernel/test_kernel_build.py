@@ -13,6 +13,7 @@ from testbed.cli.kernel import kernel as kernel_command
 from testbed.errors import KernelBuildError, PrerequisiteError
 from testbed.kernel.build import build, find
 from testbed.kernel.cache import Cache
+from testbed.kernel.flavour import X86_64
 from testbed.kernel.progress import Progress
 
 # A make that configures from the fragment, then "compiles": the argument O= says where.
@@ -35,6 +36,7 @@ echo '  CC      init/main.o'
 echo '  LINK linux'
 """
 SUCCEEDS = MAKE + 'echo binary > "$objects/linux"\n'
+SUCCEEDS_FOR_A_PC = MAKE + 'mkdir -p "$objects/arch/x86/boot"; echo "$*" > "$objects/arch/x86/boot/bzImage"\n'
 FAILS = MAKE + "echo \"net/a.c:1:1: error: 'x' undeclared\" >&2\necho 'make: *** [a] Error 2' >&2\nexit 2\n"
 LOSES_A_SETTING = SUCCEEDS.replace('cp "$fragment"', 'grep -v MPTCP "$fragment" > "$objects/.config"; exit 0; cp x')
 
@@ -64,7 +66,9 @@ def tree(tmp_path: Path) -> Path:
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "kernel-patches"
     folder.mkdir()
-    (folder / "uml.config").write_text("CONFIG_NET=y\nCONFIG_MPTCP=y\n")
+    (folder / "common.config").write_text("CONFIG_NET=y\nCONFIG_MPTCP=y\n")
+    (folder / "uml.config").write_text("CONFIG_HOSTFS=y\n")
+    (folder / "x86_64.config").write_text("CONFIG_PCI=y\n")
     (folder / "series").write_text("um.patch\n")
     (folder / "um.patch").write_text("--- a/arch/um/Makefile\n+++ b/arch/um/Makefile\n@@ -1 +1 @@\n-um\n+patched\n")
     return folder
@@ -97,6 +101,38 @@ def test_a_kernel_is_built_once_and_found_afterwards(programs: Path, tree: Path,
     assert seen[-1].stage == "compile" and seen[-1].done == 2
     put(programs, "make", "exit 1")
     assert build(tree, cache=cache, folder=folder) == built == find(tree, cache=cache, folder=folder)
+
+
+def test_the_x86_64_flavour_gives_a_kernel_of_its_own(programs: Path, tree: Path, folder: Path, cache: Cache) -> None:
+    lab_kernel = build(tree, cache=cache, folder=folder)
+    put(programs, "make", SUCCEEDS_FOR_A_PC)
+    built = build(tree, flavour=X86_64, cache=cache, folder=folder)
+    assert (built.image.name, built.manifest.flavour) == ("bzImage", "x86_64")
+    words = built.image.read_text().split()
+    assert "ARCH=x86_64" in words and words[-1] == "bzImage"
+    assert "CONFIG_PCI=y\n" in (built.image.parent / "config").read_text()
+    assert find(tree, flavour=X86_64, cache=cache, folder=folder) == built
+    assert find(tree, cache=cache, folder=folder) == lab_kernel != built
+
+
+def test_a_fragment_more_is_configured_and_recorded(programs: Path, tree: Path, folder: Path, cache: Cache) -> None:
+    more = folder / "more.config"
+    more.write_text("CONFIG_TUN=y\n")
+    built = build(tree, fragments=[more], cache=cache, folder=folder)
+    assert (built.image.parent / "config").read_text() == (
+        "CONFIG_NET=y\nCONFIG_MPTCP=y\nCONFIG_HOSTFS=y\nCONFIG_TUN=y\n"
+    )
+    assert built.manifest.fragments == ("more.config",)
+    assert find(tree, cache=cache, folder=folder) is None
+
+
+def test_without_libelf_only_the_x86_64_flavour_is_refused(
+    programs: Path, tree: Path, folder: Path, cache: Cache
+) -> None:
+    put(programs, "gcc", 'case "$*" in *gelf.h*) echo "no gelf.h" >&2; exit 1 ;; *) echo "gcc (Fake) 1.0" ;; esac')
+    with pytest.raises(PrerequisiteError, match="apt-get install libelf-dev"):
+        build(tree, flavour=X86_64, cache=cache, folder=folder)
+    build(tree, cache=cache, folder=folder)
 
 
 def test_a_tree_of_the_users_own_is_patched_in_a_copy_only(
@@ -142,7 +178,7 @@ def test_a_setting_that_the_configuration_lost_stops_the_build(
     programs: Path, tree: Path, folder: Path, cache: Cache
 ) -> None:
     put(programs, "make", LOSES_A_SETTING)
-    with pytest.raises(KernelBuildError, match=r"uml\.config:2: CONFIG_MPTCP=y was lost"):
+    with pytest.raises(KernelBuildError, match=r"common\.config:2: CONFIG_MPTCP=y was lost"):
         build(tree, cache=cache, folder=folder)
 
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from testbed.errors import ConfigError, KernelBuildError
-from testbed.kernel.config import check, digest, read_fragment
+from testbed.kernel.config import check, digest, read_fragment, read_fragments, write
+from testbed.kernel.flavour import FLAVOURS, UML, Flavour
 from testbed.kernel.recipe import PATCH_FOLDER
 
 FRAGMENT = """\
@@ -77,7 +78,7 @@ def fragment(tmp_path: Path) -> Path:
 def check_against(fragment: Path, dotconfig: str) -> None:
     path = fragment.with_name(".config")
     path.write_text(dotconfig)
-    check(read_fragment(fragment), fragment, path)
+    check(read_fragment(fragment), path)
 
 
 def test_a_configuration_that_has_every_line_passes(fragment: Path) -> None:
@@ -118,6 +119,31 @@ def test_a_symbol_set_twice_is_refused(fragment: Path) -> None:
         read_fragment(fragment)
 
 
+def test_fragments_add_up_and_each_setting_keeps_its_place(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.config", tmp_path / "two.config"
+    one.write_text("CONFIG_NET=y\n")
+    two.write_text("# more\nCONFIG_TUN=y\n")
+    settings = read_fragments([one, two])
+    assert [setting.place for setting in settings] == [f"{one}:1", f"{two}:2"]
+    assert digest(settings) == digest(read_fragments([two, one]))
+    (tmp_path / ".config").write_text("CONFIG_NET=y\n")
+    with pytest.raises(KernelBuildError, match=r"two\.config:2: CONFIG_TUN=y was lost"):
+        check(settings, tmp_path / ".config")
+
+
+def test_a_symbol_set_in_two_fragments_is_refused_with_both_places(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.config", tmp_path / "two.config"
+    one.write_text("CONFIG_NET=y\n")
+    two.write_text("CONFIG_TUN=y\n# CONFIG_NET is not set\n")
+    with pytest.raises(ConfigError, match=r"two\.config:2: CONFIG_NET is already set in \S*one\.config:1"):
+        read_fragments([one, two])
+
+
+def test_merged_settings_are_written_as_kconfig_reads_them(tmp_path: Path, fragment: Path) -> None:
+    write(read_fragment(fragment), tmp_path / "merged.config")
+    assert digest(read_fragment(tmp_path / "merged.config")) == digest(read_fragment(fragment))
+
+
 def test_comments_and_order_do_not_change_the_digest(fragment: Path) -> None:
     before = digest(read_fragment(fragment))
     fragment.write_text("# said differently\n" + "\n".join(reversed(FRAGMENT.splitlines())) + "\n")
@@ -127,8 +153,16 @@ def test_comments_and_order_do_not_change_the_digest(fragment: Path) -> None:
 
 
 def test_the_fragment_of_this_repository_has_what_the_lab_needs() -> None:
-    values = {setting.symbol: setting.value for setting in read_fragment(PATCH_FOLDER / "uml.config")}
+    settings = read_fragments([PATCH_FOLDER / name for name in UML.fragments])
+    values = {setting.symbol: setting.value for setting in settings}
     missing = [symbol for symbol in NEEDED_BY_THE_LAB if values.get(symbol) != "y"]
     assert missing == []
     assert values["UML_RANDOM"] == values["HW_RANDOM"] == "n"
     assert "SMP" not in values
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS.values(), ids=list(FLAVOURS))
+def test_every_flavour_has_the_network_that_the_experiments_use(flavour: Flavour) -> None:
+    values = {s.symbol: s.value for s in read_fragments([PATCH_FOLDER / name for name in flavour.fragments])}
+    needed = ("MPTCP", "MPTCP_IPV6", "INET_MPTCP_DIAG", "NET_SCH_NETEM", "IP_VS", "NF_TABLES", "IP_ROUTE_MULTIPATH")
+    assert [symbol for symbol in needed if values.get(symbol) != "y"] == []

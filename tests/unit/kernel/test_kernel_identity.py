@@ -10,6 +10,7 @@ from testbed.errors import PrerequisiteError, UsageError
 from testbed.kernel import source
 from testbed.kernel.cache import Cache
 from testbed.kernel.config import Setting
+from testbed.kernel.flavour import X86_64
 from testbed.kernel.patches import Patch
 from testbed.kernel.recipe import Recipe
 from testbed.kernel.source import DebianSource
@@ -20,8 +21,7 @@ TWO = Patch("two.patch", Path("two.patch"), "22" * 32)
 BASE = Recipe(
     source=DebianSource("6.12.1-1"),
     patches=(ONE, TWO),
-    fragment=Path("uml.config"),
-    settings=(Setting(1, "NET", "y"),),
+    settings=(Setting(Path("uml.config"), 1, "NET", "y"),),
     compiler="gcc (Debian 12.2.0-14) 12.2.0",
 )
 
@@ -33,10 +33,15 @@ BASE = Recipe(
         replace(BASE, patches=(TWO, ONE)),
         replace(BASE, patches=(ONE,)),
         replace(BASE, patches=(replace(ONE, sha256="33" * 32), TWO)),
-        replace(BASE, settings=(Setting(1, "NET", "n"),)),
+        replace(BASE, settings=(Setting(Path("uml.config"), 1, "NET", "n"),)),
+        replace(BASE, settings=(*BASE.settings, Setting(Path("more.config"), 1, "TUN", "y"))),
         replace(BASE, compiler="gcc (Debian 14.2.0-19) 14.2.0"),
+        replace(BASE, flavour=X86_64),
     ],
-    ids=["source", "order of patches", "a patch less", "a patch's content", "configuration", "compiler"],
+    ids=[
+        *("source", "order of patches", "a patch less", "a patch's content", "configuration", "another fragment"),
+        *("compiler", "flavour"),
+    ],
 )
 def test_every_input_changes_the_identity(other: Recipe) -> None:
     assert other.id != BASE.id
@@ -44,7 +49,10 @@ def test_every_input_changes_the_identity(other: Recipe) -> None:
 
 def test_the_same_recipe_has_the_same_identity_wherever_its_files_lie() -> None:
     elsewhere = replace(
-        BASE, fragment=Path("/other/uml.config"), patches=(replace(ONE, path=Path("/other/one.patch")), TWO)
+        BASE,
+        settings=(Setting(Path("/other/common.config"), 7, "NET", "y"),),
+        fragments=("/other/common.config",),
+        patches=(replace(ONE, path=Path("/other/one.patch")), TWO),
     )
     assert elsewhere.id == BASE.id
     assert len(BASE.id) == 12

@@ -1,0 +1,81 @@
+"""A folder of the cache in which finished directories lie, each built once and put there whole.
+
+<folder>/<name>/                   finished
+<folder>/.building-<name>-<pid>/   a build under way; a directory in it becomes <name> by rename
+<folder>/.lock-<name>              held while <name> is built
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_BUILDING = ".building-"
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The folder; it must exist."""
+
+    folder: Path
+
+    @contextmanager
+    def lock(self, name: str, waiting: Callable[[], None]) -> Iterator[None]:
+        """Be the only one who builds this; `waiting` is called once if somebody else does."""
+        with (self.folder / f".lock-{name}").open("a") as file:
+            if not _try_lock(file.fileno()):
+                waiting()
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def building(self, name: str) -> Iterator[Path]:
+        """A directory to build in, which is gone at the end whatever happens; needs the lock."""
+        folder = self.folder / f"{_BUILDING}{name}-{os.getpid()}"
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def adopt(self, whole: Path, name: str) -> None:
+        """Put a finished directory in its place; needs the lock. A damaged one there makes way."""
+        target = self.folder / name
+        shutil.rmtree(target, ignore_errors=True)
+        whole.rename(target)
+
+    def finished(self) -> list[Path]:
+        """The directories that are in their place."""
+        return sorted(path for path in self.folder.glob("[!.]*") if path.is_dir())
+
+    def remove_leftovers(self) -> list[Path]:
+        """Remove the directories of killed builds and return them; a build lives as long as its lock is held."""
+        removed = []
+        for folder in self.folder.glob(f"{_BUILDING}*"):
+            name = folder.name.removeprefix(_BUILDING).rpartition("-")[0]
+            if _lockable(self.folder / f".lock-{name}"):
+                shutil.rmtree(folder, ignore_errors=True)
+                removed.append(folder)
+        return removed
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _lockable(path: Path) -> bool:
+    """Whether nobody holds this file; a file that is not there is held by nobody."""
+    try:
+        with path.open("r+b") as file:
+            return _try_lock(file.fileno())
+    except FileNotFoundError:
+        return True
