@@ -4,8 +4,9 @@ PYTHON ?= /usr/bin/python3
 TESTBED := .venv/bin/testbed
 PROFILE ?= quick
 PACKAGES := $(shell grep -v '^\#' testbed/debian-packages.txt)
+SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv kernel run-lb run-anycast test lint unit bench doctor clean
+.PHONY: help setup packages venv kernel run-lb run-anycast test test-kernel lint unit bench doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +39,10 @@ lint: venv       ## ruff and mypy --strict
 
 test: setup lint ## lint, unit tests and guest tests
 	.venv/bin/pytest
+
+test-kernel: packages venv      ## the kernel's own MPTCP selftests, unpatched against patched (builds two kernels)
+	@.ci/install-packages $(SELFTEST_PACKAGES)
+	$(TESTBED) kernel test
 
 unit: packages venv     ## the unit tests alone
 	.venv/bin/pytest tests/unit

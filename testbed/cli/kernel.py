@@ -28,6 +28,7 @@ _STAGES: dict[Stage, str] = {
     "patch": "applying the patches",
     "configure": "configuring the kernel",
     "compile": "building the kernel",
+    "helpers": "building the helpers of the selftests",
 }
 _SPARSE_PERCENT = 10
 

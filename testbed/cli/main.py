@@ -14,6 +14,7 @@ from testbed.cli.diff import diff
 from testbed.cli.guest import exec_command, shell
 from testbed.cli.inspect import list_command, show
 from testbed.cli.kernel import kernel
+from testbed.cli.kernel_test import kernel_test
 from testbed.cli.path_manager import path_manager
 from testbed.cli.run import run
 from testbed.cli.upkeep import clean, doctor
@@ -27,6 +28,7 @@ def root() -> None:
     """Load balancers and anycast with Multipath TCP: the paper's experiments in an embedded lab."""
 
 
+kernel.add_command(kernel_test)
 _COMMANDS = (run, list_command, show, verify, diff, exec_command, shell, kernel, path_manager, bench, doctor, clean)
 for _command in _COMMANDS:
     root.add_command(_command)

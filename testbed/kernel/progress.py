@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["wait", "download", "unpack", "copy", "patch", "configure", "compile"]
+Stage = Literal["wait", "download", "unpack", "copy", "patch", "configure", "compile", "helpers"]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from testbed.errors import ConfigError, KernelBuildError
+from testbed.kernel import selftests
 from testbed.kernel.config import check, digest, read_fragment, read_fragments, write
 from testbed.kernel.flavour import FLAVOURS, UML, Flavour
 from testbed.kernel.recipe import PATCH_FOLDER
@@ -166,3 +167,10 @@ def test_every_flavour_has_the_network_that_the_experiments_use(flavour: Flavour
     values = {s.symbol: s.value for s in read_fragments([PATCH_FOLDER / name for name in flavour.fragments])}
     needed = ("MPTCP", "MPTCP_IPV6", "INET_MPTCP_DIAG", "NET_SCH_NETEM", "IP_VS", "NF_TABLES", "IP_ROUTE_MULTIPATH")
     assert [symbol for symbol in needed if values.get(symbol) != "y"] == []
+
+
+def test_the_selftests_fragment_only_adds_to_the_lab_kernel() -> None:
+    lab = read_fragments([PATCH_FOLDER / name for name in UML.fragments])
+    both = read_fragments([*(PATCH_FOLDER / name for name in UML.fragments), selftests.FRAGMENT])
+    assert both[: len(lab)] == lab
+    assert {setting.value for setting in both[len(lab) :]} == {"y"}

@@ -1,0 +1,178 @@
+"""`testbed kernel test`: the kernel's own MPTCP selftests on the unpatched kernel and on ours, side by side."""
+
+from __future__ import annotations
+
+import textwrap
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from testbed import scheduler, store
+from testbed.cli.inspect import columns
+from testbed.cli.kernel import reporter
+from testbed.errors import PointsFailed, PrerequisiteError, UsageError
+from testbed.kernel import build as kernel_build
+from testbed.kernel import selftests, selftests_run, selftests_table
+from testbed.kernel.cache import Kernel
+from testbed.kernel.selftests import Suite, Unit
+from testbed.kernel.selftests_run import UnitEnd
+from testbed.kernel.selftests_table import Row
+from testbed.labs import cores
+from testbed.labs.base import Cancel
+from testbed.labs.uml import UmlLab
+
+RESULTS = Path("results")
+_NOTE_WIDTH = 70
+BASE, OURS = "unpatched", "patched"
+
+
+@click.command("test")
+@click.option("--only", multiple=True, metavar="NAME", help="mptcp_join, mptcp_join-f (a group), ...: may be repeated.")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Guests at a time. Default: one per core.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Keep all output here.")
+@click.option(
+    "--wall-limit", type=click.FloatRange(min=0, min_open=True), default=1200.0, metavar="S", show_default=True
+)
+def kernel_test(only: tuple[str, ...], jobs: int | None, out: Path | None, wall_limit: float) -> None:
+    """Run the kernel's MPTCP selftests on the unpatched kernel and on the one with our series; compare.
+
+    Builds what is missing. Prints a table of all subtests; ends with 6 if the patched kernel does worse in one.
+    --wall-limit bounds each guest.
+    """
+    selftests.require_programs()
+    errors = Console(stderr=True)
+    with reporter(errors) as report:
+        suite = selftests.prepare(progress=report)
+        chosen = choose(selftests.units(suite), only)
+        kernels = {
+            label: kernel_build.build(patches=patched, fragments=(selftests.FRAGMENT,), progress=report)
+            for label, patched in ((BASE, False), (OURS, True))
+        }
+    known = selftests_table.read_known()
+    directory = _make(out or RESULTS / f"{datetime.now():%Y%m%d-%H%M%S}-selftests")
+    told = _Told(errors, len(chosen) * len(kernels))
+    cancel = Cancel()
+    with scheduler.cancel_on_signals(cancel):
+        ends = selftests_run.run(
+            chosen,
+            suite,
+            {label: UmlLab(kernel.image) for label, kernel in kernels.items()},
+            directory,
+            jobs=jobs or len(cores.available()),
+            wall_limit_s=wall_limit,
+            cancel=cancel,
+            told=told,
+        )
+    rows = selftests_table.compare(ends[BASE], ends[OURS], known)
+    text = "\n\n".join(filter(None, (_heading(suite, kernels), table(rows), failures(rows), summary(rows)))) + "\n"
+    _save(directory, suite, kernels, ends, rows, text)
+    click.echo(text)
+    click.echo(f"kept in {directory}")
+    bad = [row for row in rows if row.is_bad]
+    if bad:
+        names = ", ".join(f"{row.unit}: {row.subtest}: {row.verdict}" for row in bad[:3])
+        raise PointsFailed(f"{len(bad)} of {len(rows)} selftests: {names}" + (", ..." if len(bad) > 3 else ""))
+
+
+def choose(units: Sequence[Unit], only: Sequence[str]) -> list[Unit]:
+    """The units of these names, or of these scripts; all without a name. Raises `UsageError` for an unknown name."""
+    known = {unit.name for unit in units} | {Path(unit.script).stem for unit in units}
+    for name in only:
+        if name not in known:
+            raise UsageError(f"no selftest {name!r}", hint=f"there are: {', '.join(sorted(known))}")
+    return [unit for unit in units if not only or {unit.name, Path(unit.script).stem} & set(only)]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """All rows as text; long remarks are cut."""
+    head = ("selftest", "subtest", BASE, OURS, "", "")
+    cells = ((row.unit, row.subtest, row.base, row.ours, row.verdict, row.note) for row in rows)
+    return columns([head, *((*others, textwrap.shorten(note, _NOTE_WIDTH)) for *others, note in cells)])
+
+
+def failures(rows: Sequence[Row]) -> str:
+    """The subtests that fail in both kernels, with all that they said, and the reason if it is known."""
+    lines = [
+        f"- {row.unit}: {row.subtest}: {row.note}\n  {row.reason or 'The reason is not known.'}"
+        for row in rows
+        if row.verdict == "fails in both"
+    ]
+    return "\n".join(["Failures of the unpatched kernel in this lab:", *lines]) if lines else ""
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """How many subtests had which outcome, in each kernel, and how many are worse."""
+    lines = []
+    for label, outcomes in ((BASE, [row.base for row in rows]), (OURS, [row.ours for row in rows])):
+        counts = Counter(outcomes)
+        lines.append(f"{label}: " + ", ".join(f"{counts[key]} {key}" for key in sorted(counts, key=str)))
+    bad = sum(row.is_bad for row in rows)
+    return "\n".join([*lines, f"worse in the patched kernel, or without a result: {bad}"])
+
+
+def _heading(suite: Suite, kernels: dict[str, Kernel]) -> str:
+    lines = [f"selftests of {suite.source}"]
+    for label, kernel in kernels.items():
+        patches = ", ".join(patch.name for patch in kernel.manifest.patches) or "no patches"
+        lines.append(f"{label}: {kernel.release} ({kernel.id}), {patches}")
+    return "\n".join(lines)
+
+
+def _make(directory: Path) -> Path:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            raise UsageError(f"{directory}: not empty", hint="name a new directory")
+    except OSError as error:
+        raise PrerequisiteError(f"{directory}: cannot be written: {error.strerror}") from error
+    return directory
+
+
+def _save(
+    directory: Path,
+    suite: Suite,
+    kernels: dict[str, Kernel],
+    ends: dict[str, list[UnitEnd]],
+    rows: Sequence[Row],
+    text: str,
+) -> None:
+    (directory / "selftests.txt").write_text(text, encoding="utf-8")
+    store.write_json(
+        directory / "selftests.json",
+        {
+            "version": 1,
+            "suite": suite.source,
+            "kernels": {label: kernel.manifest.model_dump(mode="json") for label, kernel in kernels.items()},
+            "runs": {label: [asdict(end) for end in ended] for label, ended in ends.items()},
+            "table": [asdict(row) for row in rows],
+        },
+    )
+
+
+class _Told:
+    """Prints a line for each unit that has ended."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
+        self._total = total
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, label: str, end: UnitEnd) -> None:
+        counts = Counter(subtest.outcome for subtest in end.subtests)
+        what = end.error or ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+        with self._lock:
+            self._done += 1
+            progress = f"[{self._done:{len(str(self._total))}}/{self._total}]"
+            self._console.print(
+                f"{progress} {label} {end.unit}: {what} ({end.wall_s:.0f} s)",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )

@@ -1,0 +1,162 @@
+"""The kernel's own MPTCP selftests: scripts and C helpers out of the kernel's source, built once, cut into units.
+
+They are those of the unpatched source, whatever is in the series: every kernel is judged by the same tests.
+Source: tools/testing/selftests/net/mptcp.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.errors import CommandError, KernelBuildError, PrerequisiteError
+from testbed.kernel import source, toolchain
+from testbed.kernel.build import SPACE_FOR_SOURCE_BYTES
+from testbed.kernel.cache import Cache, default_cache
+from testbed.kernel.progress import Progress, Report, silent
+from testbed.kernel.recipe import PATCH_FOLDER
+from testbed.kernel.source import DebianSource, fetch, unpack
+from testbed.process import run
+
+FRAGMENT = PATCH_FOLDER / "selftests.config"
+"""What a kernel must have on top of the uml flavour to run the tests."""
+
+PACKAGES_FILE = Path(__file__).resolve().parents[1] / "debian-packages-selftests.txt"
+PROGRAMS: Mapping[str, str] = {"iptables": "iptables", "ip6tables": "iptables", "nft": "nftables"}
+"""What the scripts run beyond what the testbed needs anyway; without it they skip what uses it."""
+
+_NET = Path("tools/testing/selftests/net")
+_FILES = ("lib.sh", "net_helper.sh")
+# Every `:` line of the array `all_tests_sorted` in mptcp_join.sh, e.g. `f@subflows_tests`.
+_GROUP = re.compile(r"^\t(\w)@\w+$", re.MULTILINE)
+# mptcp_connect.sh draws delay, loss, reordering, offloads and file size; two kernels must get the same ones.
+_CONNECT = ("-d", "20", "-l", "0.5%", "-r", "25% 50%", "-e", "gro", "-f", "1000001")
+# The variants of mptcp_connect.sh that the kernel's Makefile lists as tests of their own.
+_CONNECT_MODES: Mapping[str, tuple[str, ...]] = {
+    "-poll": (),
+    "-mmap": ("-m", "mmap"),
+    "-sendfile": ("-m", "sendfile"),
+    "-checksum": ("-C",),
+}
+_BUILD_LIMIT_S = 1800.0
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Where the tests lie, laid out as the kernel's `net` folder (`scripts` is its `mptcp`), and from which source."""
+
+    folder: Path
+    source: str
+
+    @property
+    def scripts(self) -> Path:
+        """The folder of the scripts and the built helpers."""
+        return self.folder / "mptcp"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A run of one script in a guest of its own: `name`, unique, is the script's and what it is told to run."""
+
+    name: str
+    script: str
+    options: tuple[str, ...] = ()
+
+
+def units(suite: Suite) -> list[Unit]:
+    """The suite, cut so that a test that hangs costs few others: mptcp_join.sh by group, mptcp_connect.sh by mode."""
+    groups = _GROUP.findall((suite.scripts / "mptcp_join.sh").read_text(encoding="utf-8"))
+    if not groups:
+        raise KernelBuildError(f"{suite.scripts / 'mptcp_join.sh'}: its groups of tests cannot be told")
+    return [
+        Unit("pm_netlink", "pm_netlink.sh"),
+        *(
+            Unit(f"mptcp_connect{mode}", "mptcp_connect.sh", (*_CONNECT, *options))
+            for mode, options in _CONNECT_MODES.items()
+        ),
+        *(Unit(f"mptcp_join-{letter}", "mptcp_join.sh", (f"-{letter}",)) for letter in groups),
+    ]
+
+
+def require_programs() -> None:
+    """Raise `PrerequisiteError` naming the packages of the programs that the scripts lack here."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    missing = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
+    if missing:
+        packages = " ".join(dict.fromkeys(PROGRAMS[name] for name in missing))
+        raise PrerequisiteError(
+            f"missing to run the kernel's selftests: {', '.join(missing)}", hint=f"sudo apt-get install {packages}"
+        )
+
+
+def find(*, cache: Cache | None = None) -> Suite | None:
+    """The suite that `prepare` would give, if it is in the cache and the source and the compiler are known."""
+    store = cache or default_cache()
+    try:
+        suite = _suite(store, source.locate(store.downloads))
+    except PrerequisiteError:
+        return None
+    return suite if suite.folder.is_dir() else None
+
+
+def prepare(*, progress: Report = silent, cache: Cache | None = None) -> Suite:
+    """The suite of the source that `testbed.kernel.build` uses, out of the cache if it is there.
+
+    Raises `PrerequisiteError`, and `KernelBuildError` with the compiler's complaint.
+    """
+    store = cache or default_cache()
+    store.prepare()
+    store.selftests.remove_leftovers()
+    wanted = source.locate(store.downloads)
+    suite = _suite(store, wanted)
+    name = suite.folder.name
+    with store.selftests.lock(name, lambda: progress(Progress("wait"))):
+        if suite.folder.is_dir():
+            return suite
+        toolchain.require(toolchain.BUILD_PROGRAMS)
+        toolchain.require_libc_headers()
+        with store.selftests.building(name) as area:
+            store.require_space(SPACE_FOR_SOURCE_BYTES)
+            package = fetch(wanted, store.downloads, progress)
+            progress(Progress("unpack"))
+            unpack(package, area / "source")
+            progress(Progress("helpers"))
+            _build(area / "source", area)
+            store.selftests.adopt(area / "whole", name)
+    return suite
+
+
+def _suite(store: Cache, wanted: DebianSource) -> Suite:
+    name = hashlib.sha256(f"{wanted.identity}\n{toolchain.compiler()}".encode()).hexdigest()[:12]
+    return Suite(store.selftests.folder / name, wanted.identity)
+
+
+def _build(tree: Path, area: Path) -> None:
+    """Fill `area/whole` with the scripts and the helpers, built against the tree's own UAPI headers."""
+    whole, headers = area / "whole", area / "headers"
+    headers.mkdir()
+    environment = toolchain.environment(os.environ)
+    shutil.copytree(tree / _NET / "mptcp", whole / "mptcp")
+    for file in _FILES:
+        shutil.copy2(tree / _NET / file, whole / file)
+    # User-Mode Linux exports no headers; its programs are the host's, so the host's port has them.
+    export: list[str | Path] = ["make", "-C", tree, "ARCH=x86_64", f"O={headers}", "headers"]
+    include = f"KHDR_INCLUDES=-isystem {headers / 'usr' / 'include'}"
+    compile_helpers: list[str | Path] = [
+        "make",
+        "-C",
+        tree / _NET / "mptcp",
+        f"OUTPUT={whole / 'mptcp'}",
+        include,
+        "all",
+    ]
+    for argv in (export, compile_helpers):
+        try:
+            run(argv, env=environment, timeout_s=_BUILD_LIMIT_S)
+        except CommandError as error:
+            raise KernelBuildError(f"the selftests' helpers cannot be built: {error.message}") from error

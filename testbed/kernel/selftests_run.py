@@ -1,0 +1,95 @@
+"""Run units of the kernel's selftests in a lab, one guest each, several kernels side by side.
+
+The guest's virtual clock makes the scripts' sleeps free; what they cost is one fork after the other. Every unit is
+bounded in real and in virtual time, and one that hangs or brings the kernel down costs only its own results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.errors import LabError
+from testbed.kernel import ktap
+from testbed.kernel.ktap import Subtest
+from testbed.kernel.selftests import Suite, Unit
+from testbed.labs.base import Cancel, Job, Lab
+
+CLOCK_LIMIT_S = 1800.0
+"""What the suite's file `settings` allows a script in real time."""
+
+_SKIPPED = 4  # KSFT_SKIP
+
+
+@dataclass(frozen=True)
+class UnitEnd:
+    """How a unit ended: its subtests' results or, if there are none, the reason; what the kernel complained about."""
+
+    unit: str
+    subtests: tuple[Subtest, ...]
+    error: str
+    warnings: tuple[str, ...]
+    wall_s: float
+    clock_s: float
+
+
+Told = Callable[[str, UnitEnd], None]
+"""Is told a kernel's label and how a unit ended; by several threads."""
+
+
+def run(
+    units: Sequence[Unit],
+    suite: Suite,
+    labs: Mapping[str, Lab],
+    out: Path,
+    *,
+    jobs: int,
+    wall_limit_s: float,
+    cancel: Cancel,
+    told: Told,
+) -> dict[str, list[UnitEnd]]:
+    """Run every unit in every lab (by the kernel's label), `jobs` guests at a time; the ends are in the units' order.
+
+    Output and kernel log of each stay in `out/<label>/<unit>/guest/`. Raises `RunInterrupted` once the flag is set.
+    """
+
+    def work(label: str, unit: Unit) -> UnitEnd:
+        end = _run_unit(unit, suite, labs[label], out / label / unit.name, wall_limit_s, cancel)
+        told(label, end)
+        return end
+
+    with ThreadPoolExecutor(jobs, thread_name_prefix="selftest") as pool:
+        running: dict[str, list[Future[UnitEnd]]] = {label: [] for label in labs}
+        for unit in units:
+            for label in labs:
+                running[label].append(pool.submit(work, label, unit))
+    cancel.raise_if_set()
+    return {label: [future.result() for future in futures] for label, futures in running.items()}
+
+
+def _run_unit(unit: Unit, suite: Suite, lab: Lab, output: Path, wall_limit_s: float, cancel: Cancel) -> UnitEnd:
+    cancel.raise_if_set()
+    output.mkdir(parents=True, exist_ok=True)
+    said = bytearray()
+    job = Job(
+        # They find their helpers in the working directory; the guest must see the folder above it, too.
+        ("env", f"--chdir={suite.scripts}", "bash", f"./{unit.script}", *unit.options),
+        output,
+        cwd=suite.folder,
+        env={"NO_COLOR": "1"},
+        wall_limit_s=wall_limit_s,
+        clock_limit_s=CLOCK_LIMIT_S,
+    )
+    try:
+        done = lab.run(job, stdout=said.extend, cancel=cancel)
+    except LabError as fault:
+        return UnitEnd(unit.name, (), str(fault), (), 0.0, 0.0)
+    text = said.decode(errors="replace")
+    subtests = ktap.parse(text)
+    why = ""
+    if not subtests:
+        how = "skipped whole" if done.status == _SKIPPED else f"ended with status {done.status} before its results"
+        why = f"{how}: {ktap.last_words(text)}"
+    return UnitEnd(unit.name, subtests or (), why, done.kernel_warnings, done.wall_s, done.clock_s)

@@ -1,0 +1,72 @@
+"""The kernel's own selftests run in guests: results, a skip, a hang and a complaint of the kernel are told apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from testbed.kernel import build, selftests, selftests_run
+from testbed.kernel.selftests import Suite, Unit
+from testbed.kernel.selftests_run import UnitEnd
+from testbed.labs.base import Cancel, Lab
+from testbed.labs.uml import UmlLab
+
+SCRIPTS = {
+    "good.sh": "sleep 100; echo 'TAP version 13'; echo 1..2; echo 'ok 1 - good: a # time=5ms';"
+    "echo 'not ok 2 - good: b # time=7ms'; exit 1",
+    "hangs.sh": "echo 001 a; sleep infinity",
+    "skips.sh": "echo '[SKIP] Could not run test without nothing'; exit 4",
+    "warns.sh": "echo '<4>WARNING: CPU: 0 PID: 1 at net/mptcp/pm.c:1' > /dev/kmsg;"
+    "echo 1..1; echo 'ok 1 - warns: a # time=1ms'",
+}
+
+
+def run(units: list[Unit], suite: Suite, lab: Lab, out: Path, wall_limit_s: float = 300) -> dict[str, UnitEnd]:
+    ends: list[UnitEnd] = []
+    selftests_run.run(
+        units,
+        suite,
+        {"only": lab},
+        out,
+        jobs=2,
+        wall_limit_s=wall_limit_s,
+        cancel=Cancel(),
+        told=lambda _label, end: ends.append(end),
+    )
+    return {end.unit: end for end in ends}
+
+
+def test_every_end_of_a_script_is_told_apart(lab: UmlLab, tmp_path: Path) -> None:
+    suite = Suite(tmp_path / "suite", "test")
+    suite.scripts.mkdir(parents=True)
+    for name, text in SCRIPTS.items():
+        (suite.scripts / name).write_text(text)
+    ends = run([Unit(Path(name).stem, name) for name in SCRIPTS], suite, lab, tmp_path / "out")
+    good = ends["good"]
+    assert [(test.name, test.outcome, test.clock_ms) for test in good.subtests] == [("a", "ok", 5), ("b", "fail", 7)]
+    assert good.clock_s > 100 and good.error == ""
+    assert "sleep infinity" in ends["hangs"].error and ends["hangs"].subtests == ()
+    assert ends["skips"].error == "skipped whole: Could not run test without nothing"
+    assert ends["warns"].warnings[0].startswith("WARNING: CPU: 0") and ends["warns"].subtests[0].outcome == "ok"
+    assert (tmp_path / "out" / "only" / "good" / "guest" / "stdout").read_text().startswith("TAP version 13")
+
+
+def test_a_script_that_never_sleeps_meets_the_wall_limit(lab: UmlLab, tmp_path: Path) -> None:
+    suite = Suite(tmp_path / "suite", "test")
+    suite.scripts.mkdir(parents=True)
+    (suite.scripts / "spins.sh").write_text("while :; do :; done")
+    end = run([Unit("spins", "spins.sh")], suite, lab, tmp_path / "out", wall_limit_s=3)["spins"]
+    assert end.subtests == () and "after 3 s of real time" in end.error
+
+
+def test_the_path_managers_selftest_passes_on_the_selftests_kernel(tmp_path: Path) -> None:
+    kernel = build.find(fragments=(selftests.FRAGMENT,))
+    suite = selftests.find()
+    if kernel is None or suite is None:
+        pytest.skip("the selftests and their kernel are not built: 'make test-kernel' builds and runs them")
+    units = [unit for unit in selftests.units(suite) if unit.name == "pm_netlink"]
+    end = run(units, suite, UmlLab(kernel.image), tmp_path, wall_limit_s=600)["pm_netlink"]
+    outcomes = [test.outcome for test in end.subtests]
+    assert len(outcomes) > 10
+    assert set(outcomes) == {"ok"}
