@@ -86,7 +86,7 @@ class Comparer:
 
     def _judge(self, point_id: str, end: TaskEnd) -> Verdict:
         if not end.ok:
-            return Verdict(point_id, "differs", f"this time it failed: {end.error}", end.wall_s)
+            return Verdict(point_id, "not compared", f"this time it failed: {end.error}", end.wall_s)
         after = digests.read(self._again.points / point_id)
         if after is None:
             return Verdict(point_id, "not compared", "the lab does not say which kernel it ran", end.wall_s)
