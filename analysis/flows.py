@@ -12,13 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.mptcp_options import parse_handshake_options, token_of_key
+from analysis.mptcp_options import token_of_key
 from analysis.pcap import ACK, RST, SYN, Packets
 from analysis.point import Addresses
 
 VIA_UNLISTED, VIA_DIRECTOR, PAST_DIRECTOR = 0, 1, 2
 """Where a packet's server-side address lies: none of ours, the service address, a server's unique address."""
 
+# Lengths of the options tell their form (RFC 8684 sections 3.1 and 3.2).
+_CAPABLE_WITH_KEY_BYTES, _JOIN_SYN_BYTES, _JOIN_SYN_ACK_BYTES = 12, 12, 16
 _SERVER_INDEX_BITS = 8
 _UNLISTED = (1 << _SERVER_INDEX_BITS) - 1
 
@@ -96,20 +98,15 @@ def find_flows(packets: Packets, sides: Sides) -> Flows:
     """The client's flows; their `connection` is not known yet (-1)."""
     found = _assign(packets, sides)
     opening, answer = found.opening, found.answer
-    is_join = np.zeros(len(opening), np.bool_)
-    is_mptcp = np.zeros(len(opening), np.bool_)
-    token = np.full(len(opening), -1, np.int64)
-    for flow, (syn, syn_ack) in enumerate(zip(opening.tolist(), answer.tolist(), strict=True)):
-        join = parse_handshake_options(packets.syn_options[syn]).mp_join
-        if join is not None and join.token is not None:
-            is_join[flow], token[flow] = True, join.token
-        if syn_ack < 0:
-            continue
-        accepted = parse_handshake_options(packets.syn_options[syn_ack])
-        if is_join[flow]:
-            is_mptcp[flow] = accepted.mp_join is not None
-        elif accepted.mp_capable is not None and accepted.mp_capable.sender_key is not None:
-            is_mptcp[flow], token[flow] = True, token_of_key(accepted.mp_capable.sender_key)
+    mp_join, mp_capable = packets.mp_join, packets.mp_capable
+    is_join = mp_join.first("length", opening) == _JOIN_SYN_BYTES
+    accepts_join = mp_join.first("length", answer) == _JOIN_SYN_ACK_BYTES
+    has_key = mp_capable.first("length", answer) >= _CAPABLE_WITH_KEY_BYTES
+    is_mptcp = np.where(is_join, accepts_join, has_key)
+    token = np.where(is_join, mp_join.first("token", opening).astype(np.int64), -1)
+    server_key = mp_capable.first("sender_key", answer)
+    for flow in np.flatnonzero(is_mptcp & ~is_join).tolist():
+        token[flow] = token_of_key(int(server_key[flow]).to_bytes(8, "big"))
     known = found.flow_of_data >= 0
     flow_bytes = np.zeros(len(opening), np.int64)
     np.add.at(flow_bytes, found.flow_of_data[known], packets.payload_bytes[found.data_rows[known]].astype(np.int64))

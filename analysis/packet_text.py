@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import struct
 from dataclasses import dataclass
 from functools import cached_property
@@ -65,7 +64,7 @@ class Capture:
             t_s=(int(packets.time_ns[row]) - self.start_ns) / 1e9,
             interface=self.interface,
             number=row + 1,
-            ends=f"{_end(packets.src[row], packets.sport[row])} > {_end(packets.dst[row], packets.dport[row])}",
+            ends=f"{self._end(row, 'src', 'sport')} > {self._end(row, 'dst', 'dport')}",
             flags=",".join(name for bit, name in _FLAGS if flags & bit),
             seq=str(seq),
             ack=str(ack) if flags & ACK else "",
@@ -79,6 +78,12 @@ class Capture:
         with self.path.open("rb") as file:
             file.seek(int(self.packets.option_offset[row]))
             return file.read(int(self.packets.option_bytes[row]))
+
+    def _end(self, row: int, address: str, port: str) -> str:
+        packets = self.packets
+        version = int(packets.ip_version[row])
+        host = packets.address(int(getattr(packets, address)[row]), version)
+        return f"{f'[{host}]' if version == 6 else host}:{int(getattr(packets, port)[row])}"
 
     def _initial(self, row: int, *, reverse: bool) -> int:
         """Sequence number of the last SYN before the row in its direction (or the other one); 0 without one."""
@@ -131,7 +136,3 @@ def _describe_mptcp(body: bytes, *, syn: bool) -> str:
         token = f" token {found.mp_join.token:08x}" if found.mp_join.token is not None else ""
         return f"{name} id {found.mp_join.address_id}{' backup' if found.mp_join.backup else ''}{token}"
     return name
-
-
-def _end(address: int, port: int) -> str:
-    return f"{ipaddress.IPv4Address(int(address))}:{int(port)}"

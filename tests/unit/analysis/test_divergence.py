@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import shutil
 from pathlib import Path
 
+import frame_encoder as encode
 import packet_maker as make
 import pytest
 import run_maker as runs
 
 from analysis.divergence import compare_points
 from analysis.errors import AnalysisError
-from analysis.packet_text import describe_options
+from analysis.packet_text import Capture, describe_options
 from analysis.pairing import pair_points
 
 KEY = runs.KEY_A
@@ -252,3 +254,12 @@ def test_what_is_neither_run_nor_point_is_refused(ours: Path, tmp_path: Path, ma
         (directory / "run.json").write_text('{"version": 1, "points": []}')
     with pytest.raises(AnalysisError, match=message):
         pair_points(ours, directory)
+
+
+def test_a_packet_in_words_has_its_addresses_in_the_usual_notation(tmp_path: Path) -> None:
+    client, server = ipaddress.IPv6Address("2001:db8::1"), ipaddress.IPv6Address("2001:db8::80")
+    six = encode.Packet(client, server, sport=40001, dport=80).frame(encode.ETHERNET)
+    made = make.write_pcap(tmp_path / "a.pcap", [(START, make.to_client(80, 40001, make.ACK)), (START, six)])
+    capture = Capture("c-eth0", made, START)
+    assert capture.text(0).ends == f"{make.VIP}:80 > {make.CLIENT}:40001"
+    assert capture.text(1).ends == "[2001:db8::1]:40001 > [2001:db8::80]:80"

@@ -1,0 +1,183 @@
+"""`Packets`: the TCP packets of a capture, one row each, with the tables of their options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
+
+import numpy as np
+
+from analysis.pcap import addresses
+from analysis.pcap.columns import I32, I64, U8, U16, U32, Column, Columns, ColumnType, Rows
+from analysis.pcap.frames import Interface
+from analysis.pcap.network import Skipped
+from analysis.pcap.tables import (
+    OPTION_TABLES,
+    AddAddr,
+    Dss,
+    Handshake,
+    MpCapable,
+    MpFail,
+    MpFastclose,
+    MpJoin,
+    MpPrio,
+    MpTcprst,
+    OptionTable,
+    OtherMptcp,
+    RemoveAddr,
+    Sack,
+)
+
+FIN, SYN, RST, PSH, ACK, URG, ECE, CWR, AE = (1 << bit for bit in range(9))
+"""Bits of the column `flags`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Packets(Columns):
+    """TCP packets as columns of equal length, in capture order.
+
+    `interfaces` are what the column `interface` numbers, `ipv6` the IPv6 addresses (16 bytes each) by number.
+    `records` counts every frame of the capture, `skipped` those that are no row here and why. `warnings` says what
+    could not be read, with its byte offset, and what the capture itself says that it lost.
+    """
+
+    frame: Annotated[U32, Column("number of the frame in its file, from 1")]
+    time_ns: Annotated[I64, Column("time since the epoch, by the capturing machine's clock", "ns")]
+    interface: Annotated[U16, Column("number of the interface, from 0")]
+    vlan: Annotated[U16, Column("VLAN id of the outermost tag; 0: no tag")]
+    ip_version: Annotated[U8, Column("4 or 6")]
+    tos: Annotated[U8, Column("DSCP (upper 6 bits) and ECN")]
+    ttl: Annotated[U8, Column("time to live, or hop limit")]
+    ip_id: Annotated[U16, Column("IPv4 identification; IPv6: 0")]
+    src: Annotated[U32, Column("source: IPv4 address, or number of an IPv6 address")]
+    dst: Annotated[U32, Column("destination: IPv4 address, or number of an IPv6 address")]
+    ip_bytes: Annotated[I32, Column("length of the IP packet on the wire", "bytes")]
+    sport: Annotated[U16, Column("source port")]
+    dport: Annotated[U16, Column("destination port")]
+    seq: Annotated[U32, Column("sequence number")]
+    ack: Annotated[U32, Column("acknowledgement number")]
+    flags: Annotated[U16, Column("the 12 bits after the data offset; FIN is 0x001, AE 0x100")]
+    window: Annotated[U16, Column("receive window, before scaling")]
+    checksum: Annotated[U16, Column("TCP checksum, as captured")]
+    urgent: Annotated[U16, Column("urgent pointer")]
+    header_bytes: Annotated[U8, Column("length of the TCP header, as it says itself", "bytes")]
+    payload_bytes: Annotated[I32, Column("TCP payload on the wire", "bytes")]
+    options: Annotated[U32, Column("which options are there: bits of `Option`")]
+    ts_value: Annotated[U32, Column("TSval of the timestamps option; 0 without one")]
+    ts_echo: Annotated[U32, Column("TSecr of the timestamps option; 0 without one")]
+    record_offset: Annotated[I64, Column("where in its file the packet's record starts", "bytes")]
+    option_offset: Annotated[I64, Column("where in its file the TCP options start", "bytes")]
+    option_bytes: Annotated[U8, Column("captured TCP options", "bytes")]
+
+    handshake: Handshake
+    sack: Sack
+    mp_capable: MpCapable
+    mp_join: MpJoin
+    dss: Dss
+    add_addr: AddAddr
+    remove_addr: RemoveAddr
+    mp_prio: MpPrio
+    mp_fail: MpFail
+    mp_fastclose: MpFastclose
+    mp_tcprst: MpTcprst
+    other_mptcp: OtherMptcp
+    interfaces: tuple[Interface, ...] = ()
+    ipv6: tuple[bytes, ...] = (addresses.UNSPECIFIED,)
+    records: int = 0
+    skipped: Skipped = field(default_factory=Skipped)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def tables(self) -> dict[str, OptionTable]:
+        """The tables of options by name."""
+        return {name: getattr(self, name) for name in OPTION_TABLES}
+
+    def address(self, number: int, version: int = 4) -> str:
+        """An address of a column such as `src` in the usual notation."""
+        return addresses.text(number, version, self.ipv6)
+
+    def select(self, rows: Rows) -> Packets:
+        """These rows (ascending) alone, with their options; counts and warnings stay those of the whole capture."""
+        new_row = np.full(len(self) + 1, -1, np.int64)
+        new_row[rows] = np.arange(len(rows))
+        return self._reordered(rows, new_row)
+
+    def _reordered(self, rows: Rows, new_row: Rows) -> Packets:
+        tables: dict[str, Any] = {}
+        for name, table in self.tables.items():
+            packet = new_row[table.packet]
+            order = np.argsort(packet, kind="stable")
+            order = order[np.searchsorted(packet[order], 0) :]  # those of dropped packets have row -1
+            tables[name] = replace(table.take(order), packet=packet[order])
+        return replace(self.take(rows), **tables)
+
+
+def concatenate(chunks: Sequence[Packets]) -> Packets:
+    """The chunks of one capture (see `iter_packets`) as one."""
+    if len(chunks) == 1:
+        return chunks[0]
+    bases = np.cumsum([0, *(len(chunk) for chunk in chunks)]).tolist()
+    tables: dict[str, Any] = {}
+    for name, kind in OPTION_TABLES.items():
+        found = [(getattr(chunk, name), base) for chunk, base in zip(chunks, bases, strict=False)]
+        moved = [replace(table, packet=table.packet + base) for table, base in found if len(table)]
+        tables[name] = kind(**kind.stack(moved))
+    return Packets(
+        **Packets.stack(chunks),
+        **tables,
+        interfaces=max((chunk.interfaces for chunk in chunks), key=len, default=()),
+        ipv6=max((chunk.ipv6 for chunk in chunks), key=len, default=(addresses.UNSPECIFIED,)),
+        records=sum(chunk.records for chunk in chunks),
+        skipped=Skipped(
+            not_tcp=sum(chunk.skipped.not_tcp for chunk in chunks),
+            fragments=sum(chunk.skipped.fragments for chunk in chunks),
+            cut=sum(chunk.skipped.cut for chunk in chunks),
+        ),
+        warnings=tuple(warning for chunk in chunks for warning in chunk.warnings),
+    )
+
+
+def merge(captures: Sequence[Packets]) -> Packets:
+    """The packets of several captures as one, ordered by time (equal times keep the order of `captures`).
+
+    The interfaces of all captures are numbered through; `frame` and the offsets stay those of each file.
+    """
+    if len(captures) == 1:
+        return captures[0]
+    interfaces = tuple(interface for capture in captures for interface in capture.interfaces)
+    ipv6 = tuple(dict.fromkeys((addresses.UNSPECIFIED, *(each for capture in captures for each in capture.ipv6))))
+    base = 0
+    adjusted = []
+    for capture in captures:
+        renumbered = _renumbered(capture, ipv6)
+        interface = (renumbered.interface + base).astype(np.uint16)
+        adjusted.append(replace(renumbered, interface=interface, interfaces=interfaces, ipv6=ipv6))
+        base += len(capture.interfaces)
+    everything = concatenate(adjusted)
+    order = np.argsort(everything.time_ns, kind="stable")
+    new_row = np.empty_like(order)
+    new_row[order] = np.arange(len(order))
+    return everything._reordered(order, new_row)
+
+
+def _renumbered(packets: Packets, ipv6: Sequence[bytes]) -> Packets:
+    """The packets with the IPv6 addresses numbered as in `ipv6`."""
+    if packets.ipv6 == ipv6[: len(packets.ipv6)]:
+        return packets
+    numbers = {address: number for number, address in enumerate(ipv6)}
+    new = np.array([numbers[address] for address in packets.ipv6], np.uint32)
+
+    def renumber(column: U32, version: U8) -> U32:
+        return np.where(version == 6, new[np.minimum(column, len(new) - 1)], column)
+
+    return replace(
+        packets,
+        src=renumber(packets.src, packets.ip_version),
+        dst=renumber(packets.dst, packets.ip_version),
+        add_addr=replace(packets.add_addr, address=renumber(packets.add_addr.address, packets.add_addr.ip_version)),
+    )
+
+
+COLUMNS: Mapping[str, ColumnType] = Packets.types()
+"""The columns of `Packets` by name."""

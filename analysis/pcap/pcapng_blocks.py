@@ -1,0 +1,88 @@
+"""The inside of pcapng blocks that are not packets: interface descriptions and statistics."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.pcap.columns import I64, U64
+
+_NS = 1_000_000_000
+_IF_NAME, _IF_TSRESOL, _IF_TSOFFSET, _ISB_IFDROP = 2, 9, 14, 5
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How an interface counts time: `base` ** `exponent` ticks a second, from `offset_s` seconds after the epoch."""
+
+    base: int = 10
+    exponent: int = 6
+    offset_s: int = 0
+
+    def to_ns(self, ticks: U64) -> I64:
+        """Nanoseconds since the epoch, rounded down."""
+        if self.base == 2:
+            # More than 2**34 ticks a second and the product of fraction and 10**9 would not fit.
+            exponent = min(self.exponent, 34)
+            ticks = ticks >> np.uint64(min(self.exponent - exponent, 63))
+            seconds = (ticks >> np.uint64(exponent)).astype(np.int64)
+            fraction = ticks & np.uint64((1 << exponent) - 1)
+            ns = seconds * _NS + ((fraction * np.uint64(_NS)) >> np.uint64(exponent)).astype(np.int64)
+        elif self.exponent <= 9:
+            ns = ticks.astype(np.int64) * 10 ** (9 - self.exponent)
+        elif self.exponent <= 28:
+            ns = (ticks // np.uint64(10 ** (self.exponent - 9))).astype(np.int64)
+        else:
+            ns = np.zeros(len(ticks), np.int64)
+        return ns + self.offset_s * _NS
+
+
+@dataclass(frozen=True)
+class Description:
+    """What an Interface Description Block says."""
+
+    link_type: int
+    snap_bytes: int
+    name: str
+    clock: Clock
+
+
+def read_description(body: bytes, order: str) -> Description | None:
+    """The description in the body of a block, None for one that is too short."""
+    if len(body) < 8:
+        return None
+    link_type, _, snap_bytes = struct.unpack_from(f"{order}HHI", body)
+    name, resolution, offset_s = "", 6, 0
+    for code, value in _options(body[8:], order):
+        if code == _IF_NAME:
+            name = value.decode("utf-8", "replace").rstrip("\0")
+        elif code == _IF_TSRESOL and len(value) == 1:
+            resolution = value[0]
+        elif code == _IF_TSOFFSET and len(value) == 8:
+            offset_s = struct.unpack(f"{order}q", value)[0]
+    # An offset that would leave the range of nanoseconds in 64 bits cannot be meant.
+    clock = Clock(2 if resolution & 0x80 else 10, resolution & 0x7F, offset_s if abs(offset_s) < 1 << 33 else 0)
+    return Description(link_type, snap_bytes, name, clock)
+
+
+def read_drops(body: bytes, order: str) -> tuple[int, int] | None:
+    """Number of the interface in its section, and how many packets it dropped; None if the block does not say."""
+    if len(body) < 12:
+        return None
+    for code, value in _options(body[12:], order):
+        if code == _ISB_IFDROP and len(value) == 8:
+            return struct.unpack_from(f"{order}I", body)[0], struct.unpack(f"{order}Q", value)[0]
+    return None
+
+
+def _options(raw: bytes, order: str) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at + 4 <= len(raw):
+        code, length = struct.unpack_from(f"{order}HH", raw, at)
+        if code == 0:
+            return
+        yield code, raw[at + 4 : at + 4 + length]
+        at += 4 + (length + 3) // 4 * 4
