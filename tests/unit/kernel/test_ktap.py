@@ -1,4 +1,4 @@
-"""Results of real runs: mptcp_join.sh with a missing address and without iptables, pm_netlink.sh as it is."""
+"""Results of real runs: mptcp_join.sh with an address cut out and without iptables, pm_netlink.sh as it is."""
 
 from pathlib import Path
 
