@@ -3,46 +3,115 @@
 from __future__ import annotations
 
 import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import click
 
 from experiments.point import Point
+from testbed import digests
 from testbed.cli import guest
 from testbed.cli.inspect import columns
 from testbed.cli.run import job_of, plan_points
-from testbed.labs.base import Job, JobResult
+from testbed.errors import UsageError
+from testbed.kernel.cache import Kernel, default_cache
+from testbed.labs.base import Job, Lab
 
-_SECONDS = 20
-_ANYCAST = (f"workload.duration={_SECONDS} s",)
 _PAGES = ("workload.sizes=1000 KB", "workload.total=200 MB")
 
 
-def _points() -> list[Point]:
-    anycast = plan_points(["fig13", "fig14"], "paper", [1], _ANYCAST)
+@dataclass(frozen=True)
+class Cost:
+    """What one run of a point cost: `per_s` is wall seconds per virtual second, boot excepted."""
+
+    virtual_s: float
+    wall_s: float
+    per_s: float
+
+
+def _points(anycast_s: float) -> list[Point]:
+    anycast = plan_points(["fig13", "fig14"], "paper", [1], (f"workload.duration={anycast_s:g} s",))
     return [*anycast, *plan_points(["fig07"], "paper", [1], _PAGES)]
+
+
+def _kernels(ids: Sequence[str]) -> list[Kernel]:
+    """The cached kernels with these identities, or the current one; raises `UsageError` for one that is not there."""
+    if not ids:
+        return [guest.current_kernel()]
+    cached = {kernel.id: kernel for kernel in default_cache().all() if kernel.manifest.flavour == "uml"}
+    for each in ids:
+        if each not in cached:
+            names = ", ".join(cached) or "none"
+            raise UsageError(f"no lab kernel {each!r} in the cache", hint=f"there are: {names}")
+    return [cached[each] for each in ids]
 
 
 @click.command()
 @guest.lab_option
-def bench(lab_name: str) -> None:
-    """Measure wall seconds per virtual second of three points, one after the other; prints them and their ratios.
+@click.option(
+    "--kernel", "ids", multiple=True, metavar="ID", help="Compare these kernels (see: testbed kernel status)."
+)
+@click.option("--repeat", type=click.IntRange(min=1), default=1, show_default=True, help="Runs of each, in turn.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=5), default=20.0, show_default=True, help="Anycast's virtual time."
+)
+def bench(lab_name: str, ids: tuple[str, ...], repeat: int, seconds: float) -> None:
+    """Measure wall seconds per virtual second of three points; prints medians and their ratios.
 
-    The cost of booting a guest is measured by itself and taken off.
+    The cost of booting a guest is measured by itself and taken off. With several kernels they take turns, and each
+    ratio is to the first: by its runs in the same turn. A kernel that changes a result is named.
     """
-    lab = guest.open_lab(lab_name, guest.current_kernel())
-    rows = [("point", "virtual s", "wall s", "wall per virtual s", "of the first")]
-    first = 0.0
+    kernels = _kernels(ids)
+    labs = [guest.open_lab(lab_name, kernel) for kernel in kernels]
+    rows = [("point", "kernel", "virtual s", "wall s", "wall per virtual s", "ratio", "min", "max")]
+    notes: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
-        boot: JobResult = lab.run(Job(("true",), Path(scratch) / "boot"))
-        for point in _points():
-            output = Path(scratch) / point.id
-            output.mkdir()
-            result = lab.run(job_of(point, output))
-            cost = (result.wall_s - boot.wall_s) / result.clock_s
-            first = first or cost
-            rows.append(
-                (point.id, f"{result.clock_s:.1f}", f"{result.wall_s:.1f}", f"{cost:.2f}", f"{cost / first:.2f}")
-            )
-    click.echo(columns(rows, right=(1, 2, 3, 4)))
-    click.echo(f"\na guest that does nothing: {boot.wall_s:.2f} s of wall time")
+        boots = [lab.run(Job(("true",), Path(scratch) / f"boot-{i}")).wall_s for i, lab in enumerate(labs)]
+        first = 0.0
+        for point in _points(seconds):
+            costs: defaultdict[int, list[Cost]] = defaultdict(list)
+            bytes_of: dict[int, dict[str, str]] = {}
+            for turn in range(repeat):
+                for i, lab in enumerate(labs):
+                    output = Path(scratch) / f"{point.id}-{i}-{turn}"
+                    costs[i].append(_run(point, lab, output, boots[i]))
+                    bytes_of.setdefault(i, digests.of_directory(output))
+            first = first or median(cost.per_s for cost in costs[0])
+            for i, kernel in enumerate(kernels):
+                rows.append(_row(point, kernel, costs[i], costs[0] if len(kernels) > 1 else None, first))
+                if differing := _differing(bytes_of[0], bytes_of[i]):
+                    notes.append(f"{point.id}: kernel {kernel.id} gives another result: {', '.join(differing)}")
+    click.echo(columns(rows, right=range(2, 8)))
+    click.echo(f"\na guest that does nothing: {median(boots):.2f} s of wall time")
+    if len(kernels) > 1:
+        click.echo("\n".join(notes or ["every file of every point is the same, byte by byte, with each kernel"]))
+
+
+def _run(point: Point, lab: Lab, output: Path, boot_s: float) -> Cost:
+    output.mkdir()
+    result = lab.run(job_of(point, output))
+    return Cost(result.clock_s, result.wall_s, (result.wall_s - boot_s) / result.clock_s)
+
+
+def _row(
+    point: Point, kernel: Kernel, costs: list[Cost], base: list[Cost] | None, first: float
+) -> tuple[str, str, str, str, str, str, str, str]:
+    """A line of the table; ratios to `base` run by run, or without one to the first point's `first`."""
+    ratios = [cost.per_s / (base[turn].per_s if base else first) for turn, cost in enumerate(costs)]
+    return (
+        point.id,
+        kernel.id,
+        f"{costs[0].virtual_s:.1f}",
+        f"{median(cost.wall_s for cost in costs):.1f}",
+        f"{median(cost.per_s for cost in costs):.2f}",
+        f"{median(ratios):.2f}",
+        f"{min(ratios):.2f}",
+        f"{max(ratios):.2f}",
+    )
+
+
+def _differing(one: dict[str, str], other: dict[str, str]) -> list[str]:
+    return [name for name in sorted(one | other) if one.get(name) != other.get(name)]
