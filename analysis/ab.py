@@ -32,7 +32,8 @@ class AbResult:
     """The figures of one run of ab, as printed.
 
     `complete_requests` includes requests that ended early or with an error. `html_bytes` are body bytes,
-    `total_bytes` bodies and headers; both include what broken and unfinished requests had transferred.
+    `total_bytes` bodies and headers; both include what broken and unfinished requests had transferred. `sent_bytes`
+    are the same of uploads, headers included, and 0 for downloads.
     `requests_per_s` and `transfer_rate_kib_per_s` are None where ab left them out (nothing was complete).
     """
 
@@ -46,6 +47,7 @@ class AbResult:
     non_2xx_responses: int
     total_bytes: int
     html_bytes: int
+    sent_bytes: int
     requests_per_s: float | None
     transfer_rate_kib_per_s: float | None
     percentiles_ms: Mapping[int, int]
@@ -75,6 +77,15 @@ class AbResult:
         """Body bits per second over the whole run, or None when it took no time."""
         return self.html_bytes * 8 / self.duration_s if self.duration_s > 0 else None
 
+    def upload_goodput_bps(self, object_bytes: int) -> float | None:
+        """Bits per second of the whole uploads of `object_bytes` that were answered, or None when it took no time.
+
+        ab counts a request as begun when all of it is written: at the end up to `concurrency` - 1 further uploads
+        are under way, which take their share of the links and are not counted.
+        """
+        whole = self.complete_requests - self.failed_requests(object_bytes)
+        return whole * object_bytes * 8 / self.duration_s if self.duration_s > 0 else None
+
 
 def read_ab(path: Path) -> AbResult:
     """The result in a file that holds ab's standard output; raises AnalysisError as `parse_ab` does."""
@@ -103,6 +114,7 @@ def parse_ab(text: str, *, name: str = "ab's output") -> AbResult:
         non_2xx_responses=int(_optional(text, "Non-2xx responses") or 0),
         total_bytes=int(_number(text, "Total transferred", name)),
         html_bytes=int(_number(text, "HTML transferred", name)),
+        sent_bytes=int(_optional(text, "Total body sent") or 0),
         requests_per_s=_optional(text, "Requests per second"),
         transfer_rate_kib_per_s=_optional(text, "Transfer rate"),
         percentiles_ms={int(share): int(time_ms) for share, time_ms in _PERCENTILE.findall(text)},

@@ -18,11 +18,11 @@ from analysis.point import Addresses
 
 @dataclass(frozen=True, eq=False)
 class Traffic:
-    """What the packets amount to: flows, MPTCP connections, bytes to the client by path.
+    """What the packets amount to: flows, MPTCP connections, payload by path.
 
     One row per MPTCP connection, in order of opening: `connection_flow` (its initial subflow), `token`,
-    `connection_bytes` (payload to the client over all its subflows) and `joins` (further subflows with a
-    completed handshake). `bytes_*` are payload bytes to the client, repeats included.
+    `connection_bytes` (payload over all its subflows) and `joins` (further subflows with a completed handshake).
+    `bytes_*` and `connection_bytes` are payload to the client, or of an upload what the client sent, repeats included.
     """
 
     sides: Sides
@@ -64,7 +64,7 @@ class Traffic:
 
     @property
     def director_bypass_share(self) -> float | None:
-        """Share (0 to 1) of the payload bytes to the client that came past the director; None without bytes."""
+        """Share (0 to 1) of the payload bytes that went past the director; None without bytes."""
         total = self.bytes_via_director + self.bytes_past_director
         return self.bytes_past_director / total if total else None
 
@@ -73,10 +73,11 @@ class Traffic:
         return int(np.count_nonzero((self.joins == 0) & (self.connection_bytes >= at_least_bytes)))
 
 
-def sort_out(packets: Packets, addresses: Addresses) -> Traffic:
+def sort_out(packets: Packets, addresses: Addresses, *, upload: bool = False) -> Traffic:
     """Flows, connections and bytes per path of one client's packets (all its interfaces, merged, by time)."""
     sides = take_sides(packets, addresses)
-    flows = find_flows(packets, sides)
+    measured = sides.from_client if upload else sides.to_client
+    flows = find_flows(packets, sides, measured)
     connection_flow = np.flatnonzero(flows.is_mptcp & ~flows.is_join)
     token = flows.token[connection_flow]
     connection = np.full(len(flows), -1, np.int64)
@@ -90,7 +91,7 @@ def sort_out(packets: Packets, addresses: Addresses) -> Traffic:
     joins = np.bincount(connection[member & flows.is_join & flows.is_mptcp], minlength=len(connection_flow))
 
     by_path = [
-        int(packets.payload_bytes[sides.to_client & (sides.via == via)].sum(dtype=np.int64))
+        int(packets.payload_bytes[measured & (sides.via == via)].sum(dtype=np.int64))
         for via in (VIA_UNLISTED, VIA_DIRECTOR, PAST_DIRECTOR)
     ]
     return Traffic(

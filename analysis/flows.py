@@ -45,11 +45,11 @@ class Flows:
 
     `opened_ns` is the time of the first SYN, `via` the path, `is_join` whether that SYN carried MP_JOIN,
     `answered` whether a SYN+ACK came and `answered_ns` when the first one did, `is_mptcp` whether it accepted
-    what the SYN asked for (MP_CAPABLE or MP_JOIN), `payload_bytes` what arrived at the client in it (repeats
-    included), `first_payload_ns` when the first of it did, `reset` whether the client received a RST, `token`
-    the MPTCP token (of an accepted initial subflow that of the server's key, of a join the one in its SYN),
-    `connection` the row in `Traffic.connection_flow`, or -1 for plain TCP and joins of an unknown token. A
-    time or token that there is none of is -1.
+    what the SYN asked for (MP_CAPABLE or MP_JOIN), `payload_bytes` what arrived at the client in it (of an
+    upload: what the client sent; repeats included), `first_payload_ns` when the first of it did, `reset` whether
+    the client received a RST, `token` the MPTCP token (of an accepted initial subflow that of the server's key, of
+    a join the one in its SYN), `connection` the row in `Traffic.connection_flow`, or -1 for plain TCP and joins of
+    an unknown token. A time or token that there is none of is -1.
     """
 
     opened_ns: NDArray[np.int64]
@@ -94,9 +94,9 @@ def take_sides(packets: Packets, addresses: Addresses) -> Sides:
     return Sides(to_client, from_client, via, key)
 
 
-def find_flows(packets: Packets, sides: Sides) -> Flows:
-    """The client's flows; their `connection` is not known yet (-1)."""
-    found = _assign(packets, sides)
+def find_flows(packets: Packets, sides: Sides, measured: NDArray[np.bool_]) -> Flows:
+    """The client's flows, with the payload of the `measured` packets; their `connection` is not known yet (-1)."""
+    found = _assign(packets, sides, measured)
     opening, answer = found.opening, found.answer
     mp_join, mp_capable = packets.mp_join, packets.mp_capable
     is_join = mp_join.first("length", opening) == _JOIN_SYN_BYTES
@@ -136,7 +136,7 @@ class _Assigned:
     """Rows of packets and the flows that they belong to (-1: none).
 
     `opening` has the row of each flow's SYN, in order of time, `answer` that of its first SYN+ACK (-1: none);
-    `data_rows` are those of the payload that the client received, and `flow_of_data` is as long. `flow_of_reset`
+    `data_rows` are those of the measured payload, and `flow_of_data` is as long. `flow_of_reset`
     has one element per RST that it received.
     """
 
@@ -147,7 +147,7 @@ class _Assigned:
     flow_of_reset: NDArray[np.int64]
 
 
-def _assign(packets: Packets, sides: Sides) -> _Assigned:
+def _assign(packets: Packets, sides: Sides, measured: NDArray[np.bool_]) -> _Assigned:
     handshake = packets.flags & (SYN | ACK)
     syns = np.flatnonzero(sides.from_client & (handshake == SYN) & (sides.via != VIA_UNLISTED))
     by_key = syns[np.argsort(sides.key[syns], kind="stable")]
@@ -173,7 +173,7 @@ def _assign(packets: Packets, sides: Sides) -> _Assigned:
         return np.where(belongs, number[last], -1)
 
     syn_acks = np.flatnonzero(sides.to_client & (handshake == SYN | ACK))
-    data_rows = np.flatnonzero(sides.to_client & (packets.payload_bytes > 0))
+    data_rows = np.flatnonzero(measured & (packets.payload_bytes > 0))
     resets = np.flatnonzero(sides.to_client & ((packets.flags & RST) != 0))
     answer = _first_rows(syn_acks, flow_of(syn_acks), len(opening))
     return _Assigned(opening, answer, data_rows, flow_of(data_rows), flow_of(resets))

@@ -37,6 +37,7 @@ class Point:
     object_bytes: int
     seed: int
     clock: str
+    profile: str
     parameters: Mapping[str, object]
     wire_limit_bps: float | None
 
@@ -45,6 +46,11 @@ class Point:
         """The packet of which each connection was to lose one, or an empty text."""
         packet = self.parameters.get("drop_packet", "none")
         return packet if isinstance(packet, str) and packet != "none" else ""
+
+    @property
+    def is_upload(self) -> bool:
+        """Whether the client sends the pages."""
+        return self.parameters.get("direction") == "upload"
 
     def number(self, parameter: str) -> float | None:
         """A parameter as a number, or None where the point does not have it."""
@@ -116,6 +122,7 @@ def read_point(directory: Path) -> Point:
         object_bytes=_get(raw, "object_bytes", int, name),
         seed=_get(raw, "seed", int, name),
         clock=_get(raw, "clock", str, name),
+        profile=_get({"profile": "", **raw}, "profile", str, name),
         parameters=_get(raw, "parameters", dict, name),
         wire_limit_bps=None if limit is None else _get(raw, "wire_limit_bps", float, name),
     )

@@ -79,6 +79,7 @@ class PointSummary:
     condition: str = ""
     protocol: str = ""
     clock: str = ""
+    profile: str = ""
     object_bytes: int = 0
     seed: int = 0
     parameters: Mapping[str, object] = field(default_factory=dict)

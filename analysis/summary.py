@@ -139,6 +139,7 @@ def _of_point(point: Point) -> PointSummary:
         condition=point.condition,
         protocol=point.protocol,
         clock=point.clock,
+        profile=point.profile,
         object_bytes=point.object_bytes,
         seed=point.seed,
         parameters=point.parameters,
@@ -173,7 +174,9 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> PointSumma
             packets = merge([found for _, found in readable])
         elif files and not readable:
             captures = None  # each of them has given its reason already
-    traffic = sort_out(packets, addresses) if packets is not None and addresses is not None else None
+    traffic = None
+    if packets is not None and addresses is not None:
+        traffic = sort_out(packets, addresses, upload=point.is_upload)
 
     drops = attempt(partial(read_injected_drops, directory)) if point.drop_packet else None
     evidence = validity.Evidence(point, outcome, window, ab, captures, traffic, drops)
@@ -184,18 +187,19 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> PointSumma
     if outcome is not None:
         summary = replace(summary, virtual_s=outcome.virtual_s, wall_s=outcome.wall_s)
     if ab is not None:
-        summary = _with_ab(summary, point.object_bytes, ab)
+        summary = _with_ab(summary, point, ab)
     if packets is not None and traffic is not None:
         summary = _with_traffic(summary, packets, traffic, window, events or ())
     return replace(summary, valid=not found_wrong, invalid_reasons=tuple(found_wrong))
 
 
-def _with_ab(summary: PointSummary, object_bytes: int, ab: AbResult) -> PointSummary:
-    parts = ab.failures
+def _with_ab(summary: PointSummary, point: Point, ab: AbResult) -> PointSummary:
+    parts, object_bytes = ab.failures, point.object_bytes
+    goodput_bps = ab.upload_goodput_bps(object_bytes) if point.is_upload else ab.goodput_bps
     return replace(
         summary,
         # An unfinished download is in no total that means something, so the anycast figure is the link's.
-        goodput_bps=None if summary.scenario == "anycast" else ab.goodput_bps,
+        goodput_bps=None if summary.scenario == "anycast" else goodput_bps,
         requests_per_s=ab.complete_requests / ab.duration_s if ab.duration_s > 0 else None,
         complete_requests=ab.complete_requests,
         failed_requests=ab.failed_requests(object_bytes),

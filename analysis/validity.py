@@ -92,7 +92,10 @@ def _workload(evidence: Evidence) -> Iterator[str]:
     if point.scenario != "load-balancer":
         return
     # Of anycast downloads the first to end may have been cut short, and ab takes its length for the document's.
-    if ab.complete_requests and ab.document_length_bytes != point.object_bytes:
+    if point.is_upload:
+        if ab.sent_bytes < ab.complete_requests * point.object_bytes:
+            yield f"uploads: {ab.sent_bytes} bytes sent, fewer than {ab.complete_requests} x {point.object_bytes}"
+    elif ab.complete_requests and ab.document_length_bytes != point.object_bytes:
         yield f"document length: {ab.document_length_bytes} bytes, but the object has {point.object_bytes}"
     if failed := ab.failed_requests(point.object_bytes):
         yield f"failed requests: {failed} of {ab.complete_requests}"

@@ -17,7 +17,7 @@ from experiments.profiles import DEFAULT_PROFILE, AnySettings, Experiment, load
 from experiments.schema import AnycastSettings, Link, LoadBalancerSettings, Protocol, Settings
 from experiments.variants import Case
 from testbed.errors import UsageError
-from testbed.wire import mptcp_wire_limit_bps, tcp_wire_limit_bps
+from testbed.wire import mptcp_upload_wire_limit_bps, mptcp_wire_limit_bps, tcp_wire_limit_bps
 
 __all__ = [
     "DEFAULT_PROFILE",
@@ -137,6 +137,7 @@ def _point(
 def _load_balancer_parameters(settings: LoadBalancerSettings, object_bytes: int) -> dict[str, object]:
     topology, workload = settings.topology, settings.workload
     return {
+        "direction": workload.direction,
         "requests": workload.requests(object_bytes),
         "concurrency": workload.concurrency,
         "servers": topology.servers,
@@ -186,7 +187,9 @@ def _common_parameters(settings: Settings) -> dict[str, object]:
 
 
 def _wire_limit_bps(settings: AnySettings, protocol: Protocol) -> float:
-    limit = tcp_wire_limit_bps if protocol == "tcp" else mptcp_wire_limit_bps
+    upload = isinstance(settings, LoadBalancerSettings) and settings.workload.direction == "upload"
+    of_mptcp = mptcp_upload_wire_limit_bps if upload else mptcp_wire_limit_bps
+    limit = tcp_wire_limit_bps if protocol == "tcp" else of_mptcp
     if isinstance(settings, AnycastSettings):
         topology = settings.topology
         rate_bps = min(topology.client_rate_bps, topology.servers * topology.server_rate_bps)

@@ -97,6 +97,7 @@ PathManagerLimit = Annotated[int, Field(ge=0, le=MAX_PATH_MANAGER_LIMIT)]
 Protocol = Literal["tcp", "mptcp"]
 Clock = Literal["virtual", "real"]
 Endpoint = Literal["none", "subflow", "fullmesh"]
+Direction = Literal["download", "upload"]
 DroppedPacket = Literal["add-addr", "add-addr-echo", "mp-prio", "join-syn", "join-syn-ack"]
 SysctlName = Annotated[str, AfterValidator(_sysctl_name)]
 SysctlValue = Annotated[int | str, BeforeValidator(_sysctl_value)]
@@ -208,12 +209,13 @@ class LoadBalancerTopology(Table):
 
 
 class PageLoads(Table):
-    """Pages of each size fetched `concurrency` at a time until `total_bytes` are moved per size.
+    """Pages of each size fetched, or put as uploads, `concurrency` at a time until `total_bytes` are moved per size.
 
     The number of requests per size is `total_bytes` / size, kept within `min_requests` and
     `max_requests` (None: no upper limit), and never below `concurrency`, which `ab` refuses.
     """
 
+    direction: Direction = "download"
     sizes_bytes: Sizes = Field(alias="sizes")
     concurrency: Concurrency
     total_bytes: Size = Field(alias="total")

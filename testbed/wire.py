@@ -2,7 +2,7 @@
 
 A full frame costs 1538 byte times: 1500 of IP, 14 of Ethernet header, and the 24 that a veth pair
 does not have (preamble 8, FCS 4, gap 12). Rates are in bit/s, limits are goodput: payload bits per
-second of a bulk transfer from server to client, in full segments.
+second of a bulk transfer in full segments, from server to client where nothing else is said.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ TCP_PAYLOAD_BYTES = MTU_BYTES - _IPV4_HEADER_BYTES - _TCP_HEADER_BYTES - _TIMEST
 # 2 of length = 26, and 2 of padding; no checksum. Linux (net/mptcp/options.c, mptcp_established_options_dss)
 # always maps with 64 bits, and acknowledges with 64 once the peer has sent it any data (net/mptcp/subflow.c,
 # get_mapping_status sets use_64bit_ack). A server of downloads has got a request, so its DSS has the full size;
-# only a sender that never received data, such as an iperf3 client, gets away with 24 bytes.
+# a sender that has received no data yet, such as a client that uploads, acknowledges with 32 bits.
 DSS_BYTES = 28
+UPLOAD_DSS_BYTES = 24
 
 MPTCP_PAYLOAD_BYTES = TCP_PAYLOAD_BYTES - DSS_BYTES
+MPTCP_UPLOAD_PAYLOAD_BYTES = TCP_PAYLOAD_BYTES - UPLOAD_DSS_BYTES
 
 
 def tcp_wire_limit_bps(rate_bps: float) -> float:
@@ -37,6 +39,11 @@ def tcp_wire_limit_bps(rate_bps: float) -> float:
 def mptcp_wire_limit_bps(rate_bps: float) -> float:
     """Goodput limit of MPTCP version 1 with timestamps on a link of `rate_bps`: 923.3 Mbit/s of 1 Gbit/s."""
     return rate_bps * MPTCP_PAYLOAD_BYTES / WIRE_BYTES
+
+
+def mptcp_upload_wire_limit_bps(rate_bps: float) -> float:
+    """Goodput limit of a client's upload over MPTCP on a link of `rate_bps`: 925.9 Mbit/s of 1 Gbit/s."""
+    return rate_bps * MPTCP_UPLOAD_PAYLOAD_BYTES / WIRE_BYTES
 
 
 def compensated_rate_bps(rate_bps: int) -> int:

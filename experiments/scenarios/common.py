@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 from experiments.point import Point
 from experiments.record import Events, write_json
+from testbed.errors import ReadbackError
 from testbed.lab_clock import start_afresh
 from testbed.net import loss_injection, mptcp, routing, sysctl
 from testbed.net.counters import protocol_counters
@@ -141,6 +143,11 @@ def losing(
         yield injector
 
 
+def uploads(point: Point) -> bool:
+    """Whether the client sends the pages instead of loading them."""
+    return bool(point.parameters.get("direction", "download") == "upload")
+
+
 def write_addresses(stage: Stage, out: Path) -> None:
     """addresses.json: which address is whose."""
     write_json(
@@ -155,9 +162,10 @@ def write_addresses(stage: Stage, out: Path) -> None:
 
 @dataclass(frozen=True)
 class Workload:
-    """What a scenario's workload has at hand: the page's address, the sampler, the events."""
+    """What a scenario's workload has at hand: the page's address, the same page as a file, the sampler, the events."""
 
     url: str
+    file: Path
     sampler: Sampler
     events: Events
 
@@ -166,6 +174,7 @@ class Workload:
 def measured(point: Point, stage: Stage, out: Path) -> Iterator[Workload]:
     """Servers up and probed, captures on, counters read before and after, samples and events open.
 
+    Of uploads, what the servers have stored is compared with what was sent; raises `ReadbackError` where it differs.
     In virtual time the block starts at a whole second, with fresh random numbers.
     """
     log = stage.network.log
@@ -173,11 +182,18 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Workload]:
     with ExitStack() as stack:
         WORK.mkdir(parents=True, exist_ok=True)
         name = lighttpd.generate_file(WORK / "pages", point.object_bytes)
-        lighttpd.generate_file(WORK / "pages", 1)
-        for server in stage.servers:
+        roots = [WORK / (f"uploads-{s.node.name}" if uploads(point) else "pages") for s in stage.servers]
+        for server, root in zip(stage.servers, roots, strict=True):
+            lighttpd.generate_file(root, 1)
             stack.enter_context(
                 lighttpd.serving(
-                    server.node, WORK / "pages", stage.port, WORK, mptcp=point.protocol == "mptcp", log=log
+                    server.node,
+                    root,
+                    stage.port,
+                    WORK,
+                    mptcp=point.protocol == "mptcp",
+                    uploads=uploads(point),
+                    log=log,
                 )
             )
             apache_bench.probe(stage.client, f"http://{server.unique}:{stage.port}/1.bin", log=log)
@@ -189,9 +205,24 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Workload]:
             url = f"http://{stage.service}:{stage.port}/{name}"
             if point.clock == "virtual":
                 start_afresh()
-            yield Workload(url, Sampler(samples, stage.client, nodes), events)
+            yield Workload(url, WORK / "pages" / name, Sampler(samples, stage.client, nodes), events)
             after = {node.name: protocol_counters(node) for node in nodes}
         write_json(out / "captures.json", [capture.as_dict() for capture in captures])
         write_json(out / "counters.json", {"before": before, "after": after})
         if stage.injector:
             write_json(out / "loss_injection.json", stage.injector.as_dict())
+        if uploads(point):
+            write_json(out / "uploads.json", _stored(WORK / "pages" / name, roots))
+
+
+def _stored(sent: Path, roots: Sequence[Path]) -> dict[str, Any]:
+    """Under which of the servers' `roots` the file that was sent has arrived.
+
+    Raises `ReadbackError` where one has another content, or none has it.
+    """
+    copies = [root / sent.name for root in roots if (root / sent.name).exists()]
+    wrong = [copy for copy in copies if not filecmp.cmp(sent, copy, shallow=False)]
+    if wrong or not copies:
+        found = f"{wrong[0]}, of another content" if wrong else "no file on any server"
+        raise ReadbackError("upload", str(sent), found)
+    return {"bytes": sent.stat().st_size, "stored": [str(copy) for copy in copies]}

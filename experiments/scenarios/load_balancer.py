@@ -1,4 +1,4 @@
-"""The load-balancer scenario (paper section V-B, Fig. 5): page loads through an LVS director."""
+"""The load-balancer scenario (paper section V-B, Fig. 5): page loads, or uploads, through an LVS director."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from experiments.scenarios.common import (
     loses_packets,
     losing,
     measured,
+    uploads,
     write_addresses,
 )
 from testbed.errors import CommandError, GuestTimeout
@@ -75,7 +76,7 @@ def stage(point: Point, log: CommandLog) -> Iterator[Stage]:
 
 
 def drive(point: Point, ready: Stage, out: Path) -> None:
-    """Load the page `requests` times, `concurrency` at once, until ab ends by itself."""
+    """Load (or put) the page `requests` times, `concurrency` at once, until ab ends by itself."""
     parameters = point.parameters
     write_addresses(ready, out)
     with measured(point, ready, out) as workload:
@@ -84,6 +85,7 @@ def drive(point: Point, ready: Stage, out: Path) -> None:
             concurrency=parameters["concurrency"],
             requests=parameters["requests"],
             mptcp=point.protocol == "mptcp",
+            upload=workload.file if uploads(point) else None,
         )
         workload.sampler.start()
         workload.events.start()

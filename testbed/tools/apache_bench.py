@@ -1,4 +1,4 @@
-"""ApacheBench on the client: N requests, or as many as fit in a time; over MPTCP through `mptcpize`."""
+"""ApacheBench on the client: N downloads or uploads, or as many as fit in a time; over MPTCP through `mptcpize`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ def probe(client: Node, url: str, *, log: CommandLog) -> None:
     run(client.enter("ab", "-q", "-n", "1", "-c", "1", "-s", "60", url), log=log)
 
 
-def command(url: str, *, concurrency: int, requests: int | None, mptcp: bool) -> list[str]:
-    """The argv; `requests=None` is a run that only a signal ends, and that survives failed downloads."""
+def command(url: str, *, concurrency: int, requests: int | None, mptcp: bool, upload: Path | None = None) -> list[str]:
+    """The argv; `requests=None` is a run that only a signal ends, and that survives failed downloads.
+
+    With `upload` each request is a PUT of that file.
+    """
     wrap = ["mptcpize", "run"] if mptcp else []
     count = requests if requests is not None else _ENDLESS
     survive = ["-r"] if requests is None else []
+    put = ["-T", "application/octet-stream", "-u", str(upload)] if upload else []
     return [
-        *wrap, "ab", "-q", *survive, "-s", str(_STALL_LIMIT_S), "-n", str(count), "-c", str(concurrency), url,
+        *wrap, "ab", "-q", *survive, *put, "-s", str(_STALL_LIMIT_S), "-n", str(count), "-c", str(concurrency), url,
     ]  # fmt: skip
 
 

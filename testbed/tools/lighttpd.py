@@ -1,4 +1,4 @@
-"""lighttpd on a server: serves generated files, over MPTCP through `mptcpize` where asked."""
+"""lighttpd on a server: serves generated files, takes uploads (WebDAV), over MPTCP through `mptcpize` where asked."""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ server.max-fds = 8192
 server.max-connections = 4096
 server.max-keep-alive-requests = 0
 mimetype.assign = ( "" => "application/octet-stream" )
+"""
+# An upload is spooled beside its target, on the same tmpfs: the host's file system is read-only in a guest.
+_UPLOADS = """\
+server.modules = ( "mod_webdav" )
+server.upload-dirs = ( "{root}" )
+webdav.activate = "enable"
+webdav.is-readonly = "disable"
 """
 _LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
 
@@ -43,15 +50,24 @@ def _listening(node: Node, port: int) -> bool:
 
 @contextlib.contextmanager
 def serving(
-    node: Node, root: Path, port: int, work: Path, *, mptcp: bool, log: CommandLog, timeout_s: float = 30.0
+    node: Node,
+    root: Path,
+    port: int,
+    work: Path,
+    *,
+    mptcp: bool,
+    log: CommandLog,
+    uploads: bool = False,
+    timeout_s: float = 30.0,
 ) -> Iterator[Process]:
-    """Run lighttpd on the node until the block ends; its log goes to `work`.
+    """Run lighttpd on the node until the block ends; its log goes to `work`. With `uploads` a PUT writes into `root`.
 
     Returns once it listens; raises `GuestTimeout` if it does not within `timeout_s`.
     """
     config = work / f"lighttpd-{node.name}.conf"
     error_log = work / f"lighttpd-{node.name}.log"
-    config.write_text(_CONFIG.format(root=root, port=port, error_log=error_log))
+    parts = [_CONFIG, *([_UPLOADS] if uploads else [])]
+    config.write_text("".join(parts).format(root=root, port=port, error_log=error_log))
     run(["lighttpd", "-tt", "-f", config], log=log)
     argv = [*(["mptcpize", "run"] if mptcp else []), "lighttpd", "-D", "-f", str(config)]
     with Process(node.enter(*argv), log=log) as process:

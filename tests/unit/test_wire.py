@@ -20,6 +20,10 @@ def test_mptcp_downloads_get_1420_of_1538_bytes() -> None:
     assert wire.mptcp_wire_limit_bps(1e9) == pytest.approx(923_276_983.1, abs=0.1)
 
 
+def test_mptcp_uploads_get_1424_because_a_client_acknowledges_with_32_bits() -> None:
+    assert wire.mptcp_upload_wire_limit_bps(1e9) == pytest.approx(925_877_763.3, abs=0.1)
+
+
 def test_headers_options_and_payload_fill_the_mtu() -> None:
     option_space = 40
     assert wire.MPTCP_PAYLOAD_BYTES + 20 + 20 + option_space == wire.MTU_BYTES

@@ -27,6 +27,14 @@ def test_a_complete_run() -> None:
     assert result.percentiles_ms == {50: 4, 66: 4, 75: 5, 80: 5, 90: 6, 95: 6, 98: 7, 99: 7, 100: 7}
 
 
+def test_an_upload_counts_whole_pages_not_the_headers_nor_what_was_under_way() -> None:
+    result = read_ab(DATA / "ab-upload.txt")
+    assert (result.complete_requests, result.html_bytes, result.sent_bytes) == (200, 0, 20_030_200)
+    assert result.failed_requests(100_000) == 0
+    assert result.upload_goodput_bps(100_000) == pytest.approx(200 * 100_000 * 8 / result.duration_s)
+    assert result.upload_goodput_bps(100_000) == pytest.approx(147e6, rel=0.002)
+
+
 def test_the_duration_is_finer_than_the_three_decimals_printed() -> None:
     result = read_ab(DATA / "ab-complete.txt")
     assert result.duration_s == pytest.approx(20_040_800 / 1024 / 142462.67, rel=1e-12)

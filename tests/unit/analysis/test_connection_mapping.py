@@ -156,3 +156,24 @@ def test_a_capture_of_linux_joins_every_connection(tmp_path: Path) -> None:
     assert (traffic.fallen_back, traffic.unmatched_joins, traffic.bytes_unlisted) == (0, 0, 0)
     assert np.all(traffic.connection_bytes >= 1_000_044)  # 1 MB and the 44 bytes of HTTP header
     assert traffic.flows.connection.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_of_an_upload_the_payload_that_the_client_sent_counts(tmp_path: Path) -> None:
+    def sent(at_ns: int, port: int, size: int, *, past: bool = False) -> tuple[int, bytes]:
+        ends = {"src": make.CLIENT_DIRECT, "dst": make.UNIQUE} if past else {}
+        return at_ns, make.to_server(port, 80, make.ACK, payload=size, **ends)
+
+    packets = [
+        *make.handshake(T, 40001, key=KEY_A),
+        *make.join(T + 5 * MS, 50001, KEY_A),
+        make.data(T + 9 * MS, 40001, 7),
+        sent(T + 10 * MS, 40001, 100),
+        sent(T + 11 * MS, 50001, 300, past=True),
+    ]
+    read = read_pcap(make.write_pcap(tmp_path / "a.pcap", sorted(packets)))
+    traffic = sort_out(read, ADDRESSES, upload=True)
+    assert (traffic.bytes_via_director, traffic.bytes_past_director) == (100, 300)
+    assert traffic.director_bypass_share == 0.75
+    assert traffic.connection_bytes.tolist() == [400]
+    downloaded = sort_out(read, ADDRESSES)
+    assert (downloaded.bytes_via_director, downloaded.bytes_past_director) == (7, 0)

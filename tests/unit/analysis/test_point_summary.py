@@ -266,8 +266,22 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
     assert analyse_point(directory).invalid_reasons == ("point.json: 'seed' is 'one', not of type int",)
 
 
+def test_uploads_are_measured_by_what_ab_sent_and_by_the_clients_payload(tmp_path: Path) -> None:
+    point = runs.load_balancer_point(
+        tmp_path / "p", parameters={"requests": 2, "concurrency": 2, "direction": "upload"}
+    )
+    (point / "ab.txt").write_text(runs.ab_text(length=0).replace("HTML", "Total body sent:        2000300\nHTML"))
+    append_packet(point, make.to_server(40001, 80, make.ACK, payload=500))
+    found = analyse_point(point)
+    assert found.invalid_reasons == ()
+    assert found.goodput_bps == pytest.approx(2 * 1_000_000 * 8 / 0.25, rel=1e-3)
+    assert found.director_bypass_share == 0.0  # the 90 % that came past the director are not the client's
+    (point / "ab.txt").write_text(runs.ab_text(length=0).replace("HTML", "Total body sent:        1999999\nHTML"))
+    assert analyse_point(point).invalid_reasons == ("uploads: 1999999 bytes sent, fewer than 2 x 1000000",)
+
+
 def test_a_fault_of_the_analysis_costs_only_its_own_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr(summary_module, "sort_out", fail)

@@ -99,7 +99,7 @@ RATE_UNITS = "bit/s, kbit/s, Mbit/s, Gbit/s"
             "concurrency = 10",
             "concurrency = 10\nxyz = 1",
             "x.toml:16: unknown key 'xyz' in [workload] "
-            "(valid keys: sizes, concurrency, total, min_requests, max_requests)",
+            "(valid keys: direction, sizes, concurrency, total, min_requests, max_requests)",
         ),
         (
             'delay = "20 ms"',

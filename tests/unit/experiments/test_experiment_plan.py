@@ -55,7 +55,7 @@ def points_of(name: str, profile: str = "quick", **more: list[int] | list[str]) 
 
 
 def test_the_papers_figures_and_the_ablations_come_with_the_toolkit() -> None:
-    assert plan.available() == ["ablation-add-addr", "ablation-schemes", *PAGE_LOAD_FIGURES, "fig13", "fig14"]
+    assert plan.available() == ["ablation-add-addr", "ablation-schemes", *PAGE_LOAD_FIGURES, "fig13", "fig14", "upload"]
 
 
 @pytest.mark.parametrize("profile", ["quick", "paper"])
@@ -73,6 +73,7 @@ def test_a_page_load_figure_has_a_point_per_protocol_and_size(name: str, profile
     rate_bps, delay_s, loss = PAGE_LOAD_FIGURES[name]
     for point, number in zip(points, requests * 2 * len(clocks), strict=True):
         assert point.parameters == {
+            "direction": "download",
             "requests": number,
             "concurrency": 10,
             "servers": 1,
@@ -91,6 +92,18 @@ def test_a_page_load_figure_has_a_point_per_protocol_and_size(name: str, profile
         assert point.wire_limit_bps == (tcp_limit if point.protocol == "tcp" else 923_276_983.1)
         assert (point.experiment, point.figure, point.profile) == (name, str(int(name[3:])), profile)
         assert (point.scenario, point.plot, point.version) == ("load-balancer", "page-size", 1)
+
+
+def test_the_uploads_are_figure_7_in_the_other_direction_with_a_shorter_dss() -> None:
+    uploads, downloads = points_of("upload", "paper"), points_of("fig07", "paper")
+    assert [p.parameters | {"direction": "download"} for p in uploads] == [p.parameters for p in downloads]
+    assert {p.parameters["direction"] for p in uploads} == {"upload"}
+    assert {(p.protocol, p.wire_limit_bps) for p in uploads} == {("tcp", 94_148_244.5), ("mptcp", 925_877_763.3)}
+
+
+def test_a_direction_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"workload\.direction: 'up' is not one of download, upload"):
+        points_of("fig07", overrides=["workload.direction=up"])
 
 
 def test_the_figure_about_cpu_cost_says_so() -> None:
@@ -174,7 +187,7 @@ def test_a_path_is_found_and_comes_before_a_shipped_name(tmp_path: Path, monkeyp
     assert plan.find("fig07") == plan.SHIPPED / "fig07.toml"
 
 
-ALL = "ablation-add-addr, ablation-schemes, fig06, fig07, fig08, fig09, fig10, fig11, fig13, fig14"
+ALL = "ablation-add-addr, ablation-schemes, fig06, fig07, fig08, fig09, fig10, fig11, fig13, fig14, upload"
 
 
 @pytest.mark.parametrize(
@@ -236,7 +249,7 @@ def test_real_time_takes_as_long_as_the_transfer() -> None:
 
 
 @pytest.mark.parametrize("profile", ["quick", "paper"])
-@pytest.mark.parametrize("name", [*PAGE_LOAD_FIGURES, "fig13", "fig14"])
+@pytest.mark.parametrize("name", [*PAGE_LOAD_FIGURES, "fig13", "fig14", "upload"])
 def test_limits_are_well_above_what_a_point_takes(name: str, profile: str) -> None:
     for point in points_of(name, profile):
         bytes_s = 0.0
