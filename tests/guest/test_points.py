@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -54,6 +55,17 @@ def test_mptcp_leaves_the_director(page_loads) -> None:
     assert summary.goodput_bps >= 0.9 * summary.wire_limit_bps
     assert summary.director_bypass_share >= 0.85
     assert summary.joined == summary.connections >= 40  # ab opens one or two more than it needs
+
+
+def test_mptcp_uploads_leave_the_director(lab, tmp_path) -> None:
+    tcp = run_point(lab, tmp_path / "tcp", "upload", "tcp", *SMALL)
+    summary = run_point(lab, tmp_path / "mptcp", "upload", "mptcp", *SMALL)
+    assert tcp.director_bypass_share == 0
+    assert summary.goodput_bps >= 5 * tcp.goodput_bps
+    assert summary.director_bypass_share >= 0.75
+    assert summary.joined == summary.connections >= 100
+    stored = json.loads((tmp_path / "mptcp" / "uploads.json").read_text())
+    assert stored == {"bytes": 1_000_000, "stored": ["/tmp/testbed/uploads-s1/1000000.bin"]}
 
 
 @pytest.fixture
