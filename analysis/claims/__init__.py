@@ -1,0 +1,22 @@
+"""The paper's checkable sentences as executable claims: `judge(points)` gives each of them a verdict.
+
+Enters: the `PointSummary` list of one or several runs. Leaves: one `Judgement` per claim, in the order of the
+paper's figures. Nothing here reads a file. A claim says itself how it is measured and what tolerance it has, and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analysis.claims import anycast, load_balancer, scheme, uploads
+from analysis.claims.model import Check, Claim, Estimate, Finding, Judgement, Verdict
+from analysis.results import PointSummary
+
+__all__ = ["CLAIMS", "Check", "Claim", "Estimate", "Finding", "Judgement", "Verdict", "judge"]
+
+CLAIMS: tuple[Claim, ...] = (*load_balancer.CLAIMS, *anycast.CLAIMS, *scheme.CLAIMS, *uploads.CLAIMS)
+
+
+def judge(points: Sequence[PointSummary]) -> list[Judgement]:
+    """The verdict on every claim; one that the points say nothing about is `cannot be judged here`."""
+    return [claim.judged(points) for claim in CLAIMS]
