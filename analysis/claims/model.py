@@ -125,7 +125,7 @@ def conclude(checks: Sequence[Check]) -> Finding:
 
 
 def _line(check: Check) -> str:
-    return f"{check.label}: {check.measured}, not {check.bound}"
+    return f"{check.label}: {check.measured}, wanted: {check.bound}"
 
 
 def _digits(value: float) -> int:
