@@ -45,7 +45,7 @@ def draw_page_size(figure: Figure, points: Sequence[PointSummary]) -> bool:
         rate.set_title("mean over seeds; bars: minimum and maximum", loc="left", fontsize=8.5)
     handles, labels = rate.get_legend_handles_labels()
     ordered = sorted(zip(handles, labels, strict=True), key=lambda entry: entry[1].startswith(_LIMIT_LABEL))
-    figure.legend([h for h, _ in ordered], [text for _, text in ordered], loc="outside lower center", ncols=5)
+    figure.legend([h for h, _ in ordered], [text for _, text in ordered], loc="outside lower center", ncols=3)
     return True
 
 

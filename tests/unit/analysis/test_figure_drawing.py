@@ -66,6 +66,19 @@ def test_two_clocks_give_four_curves() -> None:
     }  # fmt: skip
 
 
+def test_the_legend_of_four_curves_and_two_limits_fits_into_the_figure() -> None:
+    points = [
+        runs.page_size_summary(protocol, 100, 90, clock=clock)
+        for protocol in ("tcp", "mptcp")
+        for clock in ("virtual", "real")
+    ]
+    figure = draw_figure("Fig. 6: all", points)
+    assert figure is not None
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    assert legend.x0 >= 0 and legend.x1 <= figure.bbox.x1
+
+
 def test_repeats_are_averaged_with_bars_from_minimum_to_maximum() -> None:
     points = [runs.page_size_summary("tcp", 1000, rate, seed=i) for i, rate in enumerate((80.0, 90.0, 94.0))]
     rate, _ = drawn("Fig. 7", points).axes
