@@ -6,6 +6,7 @@ The same summaries give the same bytes: no date is written, and the global state
 
 from __future__ import annotations
 
+import io
 import re
 import textwrap
 from collections.abc import Callable, Sequence
@@ -95,6 +96,14 @@ def draw_figure(
         if any(not point.valid for point in points):
             figure.axes[0].set_title(INVALID_NOTE, loc="right", fontsize=8.5, color=style.NOTE_COLOUR)
         return figure
+
+
+def svg_bytes(figure: Figure) -> bytes:
+    """A drawn figure as SVG, the same bytes for the same figure; text is drawn, so that no font is needed."""
+    buffer = io.BytesIO()
+    with mpl.rc_context({**style.RC, "svg.fonttype": "path", "svg.hashsalt": "testbed"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
 
 
 def _save(figure: Figure, directory: Path, name: str) -> list[Path]:

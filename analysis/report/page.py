@@ -1,0 +1,29 @@
+"""The report as one HTML page: jinja2 templates of this package, everything escaped, images inlined."""
+
+from __future__ import annotations
+
+import base64
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from analysis.claims import Verdict
+from analysis.report.content import Report
+
+# Words and signs beside the colours: the page must be readable in grey.
+MARKS = {Verdict.HOLDS: "✓", Verdict.FAILS: "✗", Verdict.OPEN: "?"}
+CLASSES = {Verdict.HOLDS: "holds", Verdict.FAILS: "fails", Verdict.OPEN: "open"}
+
+
+def render_page(report: Report) -> str:
+    """The page; the same report gives the same text."""
+    environment = Environment(
+        loader=PackageLoader("analysis.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["svg_uri"] = lambda svg: f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+    environment.globals.update(MARKS=MARKS, CLASSES=CLASSES, VERDICTS=tuple(Verdict))
+    return environment.get_template("report.html.j2").render(report=report)

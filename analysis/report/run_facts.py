@@ -1,0 +1,129 @@
+"""What a run directory says about itself: manifest, summary, digests of its points."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.errors import AnalysisError
+from analysis.results import SUMMARY_FILE, PointSummary, read_summary
+from analysis.summary import RUN_VERSION
+
+DIGESTS_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Digests:
+    """What must come out again when the point is run again: SHA-256 of its files, by name."""
+
+    point: str
+    seed: int
+    kernel: str
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """One run: its manifest, the summaries of its points, and what is to be known of its repetition.
+
+    `missing` are planned points that have no summary.
+    """
+
+    directory: Path
+    manifest: Mapping[str, Any]
+    points: tuple[PointSummary, ...]
+    digests: tuple[Digests, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The directory's own name, also when it was given as `.` or a link."""
+        return self.directory.resolve().name
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The command that made the run."""
+        command = self.manifest.get("command")
+        return tuple(str(part) for part in command) if isinstance(command, list) else ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run came to its end."""
+        return self.manifest.get("state") == "complete"
+
+    @property
+    def kernel(self) -> Mapping[str, Any]:
+        """The kernel's manifest; empty where it is not known."""
+        kernel = self.manifest.get("kernel")
+        return kernel if isinstance(kernel, dict) else {}
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of its points."""
+        return tuple(sorted({point.seed for point in self.points}))
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """The profiles of its points: of the summaries, or of the plan where a summary is older than that field."""
+        plan = self.manifest.get("plan")
+        planned = [str(entry["profile"]) for entry in plan or () if isinstance(entry, dict) and "profile" in entry]
+        return tuple(sorted({point.profile for point in self.points if point.profile} or set(planned)))
+
+
+def read_run(directory: Path) -> RunFacts:
+    """The facts of a run directory; raises AnalysisError for one that is none, is newer, or has no summary."""
+    if not directory.is_dir():
+        raise AnalysisError(f"{directory}: no such run directory")
+    path = directory / "run.json"
+    if not path.exists():
+        raise AnalysisError(f"{directory}: not a run directory: it has no run.json")
+    manifest = _object(path)
+    version = manifest.get("version")
+    if version != RUN_VERSION:
+        raise AnalysisError(f"{path}: version {version!r}, but this toolkit reads version {RUN_VERSION}")
+    if not (directory / SUMMARY_FILE).exists():
+        raise AnalysisError(
+            f"{directory}: no {SUMMARY_FILE}", hint=f"finish and analyse it: testbed run --resume --out {directory}"
+        )
+    points = tuple(read_summary(directory))
+    planned = _names(manifest.get("points"))
+    known = {point.id for point in points}
+    digests = [_read_digests(directory / "points" / point.id / "digests.json", point.id) for point in points]
+    return RunFacts(
+        directory,
+        manifest,
+        points,
+        tuple(found for found in digests if found is not None),
+        tuple(name for name in planned if name not in known),
+    )
+
+
+def _read_digests(path: Path, point: str) -> Digests | None:
+    if not path.exists():
+        return None
+    raw = _object(path)
+    files = raw.get("files")
+    if raw.get("version") != DIGESTS_VERSION or not isinstance(files, dict):
+        raise AnalysisError(f"{path}: not digests of version {DIGESTS_VERSION}")
+    return Digests(
+        point, int(raw.get("seed", 0)), str(raw.get("kernel", "")), {str(k): str(v) for k, v in files.items()}
+    )
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise AnalysisError(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise AnalysisError(f"{path}: not JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise AnalysisError(f"{path}: not a JSON object")
+    return raw
+
+
+def _names(value: object) -> Sequence[str]:
+    return [str(name) for name in value] if isinstance(value, list) else []

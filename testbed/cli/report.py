@@ -1,0 +1,111 @@
+"""`testbed report`: the paper's claims against one or several runs, as an HTML page and on the terminal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from testbed.errors import EXIT_FAILURE, PrerequisiteError, UsageError
+
+if TYPE_CHECKING:
+    from analysis.claims import Judgement
+    from analysis.report import Report
+
+_STYLES = {"holds": "green", "does not hold": "bold red", "cannot be judged here": "dim"}
+_PAGE = "report.html"
+_INDENT = 4
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=f"Default: {_PAGE} in the first RUN."
+)
+@click.option("--strict", is_flag=True, help="Exit with status 1 if a claim does not hold.")
+@click.pass_context
+def report(context: click.Context, runs: tuple[Path, ...], out: Path | None, strict: bool) -> None:
+    """Judge the paper's claims by one or several RUNs: a self-contained HTML page, and the same in short here.
+
+    Exit status: 0 once the report is written, whatever the verdicts are (with --strict: 1 if a claim does not hold);
+    2 bad input.
+    """
+    # matplotlib takes a second to import, which no other command should pay.
+    from analysis.claims import Verdict
+    from analysis.errors import AnalysisError
+    from analysis.report import compile_report, read_run, render_page
+
+    try:
+        facts = [read_run(run) for run in runs]
+    except AnalysisError as error:
+        raise UsageError(error.message, hint=error.hint) from error
+    compiled = compile_report(facts, _picture)
+    path = out or runs[0] / _PAGE
+    _write(path, render_page(compiled))
+    _show(compiled)
+    click.echo(f"\n{path}")
+    context.exit(EXIT_FAILURE if strict and compiled.count(Verdict.FAILS) else 0)
+
+
+def _picture(scenario: str, parameters: Mapping[str, object]) -> str:
+    from topologies import picture
+
+    try:
+        return picture(scenario, parameters)
+    except (KeyError, TypeError, ValueError) as error:
+        # A summary from elsewhere may lack what a picture shows; the rest of the report does not depend on it.
+        return f"(no picture: the points' parameters do not describe a {scenario} topology: {error})"
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise PrerequisiteError(
+            f"{path}: cannot be written: {error.strerror or error}", hint="name another file with --out"
+        ) from error
+
+
+def _show(compiled: Report) -> None:
+    """Print it in the terminal's colours and width; to a file or a pipe it is plain text, and no line is folded."""
+    from analysis.claims import Verdict
+
+    console = Console(highlight=False) if Console().is_terminal else Console(highlight=False, width=10_000)
+    with console.capture() as captured:
+        for judgement in compiled.judgements:
+            _show_claim(console, judgement)
+        if compiled.warnings:
+            console.print(Text("\nWarnings", style="bold"))
+        for warning in compiled.warnings:
+            console.print(Padding(Text(warning), (0, 0, 0, _INDENT), expand=False))
+        counts = ", ".join(f"{compiled.count(verdict)} {verdict.value}" for verdict in Verdict)
+        console.print(Text(f"\n{len(compiled.judgements)} claims: {counts}", style="bold"))
+    click.echo("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
+
+
+def _show_claim(console: Console, judgement: Judgement) -> None:
+    claim, finding = judgement.claim, judgement.finding
+    verdict = judgement.verdict.value
+    head = Text.assemble((f"{verdict:<23}", _STYLES[verdict]), (claim.id, "bold"), f"  {claim.place}")
+    body = [Text(claim.sentence)]
+    if claim.paper:
+        body.append(Text(f"paper: {claim.paper}"))
+    for check in finding.checks:
+        mark = {True: "+", False: "-", None: "?"}[check.holds]
+        body.append(Text(f"{mark} {check.label}: {check.measured or check.why}; wanted: {check.bound}"))
+    if not finding.checks:
+        body.append(Text(finding.reason))
+    if judgement.known_reason:
+        body.append(Text(f"a known difference: {judgement.known_reason}"))
+    console.print(head)
+    for line in body:
+        console.print(Padding(line, (0, 0, 0, _INDENT), expand=False))

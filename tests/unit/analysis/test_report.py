@@ -1,0 +1,277 @@
+"""The report's page: whole, self-contained, and saying what the claims found."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from claim_points import SIZES, page, pages, timeline
+
+from analysis.claims import CLAIMS, Verdict
+from analysis.report import Report, compile_report, read_run, render_page
+from analysis.results import PointSummary, write_json
+from testbed.cli.main import main
+
+POINTS = [
+    *pages("7", "tcp", 94.0),
+    *pages("7", "mptcp", 900.0),
+    replace(page("11", "mptcp", 10_000_000, 333.0), id="slow"),
+    replace(page("11", "tcp", 10_000_000, 5.5), id="bad", valid=False, invalid_reasons=("capture drops: 7 <packets>",)),
+    timeline("13"),
+]
+PATCH = "0002-mptcp-repeat-an-ADD_ADDR-without-echo-on-traffic.patch"
+
+
+def make_run(directory: Path, results: list[PointSummary], **changes: Any) -> Path:
+    """A run directory with a manifest, a summary, and the digests of its first point."""
+    (directory / "points").mkdir(parents=True)
+    manifest = {
+        "version": 1, "state": "complete", "command": ["testbed", "run", "fig07", "--set", "workload.total=1 MB"],
+        "toolkit": "9.8.7", "kernel": {"id": "295f7df4419e", "release": "6.12.117", "patches": [{"name": PATCH}]},
+        "host": {"cpus": 2}, "tools": {"tcpdump": "4.99.3-1"}, "lab": "uml", "started_at": "2026-01-02T03:04:05+00:00",
+        "finished_at": None, "points": [point.id for point in results], "plan": [],
+    }  # fmt: skip
+    (directory / "run.json").write_text(json.dumps(manifest | changes))
+    write_json(directory, results)
+    if results:
+        raw = directory / "points" / results[0].id
+        raw.mkdir()
+        files = {"ab.txt": "a" * 64, "c-eth0.pcap": "b" * 64, "settings.json": "c" * 64}
+        digests = {"version": 1, "kernel": "295f7df4419e", "seed": 1, "files": files}
+        (raw / "digests.json").write_text(json.dumps(digests))
+    return directory
+
+
+def picture(scenario: str, parameters: object) -> str:
+    return f"[picture of <{scenario}>]\n"
+
+
+def compiled(*runs: Path) -> Report:
+    return compile_report([read_run(run) for run in runs], picture)
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, ids, text, and whether every element is closed."""
+
+    VOID = frozenset({"meta", "img", "br"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def values(self, *names: str) -> list[str]:
+        return [str(value) for _, attrs in self.elements for name, value in attrs.items() if name in names]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("report") / "mine", POINTS)
+
+
+@pytest.fixture(scope="module")
+def html(run: Path) -> str:
+    return render_page(compiled(run))
+
+
+@pytest.fixture(scope="module")
+def parsed(html: str) -> Page:
+    return Page(html)
+
+
+def test_every_element_is_closed_and_every_id_unique(parsed: Page) -> None:
+    assert parsed.open == []
+    ids = parsed.values("id")
+    assert len(ids) == len(set(ids))
+
+
+def test_the_page_needs_nothing_from_elsewhere(parsed: Page, html: str) -> None:
+    ids = set(parsed.values("id"))
+    for link in parsed.values("href"):
+        assert link.startswith("#") and link[1:] in ids
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in parsed.values("src"))
+    assert not {tag for tag, _ in parsed.elements} & {"script", "link", "iframe", "object", "base"}
+    outside = re.sub(r"base64,[A-Za-z0-9+/=]+", "", html)
+    assert not re.search(r"https?://|@import|url\(", outside)
+
+
+def test_every_image_is_a_whole_drawing_with_a_text_instead(parsed: Page) -> None:
+    images = [attrs for tag, attrs in parsed.elements if tag == "img"]
+    assert len(images) == 3
+    for attrs in images:
+        root = ElementTree.fromstring(base64.b64decode(str(attrs["src"]).partition(",")[2]))
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert len(list(root.iter("{http://www.w3.org/2000/svg}path"))) > 10
+        references = {value for element in root.iter() for name, value in element.attrib.items() if "href" in name}
+        assert all(reference.startswith("#") for reference in references)
+    assert str(images[0]["alt"]).startswith("Fig. 7: Page loads: transfer rate")
+    assert "TCP 94.0 to 94.0 Mbit/s; MPTCP 900.0 to 900.0 Mbit/s" in str(images[0]["alt"])
+
+
+def test_every_claim_has_a_row_and_its_method(parsed: Page) -> None:
+    ids = set(parsed.values("id"))
+    for claim in CLAIMS:
+        assert {f"claim-{claim.id}", f"method-{claim.id}"} <= ids
+        assert claim.sentence in parsed.text
+        assert claim.tolerance in parsed.text
+
+
+def test_a_verdict_is_a_word_and_a_sign_not_a_colour_alone(parsed: Page) -> None:
+    for verdict, sign in ((Verdict.HOLDS, "✓"), (Verdict.FAILS, "✗"), (Verdict.OPEN, "?")):
+        assert f"{sign} {verdict.value}" in parsed.text
+
+
+def test_environment_warnings_and_repetition_are_there(parsed: Page, run: Path) -> None:
+    for text in (
+        "6.12.117", PATCH, "9.8.7", "tcpdump 4.99.3-1", "mine: bad: invalid: capture drops: 7 <packets>",
+        "[picture of <load-balancer>]", "testbed run fig07 --set 'workload.total=1 MB'", f"testbed verify {run}",
+        "a" * 64, "b" * 64, "one seed only",
+    ):  # fmt: skip
+        assert text in parsed.text
+    assert "c" * 64 not in parsed.text  # only what was measured
+
+
+def test_a_figure_stands_beside_what_the_paper_has(run: Path) -> None:
+    figures = {figure.name: figure for figure in compiled(run).figures}
+    assert sorted(figures) == ["fig07", "fig11", "fig13"]
+    assert [judgement.claim.id for judgement in figures["fig11"].judgements] == [
+        "fig11-mptcp-803",
+        "fig11-tcp-16",
+        "fig11-latency-matters-more",
+    ]
+    assert figures["fig07"].curves == ("TCP", "MPTCP")
+    assert [row.object_kb for row in figures["fig07"].rows] == [size / 1000 for size in SIZES]
+    assert figures["fig07"].rows[-1].cells == ((94.0, 0.0), (900.0, 95.0))
+
+
+def test_the_same_runs_give_the_same_page(run: Path, html: str) -> None:
+    assert render_page(compiled(run)) == html
+
+
+def test_runs_are_judged_together(tmp_path: Path) -> None:
+    loads = make_run(tmp_path / "loads", pages("7", "mptcp", 900.0))
+    late = make_run(tmp_path / "late", [*pages("9", "mptcp", 200.0), *pages("9", "tcp", 20.0)])
+    tcp = make_run(tmp_path / "tcp", pages("7", "tcp", 90.0), kernel={"id": "other"})
+    report = compiled(loads, late, tcp, loads)
+    assert report.runs == ("loads", "late", "tcp")
+    found = next(j for j in report.judgements if j.claim.id == "fig09-strong-effect-of-200-ms")
+    assert found.verdict is Verdict.HOLDS
+    assert "the runs have different kernels (295f7df4419e, other); the claims take them together" in report.warnings
+    assert [figure.title for figure in report.figures] == ["Fig. 7: Page loads", "Fig. 9: Page loads"]
+
+
+def test_points_that_are_no_repeats_are_drawn_apart(tmp_path: Path) -> None:
+    quick = make_run(tmp_path / "quick", pages("7", "mptcp", 900.0))
+    other = make_run(tmp_path / "other", pages("7", "mptcp", 800.0, profile="paper"))
+    titles = [figure.title for figure in compiled(quick, other).figures]
+    assert titles == ["Fig. 7: Page loads (quick)", "Fig. 7: Page loads (other)"]
+    assert [figure.name for figure in compiled(quick, other).figures] == ["fig07", "fig07-1"]
+
+
+def test_a_run_that_is_not_whole_says_so(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "half", POINTS[:1], state="interrupted", points=[POINTS[0].id, "never-run"])
+    warnings = compiled(run).warnings
+    assert "half: the run is not complete (state: interrupted)" in warnings
+    assert "half: never-run: planned, but it has no result" in warnings
+
+
+def status(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["report", *map(str, arguments)])
+    return int(ended.value.code or 0)
+
+
+def test_the_command_writes_the_page_and_prints_the_claims(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run(tmp_path / "mine", POINTS)
+    assert status(run) == 0
+    text = (run / "report.html").read_text(encoding="utf-8")
+    assert Page(text).open == []
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "holds                  fig07-wire-speed-from-500-kb  §V-B, Fig. 7\n" in out
+    assert "    - 10 MB: 333.0 Mbit/s (one seed); wanted: 642 to 964 Mbit/s\n" in out
+    assert f"\n{len(CLAIMS)} claims: " in out
+    assert out.endswith(f"\n{run / 'report.html'}\n")
+    assert not list(run.glob(".report*"))
+
+
+def test_the_status_is_about_the_report_unless_strict(tmp_path: Path) -> None:
+    fails = make_run(tmp_path / "fails", pages("11", "mptcp", 333.0))
+    holds = make_run(tmp_path / "holds", pages("11", "mptcp", 800.0))
+    assert status(fails) == 0
+    assert status(fails, "--strict", "--out", tmp_path / "page.html") == 1
+    assert (tmp_path / "page.html").exists()
+    assert status(holds, "--strict") == 0
+
+
+def without_summary(run: Path) -> None:
+    (run / "summary.json").unlink()
+
+
+def newer_manifest(run: Path) -> None:
+    (run / "run.json").write_text('{"version": 2}')
+
+
+def newer_summary(run: Path) -> None:
+    (run / "summary.json").write_text('{"version": 2, "points": []}')
+
+
+def broken_manifest(run: Path) -> None:
+    (run / "run.json").write_text("{")
+
+
+def broken_digests(run: Path) -> None:
+    next(run.glob("points/*/digests.json")).write_text('{"version": 9}')
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda run: (run / "run.json").unlink(), "{run}: not a run directory: it has no run.json"),
+        (without_summary, "{run}: no summary.json (finish and analyse it: testbed run --resume --out {run})"),
+        (newer_manifest, "{run}/run.json: version 2, but this toolkit reads version 1"),
+        (newer_summary, "{run}/summary.json: version 2, but this toolkit reads version 1"),
+        (broken_manifest, "{run}/run.json: not JSON: "),
+        (broken_digests, "{run}/points/fig7-tcp-10000-virtual-1/digests.json: not digests of version 1"),
+    ],
+)
+def test_wrong_input_is_one_clear_line(
+    damage: Any, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path / "mine", POINTS[:1])
+    damage(run)
+    assert status(run) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"testbed: error: {said.format(run=run)}")
+    assert captured.err.count("\n") == 1
+    assert not (run / "report.html").exists()
+
+
+def test_no_run_and_no_place_to_write_are_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status(tmp_path / "nothing") == 2
+    assert capsys.readouterr().err == f"testbed: error: {tmp_path}/nothing: no such run directory\n"
+    run = make_run(tmp_path / "mine", POINTS[:1])
+    assert status(run, "--out", tmp_path / "no" / "page.html") == 3
+    assert capsys.readouterr().err.startswith(f"testbed: error: {tmp_path}/no/page.html: cannot be written: No such")
