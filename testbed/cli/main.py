@@ -16,6 +16,7 @@ from testbed.cli.inspect import list_command, show
 from testbed.cli.kernel import kernel
 from testbed.cli.kernel_test import kernel_test
 from testbed.cli.path_manager import path_manager
+from testbed.cli.report import report
 from testbed.cli.run import run
 from testbed.cli.upkeep import clean, doctor
 from testbed.cli.verify import verify
@@ -29,7 +30,9 @@ def root() -> None:
 
 
 kernel.add_command(kernel_test)
-_COMMANDS = (run, list_command, show, verify, diff, exec_command, shell, kernel, path_manager, bench, doctor, clean)
+_COMMANDS = (
+    run, list_command, show, report, verify, diff, exec_command, shell, kernel, path_manager, bench, doctor, clean,
+)  # fmt: skip
 for _command in _COMMANDS:
     root.add_command(_command)
 
