@@ -6,7 +6,7 @@ PROFILE ?= quick
 PACKAGES := $(shell grep -v '^\#' testbed/debian-packages.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv kernel run-lb run-anycast test test-kernel lint unit bench doctor clean
+.PHONY: help setup packages venv kernel run-lb run-anycast reproduce test test-kernel lint unit bench doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,9 @@ run-lb: setup    ## Figures 6 to 11: the load balancer
 
 run-anycast: setup      ## Figures 13 and 14: anycast
 	$(TESTBED) run fig13 fig14 --profile $(PROFILE)
+
+reproduce: setup        ## every experiment, then the report on the paper's claims; goes on where it was interrupted
+	.ci/reproduce $(TESTBED) $(PROFILE)
 
 lint: venv       ## ruff and mypy --strict
 	.venv/bin/ruff check .
