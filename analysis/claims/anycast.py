@@ -58,7 +58,7 @@ def _settled(series: SecondBySecond, servers_out: int) -> list[int]:
     """Seconds throughout which so many servers were out, some time after the last change."""
     found = []
     for second in range(len(series.utilisation_bps)):
-        out = sum({REMOVED: 1, ADDED: -1}[change.event] for change in series.churn if change.t <= second)
+        out = sum({REMOVED: 1, ADDED: -1}.get(change.event, 0) for change in series.churn if change.t <= second)
         quiet = not any(second - _SETTLED_S < change.t < second + 1 for change in series.churn)
         if second >= _SETTLED_S and quiet and out == servers_out:
             found.append(second)
@@ -119,8 +119,9 @@ def _no_failure(points: Points) -> list[Check]:
     if len(known) < len(members):
         raise CannotBeJudged("Fig. 14: a point without ab's totals")
     failed = sum(point.failed_requests or 0 for point in known)
-    requests = sum(point.complete_requests or 0 for point in known) + failed
-    return [Check("failed requests", wilson(failed, max(requests, failed)), bound, failed == 0)]
+    # ab counts broken requests among the complete ones.
+    requests = max(sum(point.complete_requests or 0 for point in known), failed)
+    return [Check("failed requests", wilson(failed, requests), bound, failed == 0)]
 
 
 def _flat(points: Points) -> list[Check]:

@@ -87,9 +87,9 @@ def ratios(points: Sequence[PointSummary], others: Sequence[PointSummary], value
 
 
 def wilson(hits: int, trials: int, unit: str = "%") -> Estimate:
-    """A share with its 95 % interval after Wilson (1927), in percent; raises CannotBeJudged without trials."""
-    if trials <= 0:
-        raise CannotBeJudged("nothing to count")
+    """A share with its 95 % interval after Wilson (1927), in percent; raises CannotBeJudged for no share."""
+    if not 0 <= hits <= trials or not trials:
+        raise CannotBeJudged(f"{hits} of {trials} is no share")
     share, square = hits / trials, _Z_95**2
     middle = (share + square / (2 * trials)) / (1 + square / trials)
     half = _Z_95 / (1 + square / trials) * math.sqrt(share * (1 - share) / trials + square / (4 * trials**2))

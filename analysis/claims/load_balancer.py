@@ -106,7 +106,10 @@ def _fills_the_wire(points: Points) -> list[Check]:
     bound = "at least 95 % of the wire limit"
 
     def check(label: str, size: int) -> Check:
-        limit = (found[size][0].wire_limit_bps or math.nan) / 1e6
+        wire_limit_bps = found[size][0].wire_limit_bps
+        if wire_limit_bps is None:
+            return Check(label, None, bound, None, "the wire limit is not known")
+        limit = wire_limit_bps / 1e6
         named = f"at least {0.95 * limit:.0f} Mbit/s"
         return within(label, by_seed(found[size], goodput_mbps), "Mbit/s", named, low=0.95 * limit)
 

@@ -9,6 +9,7 @@ from claim_points import SIZES, changes_of_the_servers, page, pages, scheme, see
 
 from analysis.claims import CLAIMS, Judgement, Verdict, judge
 from analysis.claims.evidence import wilson
+from analysis.claims.model import CannotBeJudged
 from analysis.results import PointSummary
 
 KB, MB = 1000, 1_000_000
@@ -139,7 +140,7 @@ CASES = {
     "fig14-no-failure": Case(
         [timeline("14")],
         [timeline("14", failed_requests=1)],
-        "failed requests: 0.33 % (0.06 to 1.86, 1 of 301, 95 % interval), wanted: no failed request in 16 changes",
+        "failed requests: 0.33 % (0.06 to 1.86, 1 of 300, 95 % interval), wanted: no failed request in 16 changes",
         [timeline("14", per_second=replace(timeline("14").per_second, churn=changes_of_the_servers()[:9]))],
         "only 9 of 16 changes",
     ),
@@ -289,6 +290,18 @@ def test_a_plateau_is_taken_from_settled_seconds_only() -> None:
 def test_the_interval_of_a_share_is_wilsons(hits: int, trials: int, low: float, high: float) -> None:
     found = wilson(hits, trials)
     assert (found.low, found.high) == (pytest.approx(low, abs=0.01), pytest.approx(high, abs=0.01))
+
+
+@pytest.mark.parametrize(("hits", "trials"), [(0, 0), (3, 2), (-1, 5)])
+def test_what_is_no_share_is_not_judged(hits: int, trials: int) -> None:
+    with pytest.raises(CannotBeJudged, match=f"{hits} of {trials} is no share"):
+        wilson(hits, trials)
+
+
+def test_a_limit_that_is_not_known_breaks_no_claim() -> None:
+    found = judgement(pages("7", "mptcp", 900, wire_limit_bps=None), "fig07-wire-speed-from-500-kb")
+    assert found.verdict is Verdict.OPEN
+    assert found.finding.reason.startswith("500 KB: the wire limit is not known")
 
 
 def test_sizes_of_the_made_up_points_are_the_figures() -> None:
