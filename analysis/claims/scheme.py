@@ -92,7 +92,7 @@ def _survives_a_lost_add_addr(points: Points) -> list[Check]:
 CLAIMS = (
     Claim(
         "c-flag-keeps-joins-off-the-vip",
-        "§IV-A",
+        "§IV",
         "",
         "Without the flag, joins to the virtual address reach servers that do not know the connection; with it the "
         "client sends none.",
@@ -105,7 +105,7 @@ CLAIMS = (
     ),
     Claim(
         "reliable-add-addr",
-        "§IV-B and V-A",
+        "§IV and V-A",
         "",
         "An ADD_ADDR that is repeated until it is echoed brings the second subflow although the first one was lost.",
         "",

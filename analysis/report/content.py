@@ -125,7 +125,7 @@ def _warnings(runs: Sequence[RunFacts], points: Sequence[PointSummary]) -> list[
         _figure_name(point)
         for run in runs
         for point in run.points
-        if (point.profile or ",".join(run.profiles)) == "quick" and point.scenario == "load-balancer"
+        if (point.profile or ",".join(run.profiles)) == "quick" and point.plot == "page-size"
     )
     if short:
         found.append(f"profile quick: less data than the paper's 4 GB per page size: {', '.join(short)}")

@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from claim_points import SIZES, page, pages, timeline
+from claim_points import SIZES, page, pages, scheme, timeline
 
 from analysis.claims import CLAIMS, Verdict
 from analysis.report import Report, compile_report, read_run, render_page
@@ -163,6 +163,13 @@ def test_a_figure_stands_beside_what_the_paper_has(run: Path) -> None:
     assert figures["fig07"].curves == ("TCP", "MPTCP")
     assert [row.object_kb for row in figures["fig07"].rows] == [size / 1000 for size in SIZES]
     assert figures["fig07"].rows[-1].cells == ((94.0, 0.0), (900.0, 95.0))
+
+
+def test_a_figure_of_one_size_has_a_row_for_each_curve(tmp_path: Path) -> None:
+    schemes = [scheme(name, "no loss") for name in ("flag only", "+ resend", "+ backup")]
+    parsed = Page(render_page(compiled(make_run(tmp_path / "mine", schemes))))
+    assert parsed.open == []
+    assert re.search(r"flag only\s*90.0\s*95.0\s*\+ resend\s*90.0\s*95.0\s*\+ backup\s*90.0\s*95.0", parsed.text)
 
 
 def test_the_same_runs_give_the_same_page(run: Path, html: str) -> None:
