@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.claims import anycast, load_balancer, scheme, uploads
+from analysis.claims import anycast, delay_and_loss, load_balancer, scheme, uploads
 from analysis.claims.model import Check, Claim, Estimate, Finding, Judgement, Verdict
 from analysis.results import PointSummary
 
 __all__ = ["CLAIMS", "Check", "Claim", "Estimate", "Finding", "Judgement", "Verdict", "judge"]
 
-CLAIMS: tuple[Claim, ...] = (*load_balancer.CLAIMS, *anycast.CLAIMS, *scheme.CLAIMS, *uploads.CLAIMS)
+CLAIMS: tuple[Claim, ...] = (
+    *load_balancer.CLAIMS,
+    *delay_and_loss.CLAIMS,
+    *anycast.CLAIMS,
+    *scheme.CLAIMS,
+    *uploads.CLAIMS,
+)
 
 
 def judge(points: Sequence[PointSummary]) -> list[Judgement]:

@@ -99,6 +99,20 @@ def wilson(hits: int, trials: int, unit: str = "%") -> Estimate:
     return Estimate(share * 100, low * 100, high * 100, unit, f"{hits} of {trials}, 95 % interval")
 
 
+def every_used_connection_joined(points: Sequence[PointSummary], label: str) -> Check:
+    """Whether no more connections lack a second subflow than `ab` opened without using them; pooled over seeds."""
+    bound = "all but those that ab never used"
+    known = [
+        (point.connections, point.joined, point.complete_requests)
+        for point in points
+        if point.connections is not None and point.joined is not None and point.complete_requests is not None
+    ]
+    connections, joined, requests = (sum(each) for each in zip(*known, strict=True)) if known else (0, 0, 0)
+    if not connections:
+        return Check(label, None, bound, None, "no connection was counted")
+    return Check(label, wilson(joined, connections), bound, connections - joined <= max(connections - requests, 0))
+
+
 def within(
     label: str, values: Mapping[int, float], unit: str, bound: str, *, low: float = -math.inf, high: float = math.inf
 ) -> Check:

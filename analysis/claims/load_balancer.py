@@ -1,10 +1,8 @@
-"""Claims on page loads through a load balancer (section V-B, Figs. 6 to 11)."""
+"""Claims on page loads through a load balancer (section V-B, Figs. 6 to 8), and the settings of Figs. 6 to 11."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from analysis.claims.evidence import (
     Wanted,
@@ -15,7 +13,6 @@ from analysis.claims.evidence import (
     per_size,
     ratios,
     size_name,
-    wilson,
     within,
 )
 from analysis.claims.model import CannotBeJudged, Check, Claim
@@ -130,86 +127,6 @@ def _uses_the_direct_path(points: Points) -> list[Check]:
     return checks
 
 
-def _typical_ratio(points: Points, figure: str, protocol: str) -> dict[int, float]:
-    """By seed: geometric mean over the page sizes of the goodput relative to Fig. 7."""
-    ours, base = of_figure(points, figure, protocol), of_figure(points, "7", protocol)
-    missing = [size_name(size) for size in SIZES if size not in ours or size not in base]
-    if missing:
-        raise CannotBeJudged(f"no valid point in Fig. 7 or {figure}, {protocol.upper()}: {', '.join(missing)}")
-    each = [ratios(ours[size], base[size], goodput_mbps) for size in SIZES]
-    seeds = set.intersection(*(set(one) for one in each))
-    if not seeds:
-        raise CannotBeJudged(f"Figs. 7 and {figure}, {protocol.upper()}: no seed in common")
-    return {
-        seed: math.exp(sum(math.log(max(one[seed], 1e-9)) for one in each) / len(each)) * 100 for seed in sorted(seeds)
-    }
-
-
-def _strong_effect(points: Points) -> list[Check]:
-    return [
-        within(protocol.upper(), _typical_ratio(points, "9", protocol), "% of Fig. 7", "below 50 %", high=50.0)
-        for protocol in ("tcp", "mptcp")
-    ]
-
-
-def _not_affected_by_loss(points: Points) -> list[Check]:
-    ours, base = (of_figure(points, figure, "mptcp") for figure in ("10", "7"))
-    bound = "at least 95 %"
-
-    def check(label: str, size: int) -> Check:
-        relative = ratios(ours[size], base.get(size, ()), goodput_mbps)
-        percent = {seed: value * 100 for seed, value in relative.items()}
-        return within(label, percent, "% of Fig. 7", bound, low=95.0)
-
-    return per_size(ours, SIZES, check, bound)
-
-
-def every_used_connection_joined(points: Points, label: str) -> Check:
-    """Whether no more connections lack a second subflow than `ab` opened without using them; pooled over seeds."""
-    bound = "all but those that ab never used"
-    known = [
-        (point.connections, point.joined, point.complete_requests)
-        for point in points
-        if point.connections is not None and point.joined is not None and point.complete_requests is not None
-    ]
-    connections, joined, requests = (sum(each) for each in zip(*known, strict=True)) if known else (0, 0, 0)
-    if not connections:
-        return Check(label, None, bound, None, "no connection was counted")
-    return Check(label, wilson(joined, connections), bound, connections - joined <= max(connections - requests, 0))
-
-
-def _second_subflow(points: Points) -> list[Check]:
-    found = of_figure(points, "10", "mptcp")
-
-    def check(label: str, size: int) -> Check:
-        return every_used_connection_joined(found[size], label)
-
-    return per_size(found, SIZES, check, "all but those that ab never used")
-
-
-def _about(figure: str, protocol: str, size: int, paper_mbps: float, points: Points) -> list[Check]:
-    found = of_figure(points, figure, protocol)
-    low, high = 0.8 * paper_mbps, 1.2 * paper_mbps
-    bound = f"{low:.0f} to {high:.0f} Mbit/s"
-
-    def check(label: str, size: int) -> Check:
-        return within(label, by_seed(found[size], goodput_mbps), "Mbit/s", bound, low=low, high=high)
-
-    return per_size(found, [size], check, bound)
-
-
-def _latency_over_loss(points: Points) -> list[Check]:
-    checks = []
-    for protocol in ("tcp", "mptcp"):
-        delay, loss = (_typical_ratio(points, figure, protocol) for figure in ("9", "10"))
-        share = {seed: delay[seed] / loss[seed] for seed in delay if seed in loss}
-        label = f"{protocol.upper()}: what 200 ms leave / what 1 % loss leaves"
-        checks.append(within(label, share, "", "below 1", high=1.0))
-    return checks
-
-
-_GEOMETRIC = "geometric mean over the seven page sizes of goodput / goodput in Fig. 7, seed by seed"
-
 CLAIMS = (
     Claim(
         "fig06-small-objects-slower",
@@ -267,86 +184,5 @@ CLAIMS = (
         "More than the 100 Mbit/s that the other path has, which needs no further tolerance; and more than half of "
         "the bytes past the director.",
         _uses_the_direct_path,
-    ),
-    Claim(
-        "fig09-strong-effect-of-200-ms",
-        "§V-B, Fig. 9",
-        "9",
-        "200 ms of delay to the load balancer hit TCP and MPTCP hard.",
-        "",
-        "goodput relative to Fig. 7",
-        "%",
-        _GEOMETRIC,
-        "Below 50 % for both protocols: who loses less than half is not hit hard.",
-        _strong_effect,
-    ),
-    Claim(
-        "fig10-not-affected-by-loss",
-        "§V-B, Fig. 10",
-        "10",
-        "1 % of loss on the way to the load balancer does not affect MPTCP.",
-        "",
-        "goodput relative to Fig. 7",
-        "%",
-        "MPTCP, each page size, seed by seed",
-        "At least 95 %: what one reads off a plot.",
-        _not_affected_by_loss,
-        "A small page is loaded through the director, and a lost SYN costs it a second. Of larger ones one in a "
-        "hundred loses its ADD_ADDR, which upstream repeats after a second only; "
-        '--set mptcp.add_addr_resend_interval="10 ms" is the paper\'s reliable ADD_ADDR.',
-    ),
-    Claim(
-        "fig10-every-second-subflow",
-        "§V-B, Fig. 10",
-        "10",
-        "In spite of 1 % of loss, every connection gets its second subflow.",
-        "",
-        "connections with a second subflow",
-        "%",
-        "MP_JOINs that a SYN+ACK answered, in the captures at the client; pooled over seeds, Wilson's interval",
-        "All of them. ab opens some connections that it never uses (connections - requests): so many may be without.",
-        _second_subflow,
-        "Upstream repeats a lost ADD_ADDR after a second, when a small page has long been loaded; "
-        '--set mptcp.add_addr_resend_interval="10 ms" is the paper\'s reliable ADD_ADDR.',
-    ),
-    Claim(
-        "fig11-mptcp-803",
-        "§V-B, Fig. 11",
-        "11",
-        "With 200 ms and 1 % of loss to the load balancer, MPTCP still loads large pages at 803 Mbit/s.",
-        "803 Mbit/s",
-        "goodput",
-        "Mbit/s",
-        "ab, MPTCP, pages of 10 MB",
-        "Within 20 %: losses are random, and the kernel is another one.",
-        partial(_about, "11", "mptcp", 10_000_000, 803.0),
-        "Today's kernel leaves the bytes that it has queued on the initial subflow where they are, and 10 MB wait for "
-        "the last of them behind round trips of 400 ms (head-of-line blocking).",
-    ),
-    Claim(
-        "fig11-tcp-16",
-        "§V-B, Fig. 11",
-        "11",
-        "With 200 ms and 1 % of loss to the load balancer, TCP loads large pages at 16 Mbit/s.",
-        "16 Mbit/s",
-        "goodput",
-        "Mbit/s",
-        "ab, TCP, pages of 10 MB",
-        "Within 20 %: losses are random, and the kernel is another one.",
-        partial(_about, "11", "tcp", 10_000_000, 16.0),
-        "Delay and loss are in each direction here. At a round trip of 400 ms and 1 % of loss, Reno's formula (Mathis "
-        "et al., 1997) gives ten connections 3.5 Mbit/s together; CUBIC gets a little more.",
-    ),
-    Claim(
-        "fig11-latency-matters-more",
-        "§V-B, Figs. 9 to 11",
-        "11",
-        "Latency to the load balancer matters more than loss.",
-        "",
-        "goodput with 200 ms / goodput with 1 % loss, each relative to Fig. 7",
-        "",
-        _GEOMETRIC,
-        "Below 1 for both protocols, in every seed.",
-        _latency_over_loss,
     ),
 )

@@ -8,13 +8,14 @@ from analysis.claims.evidence import (
     Wanted,
     by_seed,
     bypass_percent,
+    every_used_connection_joined,
     find,
     goodput_mbps,
     size_name,
     wilson,
     within,
 )
-from analysis.claims.load_balancer import every_used_connection_joined, settings
+from analysis.claims.load_balancer import settings
 from analysis.claims.model import Check, Claim
 from analysis.results import PointSummary
 
