@@ -14,7 +14,7 @@ from pathlib import Path
 from experiments.cost import estimate, transfer_s, virtual_limit_s, wall_limit_s
 from experiments.point import Point
 from experiments.profiles import DEFAULT_PROFILE, AnySettings, Experiment, load
-from experiments.schema import AnycastSettings, Link, LoadBalancerSettings, Protocol, Settings
+from experiments.schema import AnycastSettings, Clock, Link, LoadBalancerSettings, Protocol, Settings
 from experiments.variants import Case
 from testbed.errors import UsageError
 from testbed.wire import mptcp_upload_wire_limit_bps, mptcp_wire_limit_bps, tcp_wire_limit_bps
@@ -69,8 +69,12 @@ def plan(
     profile: str = DEFAULT_PROFILE,
     seeds: Sequence[int] = (1,),
     overrides: Sequence[str] = (),
+    clocks: Sequence[Clock] = ("virtual", "real"),
 ) -> list[Point]:
     """The points of an experiment, ordered by seed, clock, condition, variant, protocol and object size.
+
+    `clocks` are those that can be had. A point has each clock of the experiment's file that is among them; where
+    none is, it has the first of them: what is told in virtual time can also be run in a lab that has real time only.
 
     The seed comes first so that a run which is interrupted has whole figures. Raises UsageError
     for a profile or an override that does not exist or cannot be, and for a bad list of seeds.
@@ -78,13 +82,16 @@ def plan(
     if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
         raise UsageError(f"seeds {list(seeds)}: give at least one, none twice, none below zero")
     found = experiment.settings(profile, overrides)
-    clocks = dict.fromkeys(clock for _, settings in found for clock in settings.clocks)
+
+    def of(settings: AnySettings) -> tuple[Clock, ...]:
+        return tuple(clock for clock in settings.clocks if clock in clocks) or (clocks[0],)
+
     return [
         _point(settings, case, profile, protocol, clock, object_bytes, seed)
         for seed in seeds
-        for clock in clocks
+        for clock in dict.fromkeys(clock for _, settings in found for clock in of(settings))
         for case, settings in found
-        if clock in settings.clocks
+        if clock in of(settings)
         for protocol in settings.protocols
         for object_bytes in _object_sizes(settings)
     ]

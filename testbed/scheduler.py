@@ -1,9 +1,9 @@
-"""The scheduler: tasks in, finished point directories out, several at a time.
+"""The scheduler: tasks in, finished point directories out, several at a time, in one lab or several.
 
 A task is a job for a lab with a name and a cost; what is in it the scheduler does not know. A
 failed task gets a directory like any other and stops nobody; Ctrl-C ends those that run and keeps
-those that are finished. Tasks in real time run last, one by one and alone: their result depends
-on what else the machine does.
+those that are finished. Labs share the tasks: whoever is free takes the next one that it has the clock for. Tasks in
+real time run last, one by one and alone on their machine: their result depends on what else the machine does.
 """
 
 from __future__ import annotations
@@ -16,33 +16,51 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from testbed import digests
-from testbed.errors import RunInterrupted, TestbedError
+from testbed.errors import RunInterrupted, TestbedError, UsageError
 from testbed.labs.base import Cancel, Clock, Job, JobResult, Lab
 from testbed.store import RunStore
 
 
 @dataclass(frozen=True)
 class Task:
-    """One point to run: `job` fills the given output directory and says what to run; `estimate_s` is wall time."""
+    """One point to run: `job` fills the given output directory and says what to run; `estimate_s` is wall time.
+
+    `features` are those of the kernel that the job needs (`testbed.labs.features`).
+    """
 
     id: str
     job: Callable[[Path], Job]
     clock: Clock = "virtual"
     estimate_s: float = 0.0
+    features: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Place:
+    """A lab with the number of tasks in virtual time that it gets at once."""
+
+    lab: Lab
+    width: int
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ValueError("the width must be at least 1")
 
 
 @dataclass(frozen=True)
 class TaskEnd:
-    """How a task ended: `error` is empty if all went well; wall seconds."""
+    """How a task ended: `error` is empty if all went well; wall seconds; the lab's name."""
 
     id: str
     ok: bool
     error: str
     wall_s: float
+    lab: str = ""
 
 
 class Watcher(Protocol):
@@ -80,32 +98,80 @@ def cancel_on_signals(cancel: Cancel) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def require(tasks: Sequence[Task], places: Sequence[Place]) -> None:
+    """Raise `UsageError` for a task that no lab has the clock for, `PrerequisiteError` for what a lab lacks.
+
+    Each lab is asked for the features of all the tasks that it might get. Nothing is started.
+    """
+    for task in tasks:
+        if not any(task.clock in place.lab.clocks for place in places):
+            names = ", ".join(place.lab.name for place in places)
+            raise UsageError(
+                f"{task.id} runs in {task.clock} time, which the lab does not have: {names}",
+                hint="name another lab, or the other clock with --clock",
+            )
+    for place in places:
+        wanted = [task.features for task in tasks if task.clock in place.lab.clocks]
+        place.lab.require(frozenset().union(*wanted))
+
+
 def run(
-    tasks: Sequence[Task], lab: Lab, store: RunStore, *, jobs: int, cancel: Cancel, watcher: Watcher
+    tasks: Sequence[Task], places: Sequence[Place], store: RunStore, *, cancel: Cancel, watcher: Watcher
 ) -> list[TaskEnd]:
     """Run the tasks and return how each ended, in their order.
 
-    Raises `RunInterrupted` once the flag is set and everything that ran has ended.
+    Raises `RunInterrupted` once the flag is set and everything that ran has ended, and what `require` raises.
     """
-    if jobs < 1:
-        raise ValueError("jobs must be at least 1")
+    require(tasks, places)
     told = _OneAtATime(watcher)
+    queue = _Queue(tasks)
     ends: dict[str, TaskEnd] = {}
 
-    def work(task: Task) -> None:
+    def work(place: Place, clock: Clock) -> bool:
+        task = None if cancel.is_set() else queue.take(clock, place.lab.clocks)
+        if task is None:
+            return False
         with contextlib.suppress(RunInterrupted):
-            ends[task.id] = _run_task(task, lab, store, cancel, told)
+            ends[task.id] = _run_task(task, place.lab, store, cancel, told)
+        return True
 
-    for width, chosen in (
-        (jobs, [task for task in tasks if task.clock == "virtual"]),
-        (1, [task for task in tasks if task.clock != "virtual"]),
-    ):
-        with ThreadPoolExecutor(width, thread_name_prefix="task") as pool:
-            futures = [pool.submit(work, task) for task in chosen]
-        for future in futures:
-            future.result()
+    def work_on(place: Place) -> None:
+        while work(place, "virtual"):
+            pass
+
+    def serve(machine: Sequence[Place]) -> None:
+        _together([partial(work_on, place) for place in machine for _ in range(place.width)])
+        while sum(work(place, "real") for place in machine):  # each in turn
+            pass
+
+    machines = dict.fromkeys(place.lab.machine for place in places)
+    _together([partial(serve, [place for place in places if place.lab.machine == name]) for name in machines])
     cancel.raise_if_set()
     return [ends[task.id] for task in tasks]
+
+
+def _together(workers: Sequence[Callable[[], None]]) -> None:
+    """Run them all at once, a thread each, to their end; raises what the first of them raised."""
+    with ThreadPoolExecutor(len(workers), thread_name_prefix="task") as pool:
+        futures = [pool.submit(worker) for worker in workers]
+    for future in futures:
+        future.result()
+
+
+class _Queue:
+    """The tasks that nobody has taken yet."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._tasks = list(tasks)
+        self._lock = threading.Lock()
+
+    def take(self, clock: Clock, clocks: Sequence[Clock]) -> Task | None:
+        """The next task with this clock, None if none is left or it is none of `clocks`."""
+        with self._lock:
+            for number, task in enumerate(self._tasks):
+                if task.clock == clock and clock in clocks:
+                    return self._tasks.pop(number)
+        return None
 
 
 def _run_task(task: Task, lab: Lab, store: RunStore, cancel: Cancel, watcher: Watcher) -> TaskEnd:
@@ -137,6 +203,7 @@ def _run_task(task: Task, lab: Lab, store: RunStore, cancel: Cancel, watcher: Wa
         "wall_s": round(wall_s, 3),
         "virtual_s": result.clock_s if result else None,
         "kernel_warnings": list(result.kernel_warnings) if result else [],
+        "lab": lab.name,
     }
     try:
         store.finish(task.id, outcome)
@@ -144,7 +211,7 @@ def _run_task(task: Task, lab: Lab, store: RunStore, cancel: Cancel, watcher: Wa
         store.abandon(task.id)
         reason = f"its results cannot be written: {fault.strerror or fault}"
         error = f"{error}; {reason}" if error else reason
-    end = TaskEnd(task.id, not error, error, wall_s)
+    end = TaskEnd(task.id, not error, error, wall_s, lab.name)
     watcher.finished(task, end)
     return end
 

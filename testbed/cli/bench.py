@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -13,12 +14,14 @@ import click
 
 from experiments.point import Point
 from testbed import digests
-from testbed.cli import guest
 from testbed.cli.inspect import columns
+from testbed.cli.labs import clocks_of, lab_option
 from testbed.cli.run import job_of, plan_points
 from testbed.errors import UsageError
 from testbed.kernel.cache import Kernel, default_cache
+from testbed.labs import catalog
 from testbed.labs.base import Job, Lab
+from testbed.labs.catalog import LabSpec, Wishes
 
 _PAGES = ("workload.sizes=1000 KB", "workload.total=200 MB")
 
@@ -40,7 +43,7 @@ def _points(anycast_s: float) -> list[Point]:
 def _kernels(ids: Sequence[str]) -> list[Kernel]:
     """The cached kernels with these identities, or the current one; raises `UsageError` for one that is not there."""
     if not ids:
-        return [guest.current_kernel()]
+        return [catalog.current_kernel()]
     cached = {kernel.id: kernel for kernel in default_cache().all() if kernel.manifest.flavour == "uml"}
     for each in ids:
         if each not in cached:
@@ -50,7 +53,7 @@ def _kernels(ids: Sequence[str]) -> list[Kernel]:
 
 
 @click.command()
-@guest.lab_option
+@lab_option
 @click.option(
     "--kernel", "ids", multiple=True, metavar="ID", help="Compare these kernels (see: testbed kernel status)."
 )
@@ -58,26 +61,28 @@ def _kernels(ids: Sequence[str]) -> list[Kernel]:
 @click.option(
     "--seconds", type=click.FloatRange(min=5), default=20.0, show_default=True, help="Anycast's virtual time."
 )
-def bench(lab_name: str, ids: tuple[str, ...], repeat: int, seconds: float) -> None:
+def bench(lab: LabSpec, ids: tuple[str, ...], repeat: int, seconds: float) -> None:
     """Measure wall seconds per virtual second of three points; prints medians and their ratios.
 
     The cost of booting a guest is measured by itself and taken off. With several kernels they take turns, and each
     ratio is to the first: by its runs in the same turn. A kernel that changes a result is named.
     """
+    clocks_of([lab], "virtual")
     kernels = _kernels(ids)
-    labs = [guest.open_lab(lab_name, kernel) for kernel in kernels]
     rows = [("point", "kernel", "virtual s", "wall s", "wall per virtual s", "ratio", "min", "max")]
     notes: list[str] = []
-    with tempfile.TemporaryDirectory() as scratch:
-        boots = [lab.run(Job(("true",), Path(scratch) / f"boot-{i}")).wall_s for i, lab in enumerate(labs)]
+    with ExitStack() as stack:
+        scratch = stack.enter_context(tempfile.TemporaryDirectory())
+        labs = [stack.enter_context(catalog.open_lab(lab, Wishes(kernel=kernel))) for kernel in kernels]
+        boots = [each.run(Job(("true",), Path(scratch) / f"boot-{i}")).wall_s for i, each in enumerate(labs)]
         first = 0.0
         for point in _points(seconds):
             costs: defaultdict[int, list[Cost]] = defaultdict(list)
             bytes_of: dict[int, dict[str, str]] = {}
             for turn in range(repeat):
-                for i, lab in enumerate(labs):
+                for i, each in enumerate(labs):
                     output = Path(scratch) / f"{point.id}-{i}-{turn}"
-                    costs[i].append(_run(point, lab, output, boots[i]))
+                    costs[i].append(_run(point, each, output, boots[i]))
                     bytes_of.setdefault(i, digests.of_directory(output))
             first = first or median(cost.per_s for cost in costs[0])
             for i, kernel in enumerate(kernels):

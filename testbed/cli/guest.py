@@ -1,8 +1,7 @@
-"""`testbed exec` and `testbed shell`: one command, or Mininet's prompt, in a guest of its own."""
+"""`testbed exec` and `testbed shell`: one command, or Mininet's prompt, in a lab."""
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import sys
@@ -14,34 +13,21 @@ from typing import BinaryIO
 import click
 
 from experiments import plan as planning
+from testbed.cli.labs import clocks_of, lab_option
 from testbed.errors import EXIT_LAB, PrerequisiteError, UsageError
-from testbed.kernel import build as kernel_build
-from testbed.kernel.cache import Kernel
-from testbed.labs.base import Cancel, Clock, Job, Sink
+from testbed.labs import catalog
+from testbed.labs.base import Cancel, Clock, InteractiveLab, Job, Sink
+from testbed.labs.catalog import LabSpec, Wishes
 from testbed.labs.terminal import Terminal
-from testbed.labs.uml import RUNTIME_PREFIX, UmlLab
+from testbed.labs.uml import RUNTIME_PREFIX
 from testbed.scheduler import cancel_on_signals
 
-LABS = ("uml",)
 DEFAULT_FIGURES = {"lb": "7", "load-balancer": "7", "anycast": "14"}
 
-lab_option = click.option("--lab", "lab_name", type=click.Choice(LABS), default="uml", show_default=True)
 set_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
 
 
-def current_kernel() -> Kernel:
-    """The lab kernel in the cache; raises `PrerequisiteError` if it is not built."""
-    found = kernel_build.find()
-    if found is None:
-        raise PrerequisiteError("the lab kernel is not built", hint="run: testbed kernel build")
-    return found
-
-
-def open_lab(name: str, kernel: Kernel, *, patience_s: float = math.inf) -> UmlLab:
-    """The lab of that name; its guests wait up to `patience_s` seconds for a core of their own."""
-    if name not in LABS:
-        raise UsageError(f"no lab {name!r}", hint=f"the labs are: {', '.join(LABS)}")
-    return UmlLab(kernel.image, patience_s, kernel.id)
+_AT_ONCE = Wishes(patience_s=0)  # somebody is waiting
 
 
 def temporary_output(stack: ExitStack) -> Path:
@@ -51,7 +37,7 @@ def temporary_output(stack: ExitStack) -> Path:
 
 @click.command("exec")
 @lab_option
-@click.option("--clock", type=click.Choice(["virtual", "real"]), default="virtual", show_default=True)
+@click.option("--clock", type=click.Choice(["virtual", "real"]), help="Default: virtual, where the lab has it.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Keep $TESTBED_OUT here.")
 @click.option("--wall-limit", type=click.FloatRange(min=0, min_open=True), default=3600.0, metavar="S")
 @click.option("--clock-limit", type=click.FloatRange(min=0, min_open=True), default=86400.0, metavar="S")
@@ -60,36 +46,37 @@ def temporary_output(stack: ExitStack) -> Path:
 @click.pass_context
 def exec_command(
     context: click.Context,
-    lab_name: str,
-    clock: Clock,
+    lab: LabSpec,
+    clock: Clock | None,
     out: Path | None,
     wall_limit: float,
     clock_limit: float,
     with_stdin: bool,
     command: tuple[str, ...],
 ) -> None:
-    """Run COMMAND as root in a guest; its output and exit status become ours.
+    """Run COMMAND as root in a lab; its output and exit status become ours.
 
-    It sees this machine's files read-only; what it writes below $TESTBED_OUT is kept with --out.
+    In a guest it sees this machine's files read-only; what it writes below $TESTBED_OUT is kept with --out.
     """
-    lab = open_lab(lab_name, current_kernel(), patience_s=0)  # somebody is waiting
+    chosen = clocks_of([lab], clock)[0]
     cancel = Cancel()
     with ExitStack() as stack:
         spool = _spool(temporary_output(stack)) if with_stdin else None
         output = _make(out) if out else temporary_output(stack)
+        opened = stack.enter_context(catalog.open_lab(lab, _AT_ONCE))
         stack.enter_context(cancel_on_signals(cancel))
         job = Job(
             command,
             output,
             cwd=Path.cwd(),
-            clock=clock,
+            clock=chosen,
             wall_limit_s=wall_limit,
             clock_limit_s=clock_limit,
             stdin=spool,
         )
-        done = lab.run(job, stdout=_pass_on(sys.stdout.buffer), stderr=_pass_on(sys.stderr.buffer), cancel=cancel)
+        done = opened.run(job, stdout=_pass_on(sys.stdout.buffer), stderr=_pass_on(sys.stderr.buffer), cancel=cancel)
     if done.kernel_warnings:
-        click.echo(f"testbed: warning: the guest's kernel complained: {done.kernel_warnings[0]}", err=True)
+        click.echo(f"testbed: warning: the lab's kernel complained: {done.kernel_warnings[0]}", err=True)
         context.exit(done.status or EXIT_LAB)
     context.exit(done.status)
 
@@ -99,19 +86,21 @@ def exec_command(
 @lab_option
 @set_option
 @click.pass_context
-def shell(context: click.Context, scenario: str, lab_name: str, overrides: tuple[str, ...]) -> None:
+def shell(context: click.Context, scenario: str, lab: LabSpec, overrides: tuple[str, ...]) -> None:
     """Mininet's prompt on the running topology (lb: Fig. 7's settings, anycast: Fig. 14's), in real time."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("a shell needs a terminal", hint="run a command with: testbed exec -- COMMAND")
     experiment = planning.load(planning.find(DEFAULT_FIGURES[scenario]))
     point = planning.plan(experiment, overrides=overrides)[-1]
-    lab = open_lab(lab_name, current_kernel(), patience_s=0)  # somebody is waiting
     with ExitStack() as stack:
+        opened = stack.enter_context(catalog.open_lab(lab, _AT_ONCE))
+        if not isinstance(opened, InteractiveLab):
+            raise UsageError(f"the {lab} lab has no shell", hint="run a command with: testbed exec -- COMMAND")
         output = temporary_output(stack)
         (output / "point.json").write_text(point.to_json(), encoding="utf-8")
         argv = (sys.executable, "-m", "experiments.agent", "--shell")
         day_s = 86400.0
-        done = lab.interact(
+        done = opened.interact(
             Job(argv, output, clock="real", wall_limit_s=day_s, clock_limit_s=day_s, seed=point.seed), Terminal()
         )
     context.exit(done.status)

@@ -20,12 +20,14 @@ from experiments.plan import Point
 from testbed import scheduler, store
 from testbed.cli import guest
 from testbed.cli.inspect import columns
+from testbed.cli.labs import clock_option, clocks_of, labs_option, open_places
 from testbed.cli.progress import watch
 from testbed.doctor import package_versions
 from testbed.errors import PointsFailed, RunInterrupted, UsageError
-from testbed.labs import cores
-from testbed.labs.base import Cancel, Job
-from testbed.scheduler import Task
+from testbed.labs import catalog, cores
+from testbed.labs.base import Cancel, Clock, Job
+from testbed.labs.catalog import LabSpec
+from testbed.scheduler import Place, Task
 
 RESULTS = Path("results")
 TOOLS = ["apache2-utils", "ethtool", "iproute2", "lighttpd", "mininet", "mptcpize", "tcpdump"]
@@ -35,13 +37,14 @@ TOOLS = ["apache2-utils", "ethtool", "iproute2", "lighttpd", "mininet", "mptcpiz
 @click.argument("figures", nargs=-1, metavar="FIGURE|FILE...")
 @click.option("--profile", default=planning.DEFAULT_PROFILE, show_default=True, help="quick, paper, or the file's own.")
 @guest.set_option
-@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Points at a time. Default: one per core.")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Points at a time in each lab. Default: one per core.")
 @click.option("--repeat", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds per point.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The first seed.")
 @click.option("--dry-run", is_flag=True, help="List the points and an estimate of the time; run nothing.")
 @click.option("--resume", is_flag=True, help="Continue the newest unfinished run (the one in --out, if given).")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run's directory, new or empty.")
-@guest.lab_option
+@labs_option
+@clock_option
 def run(
     figures: tuple[str, ...],
     profile: str,
@@ -52,11 +55,12 @@ def run(
     dry_run: bool,
     resume: bool,
     out: Path | None,
-    lab_name: str,
+    labs: list[LabSpec],
+    clock: Clock | None,
 ) -> None:
     """Run experiments, e.g. `testbed run 7 fig13 mine.toml`, and draw their figures."""
-    width = jobs or len(cores.available())
-    points = plan_points(figures, profile, range(seed, seed + repeat), overrides)
+    clocks = clocks_of(labs or [LabSpec(catalog.DEFAULT)], clock)
+    points = plan_points(figures, profile, range(seed, seed + repeat), overrides, clocks)
     if not points and not resume:
         raise UsageError("which experiment?", hint=f"the experiments are: {', '.join(planning.available())}")
     found = _find_unfinished(out, points) if resume else None
@@ -64,56 +68,87 @@ def run(
         points = stored_points(found)
     if dry_run:
         left = [point for point in points if not (found and found.is_ok(point.id))]
-        _print_plan(left, width)
+        _print_plan(left, jobs or len(cores.available()))
         return
-    kernel = guest.current_kernel()
-    lab = guest.open_lab(lab_name, kernel)
-    if found:
-        store.require_space(found.directory)
-    now = datetime.now()
-    names = list(dict.fromkeys(point.experiment for point in points))
-    directory = out or RESULTS / f"{now:%Y%m%d-%H%M%S}-{_join(names)}"
-    facts = {
-        "command": ["testbed", *sys.argv[1:]],
-        "toolkit": testbed.__version__,
-        "kernel": kernel.manifest.model_dump(mode="json"),
-        "host": {"platform": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()},
-        "tools": package_versions(TOOLS),
-        "lab": lab_name,
-        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "finished_at": None,
-    }
-    plan = [point.model_dump(mode="json") for point in points]
-    run_store = found or store.create(directory, [point.id for point in points], {**facts, "plan": plan})
-    cancel = Cancel()
+    labs = labs or catalog.parse_all(_lab_names(found))
     with ExitStack() as stack:
+        places = stack.enter_context(open_places(labs, jobs))
+        scheduler.require([task_of(point) for point in points if not (found and found.is_ok(point.id))], places)
+        if found:
+            store.require_space(found.directory)
+        directory = out or _default_directory(points)
+        plan = [point.model_dump(mode="json") for point in points]
+        facts = _facts(places)
+        run_store = found or store.create(directory, [point.id for point in points], {**facts, "plan": plan})
         stack.enter_context(run_store.lock())
         if found:
             history = [*found.manifest.get("resumed", []), facts]
             found.update(state="running", finished_at=None, resumed=history)
             found.remove_partials()
-        tasks = [task_of(point) for point in points if not run_store.is_ok(point.id)]
-        try:
-            with scheduler.cancel_on_signals(cancel), watch(tasks, width) as watcher:
-                scheduler.run(tasks, lab, run_store, jobs=width, cancel=cancel, watcher=watcher)
-        except RunInterrupted as error:
-            _close(run_store, "interrupted", is_default=out is None)
-            finished = sum(map(run_store.is_ok, run_store.manifest["points"]))
-            raise RunInterrupted(
-                f"interrupted; {finished} of {len(points)} points are kept in {run_store.directory}",
-                hint="continue with: testbed run --resume" + (f" --out {out}" if out else ""),
-            ) from error
-        try:
-            _analyse(run_store, width)
-        except BaseException:
-            _close(run_store, "interrupted", is_default=out is None)
-            raise
-        _close(run_store, "complete", is_default=out is None)
+        _run_points(points, places, run_store, out)
     _raise_for_failures(run_store, len(points))
 
 
-def plan_points(figures: Sequence[str], profile: str, seeds: Sequence[int], overrides: Sequence[str]) -> list[Point]:
-    """The points of all the named experiments; raises `UsageError` if two of them clash, `ConfigError` for a file."""
+def _lab_names(found: store.RunStore | None) -> list[str]:
+    """The labs of the run that is continued; manifests of older toolkits know one lab only."""
+    names = found.manifest.get("lab") if found else None
+    return names if isinstance(names, list) else [catalog.DEFAULT]
+
+
+def _default_directory(points: Sequence[Point]) -> Path:
+    names = list(dict.fromkeys(point.experiment for point in points))
+    return RESULTS / f"{datetime.now():%Y%m%d-%H%M%S}-{_join(names)}"
+
+
+def _facts(places: Sequence[Place]) -> dict[str, object]:
+    labs: list[dict[str, object]] = [{"name": place.lab.name, **place.lab.facts()} for place in places]
+    return {
+        "command": ["testbed", *sys.argv[1:]],
+        "toolkit": testbed.__version__,
+        "kernel": next((facts["kernel"] for facts in labs if "kernel" in facts), None),
+        "host": {"platform": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()},
+        "tools": package_versions(TOOLS),
+        "lab": [place.lab.name for place in places],
+        "labs": labs,
+        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "finished_at": None,
+    }
+
+
+def _run_points(points: Sequence[Point], places: Sequence[Place], run_store: store.RunStore, out: Path | None) -> None:
+    """Run what has no result yet, and write summary and figures; however it ends, the manifest says how."""
+    cancel = Cancel()
+    width = sum(place.width for place in places)
+    tasks = [task_of(point) for point in points if not run_store.is_ok(point.id)]
+    try:
+        with scheduler.cancel_on_signals(cancel), watch(tasks, width) as watcher:
+            scheduler.run(tasks, places, run_store, cancel=cancel, watcher=watcher)
+    except RunInterrupted as error:
+        _close(run_store, "interrupted", is_default=out is None)
+        finished = sum(map(run_store.is_ok, run_store.manifest["points"]))
+        raise RunInterrupted(
+            f"interrupted; {finished} of {len(points)} points are kept in {run_store.directory}",
+            hint="continue with: testbed run --resume" + (f" --out {out}" if out else ""),
+        ) from error
+    try:
+        _analyse(run_store, len(cores.available()))
+    except BaseException:
+        _close(run_store, "interrupted", is_default=out is None)
+        raise
+    _close(run_store, "complete", is_default=out is None)
+
+
+def plan_points(
+    figures: Sequence[str],
+    profile: str,
+    seeds: Sequence[int],
+    overrides: Sequence[str],
+    clocks: Sequence[Clock] = ("virtual", "real"),
+) -> list[Point]:
+    """The points of all the named experiments, in those of their clocks that are among `clocks`, else in its first.
+
+    Raises `UsageError` if two of them clash, `ConfigError` for a file.
+    """
     points: list[Point] = []
     files: dict[str, Path] = {}
     for figure in figures:
@@ -122,7 +157,7 @@ def plan_points(figures: Sequence[str], profile: str, seeds: Sequence[int], over
         if experiment.name in files:
             raise UsageError(f"two experiments are named {experiment.name!r}: {files[experiment.name]} and {path}")
         files[experiment.name] = path
-        points += planning.plan(experiment, profile, list(seeds), overrides)
+        points += planning.plan(experiment, profile, list(seeds), overrides, clocks)
     seen: set[str] = set()
     for point in points:
         if point.id in seen:

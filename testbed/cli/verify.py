@@ -11,12 +11,13 @@ import click
 from experiments.plan import Point
 from testbed import scheduler, store
 from testbed.cli import guest
+from testbed.cli.labs import clocks_of, lab_option, open_places
 from testbed.cli.run import TOOLS, stored_points, task_of
 from testbed.doctor import package_versions
 from testbed.errors import PointsFailed, UsageError
 from testbed.kernel.cache import default_cache
-from testbed.labs import cores
 from testbed.labs.base import Cancel
+from testbed.labs.catalog import LabSpec, Wishes
 from testbed.verification import Candidate, Comparer, Verdict, examine
 
 
@@ -25,12 +26,13 @@ from testbed.verification import Candidate, Comparer, Verdict, examine
 @click.argument("points", nargs=-1, metavar="[POINT]...")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Points at a time. Default: one per core.")
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR", help="Keep the second run here.")
-@guest.lab_option
-def verify(run: Path, points: tuple[str, ...], jobs: int | None, keep: Path | None, lab_name: str) -> None:
+@lab_option
+def verify(run: Path, points: tuple[str, ...], jobs: int | None, keep: Path | None, lab: LabSpec) -> None:
     """Run the points of RUN again on the same kernel and compare every byte: captures, ab's output, counters.
 
     Without POINT, all that ran in virtual time. Leaves nothing behind unless told to with --keep.
     """
+    clocks_of([lab], "virtual")
     before = store.open_run(run)
     chosen = _choose(before, points)
     cache = default_cache()
@@ -53,14 +55,8 @@ def verify(run: Path, points: tuple[str, ...], jobs: int | None, keep: Path | No
                 assert kernel is not None  # `examine` saw it
                 mine = {candidate.id for candidate in candidates if candidate.digests.kernel == name}
                 tasks = [task_of(point) for point in chosen if point.id in mine]
-                scheduler.run(
-                    tasks,
-                    guest.open_lab(lab_name, kernel),
-                    again,
-                    jobs=jobs or len(cores.available()),
-                    cancel=cancel,
-                    watcher=comparer,
-                )
+                with open_places([lab], jobs, Wishes(kernel=kernel)) as places:
+                    scheduler.run(tasks, places, again, cancel=cancel, watcher=comparer)
             again.update(state="complete")
         verdicts += comparer.verdicts
     _conclude(verdicts, run, keep)

@@ -7,15 +7,21 @@ its own side, and brings the output back. Nothing outside `testbed/labs/` knows 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from testbed.errors import RunInterrupted
 
+if TYPE_CHECKING:
+    from testbed.labs.terminal import Terminal
+
 Clock = Literal["virtual", "real"]
 Sink = Callable[[bytes], None]
+
+HERE = "this machine"
+"""The `machine` of the labs whose work is done by this machine's own cores."""
 
 
 def discard(_data: bytes) -> None:
@@ -81,12 +87,55 @@ class Cancel:
 
 
 class Lab(Protocol):
-    """The interface that all labs offer."""
+    """The interface that all labs offer.
 
-    name: str
+    `name` is the lab's spec as it stands on the command line. Labs with the same `machine` share its cores, so
+    that a point in real time must be alone on all of them. `clocks` has the usual one first; `width` is how many
+    points in virtual time it should be given at once.
+    """
+
+    @property
+    def name(self) -> str:
+        """The lab's spec, such as `uml`."""
+        ...
+
+    @property
+    def machine(self) -> str:
+        """Whose cores do the work: `HERE`, or the name of another machine."""
+        ...
+
+    @property
+    def clocks(self) -> tuple[Clock, ...]:
+        """The clocks that a job can have here, the usual one first."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """How many jobs in virtual time can run at once."""
+        ...
+
+    def facts(self) -> Mapping[str, Any]:
+        """What a run's record says of this lab (JSON), such as the kernel's manifest under `kernel`."""
+        ...
+
+    def require(self, features: Collection[str]) -> None:
+        """Raise `PrerequisiteError`, naming all that is missing, unless the lab has these features of the kernel.
+
+        Asked before the first job starts; the names are those of `testbed.labs.features`.
+        """
+        ...
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None
     ) -> JobResult:
         """Run the job to its end; raises `LabError` (or a subclass) if the lab, not the command, failed."""
+        ...
+
+
+@runtime_checkable
+class InteractiveLab(Protocol):
+    """A lab that can lend a job the user's terminal."""
+
+    def interact(self, job: Job, terminal: Terminal) -> JobResult:
+        """Run the job with the user's terminal as its own."""
         ...

@@ -15,15 +15,16 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import testbed
 from testbed.errors import PrerequisiteError, UsageError
 from testbed.keeper import FIRST_FD
 from testbed.labs import cores
-from testbed.labs.base import Cancel, Job, JobResult, Sink, discard
+from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.guest import JOB_FILE
 from testbed.labs.terminal import Terminal
 from testbed.labs.verdict import CONSOLE_FILE, GuestEnd, judge, kernel_warnings
@@ -135,17 +136,38 @@ class UmlLab:
     """A `Lab` that runs each job in a guest of its own, pinned to one core.
 
     A guest waits up to `patience_s` seconds for a core of its own, then shares one. `kernel_id` is the
-    identity of the image's build.
+    identity of the image's build, `manifest` what a run's record says of it.
     """
 
     name = "uml"
+    machine = HERE
+    clocks: tuple[Clock, ...] = ("virtual", "real")
 
-    def __init__(self, image: Path, patience_s: float = math.inf, kernel_id: str = "") -> None:
+    def __init__(
+        self,
+        image: Path,
+        patience_s: float = math.inf,
+        kernel_id: str = "",
+        manifest: Mapping[str, Any] | None = None,
+    ) -> None:
         if not os.access(image, os.X_OK):
             raise PrerequisiteError(f"{image}: no such lab kernel", hint="run 'testbed kernel build'")
         self._image = image
         self._patience_s = patience_s
         self._kernel_id = kernel_id
+        self._manifest = dict(manifest or {})
+
+    @property
+    def width(self) -> int:
+        """One guest per core."""
+        return len(cores.available())
+
+    def facts(self) -> Mapping[str, Any]:
+        """The manifest of the lab kernel's build."""
+        return {"kernel": self._manifest}
+
+    def require(self, features: Collection[str]) -> None:
+        """Nothing to ask: the lab kernel is built with everything that a point can need."""
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None

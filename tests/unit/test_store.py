@@ -3,26 +3,38 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from testbed import cleaning, scheduler, store
 from testbed.errors import LabError, PrerequisiteError, RunInterrupted, UsageError
-from testbed.labs.base import Cancel, Job, JobResult, Sink, discard
-from testbed.scheduler import Task, TaskEnd
+from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
+from testbed.scheduler import Place, Task, TaskEnd
 
 
 class FakeLab:
     """Ends each job as its name says, and notes how many ran at a time."""
 
-    name = "fake"
-
-    def __init__(self) -> None:
+    def __init__(
+        self, name: str = "fake", machine: str = HERE, clocks: tuple[Clock, ...] = ("virtual", "real")
+    ) -> None:
+        self.name, self.machine, self.clocks, self.width = name, machine, clocks, 2
+        self.lacks: set[str] = set()
         self.ran: list[str] = []
         self.together = 0
         self.most: dict[str, int] = {"virtual": 0, "real": 0}
         self._lock = threading.Lock()
+
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+    def require(self, features: Collection[str]) -> None:
+        if missing := self.lacks & set(features):
+            raise PrerequisiteError(f"{self.name} lacks {', '.join(missing)}")
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None
@@ -74,9 +86,15 @@ def task(name: str, clock: str = "virtual") -> Task:
     return Task(name, lambda output: Job((name,), output, clock=clock), clock, 1.0)  # type: ignore[arg-type]
 
 
+def notes_of(tasks: list[Task], places: list[Place], where: store.RunStore) -> Notes:
+    notes = Notes()
+    scheduler.run(tasks, places, where, cancel=Cancel(), watcher=notes)
+    return notes
+
+
 def run(names: list[Task], where: store.RunStore, jobs: int = 2) -> tuple[FakeLab, Notes, list[TaskEnd]]:
     lab, notes = FakeLab(), Notes()
-    ends = scheduler.run(names, lab, where, jobs=jobs, cancel=Cancel(), watcher=notes)
+    ends = scheduler.run(names, [Place(lab, jobs)], where, cancel=Cancel(), watcher=notes)
     return lab, notes, ends
 
 
@@ -103,6 +121,7 @@ def test_a_failed_point_does_not_stop_the_others(run_store: store.RunStore) -> N
         "wall_s": 1.0,
         "virtual_s": 2.0,
         "kernel_warnings": ["WARNING: x"],
+        "lab": "fake",
     }
     assert sorted(notes.phases) == ["bug workload", "good workload", "lab workload", "status workload"]
 
@@ -112,14 +131,62 @@ def test_cancel_keeps_finished_points_and_removes_the_others(run_store: store.Ru
     with pytest.raises(RunInterrupted):
         scheduler.run(
             [task("good"), task("endless"), task("later")],
-            lab,
+            [Place(lab, 1)],
             run_store,
-            jobs=1,
             cancel=Cancel(),
             watcher=Notes(),
         )
     assert lab.ran == ["good", "endless"]
     assert [path.name for path in run_store.points.iterdir()] == ["good"]
+
+
+def test_several_labs_share_the_points_and_each_is_noted(run_store: store.RunStore) -> None:
+    labs = FakeLab("a"), FakeLab("b", "elsewhere")
+    tasks = [task(f"t{number}") for number in range(12)]
+    ends = notes_of(tasks, [Place(lab, 2) for lab in labs], run_store).ends
+    assert sorted(labs[0].ran + labs[1].ran) == sorted(each.id for each in tasks)
+    assert [lab.most["virtual"] for lab in labs] == [2, 2]
+    assert {end.id: end.lab for end in ends} == {name: lab.name for lab in labs for name in lab.ran}
+    assert all(outcome(run_store, end.id)["lab"] == end.lab for end in ends)
+
+
+def test_a_lab_gets_only_the_points_that_it_has_the_clock_for(run_store: store.RunStore) -> None:
+    real, both = FakeLab("real", clocks=("real",)), FakeLab("both")
+    notes_of([task("a"), task("b"), task("c", "real"), task("d", "real")], [Place(real, 1), Place(both, 1)], run_store)
+    assert sorted(both.ran[:2]) == ["a", "b"]
+    assert (real.ran, both.ran[2:]) == (["c"], ["d"])
+
+
+def test_labs_of_one_machine_never_run_two_points_in_real_time_at_once(run_store: store.RunStore) -> None:
+    together, most, lock = 0, 0, threading.Lock()
+
+    class Noting(FakeLab):
+        def _run(self, job: Job, stdout: Sink, stderr: Sink, cancel: Cancel) -> JobResult:
+            nonlocal together, most
+            with lock:
+                together += 1
+                most = max(most, together)
+            cancel.wait(0.02)
+            with lock:
+                together -= 1
+            return JobResult(0, 1.0, 2.0)
+
+    labs = Noting("a"), Noting("b")
+    notes_of([task(f"t{number}", "real") for number in range(6)], [Place(lab, 2) for lab in labs], run_store)
+    assert most == 1
+    assert [len(lab.ran) for lab in labs] == [3, 3]
+
+
+def test_a_clock_or_a_feature_that_no_lab_has_is_refused_before_anything_starts(run_store: store.RunStore) -> None:
+    lab = FakeLab("old", clocks=("real",))
+    with pytest.raises(UsageError, match="b runs in virtual time, which the lab does not have: old"):
+        notes_of([task("a", "real"), task("b")], [Place(lab, 1)], run_store)
+    lab.lacks = {"netem"}
+    with pytest.raises(PrerequisiteError, match="old lacks netem"):
+        needy = replace(task("a", "real"), features=frozenset({"netem", "tbf"}))
+        notes_of([needy], [Place(lab, 1)], run_store)
+    assert lab.ran == []
+    assert list(run_store.points.iterdir()) == []
 
 
 def test_points_in_real_time_run_alone_and_last(run_store: store.RunStore) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,10 @@ import click
 import pytest
 
 from experiments.plan import SHIPPED
-from testbed.cli import guest, main
+from testbed.cli import main
 from testbed.errors import GuestPanic, GuestTimeout, PrerequisiteError
-from testbed.labs.base import Cancel, Job, JobResult, Sink, discard
+from testbed.labs import catalog
+from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 
 
 @dataclass
@@ -41,25 +44,25 @@ class Testbed:
         return Said(ended.value.code, out, err)
 
 
-class FakeManifest:
-    def model_dump(self, mode: str) -> dict[str, str]:
-        return {"id": "fake"}
-
-
-class FakeKernel:
-    manifest = FakeManifest()
-
-
 class FakeLab:
     """Every job ends well, without results; after `interrupt_after` jobs comes a Ctrl-C, twice."""
 
-    name = "fake"
+    name = "uml"
+    machine = HERE
+    clocks: tuple[Clock, ...] = ("virtual", "real")
+    width = 2
 
     def __init__(self) -> None:
         self.ran: list[str] = []
         self.interrupt_after = 10**9
         self.error: Exception | None = None
         self.result = JobResult(0, 1.0, 2.0)
+
+    def facts(self) -> dict[str, Any]:
+        return {"kernel": {"id": "fake"}}
+
+    def require(self, features: Collection[str]) -> None:
+        pass
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None
@@ -89,8 +92,7 @@ def cli(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
 @pytest.fixture
 def lab(monkeypatch: pytest.MonkeyPatch) -> FakeLab:
     made = FakeLab()
-    monkeypatch.setattr(guest, "current_kernel", FakeKernel)
-    monkeypatch.setattr(guest, "open_lab", lambda _name, _kernel, **_: made)
+    monkeypatch.setattr(catalog, "open_lab", lambda *_: contextlib.nullcontext(made))
     return made
 
 
@@ -116,6 +118,9 @@ def assert_one_line(said: Said, status: int, pattern: str) -> None:
         (["run", "7", "--set", "workload.total=4"], 2, "no unit"),
         (["run", "7", "--jobs", "0"], 2, "--jobs"),
         (["run", "--resume"], 2, "no unfinished run"),
+        (["run", "7", "--lab", "umll"], 2, "no lab 'umll' .the labs are: uml"),
+        (["run", "7", "--lab", "uml", "--lab", "uml"], 2, "lab 'uml' is given twice"),
+        (["exec", "--lab", "uml:x", "--", "true"], 2, "uml takes nothing after a colon"),
         (["nonsense"], 2, "No such command"),
         (["shell", "lb"], 2, "a shell needs a terminal"),
         (["clean", "--results"], 2, "add --yes"),
@@ -150,6 +155,11 @@ def test_a_dry_run_lists_the_points_and_the_time_and_writes_nothing(cli: Testbed
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_clock_can_be_chosen(cli: Testbed) -> None:
+    said = cli("run", "13", "--dry-run", "--clock", "real")
+    assert re.search(r"^fig13-tcp-100MB-real-seed1 +real +\d+ s$", said.out, re.MULTILINE)
+
+
 def test_a_run_without_measurements_is_complete_but_its_status_says_so(
     cli: Testbed, lab: FakeLab, tmp_path: Path
 ) -> None:
@@ -160,6 +170,7 @@ def test_a_run_without_measurements_is_complete_but_its_status_says_so(
     latest = tmp_path / "results" / "latest"
     assert manifest(latest)["state"] == "complete"
     assert manifest(latest)["kernel"] == {"id": "fake"}
+    assert manifest(latest)["labs"] == [{"name": "uml", "kernel": {"id": "fake"}}]
     assert (latest / "summary.json").exists()
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from testbed.cli import guest, main, verify
-from testbed.labs.base import Cancel, Job, JobResult, Sink, discard
+from testbed.cli import main, verify
+from testbed.labs import catalog
+from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 
 Says = tuple[int, str, str]
 POINT_ID = "fig07-mptcp-1000KB-seed1"
@@ -22,12 +24,21 @@ class Lab:
     """Leaves `ab.txt` with the text `prints`, and says that kernel `kernel` did it."""
 
     name = "scripted"
+    machine = HERE
+    clocks: tuple[Clock, ...] = ("virtual", "real")
+    width = 2
 
     def __init__(self) -> None:
         self.prints = "same\n"
         self.status = 0
         self.kernel = "k1"
         self.seeds: list[int] = []
+
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+    def require(self, features: Collection[str]) -> None:
+        pass
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None
@@ -46,10 +57,7 @@ class Cache:
 @pytest.fixture
 def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
     made = Lab()
-    monkeypatch.setattr(
-        guest, "current_kernel", lambda: SimpleNamespace(id="k1", manifest=SimpleNamespace(model_dump=lambda mode: {}))
-    )
-    monkeypatch.setattr(guest, "open_lab", lambda _name, _kernel, **_: made)
+    monkeypatch.setattr(catalog, "open_lab", lambda *_: contextlib.nullcontext(made))
     monkeypatch.setattr(verify, "default_cache", Cache)
     return made
 

@@ -1,0 +1,120 @@
+"""Which labs there are: from a spec on the command line (`uml`, `local`, `ssh:host`) to a lab that is open.
+
+A kind of lab is an entry of `KINDS`. What a lab needs (the lab kernel, a connection) is seen to when it is opened,
+so that a lab that is not used costs nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from testbed.errors import PrerequisiteError, UsageError
+from testbed.kernel import build as kernel_build
+from testbed.kernel.cache import Kernel
+from testbed.labs.base import Clock, Lab
+from testbed.labs.uml import UmlLab
+
+DEFAULT = "uml"
+
+
+@dataclass(frozen=True)
+class LabSpec:
+    """A lab that somebody asked for: its kind, and what follows the colon (a host, where the kind has one)."""
+
+    kind: str
+    target: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.target}" if self.target else self.kind
+
+    @property
+    def clocks(self) -> tuple[Clock, ...]:
+        """The clocks that the lab offers, the usual one first; known without opening it."""
+        return KINDS[self.kind].clocks(self)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How a lab is to be opened.
+
+    `patience_s`: how long a job waits for a core of its own. `kernel`: the build of the lab kernel to use, None for
+    the one in the cache; labs whose kernel is their own take no notice.
+    """
+
+    patience_s: float = math.inf
+    kernel: Kernel | None = None
+
+
+Opener = Callable[[LabSpec, Wishes], "contextlib.AbstractContextManager[Lab]"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of lab: how it is written, what it is in a few words, whether a target follows a colon, its opener.
+
+    `check` raises `UsageError` for a target that cannot be one.
+    """
+
+    usage: str
+    summary: str
+    open: Opener
+    clocks: Callable[[LabSpec], tuple[Clock, ...]]
+    target: Literal["none", "required"] = "none"
+    check: Callable[[str], object] = lambda _target: None
+
+
+def parse(text: str) -> LabSpec:
+    """The spec in a text; raises `UsageError` that names the labs which exist."""
+    kind, colon, target = text.partition(":")
+    every = f"the labs are: {', '.join(each.usage for each in KINDS.values())}"
+    if kind not in KINDS:
+        raise UsageError(f"no lab {text!r}", hint=every)
+    wants = KINDS[kind].target
+    if colon and wants == "none":
+        raise UsageError(f"lab {text!r}: {kind} takes nothing after a colon", hint=every)
+    if not target and wants == "required":
+        raise UsageError(f"lab {text!r}: it does not say where", hint=f"write {KINDS[kind].usage}")
+    KINDS[kind].check(target)
+    return LabSpec(kind, target)
+
+
+def parse_all(texts: Sequence[str]) -> list[LabSpec]:
+    """Several specs, none of them twice; raises `UsageError`."""
+    specs = [parse(text) for text in texts]
+    for spec in specs:
+        if specs.count(spec) > 1:
+            raise UsageError(f"lab {str(spec)!r} is given twice")
+    return specs
+
+
+def open_lab(spec: LabSpec, wishes: Wishes = Wishes()) -> contextlib.AbstractContextManager[Lab]:
+    """The lab, until the block ends; raises `PrerequisiteError` or `LabError` if it cannot be had."""
+    return KINDS[spec.kind].open(spec, wishes)
+
+
+def current_kernel() -> Kernel:
+    """The lab kernel in the cache; raises `PrerequisiteError` if it is not built."""
+    found = kernel_build.find()
+    if found is None:
+        raise PrerequisiteError("the lab kernel is not built", hint="run: testbed kernel build")
+    return found
+
+
+@contextlib.contextmanager
+def _open_uml(_spec: LabSpec, wishes: Wishes) -> Iterator[Lab]:
+    kernel = wishes.kernel or current_kernel()
+    yield UmlLab(kernel.image, wishes.patience_s, kernel.id, kernel.manifest.model_dump(mode="json"))
+
+
+KINDS: dict[str, Kind] = {
+    "uml": Kind(
+        "uml",
+        "the lab kernel as a process of this machine, virtual or real clock, no root",
+        _open_uml,
+        lambda _spec: UmlLab.clocks,
+    ),
+}
