@@ -13,6 +13,7 @@ from mininet.node import Switch
 from mininet.topo import Topo
 from pyroute2 import IPRoute
 
+from testbed.errors import CommandError
 from testbed.net import netem, offload, tbf
 from testbed.net.netns import Node, inside, interface_index
 from testbed.process import CommandLog
@@ -61,12 +62,25 @@ def _shape_links(network: Network, topo: Topo, framing: FramingChoice) -> None:
             node = network[name]
             if choice == "packets":
                 offload.switch_off(node, interface, network.log)
+            plain = choice == "bursts" and not profile.delay_s and not profile.loss
             own_card = not topo.isSwitch(name) and not topo.nodeInfo(name).get("forwards", False)
-            if own_card and choice == "bursts" and not profile.delay_s and not profile.loss:
-                queue, found = "tbf", tbf.shape(node, interface, profile.rate_bps, network.log)
+            if plain and own_card:
+                made: dict[str, Any] = {"tbf": tbf.shape(node, interface, profile.rate_bps, network.log)}
             else:
-                queue, found = "netem", netem.shape(node, interface, profile, choice, network.log)
-            network.links.append({"interface": interface, "framing": choice, queue: found})
+                made = _shape_in_the_middle(node, interface, profile, choice, network.log, bucket_will_do=plain)
+            network.links.append({"interface": interface, "framing": choice, **made})
+
+
+def _shape_in_the_middle(
+    node: Node, interface: str, profile: Any, choice: netem.Framing, log: CommandLog, *, bucket_will_do: bool
+) -> dict[str, Any]:
+    """netem; where the kernel has none and only a rate is asked for, a token bucket with a queue as long."""
+    try:
+        return {"netem": netem.shape(node, interface, profile, choice, log)}
+    except CommandError as error:
+        if not bucket_will_do or netem.UNKNOWN not in error.stderr:
+            raise
+    return {"tbf": tbf.shape(node, interface, profile.rate_bps, log, queue_s=netem.BUFFER_S), "instead_of": "netem"}
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 import testbed
+from experiments import needs
 from experiments import plan as planning
 from experiments.plan import Point
 from testbed import scheduler, store
@@ -188,7 +189,7 @@ def stored_points(run_store: store.RunStore) -> list[Point]:
 
 def task_of(point: Point) -> Task:
     """The scheduler's task that runs a point."""
-    return Task(point.id, partial(job_of, point), point.clock, planning.estimate(point))
+    return Task(point.id, partial(job_of, point), point.clock, planning.estimate(point), needs.features(point))
 
 
 def job_of(point: Point, output: Path) -> Job:

@@ -16,6 +16,7 @@ from testbed.errors import PrerequisiteError, UsageError
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel
 from testbed.labs.base import Clock, Lab
+from testbed.labs.local import lab as local
 from testbed.labs.uml import UmlLab
 
 DEFAULT = "uml"
@@ -116,5 +117,11 @@ KINDS: dict[str, Kind] = {
         "the lab kernel as a process of this machine, virtual or real clock, no root",
         _open_uml,
         lambda _spec: UmlLab.clocks,
+    ),
+    "local": Kind(
+        "local",
+        "this machine's own kernel, real clock, root",
+        lambda _spec, _wishes: local.opened(),
+        lambda _spec: local.LocalLab.clocks,
     ),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,11 @@ def console_tail(output: Path) -> str:
 
 def kernel_warnings(output: Path) -> tuple[str, ...]:
     """Lines of the kernel's log that say something went wrong in the kernel (each once)."""
-    lines = (_read(output / CONSOLE_FILE) + "\n" + _read(output / DMESG_FILE)).splitlines()
+    return complaints((_read(output / CONSOLE_FILE) + "\n" + _read(output / DMESG_FILE)).splitlines())
+
+
+def complaints(lines: Iterable[str]) -> tuple[str, ...]:
+    """Those lines of a kernel's log that say something went wrong in it, each once, without their time stamps."""
     texts = [re.sub(r"^(<\d>)?\[\s*[\d.]+\]\s*", "", line).strip() for line in lines]
     return tuple(dict.fromkeys(text for text in texts if _COMPLAINT.search(text)))
 

@@ -21,6 +21,15 @@ from testbed.net.netns import Node, inside
 
 SIGNAL, SUBFLOW, BACKUP, FULLMESH = 1, 2, 4, 8  # MPTCP_PM_ADDR_FLAG_*, include/uapi/linux/mptcp_pm.h
 
+SYSCTLS = (
+    "net.mptcp.enabled",
+    "net.mptcp.pm_type",
+    "net.mptcp.allow_join_initial_addr_port",
+    "net.mptcp.add_addr_timeout",
+    "net.mptcp.blackhole_timeout",
+)
+"""Upstream's sysctls that server and client set."""
+
 LbMode = Literal["off", "backup", "close"]
 _LB_MODE: dict[LbMode, int] = {"off": 0, "backup": 1, "close": 2}
 
@@ -52,12 +61,12 @@ def configure_server(
     `enforce_deny_join`: it refuses the joins that the C flag forbids.
     Raises `PrerequisiteError` if the kernel lacks one of them.
     """
-    patched = {
-        "net.mptcp.add_addr_resend_interval": add_addr_resend_ms,
-        "net.mptcp.lb_mode": _LB_MODE[lb_mode] if in_kernel else 0,
-        "net.mptcp.enforce_deny_join_id0": int(enforce_deny_join),
-    }
-    wanted_of_patches = {name: value for name, value in patched.items() if value}
+    wanted_of_patches = patched_sysctls(
+        in_kernel=in_kernel,
+        add_addr_resend_ms=add_addr_resend_ms,
+        lb_mode=lb_mode,
+        enforce_deny_join=enforce_deny_join,
+    )
     _require(server, wanted_of_patches)
     settings = sysctl.put(
         server,
@@ -74,6 +83,18 @@ def configure_server(
     if in_kernel and initial_backup:
         wanted[local] = BACKUP
     return {"sysctl": settings, "endpoints": _put_endpoints(server, wanted)}
+
+
+def patched_sysctls(
+    *, in_kernel: bool, add_addr_resend_ms: int, lb_mode: LbMode, enforce_deny_join: bool
+) -> dict[str, int]:
+    """The sysctls of our patches that such a server needs (see `configure_server`), with their values."""
+    patched = {
+        "net.mptcp.add_addr_resend_interval": add_addr_resend_ms,
+        "net.mptcp.lb_mode": _LB_MODE[lb_mode] if in_kernel else 0,
+        "net.mptcp.enforce_deny_join_id0": int(enforce_deny_join),
+    }
+    return {name: value for name, value in patched.items() if value}
 
 
 def configure_client(

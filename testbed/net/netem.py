@@ -32,6 +32,9 @@ class Direction(Protocol):
     def loss(self) -> float: ...  # noqa: D102
 
 
+UNKNOWN = "qdisc kind is unknown"
+"""What `tc` says, among other things, on a kernel without netem."""
+
 BUFFER_S = 0.05  # what the queue holds beside the packets in flight on a long link
 
 

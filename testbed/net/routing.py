@@ -8,6 +8,9 @@ from testbed.errors import ReadbackError
 from testbed.net import sysctl
 from testbed.net.netns import Node, interface_index, route_socket
 
+HASH_SYSCTLS = ("net.ipv4.ip_forward", "net.ipv4.fib_multipath_hash_policy", "net.ipv4.fib_multipath_hash_seed")
+"""What `hash_by_flow` sets; the seed came with Linux 6.11."""
+
 _UNIQUE_TABLE = 100
 
 
@@ -43,14 +46,7 @@ def add_address(node: Node, interface: str, address: str, prefix: int) -> None:
 
 def hash_by_flow(router: Node, seed: int) -> dict[str, str]:
     """Spread flows over equal-cost nexthops by their 5-tuple, with a hash that is the same in every run."""
-    return sysctl.put(
-        router,
-        {
-            "net.ipv4.ip_forward": 1,
-            "net.ipv4.fib_multipath_hash_policy": 1,
-            "net.ipv4.fib_multipath_hash_seed": seed,
-        },
-    )
+    return sysctl.put(router, dict(zip(HASH_SYSCTLS, (1, 1, seed), strict=True)))
 
 
 def nexthops(router: Node, address: str, gateways: list[str]) -> list[str]:

@@ -19,13 +19,15 @@ BURST_BYTES = 100_000  # one buffer of 64 KB with a header for each of its segme
 QUEUE_S = 0.1  # TCP small queues keep it far shorter
 
 
-def shape(node: Node, interface: str, rate_bps: int, log: CommandLog | None = None) -> dict[str, float]:
-    """Make a token bucket the root queue of `interface`; returns what reads back.
+def shape(
+    node: Node, interface: str, rate_bps: int, log: CommandLog | None = None, *, queue_s: float = QUEUE_S
+) -> dict[str, float]:
+    """Make a token bucket the root queue of `interface`, at most `queue_s` long (or 1 MB); returns what reads back.
 
     `rate_bps` is the rate on the wire; the bucket gets the compensated one, for bursts (see netem).
     """
     rate = compensated_rate_bps(rate_bps) // 8
-    limit = max(10**6, int(rate * QUEUE_S))
+    limit = max(10**6, int(rate * queue_s))
     argv = ["tc", "qdisc", "replace", "dev", interface, "root", "handle", "1:", "tbf"]
     argv += ["rate", f"{rate * 8}bit", "burst", str(BURST_BYTES), "limit", str(limit)]
     run(node.enter(*argv), log=log)

@@ -1,0 +1,181 @@
+"""The local lab: a job on this machine's own kernel and clock, as root, contained so that nothing of it can stay.
+
+The job gets namespaces of its own (mounts, process ids, network, IPC, host name) under a keeper (`testbed.keeper`):
+its virtual links, bridges, namespaces, sysctls and processes are no part of this machine's, and the kernel takes them
+away with the job's first process, which ends with the keeper, which ends with us. It reads this machine's files, and
+writes only its output directory. What it shares is the kernel and the cores: so nothing here is exact, and each
+result comes with the machine's load, second by second (`testbed.labs.host_load`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any
+
+import testbed
+from testbed.errors import GuestKilled, GuestTimeout, LabError, PrerequisiteError, UsageError
+from testbed.labs import features as kernel_features
+from testbed.labs import host_load, kernel_log
+from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
+from testbed.labs.local import mounts
+from testbed.labs.local.supervisor import FOLDER, JOB_FILE, STATUS_FILE
+from testbed.labs.terminal import Terminal
+from testbed.labs.uml import RUNTIME_PREFIX, Follower
+from testbed.process import Kept
+
+_NAMESPACES = ("--mount", "--pid", "--net", "--ipc", "--uts")
+_POLL_S = 0.05
+
+
+class LocalLab:
+    """A `Lab` that runs each job on this machine's kernel; one at a time, because they would share its cores."""
+
+    name = "local"
+    machine = HERE
+    clocks: tuple[Clock, ...] = ("real",)
+    width = 1
+
+    def __init__(self) -> None:
+        if os.geteuid() != 0:
+            raise PrerequisiteError("the local lab needs root", hint="run testbed with sudo, or use --lab uml")
+
+    def facts(self) -> Mapping[str, Any]:
+        """This machine's kernel."""
+        return {"kernel": {"release": platform.release(), "version": platform.version()}}
+
+    def require(self, features: Collection[str]) -> None:
+        """Probe the features in a throw-away namespace; raises `PrerequisiteError` with all that is missing."""
+        kernel_features.require(kernel_features.probe(features, self._probe), "the local lab")
+
+    def _probe(self, argv: tuple[str, ...]) -> str:
+        with tempfile.TemporaryDirectory(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-") as scratch:
+            said = bytearray()
+            errors = bytearray()
+            done = self.run(
+                Job(argv, Path(scratch), clock="real", wall_limit_s=60), stdout=said.extend, stderr=errors.extend
+            )
+        if done.status != 0:
+            last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+            raise LabError(f"the probe of this machine's kernel ended with status {done.status}: {last[0]}")
+        return said.decode()
+
+    def run(
+        self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None
+    ) -> JobResult:
+        """Run the job in namespaces of its own and bring its output back (see `Lab`)."""
+        return self._run(job, stdout, stderr, cancel or Cancel(), None)
+
+    def interact(self, job: Job, terminal: Terminal) -> JobResult:
+        """Run the job with the user's terminal as its own."""
+        return self._run(job, discard, discard, Cancel(), terminal)
+
+    def _run(self, job: Job, stdout: Sink, stderr: Sink, cancel: Cancel, terminal: Terminal | None) -> JobResult:
+        if job.clock != "real":
+            raise UsageError("the local lab has no virtual clock", hint="use --clock real, or --lab uml")
+        cancel.raise_if_set()
+        with ExitStack() as stack:
+            started = time.monotonic()
+            runtime = Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-"))
+            stack.callback(shutil.rmtree, runtime, ignore_errors=True)
+            output = job.output.resolve()
+            prepare(job, output)
+            log = stack.enter_context(kernel_log.watched())
+            stack.enter_context(host_load.recorded(output))
+            console = stack.enter_context((output / FOLDER / "console.log").open("ab"))
+            followers = []
+            if terminal:
+                line = stack.enter_context(terminal.attach())
+                fds = [line, line, line]
+            else:
+                stdin = stack.enter_context((job.stdin or Path(os.devnull)).open("rb"))
+                files: list[IO[bytes]] = [stdin]
+                for name, sink in (("stdout", stdout), ("stderr", stderr)):
+                    path = output / FOLDER / name
+                    files.append(stack.enter_context(path.open("ab")))
+                    followers.append(Follower(path, sink))
+                    stack.callback(followers[-1].close)
+                fds = [file.fileno() for file in files]
+            argv = [
+                "unshare", *_NAMESPACES, "--fork", "--kill-child", "--",
+                sys.executable, "-m", "testbed.labs.local.supervisor", str(output),
+            ]  # fmt: skip
+            contained = Kept(argv, stdout=console, stderr=console, cwd=runtime, pass_fds=fds, remove=runtime)
+            stack.callback(contained.release)
+            hit = False
+            while contained.poll() is None:
+                if terminal:
+                    terminal.relay(_POLL_S)
+                elif cancel.wait(_POLL_S):
+                    contained.release()
+                    cancel.raise_if_set()
+                for follower in followers:
+                    follower.pump()
+                if time.monotonic() - started > job.wall_limit_s:
+                    hit = True
+                    contained.release()
+            wall_s = time.monotonic() - started
+            warnings = log.complaints()
+        if hit:
+            raise GuestTimeout(f"the command was ended after {job.wall_limit_s:g} s of real time")
+        status = judge(output, contained.wait(), job.clock_limit_s)
+        return JobResult(int(status["status"]), wall_s, float(status["clock_s"]), warnings)
+
+
+def prepare(job: Job, output: Path) -> None:
+    """Leave in the output directory what the supervisor needs to know."""
+    folder = output / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.iterdir():
+        stale.unlink()
+    request = {
+        "argv": list(job.argv),
+        "cwd": str(job.cwd),
+        "env": {"PYTHONDONTWRITEBYTECODE": "1", **job.env},
+        "clock_limit_s": job.clock_limit_s,
+        "visible": visible(job),
+    }
+    (output / JOB_FILE).write_text(json.dumps(request, indent=1) + "\n")
+
+
+def visible(job: Job) -> list[str]:
+    """What the job needs to see of what its scratch space hides: the toolkit, Python, its working directory."""
+    wanted = {sys.prefix, sys.base_prefix, str(Path(testbed.__file__).resolve().parents[1]), str(job.cwd)}
+    resolved = {str(Path(path).resolve()) for path in wanted} | wanted
+    return sorted(path for path in resolved if any(path.startswith(f"{top}/") for top in mounts.SCRATCH))
+
+
+def judge(output: Path, process_status: int, clock_limit_s: float) -> dict[str, Any]:
+    """The status of a command that came to an end of its own; raises the fitting `LabError` otherwise."""
+    try:
+        status = json.loads((output / STATUS_FILE).read_text())
+    except (OSError, ValueError):
+        status = None
+    said = ""
+    with contextlib.suppress(OSError):
+        said = (output / FOLDER / "console.log").read_text(errors="replace").strip()
+    if not isinstance(status, dict):
+        if process_status >= 128:
+            raise GuestKilled(f"the command's first process was killed from outside (signal {process_status - 128})")
+        last = said.splitlines()[-1] if said else f"status {process_status}"
+        raise LabError(f"the local lab could not be set up: {last}", console=said)
+    if status["reason"] in ("asleep", "clock-limit"):
+        raise GuestTimeout(f"no end within {clock_limit_s:g} s", console="\n".join(status.get("waiting", ())))
+    if status["reason"] == "supervisor":
+        raise LabError(f"the local lab could not be set up: {status.get('error', 'no reason given')}", console=said)
+    return status
+
+
+@contextlib.contextmanager
+def opened() -> Iterator[LocalLab]:
+    """The lab; raises `PrerequisiteError` without root."""
+    yield LocalLab()
