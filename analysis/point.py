@@ -103,6 +103,20 @@ class CaptureFile:
     dropped: int
 
 
+@dataclass(frozen=True)
+class HostLoad:
+    """A second of the machine (`host_load.jsonl`): its end and length; what its cores did, in seconds."""
+
+    epoch_s: float
+    seconds: float
+    busy_s: float
+    idle_s: float
+    stolen_s: float
+
+
+_HOST_LOAD = ("epoch_s", "seconds", "busy_s", "idle_s", "stolen_s")
+
+
 def read_point(directory: Path) -> Point:
     """The point of a raw directory; raises AnalysisError, also for a version that is not this one."""
     raw, name = _load(directory / "point.json", dict)
@@ -188,6 +202,21 @@ def read_captures(directory: Path) -> tuple[CaptureFile, ...]:
         )
         for entry in raw
     )
+
+
+def read_host_load(directory: Path) -> tuple[HostLoad, ...] | None:
+    """How busy the machine was, second by second; None where nobody noted it; raises AnalysisError."""
+    path = directory / "host_load.jsonl"
+    if not path.exists():
+        return None
+    lines = []
+    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+        name = f"{path.name}:{number}"
+        raw = _parse(line, name)
+        if not isinstance(raw, dict):
+            raise AnalysisError(f"{name}: not a JSON object")
+        lines.append(HostLoad(**{key: _get(raw, key, float, name) for key in _HOST_LOAD}))
+    return tuple(lines)
 
 
 def read_injected_drops(directory: Path) -> int:

@@ -66,6 +66,28 @@ class Waits:
 
 
 @dataclass(frozen=True)
+class Bottleneck:
+    """How a link in real time kept its rate: `full_s` seconds were judged, in stretches of `stretch_s`."""
+
+    name: str
+    rate_bps: float
+    full_s: int
+    stretch_s: float
+    spacing_error: float | None
+    peak_share: float | None
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Whether a measurement in real time can be believed; `problems` is empty if so."""
+
+    idle_share_min: float | None
+    bottlenecks: tuple[Bottleneck, ...]
+    capture_drops: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class PointSummary:
     """The figures of one point; None is a figure that could not be had. README.md has the meaning of each."""
 
@@ -102,6 +124,7 @@ class PointSummary:
     invalid_reasons: tuple[str, ...] = ()
     per_second: SecondBySecond | None = None
     waits: Waits | None = None
+    fidelity: Fidelity | None = None
 
 
 def write_json(run_dir: Path, points: Sequence[PointSummary]) -> Path:
@@ -161,6 +184,14 @@ def _point(raw: dict[str, object]) -> PointSummary:
     if isinstance(waits, dict):
         times = (tuple(waits[name]) for name in ("join_wait_s", "bypass_wait_s"))
         fields["waits"] = Waits(waits["connections"], *times)
+    fidelity = fields.get("fidelity")
+    if isinstance(fidelity, dict):
+        fields["fidelity"] = Fidelity(
+            idle_share_min=fidelity["idle_share_min"],
+            bottlenecks=tuple(Bottleneck(**link) for link in fidelity["bottlenecks"]),
+            capture_drops=fidelity["capture_drops"],
+            problems=tuple(fidelity["problems"]),
+        )
     reasons = fields.get("invalid_reasons")
     fields["invalid_reasons"] = tuple(str(reason) for reason in reasons) if isinstance(reasons, list) else ()
     return PointSummary(**fields)  # type: ignore[arg-type]

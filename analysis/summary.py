@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from analysis import validity
+from analysis import fidelity, validity
 from analysis.ab import AbResult, read_ab
 from analysis.connections import Traffic, sort_out
 from analysis.errors import AnalysisError
@@ -27,6 +27,7 @@ from analysis.point import (
     read_addresses,
     read_captures,
     read_events,
+    read_host_load,
     read_injected_drops,
     read_outcome,
     read_point,
@@ -179,11 +180,15 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> PointSumma
         traffic = sort_out(packets, addresses, upload=point.is_upload)
 
     drops = attempt(partial(read_injected_drops, directory)) if point.drop_packet else None
-    evidence = validity.Evidence(point, outcome, window, ab, captures, traffic, drops)
+    load = attempt(partial(read_host_load, directory))
+    verdict = None
+    if load is not None and window is not None and packets is not None and traffic is not None and files is not None:
+        verdict = fidelity.judge(point, window, events or (), load, files, packets, traffic.sides)
+    evidence = validity.Evidence(point, outcome, window, ab, captures, traffic, drops, verdict)
     # A run that failed explains by itself why files are missing.
     failed = outcome is not None and not outcome.ok
     found_wrong = [*([] if failed else unreadable), *validity.reasons(evidence)]
-    summary = replace(summary, injected_drops=drops)
+    summary = replace(summary, injected_drops=drops, fidelity=verdict)
     if outcome is not None:
         summary = replace(summary, virtual_s=outcome.virtual_s, wall_s=outcome.wall_s)
     if ab is not None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from analysis.ab import AbResult
 from analysis.connections import Traffic
 from analysis.point import CaptureFile, Outcome, Point
+from analysis.results import Fidelity
 from analysis.series import Window
 
 MUST_JOIN_BYTES = 1_000_000
@@ -40,6 +41,7 @@ class Evidence:
     captures: Sequence[Capture] | None
     traffic: Traffic | None
     injected_drops: int | None = None
+    fidelity: Fidelity | None = None
 
 
 def reasons(evidence: Evidence) -> list[str]:
@@ -50,6 +52,7 @@ def reasons(evidence: Evidence) -> list[str]:
         *_workload(evidence),
         *_paths(evidence),
         *_injector(evidence),
+        *_fidelity(evidence),
     ]
 
 
@@ -148,3 +151,8 @@ def _injector(evidence: Evidence) -> Iterator[str]:
         connections = evidence.traffic.mptcp_connections
         if evidence.injected_drops > connections:
             yield f"the loss injector dropped {evidence.injected_drops} packets of {connections} connections"
+
+
+def _fidelity(evidence: Evidence) -> Iterator[str]:
+    if evidence.fidelity is not None:
+        yield from (f"fidelity: {problem}" for problem in evidence.fidelity.problems)

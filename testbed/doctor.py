@@ -17,8 +17,9 @@ import testbed
 from testbed.errors import PrerequisiteError, TestbedError
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel
-from testbed.labs import cores
-from testbed.labs.base import Job
+from testbed.labs import catalog, cores, features
+from testbed.labs.base import Job, ProbedLab
+from testbed.labs.catalog import LabSpec
 from testbed.labs.uml import RUNTIME_PREFIX, UmlLab
 from testbed.process import run
 from testbed.store import SPACE_BYTES
@@ -77,6 +78,15 @@ def examine() -> Iterator[Check]:
         return
     yield Check("lab kernel", True, f"{kernel.release} ({kernel.id})")
     yield _boot(kernel)
+
+
+def examine_lab(spec: LabSpec) -> Iterator[Check]:
+    """What a lab whose kernel is not ours can do, each feature tried for real; nothing for the embedded lab."""
+    with catalog.open_lab(spec) as lab:
+        if isinstance(lab, ProbedLab):
+            for finding in lab.probe(features.every()):
+                purpose = f"for {finding.purpose}" if finding.purpose else ""
+                yield Check(finding.title, finding.ok, finding.error or purpose, finding.cure)
 
 
 def memory(directory: Path) -> Check:

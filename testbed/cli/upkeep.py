@@ -8,15 +8,23 @@ import click
 
 from testbed import cleaning
 from testbed import doctor as examination
+from testbed.cli.labs import lab_option
 from testbed.errors import PrerequisiteError, UsageError
 from testbed.kernel.cache import default_cache
+from testbed.labs import catalog
+from testbed.labs.catalog import LabSpec
 
 
 @click.command()
-def doctor() -> None:
-    """Check everything that the testbed needs; print the cure for what is missing."""
+@lab_option
+def doctor(lab: LabSpec) -> None:
+    """Check everything that the testbed needs; print the cure for what is missing.
+
+    For another lab than uml: what its kernel can do, each feature tried in a namespace that is thrown away. Not every
+    point needs all of it.
+    """
     missing = 0
-    for check in examination.examine():
+    for check in examination.examine() if lab.kind == catalog.DEFAULT else examination.examine_lab(lab):
         missing += not check.ok
         click.echo(f"{'ok' if check.ok else 'missing':8} {check.name:28} {check.detail}".rstrip())
         if not check.ok:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 from testbed.errors import RunInterrupted
 
 if TYPE_CHECKING:
+    from testbed.labs.features import Finding
     from testbed.labs.terminal import Terminal
 
 Clock = Literal["virtual", "real"]
@@ -138,4 +139,13 @@ class InteractiveLab(Protocol):
 
     def interact(self, job: Job, terminal: Terminal) -> JobResult:
         """Run the job with the user's terminal as its own."""
+        ...
+
+
+@runtime_checkable
+class ProbedLab(Protocol):
+    """A lab whose kernel is not ours, and that can say what it has."""
+
+    def probe(self, features: Collection[str]) -> list[Finding]:
+        """Try each feature for real; one finding each."""
         ...

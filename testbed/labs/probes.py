@@ -16,7 +16,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from testbed.errors import TestbedError
+from pyroute2.netlink.exceptions import NetlinkError
+
+from testbed.errors import CommandError, TestbedError
 from testbed.net import ipvs, loss_injection, routing, tbf
 from testbed.net.netns import Node
 from testbed.process import CommandLog, run
@@ -114,11 +116,15 @@ def examine(name: str) -> str:
             _command(name.partition(":")[2])
         else:
             return f"no such feature: {name}"
+    except CommandError as error:
+        return (error.stderr.strip().splitlines() or [str(error)])[-1]
     except TestbedError as error:
         return " ".join(str(error).split())
     except OSError as error:
         return error.strerror or str(error)
-    # pyroute2 has errors of its own kinds; whatever it is, the feature does not work.
+    except NetlinkError as error:
+        return f"the kernel says: {os.strerror(error.code)}"
+    # Whatever else a library raises, the feature does not work.
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return ""

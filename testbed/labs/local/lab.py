@@ -27,13 +27,13 @@ from testbed.errors import GuestKilled, GuestTimeout, LabError, PrerequisiteErro
 from testbed.labs import features as kernel_features
 from testbed.labs import host_load, kernel_log
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
+from testbed.labs.features import Finding
 from testbed.labs.local import mounts
 from testbed.labs.local.supervisor import FOLDER, JOB_FILE, STATUS_FILE
 from testbed.labs.terminal import Terminal
 from testbed.labs.uml import RUNTIME_PREFIX, Follower
 from testbed.process import Kept
 
-_NAMESPACES = ("--mount", "--pid", "--net", "--ipc", "--uts")
 _POLL_S = 0.05
 
 
@@ -55,9 +55,13 @@ class LocalLab:
 
     def require(self, features: Collection[str]) -> None:
         """Probe the features in a throw-away namespace; raises `PrerequisiteError` with all that is missing."""
-        kernel_features.require(kernel_features.probe(features, self._probe), "the local lab")
+        kernel_features.require(self.probe(features), f"the local lab (Linux {platform.release()})")
 
-    def _probe(self, argv: tuple[str, ...]) -> str:
+    def probe(self, features: Collection[str]) -> list[Finding]:
+        """Try each feature in a throw-away namespace."""
+        return kernel_features.probe(features, self._ask)
+
+    def _ask(self, argv: tuple[str, ...]) -> str:
         with tempfile.TemporaryDirectory(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-") as scratch:
             said = bytearray()
             errors = bytearray()
@@ -105,10 +109,7 @@ class LocalLab:
                     followers.append(Follower(path, sink))
                     stack.callback(followers[-1].close)
                 fds = [file.fileno() for file in files]
-            argv = [
-                "unshare", *_NAMESPACES, "--fork", "--kill-child", "--",
-                sys.executable, "-m", "testbed.labs.local.supervisor", str(output),
-            ]  # fmt: skip
+            argv = [sys.executable, "-m", "testbed.labs.local.supervisor", str(output)]
             contained = Kept(argv, stdout=console, stderr=console, cwd=runtime, pass_fds=fds, remove=runtime)
             stack.callback(contained.release)
             hit = False

@@ -1,7 +1,7 @@
 """Process 1 of a job in the local lab: lays the mounts, runs the command, reaps orphans, reports.
 
 Everything that the job starts lives in this process's namespaces: mounts, process ids, network, host name, IPC. The
-kernel ends them all when this process ends, and this process ends with its parent (`unshare --kill-child`), so that
+kernel ends them all when this process ends, and this process ends with its parent (`namespaces.run_first`), so that
 no way of dying leaves any of it. Files under the numbers from `FIRST_FD` on are the job's stdin, stdout and stderr.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from typing import Any
 
 from testbed.keeper import FIRST_FD
 from testbed.labs.guest import supervise
-from testbed.labs.local import mounts
+from testbed.labs.local import mounts, namespaces
 
 FOLDER = "local"
 JOB_FILE = f"{FOLDER}/job.json"
@@ -36,7 +37,14 @@ def start(job: dict[str, Any], out: Path) -> subprocess.Popen[bytes]:
         stdout=FIRST_FD + 1,
         stderr=FIRST_FD + 2,
         start_new_session=True,
+        preexec_fn=_hear_signals,
     )
+
+
+def _hear_signals() -> None:
+    """The keeper ignores these, and a program would inherit that."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def main(out: Path) -> None:
@@ -66,4 +74,4 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    sys.exit(namespaces.run_first(lambda: main(Path(sys.argv[1]))))

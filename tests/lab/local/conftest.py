@@ -1,0 +1,69 @@
+"""Fixtures of the local lab; what it needs and a machine may lack is root, and features of its kernel."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from testbed.labs.local.lab import LocalLab
+
+REPOSITORY = Path(__file__).parents[3]
+TESTBED = REPOSITORY / ".venv" / "bin" / "testbed"
+PAGE = REPOSITORY / "docs" / "labs" / "local.md"
+
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/lab/local" in str(item.path):
+            item.add_marker(pytest.mark.lab)
+            if os.geteuid() != 0:
+                item.add_marker(pytest.mark.skip(reason="the local lab needs root"))
+
+
+@pytest.fixture(scope="session")
+def missing() -> dict[str, str]:
+    """What this machine's kernel lacks of what the tests need, by the lab's own probes."""
+    wanted = ["veth", "rate", "multipath", "mptcp", "netem", "ipvs"]
+    wanted += ["sysctl:net.ipv4.fib_multipath_hash_seed", "sysctl:net.mptcp.blackhole_timeout"]
+    return {finding.name: finding.error for finding in LocalLab().probe(wanted) if not finding.ok}
+
+
+@pytest.fixture
+def anycast_kernel(missing: dict[str, str]) -> None:
+    """Skips on a kernel that the anycast point cannot run on."""
+    if lacks := sorted(set(missing) - {"netem", "ipvs"}):
+        pytest.skip(f"this kernel lacks {', '.join(lacks)}")
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """Runs `testbed ...` in a directory of its own."""
+
+    def run(*args: str, **more: object) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [TESTBED, *args],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            **more,  # type: ignore[call-overload]
+        )
+        assert isinstance(done, subprocess.CompletedProcess)
+        return done
+
+    return run
+
+
+def page_commands() -> list[str]:
+    """The commands in the shell blocks of the lab's page, continuation lines joined, comments gone."""
+    text = "".join(re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL))
+    lines = text.replace("\\\n", " ").splitlines()
+    return [" ".join(line.partition(" #")[0].split()) for line in lines if line.strip()]
