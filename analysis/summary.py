@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
@@ -74,7 +76,7 @@ def analyse_run(run_dir: Path, jobs: int = 1) -> list[PointSummary]:
     if jobs <= 1 or len(directories) <= 1:
         return [analyse_point(directory) for directory in directories]
     context = multiprocessing.get_context("spawn")  # the caller may have threads, which fork does not survive
-    with ProcessPoolExecutor(min(jobs, len(directories)), context, initializer=_leave_interrupts_alone) as pool:
+    with ProcessPoolExecutor(min(jobs, len(directories)), context, initializer=_begin_worker) as pool:
         futures = [(directory, pool.submit(analyse_point, directory)) for directory in directories]
         try:
             return [_result(directory, future) for directory, future in futures]
@@ -115,9 +117,18 @@ def point_directories(run_dir: Path) -> list[Path]:
     return [*first, *found.values()]
 
 
-def _leave_interrupts_alone() -> None:
+def _begin_worker() -> None:
     # Ctrl-C reaches the whole process group; the parent alone decides what follows from it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A worker holds both ends of its queue, so that it would wait for ever for a parent that was killed.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _result(directory: Path, future: Future[PointSummary]) -> PointSummary:

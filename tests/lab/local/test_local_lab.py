@@ -80,11 +80,14 @@ def test_sysctls_of_the_machine_and_of_its_network_stay_as_they_are(local: Runne
 
 
 def test_what_it_starts_in_the_background_ends_with_it(local: Runner) -> None:
-    marker = f"local-lab-{os.getpid()}"
-    local("sh", "-c", f"setsid sh -c 'exec -a {marker} sleep 1000' & setsid sleep 1000 & ip netns add n; exit 0")
-    local.out.clear()
-    local("sh", "-c", "ps -e -o args= | grep -c '^sleep'; ip netns list")
-    assert bytes(local.out) == b"0\n"
+    seconds = f"1000.{os.getpid()}"
+    local(
+        "sh", "-c", f"setsid sleep {seconds} & ip netns add local-lab-test; ps -e -o args= | grep -c 'sleep {seconds}'"
+    )
+    assert int(local.out) >= 1
+    arguments = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not any(seconds.encode() in line and b"sleep" in line for line in arguments)
+    assert not Path("/run/netns/local-lab-test").exists()
 
 
 def test_a_command_past_its_limits_is_ended(local: Runner) -> None:
