@@ -79,7 +79,7 @@ def run(
             store.require_space(found.directory)
         directory = out or _default_directory(points)
         plan = [point.model_dump(mode="json") for point in points]
-        facts = _facts(places)
+        facts = facts_of(places)
         run_store = found or store.create(directory, [point.id for point in points], {**facts, "plan": plan})
         stack.enter_context(run_store.lock())
         if found:
@@ -101,7 +101,8 @@ def _default_directory(points: Sequence[Point]) -> Path:
     return RESULTS / f"{datetime.now():%Y%m%d-%H%M%S}-{_join(names)}"
 
 
-def _facts(places: Sequence[Place]) -> dict[str, object]:
+def facts_of(places: Sequence[Place]) -> dict[str, object]:
+    """What a run's manifest says of where it was made."""
     labs: list[dict[str, object]] = [{"name": place.lab.name, **place.lab.facts()} for place in places]
     return {
         "command": ["testbed", *sys.argv[1:]],
