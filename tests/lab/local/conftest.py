@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
-from collections.abc import Callable
+import sys
 from pathlib import Path
 
 import pytest
+from lab_page import Cli, commands
 
 from testbed.labs.local.lab import LocalLab
-
-REPOSITORY = Path(__file__).parents[3]
-TESTBED = REPOSITORY / ".venv" / "bin" / "testbed"
-PAGE = REPOSITORY / "docs" / "labs" / "local.md"
-
-Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,7 +42,7 @@ def cli(tmp_path: Path) -> Cli:
 
     def run(*args: str, **more: object) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [TESTBED, *args],
+            [sys.executable, "-m", "testbed", *args],
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -62,8 +56,7 @@ def cli(tmp_path: Path) -> Cli:
     return run
 
 
-def page_commands() -> list[str]:
-    """The commands in the shell blocks of the lab's page, continuation lines joined, comments gone."""
-    text = "".join(re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL))
-    lines = text.replace("\\\n", " ").splitlines()
-    return [" ".join(line.partition(" #")[0].split()) for line in lines if line.strip()]
+@pytest.fixture(scope="session")
+def page() -> dict[str, list[str]]:
+    """What docs/labs/local.md tells the reader to type."""
+    return commands()

@@ -120,6 +120,11 @@ def assert_one_line(said: Said, status: int, pattern: str) -> None:
         (["run", "--resume"], 2, "no unfinished run"),
         (["run", "7", "--lab", "umll"], 2, "no lab 'umll' .the labs are: uml"),
         (["run", "7", "--lab", "uml", "--lab", "uml"], 2, "lab 'uml' is given twice"),
+        (["agree", "13", "--lab", "uml"], 2, "agree compares two labs"),
+        (["agree", "13", "--lab", "uml", "--lab", "local", "--tolerance", "speed=5"], 1, "no quantity 'speed'"),
+        (["agree", "13", "--lab", "uml", "--lab", "local", "--tolerance", "goodput"], 2, "not QUANTITY=PERCENT"),
+        (["run", "7", "--lab", "local", "--clock", "virtual"], 2, "the lab has no virtual clock: local"),
+        (["verify", "r", "--lab", "local"], 2, "the lab has no virtual clock: local"),
         (["exec", "--lab", "uml:x", "--", "true"], 2, "uml takes nothing after a colon"),
         (["nonsense"], 2, "No such command"),
         (["shell", "lb"], 2, "a shell needs a terminal"),
@@ -153,6 +158,13 @@ def test_a_dry_run_lists_the_points_and_the_time_and_writes_nothing(cli: Testbed
     assert len(re.findall(r"^fig07-\w+-\w+-seed[56] +virtual +\d+ s$", said.out, re.MULTILINE)) == 28
     assert re.search(r"^28 points, about [\d.]+ min with 1 at a time$", said.out, re.MULTILINE)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lab_without_a_virtual_clock_gets_real_points(cli: Testbed) -> None:
+    said = cli("run", "13", "6", "--dry-run", "--lab", "local")
+    assert re.search(r"^fig13-tcp-100MB-real-seed1 +real +\d+ s$", said.out, re.MULTILINE)
+    assert len(re.findall(r"^fig06-\S+-real-seed1 +real ", said.out, re.MULTILINE)) == 14
+    assert "virtual" not in said.out
 
 
 def test_the_clock_can_be_chosen(cli: Testbed) -> None:
