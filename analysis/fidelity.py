@@ -46,7 +46,7 @@ _SHORTEST_STRETCH_S = 0.01
 
 @dataclass(frozen=True)
 class Link:
-    """What limits the packets to the client: rate in bit/s in each whole second, the captures that see them."""
+    """What limits the packets to (of uploads: from) the client: bit/s in each whole second, the captures of them."""
 
     name: str
     interfaces: tuple[str, ...]
@@ -68,7 +68,8 @@ def judge(
     found = []
     for link in links(point, window, events):
         numbers = [number for number, file in enumerate(files) if file.interface.endswith(link.interfaces)]
-        mine = sides.to_client & np.isin(packets.interface, np.array(numbers, np.uint16))
+        moved = sides.from_client if point.is_upload else sides.to_client
+        mine = moved & np.isin(packets.interface, np.array(numbers, np.uint16))
         wire = wire_bits(packets.payload_bytes[mine].astype(np.int64), point.protocol)
         found.append(spacing(link, packets.time_ns[mine] - window.start_ns, wire))
     return verdict(min(idle, default=None), found, sum(file.dropped for file in files))

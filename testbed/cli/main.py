@@ -32,7 +32,8 @@ def root() -> None:
 
 kernel.add_command(kernel_test)
 _COMMANDS = (
-    run, agree, list_command, show, report, verify, diff, exec_command, shell, kernel, path_manager, bench, doctor, clean,
+    run, agree, list_command, show, report, verify, diff, exec_command, shell, kernel, path_manager, bench, doctor,
+    clean,
 )  # fmt: skip
 for _command in _COMMANDS:
     root.add_command(_command)
