@@ -1,0 +1,62 @@
+"""Tables as files: `tables/NAME.parquet` and `tables/NAME.csv` in a run's directory, each whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from analysis.errors import AnalysisError
+from analysis.tables.catalogue import TABLES
+from analysis.tables.schema import FORMAT, FORMAT_KEY
+
+DIRECTORY = "tables"
+
+
+def write_tables(directory: Path, tables: Mapping[str, pa.Table]) -> list[Path]:
+    """Write each table by its name into `directory`/tables; returns the files. Raises AnalysisError.
+
+    The same tables give the same bytes: nothing of the time or the machine is in a file.
+    """
+    target = directory / DIRECTORY
+    written = []
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name, table in tables.items():
+            written += [
+                _whole(target / f"{name}.parquet", partial(pq.write_table, table)),
+                _whole(target / f"{name}.csv", partial(pa_csv.write_csv, table)),
+            ]
+    except (OSError, pa.ArrowException) as error:
+        raise AnalysisError(f"{target}: the tables cannot be written: {error}") from error
+    return written
+
+
+def read_table(directory: Path, name: str) -> pa.Table:
+    """A table of a run's directory; raises AnalysisError where there is none, or one of another format."""
+    path = directory / DIRECTORY / f"{name}.parquet"
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError as error:
+        raise AnalysisError(f"{path}: there is no such table", hint=f"testbed analyze {directory}") from error
+    except (OSError, pa.ArrowException) as error:
+        raise AnalysisError(f"{path}: not a Parquet file: {error}") from error
+    found = (table.schema.metadata or {}).get(FORMAT_KEY, b"none").decode(errors="replace")
+    if found != str(FORMAT):
+        raise AnalysisError(f"{path}: tables of format {found}, but this toolkit reads format {FORMAT}")
+    return TABLES[name].stack([table]) if name in TABLES and table.schema.equals(TABLES[name].schema) else table
+
+
+def _whole(path: Path, write: Callable[[Path], None]) -> Path:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(draft)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return path
