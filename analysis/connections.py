@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.flows import PAST_DIRECTOR, VIA_DIRECTOR, VIA_UNLISTED, Flows, Sides, find_flows, take_sides
+from analysis.flows import PAST_DIRECTOR, VIA_DIRECTOR, VIA_UNLISTED, Flows, Sides, find_flows
 from analysis.pcap import RST, Packets
 from analysis.point import Addresses
 
@@ -38,7 +38,7 @@ class Traffic:
     @property
     def opened(self) -> int:
         """TCP flows opened to the service address, without the MPTCP joins among them."""
-        return int(np.count_nonzero((self.flows.via == VIA_DIRECTOR) & ~self.flows.is_join))
+        return int(np.count_nonzero(self._initial))
 
     @property
     def mptcp_connections(self) -> int:
@@ -53,20 +53,24 @@ class Traffic:
     @property
     def fallen_back(self) -> int:
         """Initial flows to the service that were answered as plain TCP, without MP_CAPABLE."""
-        flows = self.flows
-        initial = (flows.via == VIA_DIRECTOR) & ~flows.is_join
-        return int(np.count_nonzero(initial & flows.answered & ~flows.is_mptcp))
+        return int(np.count_nonzero(self._initial & self.flows.answered & ~self.flows.is_mptcp))
 
     @property
     def unmatched_joins(self) -> int:
         """Joins whose token is that of no connection seen before."""
-        return int(np.count_nonzero(self.flows.is_join & (self.flows.connection < 0)))
+        flows = self.flows
+        return int(np.count_nonzero(flows.listed & flows.is_join & (flows.connection < 0)))
 
     @property
     def director_bypass_share(self) -> float | None:
         """Share (0 to 1) of the payload bytes that went past the director; None without bytes."""
         total = self.bytes_via_director + self.bytes_past_director
         return self.bytes_past_director / total if total else None
+
+    @property
+    def _initial(self) -> NDArray[np.bool_]:
+        initial: NDArray[np.bool_] = self.flows.listed & (self.flows.via == VIA_DIRECTOR) & ~self.flows.is_join
+        return initial
 
     def never_joined(self, at_least_bytes: int) -> int:
         """MPTCP connections that moved at least so many payload bytes and never got a further subflow."""
@@ -75,15 +79,17 @@ class Traffic:
 
 def sort_out(packets: Packets, addresses: Addresses, *, upload: bool = False) -> Traffic:
     """Flows, connections and bytes per path of one client's packets (all its interfaces, merged, by time)."""
-    sides = take_sides(packets, addresses)
+    flows, sides = find_flows(packets, addresses, upload=upload)
     measured = sides.from_client if upload else sides.to_client
-    flows = find_flows(packets, sides, measured)
-    connection_flow = np.flatnonzero(flows.is_mptcp & ~flows.is_join)
+    connection_flow = np.flatnonzero(flows.listed & flows.is_mptcp & ~flows.is_join)
     token = flows.token[connection_flow]
     connection = np.full(len(flows), -1, np.int64)
     connection[connection_flow] = np.arange(len(connection_flow))
-    joining = np.flatnonzero(flows.is_join)
+    joining = np.flatnonzero(flows.is_join & flows.by_client)
     connection[joining] = _match_tokens(token, connection_flow, flows.token[joining], joining)
+    joining = np.flatnonzero(flows.is_join & ~flows.by_client)
+    client_token = flows.client_token[connection_flow]
+    connection[joining] = _match_tokens(client_token, connection_flow, flows.token[joining], joining)
 
     member = connection >= 0
     connection_bytes = np.zeros(len(connection_flow), np.int64)

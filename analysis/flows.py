@@ -1,57 +1,62 @@
 """TCP flows in the packets of a client's interfaces: who opened them, which way they went, what came in them.
 
-A flow is one use of a 4-tuple: it opens with the client's SYN, and a repeated SYN has the same initial
-sequence number. What its handshake says about MPTCP is kept here; which connection it belongs to is
-`analysis.connections`' business.
+A flow is one use of a 4-tuple (`analysis.conversations`). What its handshake says about MPTCP is kept here; which
+connection it belongs to is `analysis.connections`' business.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.conversations import Conversations, find_conversations, first_rows
 from analysis.mptcp_options import token_of_key
 from analysis.pcap import ACK, RST, SYN, Packets
+from analysis.pcap.columns import Rows
 from analysis.point import Addresses
 
 VIA_UNLISTED, VIA_DIRECTOR, PAST_DIRECTOR = 0, 1, 2
 """Where a packet's server-side address lies: none of ours, the service address, a server's unique address."""
 
 # Lengths of the options tell their form (RFC 8684 sections 3.1 and 3.2).
-_CAPABLE_WITH_KEY_BYTES, _JOIN_SYN_BYTES, _JOIN_SYN_ACK_BYTES = 12, 12, 16
-_SERVER_INDEX_BITS = 8
-_UNLISTED = (1 << _SERVER_INDEX_BITS) - 1
+_CAPABLE_WITH_KEY_BYTES, _CAPABLE_BOTH_KEYS_BYTES, _JOIN_SYN_BYTES, _JOIN_SYN_ACK_BYTES = 12, 20, 12, 16
 
 
 @dataclass(frozen=True, eq=False)
 class Sides:
     """Direction and path of each packet (columns as long as the packets').
 
-    `to_client` and `from_client` are both False for packets that are not the client's; `via` is one of
-    `VIA_UNLISTED`, `VIA_DIRECTOR`, `PAST_DIRECTOR`; `key` numbers the 4-tuple.
+    `to_client` and `from_client` are both False for packets that are not the client's, and for the copies of a packet
+    that several places captured; `via` is one of `VIA_UNLISTED`, `VIA_DIRECTOR`, `PAST_DIRECTOR`; `flow` numbers the
+    flows.
     """
 
     to_client: NDArray[np.bool_]
     from_client: NDArray[np.bool_]
     via: NDArray[np.uint8]
-    key: NDArray[np.int64]
+    flow: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Flows:
-    """One row per TCP flow that the client opened, in order of opening.
+    """One row per TCP flow, in order of opening.
 
-    `opened_ns` is the time of the first SYN, `via` the path, `is_join` whether that SYN carried MP_JOIN,
-    `answered` whether a SYN+ACK came and `answered_ns` when the first one did, `is_mptcp` whether it accepted
-    what the SYN asked for (MP_CAPABLE or MP_JOIN), `payload_bytes` what arrived at the client in it (of an
-    upload: what the client sent; repeats included), `first_payload_ns` when the first of it did, `reset` whether
-    the client received a RST, `token` the MPTCP token (of an accepted initial subflow that of the server's key, of
-    a join the one in its SYN), `connection` the row in `Traffic.connection_flow`, or -1 for plain TCP and joins of
-    an unknown token. A time or token that there is none of is -1.
+    `opening` is the row of its first SYN (of its first packet where `has_syn` is False), `opened_ns` the time of that,
+    `by_client` whether the client opened it, `listed` whether it is a flow that the client opened to an address of
+    ours: only those count as connections. `via` is the path, `is_join` whether the SYN carried MP_JOIN, `answer` the
+    row of the first SYN+ACK, `answered` whether there was one and `answered_ns` when, `is_mptcp` whether it accepted
+    what the SYN asked for (MP_CAPABLE or MP_JOIN), `payload_bytes` what arrived at the client in it (of an upload: what the client sent;
+    repeats included), `first_payload_ns` when the first of it did, `reset` whether the client received a RST, `token` the MPTCP token (of
+    an accepted initial subflow that of the server's key, of a join the one in its SYN), `client_token` that of the
+    client's key, `connection` the row in `Traffic.connection_flow`, or -1 for plain TCP and joins of an unknown token.
+    A row, time or token that there is none of is -1.
     """
 
+    opening: NDArray[np.int64]
+    answer: NDArray[np.int64]
     opened_ns: NDArray[np.int64]
     answered_ns: NDArray[np.int64]
     first_payload_ns: NDArray[np.int64]
@@ -60,135 +65,129 @@ class Flows:
     server_address: NDArray[np.uint32]
     server_port: NDArray[np.uint16]
     via: NDArray[np.uint8]
+    has_syn: NDArray[np.bool_]
+    by_client: NDArray[np.bool_]
+    listed: NDArray[np.bool_]
     is_join: NDArray[np.bool_]
     answered: NDArray[np.bool_]
     is_mptcp: NDArray[np.bool_]
     reset: NDArray[np.bool_]
     payload_bytes: NDArray[np.int64]
     token: NDArray[np.int64]
+    client_token: NDArray[np.int64]
+    places: NDArray[np.int64]
     connection: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.opened_ns)
 
 
-def take_sides(packets: Packets, addresses: Addresses) -> Sides:
-    """Direction, path and 4-tuple of each packet."""
-    to_client = np.isin(packets.dst, np.array(addresses.client, np.uint32))
-    from_client = np.isin(packets.src, np.array(addresses.client, np.uint32)) & ~to_client
-    server = np.where(to_client, packets.src, packets.dst)
-    client = np.where(to_client, packets.dst, packets.src)
-    server_port = np.where(to_client, packets.sport, packets.dport).astype(np.int64)
-    client_port = np.where(to_client, packets.dport, packets.sport).astype(np.int64)
-
-    via = np.full(len(packets), VIA_UNLISTED, np.uint8)
-    server_index = np.full(len(packets), _UNLISTED, np.int64)
-    for index, address in enumerate((*addresses.unique.values(), addresses.service)):
-        hit = server == address
-        server_index[hit] = index
-        via[hit] = VIA_DIRECTOR if address == addresses.service else PAST_DIRECTOR
-    client_index = np.zeros(len(packets), np.int64)
-    for index, address in enumerate(addresses.client):
-        client_index[client == address] = index
-    key = (((client_index << _SERVER_INDEX_BITS | server_index) << 16 | client_port) << 16) | server_port
-    return Sides(to_client, from_client, via, key)
-
-
-def find_flows(packets: Packets, sides: Sides, measured: NDArray[np.bool_]) -> Flows:
-    """The client's flows, with the payload of the `measured` packets; their `connection` is not known yet (-1)."""
-    found = _assign(packets, sides, measured)
-    opening, answer = found.opening, found.answer
+def find_flows(packets: Packets, addresses: Addresses, *, upload: bool = False) -> tuple[Flows, Sides]:
+    """The flows, and direction and path of each packet; the flows' `connection` is not known yet (-1)."""
+    found = find_conversations(packets, addresses.servers)
+    ends = _ends(found, addresses)
+    sides = _sides(found, ends)
+    count = len(found)
+    opening = found.opening
+    handshake = packets.flags & (SYN | ACK)
+    answers = np.flatnonzero((handshake == SYN | ACK) & (found.flow >= 0) & ~found.from_opener)
+    answer = first_rows(answers, found.flow[answers], count)
     mp_join, mp_capable = packets.mp_join, packets.mp_capable
-    is_join = mp_join.first("length", opening) == _JOIN_SYN_BYTES
+    is_join = found.has_syn & (mp_join.first("length", opening) == _JOIN_SYN_BYTES)
     accepts_join = mp_join.first("length", answer) == _JOIN_SYN_ACK_BYTES
     has_key = mp_capable.first("length", answer) >= _CAPABLE_WITH_KEY_BYTES
     is_mptcp = np.where(is_join, accepts_join, has_key)
     token = np.where(is_join, mp_join.first("token", opening).astype(np.int64), -1)
-    server_key = mp_capable.first("sender_key", answer)
-    for flow in np.flatnonzero(is_mptcp & ~is_join).tolist():
-        token[flow] = token_of_key(int(server_key[flow]).to_bytes(8, "big"))
-    known = found.flow_of_data >= 0
-    flow_bytes = np.zeros(len(opening), np.int64)
-    np.add.at(flow_bytes, found.flow_of_data[known], packets.payload_bytes[found.data_rows[known]].astype(np.int64))
-    reset = np.zeros(len(opening), np.bool_)
-    reset[found.flow_of_reset[found.flow_of_reset >= 0]] = True
-    return Flows(
+    initial = is_mptcp & ~is_join
+    token[initial] = _tokens(mp_capable.first("sender_key", answer)[initial])
+    client_token = np.full(count, -1, np.int64)
+    third = _third_acks(packets, found)
+    keyed = initial & (third >= 0)
+    client_token[keyed] = _tokens(mp_capable.first("sender_key", third)[keyed])
+
+    data = np.flatnonzero((sides.from_client if upload else sides.to_client) & (packets.payload_bytes > 0))
+    payload = np.bincount(found.flow[data], packets.payload_bytes[data], minlength=count).astype(np.int64)
+    reset = np.zeros(count, np.bool_)
+    reset[found.flow[sides.to_client & ((packets.flags & RST) != 0)]] = True
+    flows = Flows(
+        opening=opening,
+        answer=answer,
         opened_ns=packets.time_ns[opening],
-        answered_ns=_times(packets, answer),
-        first_payload_ns=_times(packets, _first_rows(found.data_rows, found.flow_of_data, len(opening))),
-        client_address=packets.src[opening],
-        client_port=packets.sport[opening],
-        server_address=packets.dst[opening],
-        server_port=packets.dport[opening],
-        via=sides.via[opening],
+        answered_ns=times_of(packets, answer),
+        first_payload_ns=times_of(packets, first_rows(data, found.flow[data], count)),
+        client_address=ends.client_address,
+        client_port=np.where(ends.by_client, found.opener_port, found.other_port),
+        server_address=ends.server_address,
+        server_port=np.where(ends.by_client, found.other_port, found.opener_port),
+        via=ends.via,
+        has_syn=found.has_syn,
+        by_client=ends.by_client,
+        listed=found.has_syn & ends.by_client & ends.is_ours & (ends.via != VIA_UNLISTED),
         is_join=is_join,
         answered=answer >= 0,
         is_mptcp=is_mptcp,
         reset=reset,
-        payload_bytes=flow_bytes,
+        payload_bytes=payload,
         token=token,
-        connection=np.full(len(opening), -1, np.int64),
+        client_token=client_token,
+        places=found.places,
+        connection=np.full(count, -1, np.int64),
     )
+    return flows, sides
 
 
-@dataclass(frozen=True, eq=False)
-class _Assigned:
-    """Rows of packets and the flows that they belong to (-1: none).
-
-    `opening` has the row of each flow's SYN, in order of time, `answer` that of its first SYN+ACK (-1: none);
-    `data_rows` are those of the measured payload, and `flow_of_data` is as long. `flow_of_reset`
-    has one element per RST that it received.
-    """
-
-    opening: NDArray[np.int64]
-    answer: NDArray[np.int64]
-    data_rows: NDArray[np.int64]
-    flow_of_data: NDArray[np.int64]
-    flow_of_reset: NDArray[np.int64]
-
-
-def _assign(packets: Packets, sides: Sides, measured: NDArray[np.bool_]) -> _Assigned:
-    handshake = packets.flags & (SYN | ACK)
-    syns = np.flatnonzero(sides.from_client & (handshake == SYN) & (sides.via != VIA_UNLISTED))
-    by_key = syns[np.argsort(sides.key[syns], kind="stable")]
-    key, isn = sides.key[by_key], packets.seq[by_key]
-    fresh = np.ones(len(by_key), np.bool_)
-    fresh[1:] = (key[1:] != key[:-1]) | (isn[1:] != isn[:-1])
-    by_key, key = by_key[fresh], key[fresh]
-    opening = np.sort(by_key)
-    number = np.searchsorted(opening, by_key)
-
-    # A packet belongs to the last flow of its 4-tuple that was opened before it: order by (4-tuple, row).
-    unique_key, key_index = np.unique(key, return_inverse=True)
-    stride = len(packets) + 1
-    opened_at = key_index.astype(np.int64) * stride + by_key
-
-    def flow_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        if not len(by_key):
-            return np.full(len(rows), -1, np.int64)
-        index = np.minimum(np.searchsorted(unique_key, sides.key[rows]), len(unique_key) - 1)
-        last = np.searchsorted(opened_at, index * stride + rows, side="right") - 1
-        belongs = (unique_key[index] == sides.key[rows]) & (last >= 0)
-        belongs &= key_index[last] == index
-        return np.where(belongs, number[last], -1)
-
-    syn_acks = np.flatnonzero(sides.to_client & (handshake == SYN | ACK))
-    data_rows = np.flatnonzero(measured & (packets.payload_bytes > 0))
-    resets = np.flatnonzero(sides.to_client & ((packets.flags & RST) != 0))
-    answer = _first_rows(syn_acks, flow_of(syn_acks), len(opening))
-    return _Assigned(opening, answer, data_rows, flow_of(data_rows), flow_of(resets))
-
-
-def _first_rows(rows: NDArray[np.int64], flow: NDArray[np.int64], flows: int) -> NDArray[np.int64]:
-    """The first of the ascending `rows` in each flow, -1 where there is none."""
-    first = np.full(flows, -1, np.int64)
-    known = flow >= 0
-    first[flow[known][::-1]] = rows[known][::-1]  # of several assignments to one element the last one stays
-    return first
-
-
-def _times(packets: Packets, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def times_of(packets: Packets, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """The time of each row, -1 for row -1."""
     times = np.full(len(rows), -1, np.int64)
     times[rows >= 0] = packets.time_ns[rows[rows >= 0]]
     return times
+
+
+@dataclass(frozen=True, eq=False)
+class _Ends:
+    """Per flow: which end is the client's, whether that is a client of ours, and the path by the server's address."""
+
+    by_client: NDArray[np.bool_]
+    is_ours: NDArray[np.bool_]
+    client_address: NDArray[np.uint32]
+    server_address: NDArray[np.uint32]
+    via: NDArray[np.uint8]
+
+
+def _ends(found: Conversations, addresses: Addresses) -> _Ends:
+    clients = np.array(addresses.client, np.uint32)
+    servers = np.array(sorted(addresses.servers), np.uint32)
+    opener_is_client = np.isin(found.opener_address, clients)
+    other_is_client = np.isin(found.other_address, clients)
+    # The opener is the client, unless its address is a server's alone and the other end's a client's alone.
+    backwards = (
+        other_is_client
+        & ~opener_is_client
+        & (np.isin(found.opener_address, servers) | ~np.isin(found.other_address, servers))
+    )
+    by_client = ~backwards
+    client_address = np.where(by_client, found.opener_address, found.other_address)
+    server_address = np.where(by_client, found.other_address, found.opener_address)
+    via = np.full(len(found), VIA_UNLISTED, np.uint8)
+    via[np.isin(server_address, np.array(list(addresses.unique.values()), np.uint32))] = PAST_DIRECTOR
+    via[np.isin(server_address, np.array(addresses.services, np.uint32))] = VIA_DIRECTOR
+    return _Ends(by_client, opener_is_client | other_is_client, client_address, server_address, via)
+
+
+def _sides(found: Conversations, ends: _Ends) -> Sides:
+    flow = found.flow
+    ours = (flow >= 0) & ends.is_ours[flow]
+    from_client = found.from_opener == ends.by_client[flow]
+    return Sides(ours & ~from_client, ours & from_client, ends.via[flow], flow)
+
+
+def _third_acks(packets: Packets, found: Conversations) -> Rows:
+    """For each flow the first packet of its opener with both keys in MP_CAPABLE, or -1."""
+    table = packets.mp_capable
+    rows = table.packet[table.length >= _CAPABLE_BOTH_KEYS_BYTES]
+    rows = rows[(found.flow[rows] >= 0) & found.from_opener[rows]]
+    return first_rows(rows, found.flow[rows], len(found))
+
+
+def _tokens(keys: NDArray[Any]) -> NDArray[np.int64]:
+    return np.array([token_of_key(int(key).to_bytes(8, "big")) for key in keys.tolist()], np.int64)

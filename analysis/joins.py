@@ -19,9 +19,10 @@ _NEVER = np.iinfo(np.int64).max
 def join_outcomes(traffic: Traffic) -> Joins:
     """How many joins the client asked for, and how each ended; a repeated SYN is the same join."""
     flows = traffic.flows
-    accepted = flows.is_join & flows.is_mptcp
-    refused = flows.is_join & ~flows.is_mptcp & (flows.reset | flows.answered)
-    asked = int(np.count_nonzero(flows.is_join))
+    is_join = flows.is_join & flows.listed
+    accepted = is_join & flows.is_mptcp
+    refused = is_join & ~flows.is_mptcp & (flows.reset | flows.answered)
+    asked = int(np.count_nonzero(is_join))
     counts = [int(np.count_nonzero(which)) for which in (accepted, refused, accepted & flows.reset)]
     return Joins(
         asked=asked,

@@ -10,7 +10,7 @@ import ipaddress
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -84,13 +84,26 @@ class Addresses:
     """Who is who in the captures (`addresses.json`); IPv4 addresses as integers.
 
     `service` is the VIP or the anycast address, `unique` each server's own: what a client receives from there
-    went past the director.
+    went past the director. `local` is what a server's own socket sees of the service, and `more_services` are further
+    service addresses (of captures that are no point).
     """
 
     client: tuple[int, ...]
     service: int
     service_port: int
     unique: Mapping[str, int]
+    local: Mapping[str, int] = field(default_factory=dict)
+    more_services: tuple[int, ...] = ()
+
+    @property
+    def services(self) -> tuple[int, ...]:
+        """Every service address."""
+        return (self.service, *self.more_services)
+
+    @property
+    def servers(self) -> frozenset[int]:
+        """Every address of a server that a client may see."""
+        return frozenset((*self.services, *self.unique.values()))
 
 
 @dataclass(frozen=True)
@@ -184,6 +197,11 @@ def read_addresses(directory: Path) -> Addresses:
             server: _address(entry["unique"], name)
             for server, entry in servers.items()
             if isinstance(entry, dict) and entry.get("unique")
+        },
+        local={
+            server: _address(entry["local"], name)
+            for server, entry in servers.items()
+            if isinstance(entry, dict) and entry.get("local")
         },
     )
 

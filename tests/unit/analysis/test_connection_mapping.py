@@ -118,10 +118,13 @@ def test_bytes_without_a_syn_count_for_the_path_and_strangers_for_none(tmp_path:
     assert (traffic.opened, traffic.director_bypass_share) == (0, 0.0)
 
 
-def test_a_packet_before_its_flows_syn_is_in_no_flow(tmp_path: Path) -> None:
+def test_a_packet_before_its_flows_syn_is_not_in_that_flow(tmp_path: Path) -> None:
     packets = [*make.handshake(T, 40001), make.data(T + MS, 40002, 500), *make.handshake(T + 2 * MS, 40002)]
     traffic = traffic_of(tmp_path, packets)
-    assert traffic.flows.payload_bytes.tolist() == [0, 0]
+    flows = traffic.flows
+    assert flows.has_syn.tolist() == [True, False, True]
+    assert flows.listed.tolist() == [True, False, True]
+    assert flows.payload_bytes.tolist() == [0, 500, 0]
     assert traffic.bytes_via_director == 500
 
 
