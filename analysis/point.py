@@ -237,6 +237,24 @@ def read_host_load(directory: Path) -> tuple[HostLoad, ...] | None:
     return tuple(lines)
 
 
+@dataclass(frozen=True)
+class ServerCapture:
+    """One capture of SYNs and RSTs at a server (`server_captures.json`)."""
+
+    node: str
+    file: str
+
+
+def read_server_captures(directory: Path) -> tuple[ServerCapture, ...]:
+    """The list of captures at the servers, empty for a point without them; raises AnalysisError."""
+    if not (directory / "server_captures.json").exists():
+        return ()
+    raw, name = _load(directory / "server_captures.json", list)
+    if not all(isinstance(entry, dict) for entry in raw):
+        raise AnalysisError(f"{name}: not a list of objects")
+    return tuple(ServerCapture(_get(entry, "node", str, name), _get(entry, "file", str, name)) for entry in raw)
+
+
 def read_injected_drops(directory: Path) -> int:
     """How many packets the point's loss injector dropped; raises AnalysisError."""
     raw, name = _load(directory / "loss_injection.json", dict)

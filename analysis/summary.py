@@ -10,16 +10,19 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from analysis import fidelity, validity
+import pyarrow as pa
+
+from analysis import fidelity, point_tables, validity
 from analysis.ab import AbResult, read_ab
 from analysis.connections import Traffic, sort_out
+from analysis.counters import read_counters, read_samples
 from analysis.errors import AnalysisError
 from analysis.joins import join_outcomes, waits
 from analysis.pcap import Packets, merge, read_pcap
@@ -34,6 +37,7 @@ from analysis.point import (
     read_outcome,
     read_point,
 )
+from analysis.point_tables import Sources
 from analysis.results import (
     Churn,
     FailedRequests,
@@ -45,26 +49,56 @@ from analysis.results import (
 )
 from analysis.series import Window, churn, per_second, resets_within, workload_window
 from analysis.table import render_table
+from analysis.tables import TABLES
 
-__all__ = ["PointSummary", "analyse_point", "analyse_run", "read_summary", "render_table", "write_summary"]
+__all__ = [
+    "PointAnalysis",
+    "PointSummary",
+    "analyse_point",
+    "analyse_run",
+    "analyse_run_fully",
+    "read_summary",
+    "render_table",
+    "stack",
+    "write_summary",
+]
 
 RUN_VERSION = 1
 
 _T = TypeVar("_T")
 
 
+@dataclass(frozen=True, eq=False)
+class PointAnalysis:
+    """What comes of one point: its summary, and its tables by name."""
+
+    summary: PointSummary
+    tables: Mapping[str, pa.Table]
+
+
 def analyse_point(point_dir: Path) -> PointSummary:
     """The summary of one raw directory; what is wrong with it is in `invalid_reasons`, never an exception."""
+    return analyse_point_fully(point_dir).summary
+
+
+def analyse_point_fully(point_dir: Path) -> PointAnalysis:
+    """The summary and the tables of one raw directory; never an exception, as `analyse_point`."""
     try:
         point = read_point(point_dir)
     except AnalysisError as error:
-        return PointSummary(id=point_dir.name, invalid_reasons=(str(error),))
+        return _without_tables(PointSummary(id=point_dir.name, invalid_reasons=(str(error),)))
     summary = _of_point(point)
     try:
-        return _analyse(point_dir, point, summary)
+        summary, sources = _analyse(point_dir, point, summary)
+        return PointAnalysis(summary, point_tables.of_point(summary, sources))
     # A fault of this room in one point must not cost the user the other points of a long run.
     except Exception as error:
-        return replace(summary, invalid_reasons=(f"the analysis failed: {type(error).__name__}: {error}",))
+        reasons = (*summary.invalid_reasons, f"the analysis failed: {type(error).__name__}: {error}")
+        return _without_tables(replace(summary, valid=False, invalid_reasons=reasons))
+
+
+def _without_tables(summary: PointSummary) -> PointAnalysis:
+    return PointAnalysis(summary, point_tables.of_summary(summary))
 
 
 def analyse_run(run_dir: Path, jobs: int = 1) -> list[PointSummary]:
@@ -72,12 +106,22 @@ def analyse_run(run_dir: Path, jobs: int = 1) -> list[PointSummary]:
 
     With `jobs` 1 everything happens in this process. Raises AnalysisError when `run_dir` is no run directory.
     """
+    return [each.summary for each in analyse_run_fully(run_dir, jobs)]
+
+
+def stack(points: Sequence[PointAnalysis]) -> dict[str, pa.Table]:
+    """The tables of several points, one below the other."""
+    return {name: table.stack([each.tables[name] for each in points]) for name, table in TABLES.items()}
+
+
+def analyse_run_fully(run_dir: Path, jobs: int = 1) -> list[PointAnalysis]:
+    """Summaries and tables of a run's points; otherwise as `analyse_run`."""
     directories = point_directories(run_dir)
     if jobs <= 1 or len(directories) <= 1:
-        return [analyse_point(directory) for directory in directories]
+        return [analyse_point_fully(directory) for directory in directories]
     context = multiprocessing.get_context("spawn")  # the caller may have threads, which fork does not survive
     with ProcessPoolExecutor(min(jobs, len(directories)), context, initializer=_begin_worker) as pool:
-        futures = [(directory, pool.submit(analyse_point, directory)) for directory in directories]
+        futures = [(directory, pool.submit(analyse_point_fully, directory)) for directory in directories]
         try:
             return [_result(directory, future) for directory, future in futures]
         except BaseException:
@@ -131,12 +175,12 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _result(directory: Path, future: Future[PointSummary]) -> PointSummary:
+def _result(directory: Path, future: Future[PointAnalysis]) -> PointAnalysis:
     try:
         return future.result()
     except Exception as error:  # for example BrokenProcessPool: the worker was killed for lack of memory
         reason = f"the analysis failed: {type(error).__name__}: {error}"
-        return PointSummary(id=directory.name, invalid_reasons=(reason,))
+        return _without_tables(PointSummary(id=directory.name, invalid_reasons=(reason,)))
 
 
 def _of_point(point: Point) -> PointSummary:
@@ -159,7 +203,7 @@ def _of_point(point: Point) -> PointSummary:
     )
 
 
-def _analyse(directory: Path, point: Point, summary: PointSummary) -> PointSummary:
+def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[PointSummary, Sources]:
     unreadable: list[str] = []
 
     def attempt(read: Callable[[], _T]) -> _T | None:
@@ -190,6 +234,9 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> PointSumma
     if packets is not None and addresses is not None:
         traffic = sort_out(packets, addresses, upload=point.is_upload)
 
+    counters = attempt(partial(read_counters, directory))
+    samples = attempt(partial(read_samples, directory))
+    server_packets = attempt(partial(point_tables.read_server_packets, directory))
     drops = attempt(partial(read_injected_drops, directory)) if point.drop_packet else None
     load = attempt(partial(read_host_load, directory))
     verdict = None
@@ -206,7 +253,10 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> PointSumma
         summary = _with_ab(summary, point, ab)
     if packets is not None and traffic is not None:
         summary = _with_traffic(summary, packets, traffic, window, events or ())
-    return replace(summary, valid=not found_wrong, invalid_reasons=tuple(found_wrong))
+    sources = Sources(
+        point, window, events or (), ab, addresses, packets, traffic, counters, samples or (), server_packets or {}
+    )
+    return replace(summary, valid=not found_wrong, invalid_reasons=tuple(found_wrong)), sources
 
 
 def _with_ab(summary: PointSummary, point: Point, ab: AbResult) -> PointSummary:

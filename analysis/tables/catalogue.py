@@ -15,8 +15,8 @@ _CONNECTION = Field("connection", "integer", "number of the connection within th
 _SUBFLOW = Field("subflow", "integer", "number of the subflow within its connection, in order of opening, from 0")
 _SURE = (
     "how sure that is: `address` (a server's own address), `connection` (the MPTCP connection's server announced it), "
-    "`capture` (captured at that server), `hash` (the router's hash, computed), `only` (no other in the pool), "
-    "`pool` (one of several; none is named)"
+    "`capture` (captured at that server), `only` (no other was in the pool), `counter` (only its count of sent RSTs "
+    "rose then), `pool` (one of several; none is named)"
 )
 
 POINTS = Table(
@@ -206,7 +206,7 @@ RESETS = Table(
         Field("churn_server", "text", "the server that was removed or added"),
         Field("churn_t_s", "number", f"when that was {_T}", "s"),
         Field(
-            "churn_evidence", "text", "`hash` (that change moved this flow) or `timeline` (the last change before it)"
+            "churn_evidence", "text", "`home` (the flow's own server was out) or `timeline` (the last change before it)"
         ),
         Field("moved_from", "text", "the server that had the flow before that change"),
         Field("moved_to", "text", "the server that the change led it to"),
@@ -215,10 +215,10 @@ RESETS = Table(
 
 CAUSES: Mapping[str, str] = {
     "no-socket": "a server without the socket answered a stray packet: the route had moved",
-    "closed-socket": "the client answered a packet for a connection that it no longer had",
+    "closed-socket": "an end answered a packet for a connection that it no longer had",
     "workload-end": "the workload was stopped: sockets closed with downloads unfinished, and what followed from it",
     "unread-data": "a socket was closed with unread data in it, or aborted",
-    "initial-closed": "the server closed the initial subflow, another one being up",
+    "initial-closed": "the server closed the initial subflow of a connection that had another one",
     "subflow-closed": "an end reset one subflow of a connection that went on",
     "fastclose": "MP_FASTCLOSE: the whole MPTCP connection was aborted",
     "join-refused": "the answer to the SYN of a join",

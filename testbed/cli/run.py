@@ -229,9 +229,12 @@ def _close(run_store: store.RunStore, state: str, *, is_default: bool) -> None:
 def _analyse(run_store: store.RunStore, width: int) -> None:
     # matplotlib takes a second to import, which no other command should pay.
     from analysis.figures import draw_figures
-    from analysis.summary import analyse_run, render_table, write_summary
+    from analysis.summary import analyse_run_fully, render_table, stack, write_summary
+    from analysis.tables import write_tables
 
-    summaries = analyse_run(run_store.directory, width)
+    analysed = analyse_run_fully(run_store.directory, width)
+    summaries = [each.summary for each in analysed]
+    write_tables(run_store.directory, stack(analysed))
     written = [*write_summary(run_store.directory, summaries), *draw_figures(run_store.directory, summaries)]
     click.echo(render_table(summaries))
     for path in written:

@@ -1,0 +1,159 @@
+"""Do the captures tell the same story as the kernels' counters and `ab`? One row per comparison.
+
+Enters: RSTs as attributed, connections as they ended, counters, samples, ab's result. Leaves: `Account`s. An account
+that does not hold is a fault of the capture, of the attribution, or of the lab: never of the protocol under test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.counters import SENT_RESETS, Counters, Nodes, Sample
+from analysis.resets import Resets
+from analysis.servers import Witnesses
+
+_NS = 1_000_000_000
+_TRANSIT_S = 0.25
+_UNSEEN_S = 0.1
+"""Resets so shortly before the workload's end may come too late for ab to count them."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """One comparison: an independent count, and what the captures say; `holds` is None where it cannot be judged."""
+
+    account: str
+    node: str | None
+    counted: int
+    explained: int
+    holds: bool | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Counters at a moment when nothing was under way: `t_ns` on the lab's clock (None: the end of the capture)."""
+
+    values: Nodes
+    t_ns: int | None
+    name: str
+
+
+def quiet_reading(
+    counters: Counters, samples: Sequence[Sample], times_ns: NDArray[np.int64], start_ns: int, transit_s: float
+) -> Reading | None:
+    """The last reading of the counters with none of the RSTs at `times_ns` under way.
+
+    That is the one taken when no packet came any more, where there is one; else a sample after which no RST came
+    for `transit_s`.
+    """
+    if counters.settled is not None:
+        return Reading(counters.settled, None, "when no packet came any more")
+    for sample in reversed(samples):
+        t_ns = start_ns + round(sample.t_s * _NS)
+        if not ((times_ns >= t_ns) & (times_ns <= t_ns + round(transit_s * _NS))).any():
+            return Reading(sample.counters, t_ns, f"at {sample.t_s:.0f} s")
+    return None
+
+
+def reset_accounts(
+    times_ns: NDArray[np.int64],
+    resets: Resets,
+    servers: Sequence[str],
+    counters: Counters | None,
+    samples: Sequence[Sample],
+    known: Witnesses,
+    lossy: bool,
+) -> list[Account]:
+    """RSTs captured at the client against every node's count of sent RSTs; `times_ns` are those of the RSTs."""
+    if counters is None:
+        return []
+    accounts = []
+    to_client = resets.to_client
+    clients = [node for node in counters.before if node not in servers]
+    reading = quiet_reading(counters, samples, times_ns[to_client], known.start_ns, _TRANSIT_S)
+    if reading is not None:
+        until = _until(times_ns, reading)
+        captured = int(np.count_nonzero(to_client & until))
+        sent = {name: _grown(counters, reading, name) for name in servers}
+        total = sum(sent.values())
+        note = f"{SENT_RESETS} of all servers {reading.name}, against RSTs that the client received until then"
+        lost = lossy and captured < total
+        accounts.append(
+            Account(
+                "RSTs from the servers", None, total, captured, None if lost else total == captured,
+                note + ("; the links lose packets" if lost else ""),
+            )
+        )  # fmt: skip
+        unnamed = sum(
+            bool(u) and sender.name is None
+            for u, sender in zip((to_client & until).tolist(), resets.sender, strict=True)
+        )
+        for name, count in sent.items():
+            mine = sum(
+                bool(u) and sender.name == name
+                for u, sender in zip((to_client & until).tolist(), resets.sender, strict=True)
+            )
+            within = mine <= count <= mine + unnamed
+            accounts.append(
+                Account(
+                    "RSTs from one server", name, count, mine,
+                    False if not within else None if unnamed or lost else count == mine,
+                    f"{SENT_RESETS} {reading.name}, against the RSTs attributed to it"
+                    + (f"; {unnamed} RSTs could be given to none" if unnamed else ""),
+                )
+            )  # fmt: skip
+    for name in clients:
+        reading = quiet_reading(counters, samples, times_ns[~to_client], known.start_ns, 0.0)
+        if reading is None:
+            continue
+        captured = int(np.count_nonzero(~to_client & _until(times_ns, reading)))
+        count = _grown(counters, reading, name)
+        note = f"{SENT_RESETS} {reading.name}, against RSTs from the client at its interfaces"
+        accounts.append(Account("RSTs from the client", name, count, captured, count == captured, note))
+    return accounts
+
+
+def failure_account(
+    failed: int,
+    ended_ns: Sequence[int],
+    refused: int,
+    short: int,
+    start_ns: int,
+    end_ns: int,
+) -> Account:
+    """ab's failed requests against connections that a RST ended in the workload, and others that explain one.
+
+    `ended_ns` are the times of those RSTs. `refused` connections were answered by a RST or by nothing, `short` ones
+    closed by the server before the end of the object.
+    """
+    inside = [t for t in ended_ns if start_ns <= t <= end_ns]
+    unseen = sum(t > end_ns - round(_UNSEEN_S * _NS) for t in inside)
+    explained = len(inside) + refused + short
+    note = f"{len(inside)} connections ended by a RST, {refused} never opened, {short} closed short"
+    if failed < explained and explained - unseen <= failed:
+        note += f"; {unseen} of the RSTs came in the last {_UNSEEN_S * 1000:.0f} ms, too late for ab"
+    return Account("failed requests", None, failed, explained, explained - unseen <= failed <= explained, note)
+
+
+def request_account(complete: int, unfinished: int, connections: int, unused: int) -> Account:
+    """ab's requests (complete, and those that its end cut off) against the connections of the captures."""
+    note = f"{complete} complete and {unfinished} cut off by ab's end, against {connections} connections"
+    note += f" without {unused} that were never used" if unused else ""
+    counted, explained = complete + unfinished, connections - unused
+    return Account("requests", None, counted, explained, counted == explained, note)
+
+
+def _until(times_ns: NDArray[np.int64], reading: Reading) -> NDArray[np.bool_]:
+    return np.ones(len(times_ns), np.bool_) if reading.t_ns is None else times_ns <= reading.t_ns
+
+
+def _grown(counters: Counters, reading: Reading, node: str) -> int:
+    def value(nodes: Mapping[str, Mapping[str, int]]) -> int:
+        return nodes.get(node, {}).get(SENT_RESETS, 0)
+
+    return value(reading.values) - value(counters.before)

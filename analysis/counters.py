@@ -1,0 +1,92 @@
+"""What the lab's kernels counted: `counters.json` (before and after the workload) and `samples.jsonl` (once a second).
+
+Enters: a raw directory. Leaves: typed data; an absent file gives None or nothing, a malformed one an
+AnalysisError.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.errors import AnalysisError
+from analysis.servers import CounterSeries
+
+SENT_RESETS = "TcpOutRsts"
+
+Nodes = Mapping[str, Mapping[str, int]]
+"""Counters by node and by nstat's name; one that is not there is 0."""
+
+
+@dataclass(frozen=True)
+class Counters:
+    """The counters before the workload, after it, and when no packet came any more (None: not recorded)."""
+
+    before: Nodes
+    after: Nodes
+    settled: Nodes | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One line of `samples.jsonl`, `t_s` seconds after the workload's start."""
+
+    t_s: float
+    interfaces: Nodes
+    counters: Nodes
+
+
+def read_counters(directory: Path) -> Counters | None:
+    """The counters around the workload; raises AnalysisError for a malformed file."""
+    path = directory / "counters.json"
+    if not path.exists():
+        return None
+    raw = _json(path.read_text(encoding="utf-8", errors="replace"), path.name)
+    settled = raw.get("settled")
+    try:
+        return Counters(_nodes(raw["before"]), _nodes(raw["after"]), None if settled is None else _nodes(settled))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise AnalysisError(f"{path.name}: not counters by node: {error}") from error
+
+
+def read_samples(directory: Path) -> list[Sample]:
+    """The samples in order of time; raises AnalysisError with the line of a malformed one."""
+    path = directory / "samples.jsonl"
+    if not path.exists():
+        return []
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        name = f"{path.name}:{number}"
+        raw = _json(line, name)
+        try:
+            found.append(Sample(float(raw["t"]), _nodes(raw["interfaces"]), _nodes(raw["counters"])))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise AnalysisError(f"{name}: not a sample: {error}") from error
+    return found
+
+
+def sent_resets(samples: Sequence[Sample]) -> dict[str, CounterSeries]:
+    """How many RSTs each node had sent, over time."""
+    nodes = samples[0].counters if samples else {}
+    times = [sample.t_s for sample in samples]
+    return {
+        node: CounterSeries(times, [sample.counters.get(node, {}).get(SENT_RESETS, 0) for sample in samples])
+        for node in nodes
+    }
+
+
+def _nodes(raw: Mapping[str, Mapping[str, Any]]) -> Nodes:
+    return {node: {name: int(value) for name, value in counters.items()} for node, counters in raw.items()}
+
+
+def _json(text: str, name: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise AnalysisError(f"{name}: not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise AnalysisError(f"{name}: not a JSON object")
+    return value
