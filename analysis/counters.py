@@ -23,11 +23,15 @@ Nodes = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True)
 class Counters:
-    """The counters before the workload, after it, and when no packet came any more (None: not recorded)."""
+    """The counters before the workload, after it, and when no packet came any more.
+
+    `queue_drops` are the packets that the queues of each node dropped meanwhile, by interface. None: not recorded.
+    """
 
     before: Nodes
     after: Nodes
     settled: Nodes | None = None
+    queue_drops: Nodes | None = None
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,14 @@ def read_counters(directory: Path) -> Counters | None:
     if not path.exists():
         return None
     raw = _json(path.read_text(encoding="utf-8", errors="replace"), path.name)
-    settled = raw.get("settled")
+    settled, drops = (None if raw.get(name) is None else raw[name] for name in ("settled", "queue_drops"))
     try:
-        return Counters(_nodes(raw["before"]), _nodes(raw["after"]), None if settled is None else _nodes(settled))
+        return Counters(
+            _nodes(raw["before"]),
+            _nodes(raw["after"]),
+            None if settled is None else _nodes(settled),
+            None if drops is None else _nodes(drops),
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise AnalysisError(f"{path.name}: not counters by node: {error}") from error
 

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from analysis.ab import AbResult
-from analysis.accounts import Account, failure_account, request_account, reset_accounts
+from analysis.accounts import Account, failure_account, request_account, reset_accounts, witness_account
 from analysis.connections import Traffic
 from analysis.counters import Counters, Sample, sent_resets
-from analysis.pcap import Packets, read_pcap
+from analysis.flows import VIA_DIRECTOR
+from analysis.pcap import RST, Packets, read_pcap
 from analysis.point import Addresses, Event, Point, read_server_captures
 from analysis.results import PointSummary
 from analysis.series import Window
@@ -145,6 +147,15 @@ def _accounts(observed: Observation, connections: pa.Table, sources: Sources) ->
         times_ns, observed.resets, list(observed.addresses.unique), sources.counters, sources.samples, observed.known,
         lossy,
     )  # fmt: skip
+    if sources.server_packets:
+        local = [observed.addresses.service, *observed.addresses.local.values()]
+        left = sum(
+            int(np.count_nonzero(((each.flags & RST) != 0) & np.isin(each.src, local)))
+            for each in sources.server_packets.values()
+        )
+        on_service = observed.traffic.flows.via[observed.resets.flow] == VIA_DIRECTOR
+        received = int(np.count_nonzero(observed.resets.to_client & on_service))
+        accounts.append(witness_account(left, received, lossy))
     ab, end_ns = sources.ab, observed.end_ns
     if ab is None or end_ns is None:
         return accounts
@@ -167,5 +178,7 @@ def _accounts(observed: Observation, connections: pa.Table, sources: Sources) ->
     accounts.append(failure_account(failed, ended, refused, short, observed.start_ns, end_ns))
     is_cut_off = sources.point.scenario == "anycast"
     unfinished = ab.concurrency if is_cut_off else 0
-    accounts.append(request_account(ab.complete_requests, unfinished, len(rows), 0 if is_cut_off else unused))
+    restarted = max(0, ab.failures.exceptions - ab.failures.receive)
+    unused = 0 if is_cut_off else unused
+    accounts.append(request_account(ab.complete_requests, restarted, unfinished, len(rows), unused))
     return accounts

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from analysis.acceptance import EXACT, UNKNOWN, Acceptance, accept
 from analysis.connections import Traffic
 from analysis.conversations import first_rows
-from analysis.flows import VIA_DIRECTOR
+from analysis.flows import VIA_DIRECTOR, Flows
 from analysis.pcap import ACK, RST, Option, Packets
 from analysis.pcap.columns import Bools, Rows
 from analysis.point import Addresses, Event
@@ -72,8 +72,10 @@ def find_resets(
     acceptance = accept(packets, traffic, subflows, row)
     fins = subflows.fin_row
     closed_row = np.where((fins >= 0).all(axis=1), fins.max(axis=1, initial=-1), NEVER)
-    # Who sends a RST has no socket any more, whatever its receiver makes of it.
-    ends = ~to_client | (acceptance.verdict == EXACT) | (acceptance.verdict == UNKNOWN)
+    # A client that sends a RST has no socket any more, whatever its receiver makes of it. But in SYN-SENT it answers so
+    # to a packet of an earlier connection on the same port, and waits on (RFC 9293 section 3.10.7.3).
+    waits_on = ~to_client & flows.by_client[flow] & _before_answer(flows, flow, row) & ((packets.flags[row] & ACK) == 0)
+    ends = (~to_client & ~waits_on) | (to_client & np.isin(acceptance.verdict, (EXACT, UNKNOWN)))
     first = first_rows(row[ends], flow[ends], len(flows))
     ended_row = np.where((first >= 0) & (first < closed_row), first, NEVER)
     ended_subflow = row == ended_row[flow]
@@ -145,10 +147,16 @@ def _data_fins(packets: Packets, traffic: Traffic, subflows: Subflows) -> Rows:
     return np.where(first >= 0, first, NEVER)
 
 
+def _before_answer(flows: Flows, flow: Rows, row: Rows) -> Bools:
+    """Whether each row comes before the SYN+ACK of its flow."""
+    before: Bools = flows.has_syn[flow] & ((flows.answer[flow] < 0) | (row < flows.answer[flow]))
+    return before
+
+
 def _causes(found: _Found, churned: NDArray[np.int64]) -> list[str]:
     packets, flows, row, flow = found.packets, found.traffic.flows, found.row, found.flow
     has_ack = (packets.flags[row] & ACK) != 0
-    unanswered = flows.has_syn[flow] & ((flows.answer[flow] < 0) | (row < flows.answer[flow]))
+    unanswered = _before_answer(flows, flow, row)
     to_opener = found.to_client == flows.by_client[flow]
     late = np.zeros(len(row), np.bool_) if found.end_ns is None else packets.time_ns[row] > found.end_ns
     server_fin = found.subflows.fin_row[flow, TO_CLIENT]

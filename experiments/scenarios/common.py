@@ -14,10 +14,11 @@ from experiments.point import Point
 from experiments.record import Events, write_json
 from testbed.errors import ReadbackError
 from testbed.lab_clock import start_afresh
-from testbed.net import loss_injection, mptcp, routing, sysctl
+from testbed.net import loss_injection, mptcp, queues, routing, sysctl
 from testbed.net.counters import protocol_counters
 from testbed.net.netns import Node
 from testbed.network import Network
+from testbed.process import CommandLog
 from testbed.sampler import Sampler
 from testbed.tools import apache_bench, lighttpd, path_manager, tcpdump
 
@@ -170,9 +171,24 @@ class Workload:
     events: Events
 
 
+def _witnessing(server: Node, out: Path, log: CommandLog) -> contextlib.AbstractContextManager[list[tcpdump.Capture]]:
+    """The capture of SYNs and RSTs at a server's interface to the service."""
+    return tcpdump.capturing(
+        server,
+        [f"{server.name}-eth0"],
+        out,
+        log=log,
+        what=tcpdump.OPENINGS_AND_RESETS,
+        buffer_kib=tcpdump.SMALL_BUFFER_KIB,
+    )
+
+
 @contextlib.contextmanager
 def measured(point: Point, stage: Stage, out: Path) -> Iterator[Workload]:
     """Servers up and probed, captures on, counters read before and after, samples and events open.
+
+    The counters are read a third time when no packet comes any more. Where several servers share an address, the SYNs
+    and RSTs at each of them are captured too: nothing else says which of them one came to, or from.
 
     Of uploads, what the servers have stored is compared with what was sent; raises `ReadbackError` where it differs.
     In virtual time the block starts at a whole second, with fresh random numbers.
@@ -200,15 +216,30 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Workload]:
         apache_bench.probe(stage.client, f"http://{stage.service}:{stage.port}/1.bin", log=log)
         samples = stack.enter_context((out / "samples.jsonl").open("w"))
         events = Events(stack.enter_context((out / "events.jsonl").open("w")))
+        at_servers = {
+            server.node.name: stack.enter_context(_witnessing(server.node, out, log))
+            for server in stage.servers
+            if len(stage.servers) > 1
+        }
         with tcpdump.capturing(stage.client, stage.client_interfaces, out, log=log) as captures:
+            drops = {node.name: queues.dropped(node, log) for node in nodes}
             before = {node.name: protocol_counters(node) for node in nodes}
             url = f"http://{stage.service}:{stage.port}/{name}"
             if point.clock == "virtual":
                 start_afresh()
             yield Workload(url, WORK / "pages" / name, Sampler(samples, stage.client, nodes), events)
             after = {node.name: protocol_counters(node) for node in nodes}
+        settled = {node.name: protocol_counters(node) for node in nodes}
+        drops = {
+            node.name: {name: count - drops[node.name][name] for name, count in queues.dropped(node, log).items()}
+            for node in nodes
+        }
         write_json(out / "captures.json", [capture.as_dict() for capture in captures])
-        write_json(out / "counters.json", {"before": before, "after": after})
+        counters = {"before": before, "after": after, "settled": settled, "queue_drops": drops}
+        write_json(out / "counters.json", counters)
+        if at_servers:
+            seen = [{"node": node, "file": each.file.name} for node, found in at_servers.items() for each in found]
+            write_json(out / "server_captures.json", seen)
         if stage.injector:
             write_json(out / "loss_injection.json", stage.injector.as_dict())
         if uploads(point):

@@ -17,7 +17,9 @@ from testbed.net.netns import Node
 from testbed.process import CommandLog, Process, wait_until
 
 SNAP_BYTES = 128
-_BUFFER_KIB = 65536
+EVERYTHING = "tcp"
+OPENINGS_AND_RESETS = "tcp[tcpflags] & (tcp-syn|tcp-rst) != 0"
+BUFFER_KIB, SMALL_BUFFER_KIB = 65536, 4096
 _HAND_OVER_S = 1.2
 
 
@@ -41,10 +43,19 @@ class Capture:
 
 
 @contextlib.contextmanager
-def capturing(node: Node, interfaces: Sequence[str], output: Path, *, log: CommandLog) -> Iterator[list[Capture]]:
+def capturing(
+    node: Node,
+    interfaces: Sequence[str],
+    output: Path,
+    *,
+    log: CommandLog,
+    what: str = EVERYTHING,
+    buffer_kib: int = BUFFER_KIB,
+) -> Iterator[list[Capture]]:
     """Capture TCP headers at each interface until the block ends; the counts are filled in then.
 
-    Raises `CommandError` if tcpdump ends before it listens.
+    `what` is tcpdump's filter, `buffer_kib` the kernel's buffer for packets that tcpdump has not read yet. Raises
+    `CommandError` if tcpdump ends before it listens.
     """
     captures = [Capture(interface, output / f"{interface}.pcap") for interface in interfaces]
     with contextlib.ExitStack() as stack:
@@ -52,8 +63,8 @@ def capturing(node: Node, interfaces: Sequence[str], output: Path, *, log: Comma
         for capture in captures:
             messages = output / f"{capture.interface}.tcpdump.txt"
             argv = [
-                "tcpdump", "-i", capture.interface, "-n", "-p", "-s", str(SNAP_BYTES), "-B", str(_BUFFER_KIB),
-                "--time-stamp-precision=nano", "-Z", "root", "-w", "-", "tcp",
+                "tcpdump", "-i", capture.interface, "-n", "-p", "-s", str(SNAP_BYTES), "-B", str(buffer_kib),
+                "--time-stamp-precision=nano", "-Z", "root", "-w", "-", what,
             ]  # fmt: skip
             # By way of its stdout: of a file that it opens itself it changes the owner, which the guest of an
             # unprivileged user cannot.

@@ -1,0 +1,85 @@
+"""Captures that are no point of a run: from another lab, another machine, one place or several.
+
+Enters: pcap files. Leaves: the same tables as of a run, in a point of their own.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from analysis.connections import sort_out
+from analysis.errors import AnalysisError
+from analysis.pcap import Packets, merge, read_pcap
+from analysis.point import Addresses
+from analysis.roles import guess_addresses
+from analysis.tables import TABLES
+from analysis.tabulation import Observation, tabulate
+
+
+@dataclass(frozen=True, eq=False)
+class ForeignCaptures:
+    """The tables of some captures, who is who in them, and what could not be read of them."""
+
+    tables: dict[str, pa.Table]
+    addresses: Addresses
+    packets: Packets
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line per part of a file that could not be read."""
+        return self.packets.warnings
+
+
+def analyse_captures(
+    paths: Sequence[Path], *, service: tuple[str, int] | None = None, unique: Sequence[str] = ()
+) -> ForeignCaptures:
+    """The tables of these captures taken together; roles are guessed where they are not given.
+
+    Raises AnalysisError for a file that cannot be read, one without a TCP packet, and addresses that are in none.
+    """
+    captures = [read_pcap(path) for path in paths]
+    for path, capture in zip(paths, captures, strict=True):
+        if not len(capture):
+            reason = f": {capture.warnings[0]}" if capture.warnings else ""
+            raise AnalysisError(f"{path}: no TCP packet in it{reason}")
+    packets = merge(captures)
+    known = None if service is None else (_number(packets, service[0]), service[1])
+    addresses = guess_addresses(packets, service=known, unique=[_number(packets, each) for each in unique])
+    traffic = sort_out(packets, addresses)
+    name = "+".join(path.stem for path in paths)
+    observed = Observation(name, packets, traffic, addresses, int(packets.time_ns.min()), None)
+    tables = {table: kind.empty() for table, kind in TABLES.items()} | tabulate(observed)
+    row = {
+        "point": name,
+        "scenario": "capture",
+        "protocol": "mptcp" if traffic.mptcp_connections else "tcp",
+        "start_ns": observed.start_ns,
+        "duration_s": float(packets.time_ns.max() - packets.time_ns.min()) / 1e9,
+        "connections": tables["connections"].num_rows,
+        "joined": traffic.joined,
+        "director_bypass_share": traffic.director_bypass_share,
+        "resets": tables["resets"].num_rows,
+        "resets_received": int(observed.resets.to_client.sum()),
+        "valid": not packets.warnings,
+        "invalid_reasons": "; ".join(packets.warnings),
+    }
+    tables["points"] = TABLES["points"].of_rows([row])
+    return ForeignCaptures(tables, addresses, packets)
+
+
+def _number(packets: Packets, text: str) -> int:
+    """An address as a number of `Packets`; raises AnalysisError for what is none, or is in none of the captures."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError as error:
+        raise AnalysisError(f"{text!r} is not an IP address") from error
+    if isinstance(address, ipaddress.IPv4Address):
+        return int(address)
+    if address.packed not in packets.ipv6:
+        raise AnalysisError(f"the address {address} is in none of the captures")
+    return packets.ipv6.index(address.packed)
