@@ -95,7 +95,7 @@ def connection_ends(
 def _cause(resets: Resets, number: int) -> str:
     """A fatal RST in words."""
     sender: Named = resets.sender[number]
-    by = sender.name or f"one of {' '.join(sender.candidates)}".strip()
+    by = sender.name or (f"one of {' '.join(sender.candidates)}" if sender.candidates else "the server")
     churn = resets.churn[number]
     text = f"reset by {by}: {resets.cause[number]}"
     if churn is not None:

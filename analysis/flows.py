@@ -48,11 +48,12 @@ class Flows:
     `by_client` whether the client opened it, `listed` whether it is a flow that the client opened to an address of
     ours: only those count as connections. `via` is the path, `is_join` whether the SYN carried MP_JOIN, `answer` the
     row of the first SYN+ACK, `answered` whether there was one and `answered_ns` when, `is_mptcp` whether it accepted
-    what the SYN asked for (MP_CAPABLE or MP_JOIN), `payload_bytes` what arrived at the client in it (of an upload: what the client sent;
-    repeats included), `first_payload_ns` when the first of it did, `reset` whether the client received a RST, `token` the MPTCP token (of
-    an accepted initial subflow that of the server's key, of a join the one in its SYN), `client_token` that of the
-    client's key, `connection` the row in `Traffic.connection_flow`, or -1 for plain TCP and joins of an unknown token.
-    A row, time or token that there is none of is -1.
+    what the SYN asked for (MP_CAPABLE or MP_JOIN), `payload_bytes` what arrived at the client in it (of an upload: what
+    the client sent; repeats included), `first_payload_ns` when the first of it did, `reset` whether the client received
+    a RST, `token` the MPTCP token (of an accepted initial subflow that of the server's key, of a join the one in its
+    SYN), `client_token` that of the client's key, `places` at how many places it was captured, `connection` the row in
+    `Traffic.connection_flow`, or -1 for plain TCP and joins of an unknown token. A row, time or token that there is
+    none of is -1.
     """
 
     opening: NDArray[np.int64]

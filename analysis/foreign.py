@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from analysis.connections import sort_out
 from analysis.errors import AnalysisError
+from analysis.packet_table import tabulate_packets
 from analysis.pcap import Packets, merge, read_pcap
-from analysis.point import Addresses
 from analysis.roles import guess_addresses
 from analysis.tables import TABLES
 from analysis.tabulation import Observation, tabulate
@@ -26,13 +27,24 @@ class ForeignCaptures:
     """The tables of some captures, who is who in them, and what could not be read of them."""
 
     tables: dict[str, pa.Table]
-    addresses: Addresses
-    packets: Packets
+    observed: Observation
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """One line per part of a file that could not be read."""
-        return self.packets.warnings
+        return self.observed.packets.warnings
+
+    def all_tables(self) -> dict[str, pa.Table]:
+        """The tables and that of the packets."""
+        return {**self.tables, "packets": tabulate_packets(self.observed)}
+
+    def names(self) -> dict[str, list[str]]:
+        """Who is who, as text: the addresses of each role."""
+        addresses = self.observed.addresses
+        roles = {"service": addresses.services, "unique": addresses.unique.values(), "clients": addresses.client}
+        return {
+            role: self.observed.address_texts(np.array(list(numbers), np.uint32)) for role, numbers in roles.items()
+        }
 
 
 def analyse_captures(
@@ -53,7 +65,7 @@ def analyse_captures(
     traffic = sort_out(packets, addresses)
     name = "+".join(path.stem for path in paths)
     observed = Observation(name, packets, traffic, addresses, int(packets.time_ns.min()), None)
-    tables = {table: kind.empty() for table, kind in TABLES.items()} | tabulate(observed)
+    tables = tabulate(observed)
     row = {
         "point": name,
         "scenario": "capture",
@@ -68,8 +80,7 @@ def analyse_captures(
         "valid": not packets.warnings,
         "invalid_reasons": "; ".join(packets.warnings),
     }
-    tables["points"] = TABLES["points"].of_rows([row])
-    return ForeignCaptures(tables, addresses, packets)
+    return ForeignCaptures({"points": TABLES["points"].of_rows([row]), **tables}, observed)
 
 
 def _number(packets: Packets, text: str) -> int:

@@ -166,11 +166,15 @@ def _accounts(observed: Observation, connections: pa.Table, sources: Sources) ->
     rows = [row for row in rows if row["syn_s"] is not None]
     object_bytes = sources.point.object_bytes
     unused = sum(not row["bytes_to_server"] and row["end"] in ("closed", "open") for row in rows)
-    short = sum(
-        row["end"] == "closed"
-        and bool(row["bytes_to_server"])
-        and row["bytes_to_client"] - row["retransmitted_to_client"] - row["reinjected_to_client"] < object_bytes
-        for row in rows
+    short = (
+        0
+        if sources.point.is_upload
+        else sum(
+            row["end"] == "closed"
+            and bool(row["bytes_to_server"])
+            and row["bytes_to_client"] - row["retransmitted_to_client"] - row["reinjected_to_client"] < object_bytes
+            for row in rows
+        )
     )
     ended = [int(times_ns[row["reset"]]) for row in rows if row["end"] == "reset" and row["reset"] is not None]
     refused = sum(row["end"] in ("refused", "unanswered") for row in rows)

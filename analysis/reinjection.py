@@ -16,18 +16,12 @@ def reinjected_bytes(packets: Packets, lane: Rows, connection: Rows, connections
     `lane` is that of each packet, `connection` that of each flow (-1: none). A byte on three subflows counts twice;
     repeats on the same subflow do not count. Payload whose packet has no mapping is left out.
     """
-    dss = packets.dss
-    rows = dss.packet
-    flow = lane[rows] // 2
-    known = dss.has_mapping & (lane[rows] >= 0) & (packets.payload_bytes[rows] > 0) & (dss.data_length > 0)
-    known &= connection[flow] >= 0
+    rows, dsn = data_sequence_numbers(packets, lane)
+    known = connection[lane[rows] // 2] >= 0
     if not known.any():
         return np.zeros((connections, 2), np.int64)
-    rows, flow = rows[known], flow[known]
-    # A mapping covers a whole burst; each segment of it repeats it, so its place is told by its sequence number.
-    relative = packets.seq[rows] - _first_numbers(packets, lane)[lane[rows]]
-    shift = (relative - dss.subflow_seq[known]).astype(np.uint32)
-    dsn = ((dss.dsn[known] & np.uint64(0xFFFFFFFF)).astype(np.uint32) + shift).astype(np.uint32)
+    rows, dsn = rows[known], dsn[known]
+    flow = lane[rows] // 2
     group = connection[flow] * 2 + lane[rows] % 2
     order = np.argsort(group, kind="stable")
     group, dsn, flow = group[order], dsn[order], flow[order]
@@ -40,6 +34,19 @@ def reinjected_bytes(packets: Packets, lane: Rows, connection: Rows, connections
     together = union_length(group, start, length, 2 * connections)
     apart = np.bincount(subflows // (int(flow.max()) + 1), of_subflow, minlength=2 * connections).astype(np.int64)
     return (apart - together).reshape(connections, 2)
+
+
+def data_sequence_numbers(packets: Packets, lane: Rows) -> tuple[Rows, NDArray[np.uint32]]:
+    """The rows of packets whose payload has a mapping, and the low 32 bits of their data sequence numbers.
+
+    A mapping covers a whole burst; each segment of it repeats it, so its place is told by its sequence number.
+    """
+    dss = packets.dss
+    known = dss.has_mapping & (lane[dss.packet] >= 0) & (packets.payload_bytes[dss.packet] > 0) & (dss.data_length > 0)
+    rows = dss.packet[known]
+    relative = packets.seq[rows] - _first_numbers(packets, lane)[lane[rows]]
+    shift = (relative - dss.subflow_seq[known]).astype(np.uint32)
+    return rows, ((dss.dsn[known] & np.uint64(0xFFFFFFFF)).astype(np.uint32) + shift).astype(np.uint32)
 
 
 def _first_numbers(packets: Packets, lane: Rows) -> NDArray[np.uint32]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from analysis.errors import AnalysisError
 from analysis.pcap import ACK, SYN, Packets
-from analysis.pcap.columns import Rows
+from analysis.pcap.columns import U32, Rows
 from analysis.point import Addresses
 
 _JOIN_SYN_BYTES = 12
@@ -69,10 +69,10 @@ def _both(services: Sequence[int], joins: Rows, packets: Packets) -> list[int]:
     return [*services, *_distinct(packets.dst[joins])]
 
 
-def _distinct(addresses: Rows) -> list[int]:
+def _distinct(addresses: U32) -> list[int]:
     return [int(each) for each in np.unique(addresses)]
 
 
-def _busiest_first(addresses: Rows) -> list[int]:
+def _busiest_first(addresses: U32) -> list[int]:
     distinct, count = np.unique(addresses, return_counts=True)
     return [int(each) for each in distinct[np.argsort(-count, kind="stable")]]

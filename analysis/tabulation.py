@@ -30,7 +30,7 @@ from analysis.tables import TABLES
 
 _NS = 1_000_000_000
 _PATHS = {VIA_DIRECTOR: "director", PAST_DIRECTOR: "past", VIA_UNLISTED: "unknown"}
-_DIRECTIONS = ("to-client", "to-server")
+DIRECTIONS = ("to-client", "to-server")
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +146,7 @@ def _subflows(observed: Observation) -> pa.Table:
         "connection": connection,
         "subflow": number,
         "kind": kind,
-        "path": _path_names(flows.via),
+        "path": path_names(flows.via),
         "server": [each.name for each in observed.homes],
         "server_evidence": [each.evidence for each in observed.homes],
         "opened_by": np.where(by_client, "client", "server"),
@@ -156,7 +156,7 @@ def _subflows(observed: Observation) -> pa.Table:
         "server_port": flows.server_port,
         "client_address_id": np.ma.MaskedArray(np.where(by_client, *ids), ~flows.is_join),
         "server_address_id": np.ma.MaskedArray(np.where(by_client, *ids[::-1]), ~flows.is_join),
-        "interface": _places(packets, flows.opening),
+        "interface": place_names(packets, flows.opening),
         "points_seen": flows.places,
         "syn_s": observed.seconds(np.where(flows.has_syn, flows.opening, -1)),
         "syns": subflows.syns,
@@ -315,7 +315,7 @@ def _resets(observed: Observation) -> pa.Table:
         "reset": np.arange(len(row)),
         "t_s": observed.seconds(row),
         "in_workload": inside,
-        "direction": [_DIRECTIONS[not each] for each in resets.to_client.tolist()],
+        "direction": [DIRECTIONS[not each] for each in resets.to_client.tolist()],
         "sender": [each.name for each in resets.sender],
         "sender_evidence": [each.evidence for each in resets.sender],
         "candidates": [" ".join(each.candidates) or each.name for each in resets.sender],
@@ -326,7 +326,7 @@ def _resets(observed: Observation) -> pa.Table:
         "ttl": packets.ttl[row],
         "connection": np.ma.MaskedArray(connection[flow], connection[flow] < 0),
         "subflow": np.ma.MaskedArray(subflow[flow], connection[flow] < 0),
-        "path": _path_names(observed.traffic.flows.via[flow]),
+        "path": path_names(observed.traffic.flows.via[flow]),
         "has_ack": (packets.flags[row] & ACK) != 0,
         "seq_relative": resets.acceptance.relative,
         "acceptable": resets.acceptance.verdict,
@@ -377,7 +377,7 @@ def _seconds(observed: Observation) -> pa.Table:
         "second": each_second,
         "path": of_label(paths),
         "server": of_label([names.get(label_) if label_ >= 0 else None for label_ in labels.tolist()]),
-        "direction": [_DIRECTIONS[direction] for _ in labels for direction in (0, 1) for _ in range(count)],
+        "direction": [DIRECTIONS[direction] for _ in labels for direction in (0, 1) for _ in range(count)],
         "whole": each_second < whole,
         "packets": total(None),
         "payload_bytes": total(packets.payload_bytes[inside]),
@@ -400,7 +400,8 @@ def _table(name: str, columns: Mapping[str, Any], rows: Rows) -> pa.Table:
     return TABLES[name].of_columns(chosen)
 
 
-def _path_names(via: NDArray[np.uint8]) -> NDArray[np.str_]:
+def path_names(via: NDArray[np.uint8]) -> NDArray[np.str_]:
+    """The tables' names of paths."""
     return np.array([_PATHS[code] for code in sorted(_PATHS)])[via]
 
 
@@ -408,6 +409,7 @@ def _optional(values: Any, which: Bools) -> list[str | None]:
     return [str(value) if there else None for value, there in zip(values, which.tolist(), strict=True)]
 
 
-def _places(packets: Packets, rows: Rows) -> list[str]:
+def place_names(packets: Packets, rows: Rows) -> list[str]:
+    """For each row the file and the interface that it was captured at."""
     named = [" ".join(filter(None, (each.file, each.name))) for each in packets.interfaces] or [""]
     return [named[number] if number < len(named) else "" for number in packets.interface[rows].tolist()]

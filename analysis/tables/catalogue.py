@@ -315,10 +315,32 @@ ACCOUNTS = Table(
     ),
 )
 
+PACKETS = Table(
+    "packets",
+    "one TCP packet of the client's flows; a burst of segmentation offload is one (only where it is asked for)",
+    (
+        _POINT,
+        Field("t_s", "number", f"time {_T}", "s"),
+        Field("interface", "text", "where it was captured: file and interface"),
+        Field("frame", "integer", "number of the frame in its file, from 1"),
+        _CONNECTION,
+        _SUBFLOW,
+        Field("path", "text", _PATHS),
+        Field("direction", "text", "`to-client` or `to-server`"),
+        Field("flags", "integer", "FIN 1, SYN 2, RST 4, PSH 8, ACK 16"),
+        Field("seq", "integer", "sequence number"),
+        Field("ack", "integer", "acknowledgement number"),
+        Field("window", "integer", "receive window, before scaling"),
+        Field("payload_bytes", "integer", "TCP payload", "bytes"),
+        Field("dsn", "integer", "low 32 bits of the data sequence number of its first payload byte; null: no mapping"),
+        Field("data_ack", "integer", "low 32 bits of the data acknowledgement; null: none"),
+    ),
+)
+
 TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
         POINTS, CONNECTIONS, SUBFLOWS, RESETS, SECONDS, SAMPLES, EVENTS, REQUESTS, PERCENTILES, ACCOUNTS,
     )
 }  # fmt: skip
-"""The tables by name."""
+"""The tables that every run has, by name; `PACKETS` is not one of them, because of its size."""

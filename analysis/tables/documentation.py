@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from analysis.tables.catalogue import CAUSES, TABLES
+from analysis.tables.catalogue import CAUSES, PACKETS, TABLES
 from analysis.tables.schema import Table
 
 BEGIN = "<!-- tables: begin (python -m analysis.tables.documentation) -->"
@@ -16,7 +16,7 @@ END = "<!-- tables: end -->"
 
 def markdown() -> str:
     """One section per table with a row per column, and the causes of RSTs; ends in a newline."""
-    parts = [_section(table) for table in TABLES.values()]
+    parts = [_section(table) for table in (*TABLES.values(), PACKETS)]
     causes = [f"| `{name}` | {meaning} |" for name, meaning in CAUSES.items()]
     parts.append("\n".join(["### Causes of a RST", "", "| `cause` | meaning |", "|---|---|", *causes]))
     return "\n\n".join(parts) + "\n"

@@ -10,6 +10,7 @@ import click
 import testbed
 from analysis.errors import AnalysisError
 from testbed.cli.agree import agree
+from testbed.cli.analyze import analyze
 from testbed.cli.bench import bench
 from testbed.cli.diff import diff
 from testbed.cli.guest import exec_command, shell
@@ -32,8 +33,8 @@ def root() -> None:
 
 kernel.add_command(kernel_test)
 _COMMANDS = (
-    run, agree, list_command, show, report, verify, diff, exec_command, shell, kernel, path_manager, bench, doctor,
-    clean,
+    run, list_command, show, analyze, agree, report, verify, diff, exec_command, shell, kernel, path_manager, bench,
+    doctor, clean,
 )  # fmt: skip
 for _command in _COMMANDS:
     root.add_command(_command)

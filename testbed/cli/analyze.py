@@ -1,0 +1,126 @@
+"""`testbed analyze`: the tables, the summary and the figures of a run again, or of captures from anywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from analysis.errors import AnalysisError
+from testbed import store
+from testbed.errors import PointsFailed, UsageError
+from testbed.labs import cores
+
+if TYPE_CHECKING:
+    from analysis.foreign import ForeignCaptures
+
+_ENDPOINT = re.compile(r"\[?(?P<address>[0-9A-Fa-f.:]+?)\]?:(?P<port>\d{1,5})\Z")
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="DIR|PCAP...", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to write. Default: DIR; for captures: nowhere."
+)
+@click.option(
+    "--service", metavar="ADDR:PORT", help="Captures: the load balancer's or anycast address. Default: guessed."
+)
+@click.option("--unique", multiple=True, metavar="ADDR", help="Captures: a server's own address. Default: guessed.")
+@click.option("--packets", is_flag=True, help="Captures: a table of all packets as well (with --out).")
+@click.option("--all", "every", is_flag=True, help="Show every connection.")
+def analyze(
+    paths: tuple[Path, ...], out: Path | None, service: str | None, unique: tuple[str, ...], packets: bool, every: bool
+) -> None:
+    """Analyse a run (DIR), or captures of one or several places (PCAP...), from any lab.
+
+    Shows the connections and why RSTs were sent; writes tables, of a run also summary and figures. Exit status: 0,
+    2 bad input, 6 a point is invalid, or a capture is not whole.
+    """
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        raise UsageError(f"{missing[0]}: no such file or directory")
+    directories = [path for path in paths if path.is_dir()]
+    try:
+        if not directories:
+            _captures(paths, out, service, unique, packets=packets, every=every)
+        elif len(paths) > 1:
+            raise UsageError(f"{directories[0]}: a run is analysed alone", hint="name one run, or captures")
+        elif service or unique or packets:
+            raise UsageError("--service, --unique and --packets are for captures, a run says itself who is who")
+        else:
+            _run(paths[0], out or paths[0], every=every)
+    except AnalysisError as error:
+        raise UsageError(str(error)) from error
+
+
+def _run(directory: Path, out: Path, *, every: bool) -> None:
+    if not (directory / store.MANIFEST).exists() and any(directory.glob("*.pcap*")):
+        raise UsageError(
+            f"{directory}: not a run directory: it has no {store.MANIFEST}", hint=f"its captures: {directory}/*.pcap"
+        )
+    store.open_run(directory)
+    from analysis.figures import draw_figures
+    from analysis.summary import analyse_run_fully, render_table, stack, write_summary
+
+    analysed = analyse_run_fully(directory, len(cores.available()))
+    if not analysed:
+        raise UsageError(f"{directory}: the run has no finished point")
+    summaries = [each.summary for each in analysed]
+    tables = stack(analysed)
+    _show(tables, every=every)
+    click.echo(render_table(summaries))
+    written = _write(out, tables)
+    for path in (*write_summary(out, summaries), *draw_figures(out, summaries), *written):
+        click.echo(path)
+    bad = [each for each in summaries if not each.valid]
+    if bad:
+        raise PointsFailed(
+            f"{len(bad)} of {len(summaries)} points are invalid: {bad[0].id}: {bad[0].invalid_reasons[0]}"
+        )
+
+
+def _captures(
+    paths: Sequence[Path], out: Path | None, service: str | None, unique: Sequence[str], *, packets: bool, every: bool
+) -> None:
+    from analysis.foreign import analyse_captures
+
+    if packets and out is None:
+        raise UsageError("--packets: where to?", hint="name a directory with --out")
+    found = analyse_captures(paths, service=_endpoint(service), unique=unique)
+    _show(found.tables, every=every)
+    click.echo(_who(found))
+    for path in _write(out, found.all_tables() if packets else found.tables) if out else ():
+        click.echo(path)
+    if found.warnings:
+        raise PointsFailed(f"not whole: {found.warnings[0]}", hint="what came before is analysed")
+
+
+def _endpoint(text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
+    match = _ENDPOINT.match(text)
+    if not match or not 0 < int(match["port"]) < 65536:
+        raise UsageError(
+            f"--service {text}: not an address and a port", hint="such as 10.0.1.80:80 or [2001:db8::1]:80"
+        )
+    return match["address"], int(match["port"])
+
+
+def _who(found: ForeignCaptures) -> str:
+    names = found.names()
+    return "\n".join(f"{role}: {', '.join(each) or 'none'}" for role, each in names.items())
+
+
+def _show(tables: Mapping[str, Any], *, every: bool) -> None:
+    from analysis.overview import MOST_CONNECTIONS, render_overview
+
+    click.echo(render_overview(tables, None if every else MOST_CONNECTIONS))
+
+
+def _write(out: Path, tables: Mapping[str, Any]) -> list[Path]:
+    from analysis.tables import write_tables
+
+    return write_tables(out, tables)
