@@ -20,8 +20,10 @@ from testbed.cli.run import RESULTS, facts_of, plan_points, task_of
 from testbed.errors import PointsFailed, RunInterrupted, UsageError
 from testbed.labs import cores
 from testbed.labs.base import Cancel, Clock
-from testbed.labs.catalog import LabSpec
+from testbed.labs.catalog import LabSpec, Wishes
 from testbed.scheduler import Place
+
+_SOON = Wishes(patience_s=30)  # few points, and somebody is waiting; virtual time is exact on a shared core too
 
 
 @click.command()
@@ -69,7 +71,7 @@ def agree(
     plans = [plan_points([experiment], profile, seeds, overrides, clocks_of([lab], clock)[:1]) for lab in labs]
     cancel = Cancel()
     with ExitStack() as stack:
-        places = stack.enter_context(open_places(labs, jobs))
+        places = stack.enter_context(open_places(labs, jobs, _SOON))
         for place, points in zip(places, plans, strict=True):
             scheduler.require([task_of(point) for point in points], [place])
         directory = out or RESULTS / f"{datetime.now():%Y%m%d-%H%M%S}-agree-{plans[0][0].experiment}"
