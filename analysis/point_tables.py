@@ -176,7 +176,8 @@ def _accounts(observed: Observation, connections: pa.Table, sources: Sources) ->
             for row in rows
         )
     )
-    ended = [int(times_ns[row["reset"]]) for row in rows if row["end"] == "reset" and row["reset"] is not None]
+    fatal = [row["reset"] for row in rows if row["end"] == "reset" and row["reset"] is not None]
+    ended = [int(times_ns[number]) for number in fatal if observed.resets.to_client[number]]
     refused = sum(row["end"] in ("refused", "unanswered") for row in rows)
     failed = ab.failed_requests(object_bytes)
     accounts.append(failure_account(failed, ended, refused, short, observed.start_ns, end_ns))

@@ -33,7 +33,8 @@ def write_tables(directory: Path, tables: Mapping[str, pa.Table]) -> list[Path]:
                 _whole(target / f"{name}.csv", partial(pa_csv.write_csv, table)),
             ]
     except (OSError, pa.ArrowException) as error:
-        raise AnalysisError(f"{target}: the tables cannot be written: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise AnalysisError(f"{target}: the tables cannot be written: {reason}") from error
     return written
 
 

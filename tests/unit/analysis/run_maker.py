@@ -97,8 +97,8 @@ def anycast_point(directory: Path, *, ab: str | None = None, **changes: object) 
     packets = [
         *make.handshake(START_NS + MS, 40001),
         *(make.data(at[i], 40001, 500) for i in (0, 1, 2, 4, 6, 7)),
-        (at[2], make.to_client(80, 40001, make.RST)),
-        (at[2] + 1, make.to_client(80, 40001, make.RST)),
+        (at[2], make.to_client(80, 40001, make.RST, seq=500)),
+        (at[2] + 1, make.to_client(80, 40001, make.RST, seq=500)),
         (at[2] + 2, make.to_server(40001, 80, make.RST)),
         make.data(at[8] + 1, 40001, 9_999),
         (at[8] + 200 * MS, make.to_server(40001, 80, make.RST)),

@@ -1,0 +1,132 @@
+"""Accounts: the captures against the kernels' counters and against ab."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import observation_maker as seen
+import packet_maker as make
+import pytest
+import run_maker as runs
+from observation_maker import MS, OUT_AT_1, S, T
+
+from analysis.accounts import Account, failure_account, request_account, reset_accounts, witness_account
+from analysis.counters import Counters, Sample, read_counters, read_samples
+from analysis.errors import AnalysisError
+from analysis.summary import analyse_point_fully
+
+SERVERS = ("s1", "s2")
+
+
+def sent(**nodes: int) -> dict[str, dict[str, int]]:
+    return {node: {"TcpOutRsts": count} for node, count in nodes.items()}
+
+
+def accounts_of(
+    tmp_path: Path, counters: Counters, samples: tuple[Sample, ...] = (), lossy: bool = False
+) -> list[Account]:
+    """Two RSTs from s2 (s1 is out) at 1.5 and 2.5 s, and one from the client at 2 s."""
+    frames = [
+        *seen.tcp(40001), seen.stray_reset(40001, 1.5, 5001),
+        *seen.tcp(40002), seen.stray_reset(40002, 2.5, 5001), (T + 2 * S, make.to_server(40001, 80, make.RST, seq=1)),
+    ]  # fmt: skip
+    observed = seen.observe(tmp_path, frames, servers=SERVERS, events=OUT_AT_1)
+    times_ns = observed.packets.time_ns[observed.resets.row]
+    return reset_accounts(times_ns, observed.resets, SERVERS, counters, samples, observed.known, lossy)
+
+
+def by_name(accounts: list[Account]) -> dict[tuple[str, str | None], tuple[int, int, bool | None]]:
+    return {(each.account, each.node): (each.counted, each.explained, each.holds) for each in accounts}
+
+
+def test_counters_that_agree_with_the_capture(tmp_path: Path) -> None:
+    counters = Counters(sent(c=1, s1=4, s2=5), {}, sent(c=2, s1=4, s2=7))
+    assert by_name(accounts_of(tmp_path, counters)) == {
+        ("RSTs from the servers", None): (2, 2, True),
+        ("RSTs from one server", "s1"): (0, 0, True),
+        ("RSTs from one server", "s2"): (2, 2, True),
+        ("RSTs from the client", "c"): (1, 1, True),
+    }
+
+
+def test_a_reset_that_is_in_no_counter_or_given_to_the_wrong_server_does_not_agree(tmp_path: Path) -> None:
+    found = by_name(accounts_of(tmp_path, Counters(sent(c=0, s1=0, s2=0), {}, sent(c=1, s1=1, s2=1), {})))
+    assert found["RSTs from the servers", None] == (2, 2, True)
+    assert found["RSTs from one server", "s2"] == (1, 2, False)
+    assert found["RSTs from one server", "s1"] == (1, 0, False)
+
+
+@pytest.mark.parametrize(
+    ("drops", "lossy", "holds"),
+    [
+        ({"s2": {"s2-eth0": 1}}, False, True),
+        ({"s2": {"s2-eth0": 0}}, False, False),
+        (None, False, None),
+        ({}, True, None),
+    ],
+)
+def test_a_reset_that_was_sent_and_never_came(
+    tmp_path: Path, drops: dict[str, dict[str, int]] | None, lossy: bool, holds: bool | None
+) -> None:
+    counters = Counters(sent(c=0, s1=0, s2=0), {}, sent(c=1, s1=0, s2=3), drops)
+    found = by_name(accounts_of(tmp_path, counters, lossy=lossy))
+    assert found["RSTs from the servers", None] == (3, 2, holds)
+    assert found["RSTs from one server", "s2"] == (3, 2, holds)
+
+
+def test_without_a_reading_at_the_end_the_last_quiet_sample_counts(tmp_path: Path) -> None:
+    # At 2.4 s the second RST is under way: it is in the counter but not in the capture yet.
+    samples = tuple(Sample(t_s, {}, sent(c=c, s1=0, s2=s2)) for t_s, c, s2 in ((1.0, 0, 0), (2.1, 1, 1), (2.4, 1, 2)))
+    found = accounts_of(tmp_path, Counters(sent(c=0, s1=0, s2=0), sent(c=1, s1=0, s2=2)), samples)
+    assert by_name(found)["RSTs from the servers", None] == (1, 1, True)
+    assert "at 2 s" in found[0].note
+
+
+def test_no_counters_no_accounts(tmp_path: Path) -> None:
+    observed = seen.observe(tmp_path, seen.tcp(40001))
+    assert reset_accounts(observed.packets.time_ns[:0], observed.resets, SERVERS, None, (), observed.known, False) == []
+
+
+def test_resets_that_left_the_servers_must_arrive_unless_links_lose_packets() -> None:
+    assert [witness_account(*args).holds for args in ((5, 5, False), (5, 4, False), (5, 4, True), (4, 5, True))] == [
+        True, False, None, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("failed", "holds"), [(4, True), (3, True), (2, False), (5, False)],
+)  # fmt: skip
+def test_every_failed_request_needs_a_cause_and_only_late_resets_may_go_unseen(failed: int, holds: bool) -> None:
+    late = T + 10 * S - 50 * MS
+    account = failure_account(failed, [T + S, late, T + 11 * S], refused=1, short=1, start_ns=T, end_ns=T + 10 * S)
+    assert (account.counted, account.explained, account.holds) == (failed, 4, holds)
+
+
+def test_requests_and_connections() -> None:
+    assert request_account(90, 2, 8, 101, 1).holds
+    assert not request_account(90, 0, 8, 100, 0).holds
+
+
+def test_a_run_directory_gives_accounts(tmp_path: Path) -> None:
+    directory = runs.anycast_point(tmp_path / "fig13")
+    counters = {"before": sent(c=0, s1=0), "after": sent(c=2, s1=2), "settled": sent(c=2, s1=2), "queue_drops": {}}
+    (directory / "counters.json").write_text(json.dumps(counters))
+    found: list[dict[str, Any]] = analyse_point_fully(directory).tables["accounts"].to_pylist()
+    assert [(row["account"], row["counted"], row["explained"], row["holds"]) for row in found] == [
+        ("RSTs from the servers", 2, 2, True),
+        ("RSTs from one server", 2, 2, True),
+        ("RSTs from the client", 2, 2, True),
+        ("failed requests", 1, 1, True),
+        ("requests", 5, 1, False),  # the hand-made ab output speaks of three downloads
+    ]
+
+
+def test_malformed_counters_and_samples_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "counters.json").write_text('{"before": {}}')
+    with pytest.raises(AnalysisError, match=r"counters.json: not counters by node: 'after'"):
+        read_counters(tmp_path)
+    (tmp_path / "samples.jsonl").write_text('{"t": 1, "interfaces": {}, "counters": {}}\n{"t"')
+    with pytest.raises(AnalysisError, match=r"samples.jsonl:2: not JSON"):
+        read_samples(tmp_path)
