@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.summary import PointSummary, analyse_point
+from analysis.summary import PointSummary, analyse_point, analyse_point_fully
 from experiments import plan
 from testbed.labs.base import Job
 
@@ -97,6 +97,13 @@ def test_an_anycast_change_breaks_tcp(lab, tmp_path) -> None:
     summary = run_point(lab, tmp_path / "p", "fig13", "tcp", *ANYCAST)
     assert summary.resets > 0
     assert summary.failed_requests > 0
+    tables = analyse_point_fully(tmp_path / "p").tables
+    accounts = {(row["account"], row["node"]): row for row in tables["accounts"].to_pylist()}
+    assert accounts["failed requests", None]["explained"] == summary.failed_requests
+    assert {key: row["note"] for key, row in accounts.items() if row["holds"] is not True} == {}
+    received = [row for row in tables["resets"].to_pylist() if row["direction"] == "to-client"]
+    assert {row["sender_evidence"] for row in received} == {"capture"}
+    assert {row["churn"] for row in received if row["ended_connection"]} == {"removed", "added"}
 
 
 def test_an_anycast_change_does_not_break_mptcp(lab, tmp_path) -> None:
