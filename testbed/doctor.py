@@ -18,8 +18,8 @@ from testbed.errors import PrerequisiteError, TestbedError
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel
 from testbed.labs import catalog, cores, features
-from testbed.labs.base import Job, ProbedLab
-from testbed.labs.catalog import LabSpec
+from testbed.labs.base import ExaminedLab, Job, ProbedLab
+from testbed.labs.catalog import LabSpec, Wishes
 from testbed.labs.uml import RUNTIME_PREFIX, UmlLab
 from testbed.process import run
 from testbed.store import SPACE_BYTES
@@ -60,30 +60,36 @@ def package_versions(names: list[str]) -> dict[str, str]:
     return {each[1]: each[2] for each in fields if len(each) == 3 and each[0] == "installed"}
 
 
-def examine() -> Iterator[Check]:
-    """Every check, one after the other (the last boots a guest)."""
-    yield _packages()
+def examine(kernel: Kernel | None = None, *, boot: bool = True, cure: str = "run: make setup") -> Iterator[Check]:
+    """Every check, one after the other (the last boots a guest, with `boot`).
+
+    `kernel` is the one to look for, None for that of this checkout; `cure` is for programs and Python packages.
+    """
+    yield packages()
     for command in COMMANDS:
         found = shutil.which(command, path=_SEARCH_PATH)
-        yield Check(f"command {command}", found is not None, found or "not found", "run: make setup")
+        yield Check(f"command {command}", found is not None, found or "not found", cure)
     for module in MODULES:
         there = importlib.util.find_spec(module) is not None
-        yield Check(f"Python package {module}", there, "" if there else "not importable", "run: make setup")
+        yield Check(f"Python package {module}", there, "" if there else "not importable", cure)
     yield Check("cores", True, f"{len(cores.available())}: as many guests run at a time")
     yield memory(_memory_directory())
     yield disk(Path.cwd())
-    kernel = _find_kernel()
-    if isinstance(kernel, Check):
-        yield kernel
+    found_kernel = kernel or _find_kernel()
+    if isinstance(found_kernel, Check):
+        yield found_kernel
         return
-    yield Check("lab kernel", True, f"{kernel.release} ({kernel.id})")
-    yield _boot(kernel)
+    yield Check("lab kernel", True, f"{found_kernel.release} ({found_kernel.id})")
+    if boot:
+        yield _boot(found_kernel)
 
 
-def examine_lab(spec: LabSpec) -> Iterator[Check]:
-    """What a lab whose kernel is not ours can do, each feature tried for real; nothing for the embedded lab."""
-    with catalog.open_lab(spec) as lab:
-        if isinstance(lab, ProbedLab):
+def examine_lab(spec: LabSpec, wishes: Wishes = Wishes()) -> Iterator[Check]:  # noqa: B008
+    """What a lab whose kernel is not ours can do, each feature tried for real; all checks for another machine."""
+    with catalog.open_lab(spec, wishes) as lab:
+        if isinstance(lab, ExaminedLab):
+            yield from (Check(**each) for each in lab.examine())
+        elif isinstance(lab, ProbedLab):
             for finding in lab.probe(features.every()):
                 purpose = f"for {finding.purpose}" if finding.purpose else ""
                 yield Check(finding.title, finding.ok, finding.error or purpose, finding.cure)
@@ -110,7 +116,8 @@ def disk(directory: Path) -> Check:
     return Check(f"disk space in {directory}", free_bytes >= SPACE_BYTES, f"{free_bytes / 1e9:.1f} GB free", cure)
 
 
-def _packages() -> Check:
+def packages() -> Check:
+    """Whether the Debian packages are installed."""
     names = debian_packages()
     installed = package_versions(names)
     missing = [name for name in names if name not in installed]

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import click
 
 from experiments import plan as planning
-from testbed.cli.labs import clocks_of, lab_option
+from testbed.cli.labs import clocks_of, lab_option, say
 from testbed.errors import EXIT_LAB, PrerequisiteError, UsageError
 from testbed.labs import catalog
 from testbed.labs.base import Cancel, Clock, InteractiveLab, Job, Sink
@@ -27,7 +27,7 @@ DEFAULT_FIGURES = {"lb": "7", "load-balancer": "7", "anycast": "14"}
 set_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
 
 
-_AT_ONCE = Wishes(patience_s=0)  # somebody is waiting
+_AT_ONCE = Wishes(patience_s=0, report=say)  # somebody is waiting
 
 
 def temporary_output(stack: ExitStack) -> Path:

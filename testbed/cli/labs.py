@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import click
 
@@ -56,9 +57,14 @@ def clocks_of(labs: Sequence[LabSpec], chosen: Clock | None = None) -> tuple[Clo
     return (chosen,)
 
 
+def say(what: str) -> None:
+    """Tell the user of something that takes long, beside the output."""
+    click.echo(f"testbed: {what}", err=True)
+
+
 @contextmanager
 def open_places(labs: Sequence[LabSpec], jobs: int | None, wishes: Wishes = Wishes()) -> Iterator[list[Place]]:  # noqa: B008
     """The labs, open, with `jobs` points at a time in each (None: as many as suits the lab)."""
     with ExitStack() as stack:
-        opened = [stack.enter_context(catalog.open_lab(lab, wishes)) for lab in labs]
+        opened = [stack.enter_context(catalog.open_lab(lab, replace(wishes, report=say))) for lab in labs]
         yield [Place(lab, jobs or lab.width) for lab in opened]

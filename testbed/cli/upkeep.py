@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from testbed import cleaning
 from testbed import doctor as examination
-from testbed.cli.labs import lab_option
+from testbed.cli.labs import lab_option, labs_option, say
 from testbed.errors import PrerequisiteError, UsageError
 from testbed.kernel.cache import default_cache
 from testbed.labs import catalog
-from testbed.labs.catalog import LabSpec
+from testbed.labs.catalog import LabSpec, Wishes
 
 
 @click.command()
@@ -24,7 +25,7 @@ def doctor(lab: LabSpec) -> None:
     point needs all of it.
     """
     missing = 0
-    for check in examination.examine() if lab.kind == catalog.DEFAULT else examination.examine_lab(lab):
+    for check in examination.examine() if lab.kind == catalog.DEFAULT else _elsewhere(lab):
         missing += not check.ok
         click.echo(f"{'ok' if check.ok else 'missing':8} {check.name:28} {check.detail}".rstrip())
         if not check.ok:
@@ -33,12 +34,22 @@ def doctor(lab: LabSpec) -> None:
         raise PrerequisiteError(f"{missing} prerequisite{'s are' if missing > 1 else ' is'} missing")
 
 
+def _elsewhere(lab: LabSpec) -> Iterator[examination.Check]:
+    return examination.examine_lab(lab, Wishes(report=say))
+
+
 @click.command()
+@labs_option
+@click.option("--toolkits", is_flag=True, help="Remove the toolkits that were sent to the --lab machines too.")
 @click.option("--results", "with_results", is_flag=True, help="Remove the runs in ./results too.")
 @click.option("--kernels", "with_kernels", is_flag=True, help="Remove the built kernels from the cache too.")
 @click.option("--yes", is_flag=True, help="Really remove results or kernels.")
-def clean(with_results: bool, with_kernels: bool, yes: bool) -> None:
-    """Remove what killed runs and builds left; nothing that is in use, nothing that is not ours."""
+def clean(labs: list[LabSpec], toolkits: bool, with_results: bool, with_kernels: bool, yes: bool) -> None:
+    """Remove what killed runs and builds left; nothing that is in use, nothing that is not ours.
+
+    That includes what killed runs left on other machines; --lab ssh:HOST goes to a machine whether or not anything is
+    known to be there.
+    """
     if (with_results or with_kernels) and not yes:
         what = " and ".join(name for name, on in (("results", with_results), ("kernels", with_kernels)) if on)
         raise UsageError(f"this would remove all {what}", hint="add --yes")
@@ -50,5 +61,24 @@ def clean(with_results: bool, with_kernels: bool, yes: bool) -> None:
         removed += cleaning.remove_kernels(cache)
     for path in removed:
         click.echo(f"removed {path}")
-    if not removed:
+    if _clean_others(labs, toolkits) == 0 and not removed:
         click.echo("nothing to remove")
+
+
+def _clean_others(labs: Sequence[LabSpec], toolkits: bool) -> int:
+    """Go to the other machines; the number of things removed. Raises the first error, after all had their turn."""
+    from testbed.labs.ssh import leftovers  # paramiko takes a while to import
+
+    named = [lab.target for lab in labs if lab.kind == "ssh"]
+    if toolkits and not named:
+        raise UsageError("--toolkits: on which machine?", hint="add --lab ssh:HOST")
+    count, errors = 0, []
+    for found in leftovers.remove(named, toolkits=toolkits):
+        count += len(found.removed)
+        for path in found.removed:
+            click.echo(f"removed {path} on {found.host}")
+        if found.error is not None:
+            errors.append(found.error)
+    if errors:
+        raise errors[0]
+    return count

@@ -149,3 +149,12 @@ class ProbedLab(Protocol):
     def probe(self, features: Collection[str]) -> list[Finding]:
         """Try each feature for real; one finding each."""
         ...
+
+
+@runtime_checkable
+class ExaminedLab(Protocol):
+    """A lab on another machine, which can be asked what is missing there."""
+
+    def examine(self, *, boot: bool = True) -> list[dict[str, Any]]:
+        """The doctor's checks there: `name`, `ok`, `detail` and `cure` of each; the last boots a guest, with `boot`."""
+        ...

@@ -17,6 +17,7 @@ from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel
 from testbed.labs.base import Clock, Lab
 from testbed.labs.local import lab as local
+from testbed.labs.ssh import target as ssh_target
 from testbed.labs.uml import UmlLab
 
 DEFAULT = "uml"
@@ -43,11 +44,12 @@ class Wishes:
     """How a lab is to be opened.
 
     `patience_s`: how long a job waits for a core of its own. `kernel`: the build of the lab kernel to use, None for
-    the one in the cache; labs whose kernel is their own take no notice.
+    the one in the cache; labs whose kernel is their own take no notice. `report` is told of what takes long.
     """
 
     patience_s: float = math.inf
     kernel: Kernel | None = None
+    report: Callable[[str], None] = lambda _what: None
 
 
 Opener = Callable[[LabSpec, Wishes], "contextlib.AbstractContextManager[Lab]"]
@@ -111,6 +113,14 @@ def _open_uml(_spec: LabSpec, wishes: Wishes) -> Iterator[Lab]:
     yield UmlLab(kernel.image, wishes.patience_s, kernel.id, kernel.manifest.model_dump(mode="json"))
 
 
+def _open_ssh(spec: LabSpec, wishes: Wishes) -> contextlib.AbstractContextManager[Lab]:
+    # paramiko takes a while to import, which no other lab should pay.
+    from testbed.labs.ssh import lab
+
+    kernel = (wishes.kernel or current_kernel()) if ssh_target.parse(spec.target).lab == "uml" else None
+    return lab.opened(spec.target, kernel, wishes.patience_s, wishes.report)
+
+
 KINDS: dict[str, Kind] = {
     "uml": Kind(
         "uml",
@@ -123,5 +133,13 @@ KINDS: dict[str, Kind] = {
         "this machine's own kernel, real clock, root",
         lambda _spec, _wishes: local.opened(),
         lambda _spec: local.LocalLab.clocks,
+    ),
+    "ssh": Kind(
+        "ssh:[USER@]HOST[:PORT][/local]",
+        "another machine, in its own uml lab, or with /local on its own kernel",
+        _open_ssh,
+        lambda spec: ssh_target.parse(spec.target).clocks,
+        target="required",
+        check=ssh_target.parse,
     ),
 }

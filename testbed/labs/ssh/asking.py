@@ -1,0 +1,67 @@
+"""Questions to the other machine: a JSON request over one command, a JSON answer or the error that it met."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from testbed.errors import LabError, PrerequisiteError
+from testbed.labs.ssh.connection import Answer, Connection
+from testbed.labs.ssh.far import ground, protocol
+
+PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+"""The interpreter that is looked for there: the same version as ours."""
+
+_LOADER = "import sys; exec(sys.stdin.buffer.read(int(sys.argv[1])).decode())"
+
+
+class PipFailed(LabError):
+    """pip cannot install there, perhaps for want of an index."""
+
+
+def ask_ground(connection: Connection, action: str, arguments: Mapping[str, object], *, limit_s: float = 60.0) -> Any:
+    """Have `testbed.labs.ssh.far.ground` do something there; nothing of ours needs to be there yet."""
+    request = json.dumps({"action": action, "arguments": dict(arguments)})
+    program = f"{inspect.getsource(ground)}\nmain({request!r})\n".encode()
+    script = f"p={PYTHON}; command -v $p >/dev/null 2>&1 || p=python3; exec $p -I -c '{_LOADER}' {len(program)}"
+    answer = connection.run(f"sh -c {shlex.quote(script)}", program, limit_s=limit_s)
+    if answer.status == 127:
+        raise PrerequisiteError(
+            f"{connection.address}: it has no Python", hint=f"install Python {PYTHON.removeprefix('python')} there"
+        )
+    return _understand(connection, answer)
+
+
+def ask(
+    connection: Connection, toolkit: str, action: str, arguments: Mapping[str, object], *, limit_s: float = 120.0
+) -> Any:
+    """Have `testbed.labs.ssh.far.commands` do something there, in the toolkit's environment."""
+    request = json.dumps({"action": action, "arguments": dict(arguments)}) + "\n"
+    return _understand(connection, connection.converse(module(toolkit, "commands"), request.encode(), limit_s=limit_s))
+
+
+def module(toolkit: str, name: str, *arguments: object) -> str:
+    """The command that runs a module of ours in the toolkit's environment there."""
+    argv = [f"{toolkit}/bin/python", "-I", "-m", f"testbed.labs.ssh.far.{name}", *map(str, arguments)]
+    return shlex.join(argv)
+
+
+def _understand(connection: Connection, answer: Answer) -> Any:
+    # What the login shell prints comes first.
+    lines = answer.stdout.decode(errors="replace").strip().splitlines()
+    try:
+        said = json.loads(lines[-1]) if lines else None
+    except ValueError:
+        said = None
+    if not isinstance(said, dict) or not said.keys() & {"ok", "error"}:
+        words = answer.stderr.decode(errors="replace").strip().splitlines() or lines or ["no word"]
+        raise LabError(f"{connection.address}: no answer that makes sense (status {answer.status}): {words[-1]}")
+    if "ok" in said:
+        return said["ok"]
+    if said["error"].get("kind") == "PipFailed":
+        raise PipFailed(f"{connection.address}: {said['error']['message']}", hint=str(said["error"].get("hint", "")))
+    raise protocol.error_from_json(said["error"], str(connection.address))

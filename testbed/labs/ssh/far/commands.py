@@ -1,0 +1,145 @@
+"""Short questions and errands on the other machine, once the toolkit is there: a JSON request in, a JSON answer out.
+
+`python -m testbed.labs.ssh.far.commands` answers each line of its standard input with one, to the end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from testbed import doctor
+from testbed.errors import CommandError, LabError, PrerequisiteError, TestbedError
+from testbed.kernel.cache import Cache, Manifest
+from testbed.labs.base import ProbedLab
+from testbed.labs.ssh.far import ground, job, protocol
+from testbed.process import run
+
+_TOOLS = ("apache2-utils", "ethtool", "iproute2", "lighttpd", "mininet", "mptcpize", "tcpdump")
+_CURE = "install the Debian packages there"
+
+
+def has_kernel(kernel: str) -> bool:
+    """Whether the lab kernel with this identity is in the cache."""
+    return Cache(ground.cache_root()).load(kernel) is not None
+
+
+def adopt_kernel(kernel: str, sent: str) -> bool:
+    """Put a lab kernel that was sent into the cache, if it is whole and this machine can run it."""
+    cache, folder = Cache(ground.cache_root()), Path(sent)
+    cache.prepare()
+    manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+    image = folder / manifest.image
+    with image.open("rb") as file:
+        if manifest.id != kernel or hashlib.file_digest(file, "sha256").hexdigest() != manifest.image_sha256:
+            raise LabError("the lab kernel did not arrive as it was sent", hint="try again")
+    image.chmod(0o755)
+    try:
+        run([image, "--version"], timeout_s=30)
+    except CommandError as error:
+        raise PrerequisiteError(
+            f"the lab kernel of the other side does not run here: {error.message}",
+            hint="build and run from a machine with an older or the same C library, or use ssh:HOST/local",
+        ) from error
+    with cache.shelf.lock(kernel, lambda: None):
+        if cache.load(kernel) is None:
+            with cache.shelf.building(kernel) as area:
+                shutil.copytree(folder, area / "whole")
+                cache.shelf.adopt(area / "whole", kernel)
+    shutil.rmtree(folder)
+    return True
+
+
+def facts(lab: str, kernel: str) -> dict[str, Any]:
+    """What a run's record says of this machine."""
+    with job.lab_of(lab, kernel) as opened:
+        mine = dict(opened.facts())
+        clocks, width = opened.clocks, opened.width
+    host = {"platform": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()}
+    return {
+        "facts": {**mine, "host": host, "tools": doctor.package_versions(list(_TOOLS))},
+        "clocks": clocks,
+        "width": width,
+    }
+
+
+def check(lab: str, kernel: str, boot: bool) -> list[dict[str, Any]]:
+    """What the doctor says of this machine."""
+    if lab == "uml":
+        wanted = Cache(ground.cache_root()).load(kernel)
+        os.chdir(ground.cache_root())  # it is the disk that matters
+        checks = [*doctor.examine(wanted, boot=boot, cure=_CURE)]
+    else:
+        checks = [doctor.packages()]
+    return [dataclasses.asdict(each) for each in checks]
+
+
+def probe(lab: str, kernel: str, names: list[str]) -> list[dict[str, Any]]:
+    """Each feature of the kernel, tried for real; nothing for a lab whose kernel is ours."""
+    with job.lab_of(lab, kernel) as opened:
+        found = opened.probe(names) if isinstance(opened, ProbedLab) else []
+    return [dataclasses.asdict(each) for each in found]
+
+
+def contents(name: str) -> dict[str, Any]:
+    """What is in a job's output directory: files with size, SHA-256 and mode, links, directories."""
+    out = ground.cache_root() / ground.JOBS / name / ground.OUTPUT
+    listed: dict[str, Any] = {"files": [], "links": [], "directories": []}
+    for folder, directories, files in os.walk(out):
+        for each in (*directories, *files):
+            path = Path(folder, each)
+            relative = str(path.relative_to(out))
+            mode = path.lstat().st_mode
+            if stat.S_ISLNK(mode):
+                listed["links"].append([relative, os.readlink(path)])  # noqa: PTH115
+            elif stat.S_ISDIR(mode):
+                listed["directories"].append(relative)
+            elif stat.S_ISREG(mode):
+                with path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                listed["files"].append([relative, path.stat().st_size, digest, stat.S_IMODE(mode)])
+    return listed
+
+
+def remove(name: str) -> bool:
+    """End the job if it runs, and remove all of it."""
+    ground.end_job(ground.cache_root() / ground.JOBS / name)
+    return True
+
+
+ACTIONS: Mapping[str, Callable[..., Any]] = {
+    "has_kernel": has_kernel,
+    "adopt_kernel": adopt_kernel,
+    "facts": facts,
+    "check": check,
+    "probe": probe,
+    "contents": contents,
+    "remove": remove,
+}
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    handle = ground.in_use(Path(sys.prefix))
+    for line in sys.stdin:
+        wanted = json.loads(line)
+        try:
+            answer: dict[str, Any] = {"ok": ACTIONS[wanted["action"]](**wanted["arguments"])}
+        except (TestbedError, OSError, ValueError) as error:
+            answer = {"error": protocol.error_to_json(error)}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+    os.close(handle)
+
+
+if __name__ == "__main__":
+    main()

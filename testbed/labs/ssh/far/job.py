@@ -1,0 +1,193 @@
+"""Runs one job on the other machine, whether or not anybody is connected: `python -m testbed.labs.ssh.far.job DIR`.
+
+    <DIR>/request.json   the job, the lab, the kernel, the lease
+    <DIR>/out/           the job's output directory; `stdin` beside it, if it has one
+    <DIR>/stdout, stderr what it has printed
+    <DIR>/lock           held, with the process id in it, as long as this runs
+    <DIR>/lease          touched by whoever asks for the job
+    <DIR>/cancel         is there once the job is to end
+    <DIR>/end.json       how it ended: {"result": {...}} or {"error": {...}}
+
+The job ends by itself when nobody has touched the lease in time: then the other side is gone for good.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import math
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from testbed.errors import GuestTimeout, LabError, RunInterrupted
+from testbed.kernel.cache import Cache
+from testbed.labs import catalog
+from testbed.labs.base import Cancel, Job, Lab, Sink
+from testbed.labs.catalog import LabSpec, Wishes
+from testbed.labs.ssh.far import ground, protocol
+from testbed.process import wait_until
+
+_RESERVE = ".reserve"
+_RESERVE_BYTES = 65536
+_WATCH_S = 0.1
+_LOCK_S = 1.0
+
+
+def lab_of(kind: str, kernel_id: str, patience_s: float = math.inf) -> contextlib.AbstractContextManager[Lab]:
+    """The lab of this machine that a job asks for; raises `LabError` without the kernel."""
+    kernel = Cache(ground.cache_root()).load(kernel_id) if kernel_id else None
+    if kernel_id and kernel is None:
+        raise LabError(f"the lab kernel {kernel_id} is gone", hint="run the command again: it is sent again")
+    return catalog.open_lab(LabSpec(kind), Wishes(patience_s=patience_s, kernel=kernel))
+
+
+class Lease:
+    """Whether somebody still asks for the job, by this process's clock: the machine's may be set."""
+
+    def __init__(self, path: Path, lease_s: float) -> None:
+        self._path = path
+        self._lease_s = lease_s
+        self._seen = 0
+        self._since = 0.0
+
+    def is_over(self, now_s: float) -> bool:
+        """Whether the file was not touched for the length of the lease, or is gone."""
+        try:
+            touched = self._path.stat().st_mtime_ns
+        except OSError:
+            return True
+        if touched != self._seen:
+            self._seen, self._since = touched, now_s
+        return now_s - self._since > self._lease_s
+
+
+class Watch:
+    """Sets the job's flag when it is cancelled, when nobody asks for it any more, or when its output has no room."""
+
+    def __init__(self, folder: Path, lease_s: float) -> None:
+        self.flag = Cancel()
+        self.reason: LabError | RunInterrupted | None = None
+        self._folder = folder
+        self._lease = Lease(folder / ground.LEASE, lease_s)
+        self._lease_s = lease_s
+
+    def look(self) -> None:
+        """Look once."""
+        if (self._folder / ground.CANCEL).exists():
+            self.stop(RunInterrupted("interrupted"))
+        elif self._lease.is_over(time.monotonic()):
+            self.stop(LabError(f"ended, because nobody had asked for it for {self._lease_s:g} s"))
+
+    def stop(self, reason: LabError | RunInterrupted) -> None:
+        """End the job; the first reason counts."""
+        self.reason = self.reason or reason
+        self.flag.set()
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Look again and again until the block ends."""
+        done = threading.Event()
+
+        def keep_looking() -> None:
+            while not done.wait(_WATCH_S):
+                self.look()
+
+        thread = threading.Thread(target=keep_looking, name="watch", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def file(self, name: str) -> Sink:
+        """A sink that writes into a file of the job's folder, and ends the job when it cannot."""
+        handle = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+        def write(data: bytes) -> None:
+            try:
+                while data:
+                    data = data[os.write(handle, data) :]
+            except OSError as error:
+                self.stop(LabError(f"what the job prints cannot be kept: {error.strerror}", hint="make room there"))
+
+        return write
+
+
+def run(folder: Path, request: dict[str, Any], watch: Watch) -> dict[str, Any]:
+    """Run the job of a request and say how it ended."""
+    try:
+        (folder / ground.OUTPUT).mkdir(exist_ok=True)
+        out, err = watch.file("stdout"), watch.file("stderr")
+        patience_s = math.inf if request["patience_s"] is None else float(request["patience_s"])
+        with watch.watching(), lab_of(request["lab"], request["kernel"], patience_s) as lab:
+            done = lab.run(job_of(folder, request), stdout=out, stderr=err, cancel=watch.flag)
+        if watch.reason and not isinstance(watch.reason, RunInterrupted):
+            raise watch.reason
+        return {"result": dataclasses.asdict(done)}
+    except RunInterrupted:
+        return {"error": protocol.error_to_json(watch.reason or RunInterrupted("interrupted"))}
+    except Exception as error:  # whoever waits must learn why
+        return {"error": protocol.error_to_json(error)}
+
+
+def job_of(folder: Path, request: dict[str, Any]) -> Job:
+    """The job, with this machine's paths."""
+    wanted = request["job"]
+    argv = tuple(sys.executable if word == ground.PYTHON else word for word in wanted["argv"])
+    return Job(
+        argv=argv,
+        output=folder / ground.OUTPUT,
+        cwd=Path("/") if wanted["cwd"] == "/" else Path.home(),
+        env=wanted["env"],
+        clock=wanted["clock"],
+        wall_limit_s=wanted["wall_limit_s"],
+        clock_limit_s=wanted["clock_limit_s"],
+        stdin=folder / ground.STDIN if request["stdin"] else None,
+        seed=wanted["seed"],
+    )
+
+
+def _is_locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def main(folder: Path) -> None:
+    """Run the job in the folder, once."""
+    try:
+        lock = (folder / ground.LOCK).open("a")
+        # Others hold it for a moment to see whether we do.
+        wait_until(lambda: _is_locked(lock.fileno()), "the job's lock", timeout_s=_LOCK_S)
+    except (FileNotFoundError, GuestTimeout):
+        return
+    if (folder / ground.END).exists() or not (folder / ground.REQUEST).exists():
+        return
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    # A full disk must not keep us from saying so.
+    (folder / _RESERVE).write_bytes(bytes(_RESERVE_BYTES))
+    request = json.loads((folder / ground.REQUEST).read_text())
+    watch = Watch(folder, float(request["lease_s"]))
+    handle = ground.in_use(Path(request["toolkit"]))
+    end = run(folder, request, watch)
+    os.close(handle)
+    (folder / _RESERVE).unlink()
+    draft = folder / f".{ground.END}"
+    draft.write_text(json.dumps(end))
+    draft.replace(folder / ground.END)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,170 @@
+"""The other end of the connection: passes on what jobs print and how they end, and keeps their leases alive.
+
+One process for all jobs of an owner, so that one channel of the connection is enough however many run. It starts jobs
+but owns none: they go on when it ends (`testbed.labs.ssh.far.job`), and another one picks them up where it left off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from testbed.labs.ssh.far import ground, protocol
+
+_POLL_S = 0.05
+_CHUNK = 32768
+_SETTLE_S = 10.0
+
+
+@dataclass
+class Followed:
+    """A job that somebody asks for, and how much of its output they have."""
+
+    folder: Path
+    offsets: dict[str, int]
+    started: float = field(default_factory=time.monotonic)
+
+    def start(self) -> None:
+        """Start the job if it was not; it lives on without us."""
+        argv = [sys.executable, "-I", "-m", "testbed.labs.ssh.far.job", str(self.folder)]
+        environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+        with (self.folder / "log").open("ab") as log:
+            subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=environment,
+                start_new_session=True,
+            )
+
+    def touch(self) -> None:
+        """Somebody asks for the job."""
+        with contextlib.suppress(OSError):
+            os.utime(self.folder / ground.LEASE)
+
+    def news(self) -> Iterator[tuple[dict[str, Any], bytes]]:
+        """What it printed since the last time, and at last how it ended."""
+        end = self._end()  # first: what was printed before the end must be passed on before it
+        for stream in protocol.STREAMS:
+            yield from self._printed(stream)
+        if end is not None:
+            yield {"job": self.folder.name, "end": end}, b""
+
+    def _printed(self, stream: str) -> Iterator[tuple[dict[str, Any], bytes]]:
+        with contextlib.suppress(FileNotFoundError), (self.folder / stream).open("rb") as file:
+            file.seek(self.offsets[stream])
+            while data := file.read(_CHUNK):
+                yield {"job": self.folder.name, "stream": stream, "offset": self.offsets[stream]}, data
+                self.offsets[stream] += len(data)
+
+    def _end(self) -> dict[str, Any] | None:
+        path = self.folder / ground.END
+        alive = time.monotonic() - self.started < _SETTLE_S or self._is_running()
+        try:
+            end: dict[str, Any] = json.loads(path.read_text())
+        except FileNotFoundError:
+            if alive:
+                return None
+            return {"error": {"kind": "LabError", "message": f"the job ended without a word{self._last_words()}"}}
+        return end
+
+    def _is_running(self) -> bool:
+        try:
+            with (self.folder / ground.LOCK).open("a") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            return False
+        return False
+
+    def _last_words(self) -> str:
+        try:
+            lines = (self.folder / "log").read_text(errors="replace").split("\n")
+        except OSError:
+            return ""
+        said = [line.strip() for line in lines if line.strip()]
+        return f": {said[-1]}" if said else ""
+
+
+class Server:
+    """The jobs that are followed; reads requests from standard input and writes frames to standard output."""
+
+    def __init__(self, jobs: Path, beat_s: float) -> None:
+        self._jobs = jobs
+        self._beat_s = beat_s
+        self._followed: dict[str, Followed] = {}
+
+    def serve(self) -> None:
+        """Go on until standard input ends."""
+        rest = b""
+        beat_at = 0.0
+        while True:
+            if select.select([0], [], [], _POLL_S)[0]:
+                data = os.read(0, _CHUNK)
+                if not data:
+                    return
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    self._obey(json.loads(line))
+            for name, followed in list(self._followed.items()):
+                for header, payload in followed.news():
+                    _say(header, payload)
+                    if "end" in header:
+                        del self._followed[name]
+            if time.monotonic() >= beat_at:
+                beat_at = time.monotonic() + self._beat_s
+                _say({"beat": True})
+
+    def _obey(self, wanted: dict[str, Any]) -> None:
+        for followed in self._followed.values():
+            followed.touch()
+        name = wanted.get("job", "")
+        folder = self._jobs / name
+        match wanted["do"]:
+            case "follow":
+                if not (folder / ground.REQUEST).exists():
+                    error = {"kind": "LabError", "message": "the job was removed by somebody"}
+                    _say({"job": name, "end": {"error": error}})
+                    return
+                offsets = {stream: int(wanted[stream]) for stream in protocol.STREAMS}
+                self._followed[name] = Followed(folder, offsets)
+                self._followed[name].touch()
+                self._followed[name].start()
+            case "cancel":
+                with contextlib.suppress(FileNotFoundError):
+                    (folder / ground.CANCEL).touch()
+            case "leave":
+                self._followed.pop(name, None)
+
+
+def _say(header: dict[str, Any], payload: bytes = b"") -> None:
+    data = memoryview(protocol.frame(header, payload))
+    while data:
+        data = data[os.write(1, data) :]
+
+
+def main(toolkit: Path, beat_s: float) -> None:
+    """Serve the owner on standard input and output."""
+    handle = ground.in_use(toolkit)
+    _say({"hello": protocol.greeting(toolkit.name)})
+    # The reader may be gone at any moment: the jobs go on.
+    with contextlib.suppress(BrokenPipeError):
+        Server(ground.cache_root() / ground.JOBS, beat_s).serve()
+    os.close(handle)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), float(sys.argv[2]))

@@ -1,0 +1,276 @@
+"""The ssh lab: another machine runs the job in its own `uml` or `local` lab; output and results come back.
+
+The job there does not need the connection: it is started once, and whoever connects again finds it running or
+finished. It ends by itself when this side does not ask for it for a while (`testbed.labs.ssh.line.Patience`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import sys
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+
+from testbed.errors import RunInterrupted, TestbedError
+from testbed.kernel.cache import Kernel
+from testbed.labs import features as kernel_features
+from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
+from testbed.labs.features import Finding
+from testbed.labs.ssh import address, provisioning, target, transfer, wheel
+from testbed.labs.ssh.asking import ask, ask_ground, module
+from testbed.labs.ssh.connection import Connection, connect
+from testbed.labs.ssh.far import ground, protocol
+from testbed.labs.ssh.line import Line, Patience
+from testbed.labs.ssh.link import Following, Link, next_news
+from testbed.labs.ssh.owner import Owner, owning
+from testbed.labs.ssh.provisioning import Machine, Report
+from testbed.labs.ssh.target import Target
+
+T = TypeVar("T")
+
+JOB_BYTES = 200_000_000
+_POLL_S = 0.05
+_ENDING_S = 45.0
+_GONE_S = 5.0
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class SshLab:
+    """A `Lab` on another machine; made by `opened`."""
+
+    def __init__(
+        self,
+        name: str,
+        wanted: Target,
+        line: Line,
+        machine: Machine,
+        toolkit: str,
+        owner: Owner,
+        kernel: Kernel | None,
+        patience_s: float,
+        patience: Patience,
+    ) -> None:
+        self.name = name
+        self._lab = wanted.lab
+        self._line = line
+        self._machine = machine
+        self._toolkit = toolkit
+        self._owner = owner
+        self._kernel = kernel.id if kernel else ""
+        self._patience_s = patience_s
+        self._patience = patience
+        greeting = protocol.greeting(Path(toolkit).name)
+        self.link = Link(line, module(toolkit, "serve", toolkit, patience.beat_s), greeting, patience)
+        said = self._ask("facts")
+        self._facts: dict[str, Any] = said["facts"]
+        self.clocks: tuple[Clock, ...] = tuple(said["clocks"])
+        self.width: int = said["width"]
+        self._is_checked = False
+        self._left = False
+
+    @property
+    def machine(self) -> str:
+        """The machine, however it is reached; this one, if it is."""
+        with contextlib.suppress(OSError):
+            if _BOOT_ID.read_text().strip() == self._machine.boot:
+                return HERE
+        return self._machine.boot
+
+    def facts(self) -> Mapping[str, Any]:
+        """The kernel and the machine that did the work, and the toolkit that was sent."""
+        return {**self._facts, "machine": self._machine.host, "toolkit_sha256": Path(self._toolkit).name}
+
+    def require(self, features: Collection[str]) -> None:
+        """Raise `PrerequisiteError` unless the machine has what it must have, and its kernel these features."""
+        self._check()
+        kernel_features.require(self.probe(features), self.name)
+
+    def probe(self, features: Collection[str]) -> list[Finding]:
+        """Try each feature there; nothing to try in the lab kernel, which has everything."""
+        said = self._ask("probe", names=sorted(features))
+        return [Finding(**each) for each in said]
+
+    def examine(self, *, boot: bool = True) -> list[dict[str, Any]]:
+        """What `testbed doctor` says there: `name`, `ok`, `detail` and `cure` of each check."""
+        said: list[dict[str, Any]] = self._ask("check", boot=boot)
+        if self._lab == "local":
+            findings = self.probe(kernel_features.every())
+            said += [
+                {
+                    "name": finding.title,
+                    "ok": finding.ok,
+                    "detail": finding.error or (f"for {finding.purpose}" if finding.purpose else ""),
+                    "cure": finding.cure,
+                }
+                for finding in findings
+            ]
+        return said
+
+    def _check(self) -> None:
+        """The doctor's quick checks, once."""
+        if self._is_checked:
+            return
+        missing = [
+            each for each in self._ask("check", lab=self._lab, kernel=self._kernel, boot=False) if not each["ok"]
+        ]
+        if missing:
+            what = "; ".join(f"{each['name']}: {each['detail']}" for each in missing)
+            kinds = {"kind": "PrerequisiteError", "message": what, "hint": f"there: {missing[0]['cure']}"}
+            raise protocol.error_from_json(kinds, self.name)
+        self._is_checked = True
+
+    def run(
+        self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None
+    ) -> JobResult:
+        """Run the job there and bring its output back, even if it failed (see `Lab`)."""
+        flag = cancel or Cancel()
+        flag.raise_if_set()
+        self._check()
+        name = f"{self._owner.id}-{uuid.uuid4().hex[:8]}"
+        try:
+            self._line.use(lambda connection: self._send(connection, name, job, flag), flag)
+            with self.link.following(name) as followed:
+                end = self._follow(followed, {"stdout": stdout, "stderr": stderr}, flag)
+            self._line.use(lambda connection: self._fetch(connection, name, job.output, flag), flag)
+        finally:
+            self._remove(name)
+        if "error" in end:
+            raise protocol.error_from_json(end["error"], self.name)
+        result = end["result"]
+        return JobResult(**{**result, "kernel_warnings": tuple(result["kernel_warnings"])})
+
+    def _send(self, connection: Connection, name: str, job: Job, flag: Cancel) -> None:
+        """Send what the job needs; its request comes last, and makes it one."""
+        folder = self._machine.job(name)
+        files = transfer.files_below(job.output)
+        needed = JOB_BYTES + sum(path.stat().st_size for path in files.values())
+        ask_ground(connection, "require_space", {"needed_bytes": needed, "what": "a job"})
+        request = {
+            "lab": self._lab,
+            "kernel": self._kernel,
+            "toolkit": self._toolkit,
+            "lease_s": self._patience.lease_s,
+            "patience_s": None if math.isinf(self._patience_s) else self._patience_s,
+            "stdin": job.stdin is not None,
+            "job": {
+                "argv": [ground.PYTHON if word == sys.executable else word for word in job.argv],
+                "cwd": str(job.cwd),
+                "env": dict(job.env),
+                "clock": job.clock,
+                "wall_limit_s": job.wall_limit_s,
+                "clock_limit_s": job.clock_limit_s,
+                "seed": job.seed,
+            },
+        }
+        content: dict[str, Path | bytes] = {f"{folder}/{ground.LEASE}": b""}
+        content |= {f"{folder}/{ground.OUTPUT}/{path}": file for path, file in files.items()}
+        if job.stdin is not None:
+            content[f"{folder}/{ground.STDIN}"] = job.stdin
+        content[f"{folder}/{ground.REQUEST}"] = json.dumps(request).encode()
+        transfer.send(connection, content, flag)
+
+    def _follow(self, followed: Following, sinks: Mapping[str, Sink], flag: Cancel) -> dict[str, Any]:
+        """Pass on what the job prints until it has ended; returns how."""
+        waited = 0.0
+        while True:
+            news = next_news(followed, _POLL_S)
+            if news is not None:
+                what, value = news
+                if what == "end":
+                    flag.raise_if_set()
+                    end: dict[str, Any] = value
+                    return end
+                sinks[what](value)
+            elif flag.is_set():
+                if not followed.cancelled:
+                    self.link.cancel(followed)
+                waited += _POLL_S
+                if waited > (_ENDING_S if self.link.is_up else _GONE_S):
+                    raise RunInterrupted(
+                        f"interrupted; {self.name} does not answer",
+                        hint=f"its job ends by itself within {self._patience.lease_s:.0f} s",
+                    )
+
+    def _fetch(self, connection: Connection, name: str, output: Path, flag: Cancel) -> None:
+        contents = ask(connection, self._toolkit, "contents", {"name": name})
+        transfer.fetch(connection, contents, f"{self._machine.job(name)}/{ground.OUTPUT}", output, flag)
+
+    def _remove(self, name: str) -> None:
+        """Leave nothing of the job there; what cannot be reached is remembered (`testbed.labs.ssh.owner`)."""
+        gone = Cancel()
+        gone.set()  # one attempt: the user may be waiting
+        try:
+            self._line.use(lambda connection: ask(connection, self._toolkit, "remove", {"name": name}), gone)
+        except TestbedError:
+            self._left = True
+
+    def close(self) -> None:
+        """Leave nothing there but toolkit and kernel; what cannot be reached is remembered."""
+        was_up = self.link.is_up
+        self.link.close()
+        if self._left and not was_up:
+            return
+        with contextlib.suppress(TestbedError):
+            once = Cancel()
+            once.set()
+            self._line.use(lambda connection: tidy_up(connection, self._owner.id), once)
+            self._owner.done = True
+
+    def _ask(self, action: str, **arguments: object) -> Any:
+        """Ask about the lab there."""
+        every = {"lab": self._lab, "kernel": self._kernel, **arguments}
+        return self._line.use(lambda connection: ask(connection, self._toolkit, action, every))
+
+
+def tidy_up(connection: Connection, *owners: str, toolkits: bool = False) -> list[str]:
+    """Remove what these owners have there, and what nobody asks for; returns the paths."""
+    removed: list[str] = ask_ground(connection, "sweep", {"dead": owners, "toolkits": toolkits}, limit_s=120.0)
+    return removed
+
+
+@contextlib.contextmanager
+def opened(
+    text: str,
+    kernel: Kernel | None,
+    patience_s: float = math.inf,
+    report: Report = lambda _what: None,
+    patience: Patience = Patience(),  # noqa: B008
+) -> Iterator[SshLab]:
+    """The lab of a target, with all that a job needs there, until the block ends.
+
+    `kernel` is the lab kernel for the other side's `uml` lab, `patience_s` how long a job waits for a core there.
+    Raises `LabError`, `PrerequisiteError`, `ConfigError`.
+    """
+    wanted = target.parse(text)
+    where = address.resolve(wanted, address.read_configuration())
+    packed = wheel.toolkit()
+    with ExitStack() as stack:
+        owner = stack.enter_context(owning(text))
+        line = Line(lambda: connect(where), patience)
+        stack.callback(line.close)
+        try:
+            line.open()
+        except BaseException:
+            owner.done = True  # nobody was there
+            raise
+        try:
+            machine = line.use(lambda connection: provisioning.provide_toolkit(connection, packed, owner.id, report))
+            toolkit = machine.toolkit(packed.sha256)
+            if kernel is not None:
+                line.use(lambda c: provisioning.provide_kernel(c, toolkit, kernel, owner.id, report))
+            name = f"ssh:{text}"
+            lab = SshLab(name, wanted, line, machine, toolkit, owner, kernel, patience_s, patience)
+        except BaseException:
+            with contextlib.suppress(TestbedError):
+                once = Cancel()
+                once.set()
+                line.use(lambda connection: tidy_up(connection, owner.id), once)
+                owner.done = True
+            raise
+        stack.callback(lab.close)
+        yield lab

@@ -1,0 +1,123 @@
+"""What must be on the other machine before a job: the toolkit in an environment of its own, and the lab kernel.
+
+Both are sent once and known by their content: the toolkit by the SHA-256 of its wheel, the kernel by the identity of
+its build. The kernel is sent, not built there: the same image is what makes results comparable.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.errors import CommandError, GuestTimeout, PrerequisiteError
+from testbed.kernel.cache import Kernel
+from testbed.labs.ssh import transfer
+from testbed.labs.ssh.asking import PYTHON, PipFailed, ask, ask_ground
+from testbed.labs.ssh.connection import Connection
+from testbed.labs.ssh.far import ground
+from testbed.labs.ssh.wheel import Wheel
+from testbed.labs.uml import RUNTIME_PREFIX
+from testbed.process import run
+
+INSTALL_S = 900.0
+_SPARE_BYTES = 20_000_000
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The other machine: `boot` tells one run of one kernel from any other, `root` is the toolkit's cache there."""
+
+    host: str
+    boot: str
+    machine: str
+    platform: str
+    cores: int
+    root: str
+
+    def toolkit(self, digest: str) -> str:
+        """Where the toolkit's environment lies there."""
+        return f"{self.root}/{ground.TOOLKITS}/{digest}"
+
+    def job(self, name: str) -> str:
+        """Where a job lies there."""
+        return f"{self.root}/{ground.JOBS}/{name}"
+
+
+def provide_toolkit(connection: Connection, wheel: Wheel, owner: str, report: Report) -> Machine:
+    """Have the toolkit there, whole, in an environment of its own; returns what machine it is.
+
+    Raises `PrerequisiteError` and `LabError` with what is missing there.
+    """
+    said = ask_ground(connection, "describe", {"digest": wheel.sha256})
+    machine = Machine(**{key: said[key] for key in Machine.__annotations__})
+    version = "python" + ".".join(map(str, said["python"]))
+    if version != PYTHON:
+        raise PrerequisiteError(
+            f"{connection.address}: its Python is {version}, ours is {PYTHON}: results would not be comparable",
+            hint=f"install {PYTHON} there, or run testbed from {version} here",
+        )
+    sent = ask_ground(connection, "prepare", {"owner": owner})
+    if not said["toolkit"]:
+        report(f"sending the toolkit to {connection.address}, once")
+        ask_ground(connection, "require_space", {"needed_bytes": ground.ENVIRONMENT_BYTES, "what": "the toolkit"})
+        transfer.send(connection, {f"{sent}/{wheel.name}": wheel.content})
+        arguments = {"digest": wheel.sha256, "owner": owner, "name": wheel.name}
+        try:
+            ask_ground(connection, "install", {**arguments, "offline": False}, limit_s=INSTALL_S)
+        except PipFailed as failure:
+            report(f"no package index that helps there: sending {connection.address} the dependencies too")
+            _send_dependencies(connection, wheel, sent, machine, failure)
+            ask_ground(connection, "install", {**arguments, "offline": True}, limit_s=INSTALL_S)
+    return machine
+
+
+def _send_dependencies(connection: Connection, wheel: Wheel, sent: str, machine: Machine, failure: PipFailed) -> None:
+    """Send what the toolkit depends on as wheels; raises `PrerequisiteError` if they cannot be had here either."""
+    ours = platform.machine()
+    if machine.machine != ours:
+        raise PrerequisiteError(
+            f"{failure.message}; and wheels from here do not fit: it is {machine.machine}, this machine is {ours}",
+            hint="give it a package index, see pip.conf there",
+        ) from failure
+    with tempfile.TemporaryDirectory(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-") as scratch:
+        path = Path(scratch, wheel.name)
+        path.write_bytes(wheel.content)
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--wheel-dir",
+            f"{scratch}/all",
+        ]
+        try:
+            run([*pip, "--wheel-dir", f"{scratch}/all", path], timeout_s=INSTALL_S)
+        except (CommandError, GuestTimeout) as error:
+            raise PrerequisiteError(
+                f"{failure.message}; and here: {error.message}", hint="give one of the two a package index"
+            ) from error
+        wheels = {f"{sent}/{each.name}": each for each in sorted(Path(scratch, "all").glob("*.whl"))}
+        transfer.send(connection, {**wheels, f"{sent}/{wheel.name}": wheel.content})
+
+
+def provide_kernel(connection: Connection, toolkit: str, kernel: Kernel, owner: str, report: Report) -> None:
+    """Have the lab kernel in the cache there, able to run; raises `PrerequisiteError` and `LabError`."""
+    if ask(connection, toolkit, "has_kernel", {"kernel": kernel.id}):
+        return
+    report(f"sending the lab kernel {kernel.id} to {connection.address}, once")
+    sent = ask_ground(connection, "prepare", {"owner": owner})
+    size = kernel.manifest.image_bytes
+    ask_ground(connection, "require_space", {"needed_bytes": 2 * size + _SPARE_BYTES, "what": "the lab kernel"})
+    folder = kernel.image.parent
+    names = [kernel.manifest.image, "manifest.json", "config"]
+    transfer.send(connection, {f"{sent}/kernel/{name}": folder / name for name in names if (folder / name).is_file()})
+    ask(connection, toolkit, "adopt_kernel", {"kernel": kernel.id, "sent": f"{sent}/kernel"})

@@ -1,0 +1,120 @@
+"""The other side's parts that need no other side: frames, lease, sweep."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from testbed.errors import GuestPanic, LabError, PrerequisiteError
+from testbed.labs.ssh.far import ground, protocol
+from testbed.labs.ssh.far.job import Lease
+from testbed.labs.ssh.far.protocol import FarFault, FrameReader
+
+
+def test_frames_come_out_whole_however_the_bytes_arrive() -> None:
+    sent = protocol.frame({"job": "a", "stream": "stdout", "offset": 3}, b"x\n{}\0") + protocol.frame({"beat": True})
+    wanted = [({"job": "a", "stream": "stdout", "offset": 3, "bytes": 5}, b"x\n{}\0"), ({"beat": True}, b"")]
+    assert FrameReader().feed(sent) == wanted
+    reader = FrameReader()
+    assert [each for byte in sent for each in reader.feed(bytes([byte]))] == wanted
+
+
+@pytest.mark.parametrize("line", [b"Welcome to the lab!\n", b"[1]\n", b'{"bytes": -1}\n', b'{"bytes": "many"}\n'])
+def test_what_is_no_frame_is_refused_with_the_likely_cause(line: bytes) -> None:
+    with pytest.raises(FarFault, match="does not speak our language") as caught:
+        FrameReader().feed(line)
+    assert "bashrc" in caught.value.hint
+
+
+def test_versions_must_match() -> None:
+    ours = protocol.greeting("abc")
+    protocol.compare(dict(ours), ours, "box")
+    for key in ours:
+        with pytest.raises(LabError, match=f"box: its {key} is other"):
+            protocol.compare({**ours, key: "other"}, ours, "box")
+    with pytest.raises(LabError, match="box: its protocol is None"):
+        protocol.compare(None, ours, "box")
+
+
+def test_errors_keep_their_kind_on_the_way() -> None:
+    panic = GuestPanic("the guest's kernel panicked: oh", hint="look", console="line")
+    back = protocol.error_from_json(json.loads(json.dumps(protocol.error_to_json(panic))), "ssh:box")
+    assert isinstance(back, GuestPanic)
+    assert (back.message, back.hint, back.console) == ("ssh:box: the guest's kernel panicked: oh", "look", "line")
+    assert back.exit_code == panic.exit_code
+    missing = protocol.error_from_json(protocol.error_to_json(PrerequisiteError("no room")), "ssh:box")
+    assert isinstance(missing, PrerequisiteError)
+    full = protocol.error_from_json(protocol.error_to_json(OSError(28, "No space left on device", "/x")), "ssh:box")
+    assert (type(full), full.message) == (LabError, "ssh:box: /x: No space left on device")
+
+
+def test_a_lease_lasts_from_the_last_touch_by_our_own_clock(tmp_path: Path) -> None:
+    path = tmp_path / "lease"
+    path.touch()
+    lease = Lease(path, 10)
+    assert not lease.is_over(100)
+    assert not lease.is_over(110)
+    assert lease.is_over(110.1)
+    os.utime(path, (0, 0))  # the machine's clock was set back: still somebody has touched it
+    assert not lease.is_over(111)
+    assert lease.is_over(121.1)
+    path.unlink()
+    assert lease.is_over(111)
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TESTBED_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def a_job(root: Path, name: str, *, unheard_s: float, lease_s: float = 60) -> Path:
+    folder = root / ground.JOBS / name
+    folder.mkdir(parents=True)
+    (folder / ground.REQUEST).write_text(json.dumps({"lease_s": lease_s}))
+    (folder / ground.LEASE).touch()
+    then = time.time() - unheard_s
+    os.utime(folder / ground.LEASE, (then, then))
+    return folder
+
+
+def test_a_sweep_removes_what_is_the_dead_ones_or_nobodys(root: Path) -> None:
+    dead = a_job(root, "dead-1", unheard_s=0)
+    forgotten = a_job(root, "far-1", unheard_s=61)
+    alive = a_job(root, "alive-1", unheard_s=59)
+    sent = root / ground.INCOMING / "dead"
+    sent.mkdir(parents=True)
+    other = root / ground.INCOMING / "alive"
+    other.mkdir()
+    foreign = root / "notes"
+    foreign.write_text("mine")
+    assert ground.sweep(["dead"], False) == [str(dead), str(forgotten), str(sent)]
+    assert alive.is_dir() and other.is_dir() and foreign.exists()
+    assert ground.sweep(["dead"], False) == []
+
+
+def test_a_job_that_runs_is_nobodys_to_remove_even_if_nobody_asks_for_it(root: Path) -> None:
+    job = a_job(root, "far-1", unheard_s=1000)
+    with (job / ground.LOCK).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert ground.sweep([], False) == []
+    assert ground.sweep([], False) == [str(job)]
+
+
+def test_half_made_environments_go_and_used_ones_stay(root: Path) -> None:
+    toolkits = root / ground.TOOLKITS
+    for name in ("half", "whole", "used"):
+        (toolkits / name).mkdir(parents=True)
+    for name in ("whole", "used"):
+        (toolkits / name / ground.READY).write_text("{}")
+    handle = ground.in_use(toolkits / "used")
+    assert ground.sweep([], False) == [str(toolkits / "half")]
+    assert ground.sweep([], True) == [str(toolkits / "whole")]
+    os.close(handle)
+    assert ground.sweep([], True) == [str(toolkits / "used")]
+    assert not (root / ground.FOLDER).exists()
