@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import gc
 import time
 from pathlib import Path
 
@@ -27,10 +28,20 @@ def start_afresh() -> None:
     whenever it takes a lock; every process that starts draws random numbers. So a module that is compiled already,
     or a checkout in another place, would give a workload another clock and other numbers, and soon other packets.
     The new seed follows from the guest's own (patch 0005); the wait costs no wall time. Needs root.
+
+    Python's own garbage collection starts afresh too: when it comes depends on all that was imported, which another
+    kind of installation does otherwise, and what it finalizes takes locks.
     """
+    _forget_garbage()
     _wait_for_whole_second()
     with Path("/dev/urandom").open("rb", buffering=0) as device:
         fcntl.ioctl(device, _RNDRESEEDCRNG)
+
+
+def _forget_garbage() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.collect()  # a full collection waits for a share of what the last one found: now nothing
 
 
 def _wait_for_whole_second() -> None:
