@@ -14,7 +14,7 @@ from testbed.errors import LabError
 from testbed.labs.ssh.address import Address
 
 DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
-_AGENT_S = 10.0
+_AGENT_S = 5.0
 
 
 class AuthenticationRefused(LabError):

@@ -29,7 +29,7 @@ _HANDSHAKE_S = 30.0
 _POLL_S = 0.01
 _PATIENT_POLL_S = 1.0
 _CHUNK = 1 << 16
-_COMMANDS_AT_ONCE = 3  # an sshd allows ten channels by default (MaxSessions)
+_ERRANDS_AT_ONCE = 3  # an sshd allows ten channels by default (MaxSessions)
 _MAX_JUMPS = 5
 
 # paramiko logs tracebacks of broken connections, which are ours to explain.
@@ -57,7 +57,7 @@ class Connection:
     def __init__(self, address: Address, transport: paramiko.Transport) -> None:
         self.address = address
         self._transport = transport
-        self._commands = threading.BoundedSemaphore(_COMMANDS_AT_ONCE)
+        self._errands = threading.BoundedSemaphore(_ERRANDS_AT_ONCE)
         self._files = threading.Lock()
         self._sftp: paramiko.SFTPClient | None = None
         self._talking = threading.Lock()
@@ -84,13 +84,19 @@ class Connection:
             finally:
                 channel.close()
 
+    @contextlib.contextmanager
+    def errand(self, command: str) -> Iterator[paramiko.Channel]:
+        """A running command that ends soon, a few at a time; raises `ConnectionLost`."""
+        with self._errands, self.channel(command) as channel:
+            yield channel
+
     def run(self, command: str, stdin: bytes = b"", *, limit_s: float = 60.0, cancel: Cancel | None = None) -> Answer:
         """Run a command to its end; its standard input stays open until then, so that it can tell when we are gone.
 
         Raises `ConnectionLost`, `LabError` after `limit_s` seconds, `RunInterrupted`.
         """
         deadline = time.monotonic() + limit_s
-        with self._commands, self.channel(command) as channel:
+        with self.errand(command) as channel:
             channel.sendall(stdin)
             out, err = bytearray(), bytearray()
             while not channel.closed or channel.recv_ready() or channel.recv_stderr_ready():

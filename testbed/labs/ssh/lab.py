@@ -149,7 +149,7 @@ class SshLab:
         folder = self._machine.job(name)
         files = transfer.files_below(job.output)
         needed = JOB_BYTES + sum(path.stat().st_size for path in files.values())
-        ask_ground(connection, "require_space", {"needed_bytes": needed, "what": "a job"})
+        ask_ground(connection, "require_space", {"needed_bytes": needed, "what": "a job", "folder": ground.JOBS})
         request = {
             "lab": self._lab,
             "kernel": self._kernel,
@@ -198,7 +198,7 @@ class SshLab:
 
     def _fetch(self, connection: Connection, name: str, output: Path, flag: Cancel) -> None:
         contents = ask(connection, self._toolkit, "contents", {"name": name})
-        transfer.fetch(connection, contents, f"{self._machine.job(name)}/{ground.OUTPUT}", output, flag)
+        transfer.fetch(connection, contents, module(self._toolkit, "send", name), output, flag)
 
     def _remove(self, name: str) -> None:
         """Leave nothing of the job there; what cannot be reached is remembered (`testbed.labs.ssh.owner`)."""

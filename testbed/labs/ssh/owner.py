@@ -62,9 +62,11 @@ def owning(target: str) -> Iterator[Owner]:
             f"{path.parent}: cannot be written: {error.strerror}", hint="set TESTBED_CACHE to a directory that can"
         ) from error
     with file:
-        yield owner
-        if owner.done:
-            path.unlink(missing_ok=True)
+        try:
+            yield owner
+        finally:
+            if owner.done:
+                path.unlink(missing_ok=True)
 
 
 def dead() -> list[Record]:

@@ -1,24 +1,25 @@
-"""Files to and from the other machine, over SFTP; what is fetched is compared with the other side's SHA-256."""
+"""Files to the other machine, over SFTP, and from it, in one stream; what comes is compared by its SHA-256."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
+import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
 import paramiko
 
 from testbed.errors import LabError, PrerequisiteError
 from testbed.labs.base import Cancel
-from testbed.labs.ssh.connection import Connection
+from testbed.labs.ssh.connection import Connection, ConnectionLost
+from testbed.labs.ssh.far.protocol import FrameReader
 
-_PREFETCHED = 64
-_LOCAL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # SFTP has none of these
+_CHUNK = 1 << 17
 _CLOSED = "Socket is closed"  # paramiko's word for a connection that broke
 
 
@@ -52,22 +53,21 @@ def send(connection: Connection, files: Mapping[str, Path | bytes], cancel: Canc
 
 
 def fetch(
-    connection: Connection, contents: Mapping[str, Any], source: str, target: Path, cancel: Cancel | None = None
+    connection: Connection, contents: Mapping[str, Any], command: str, target: Path, cancel: Cancel | None = None
 ) -> None:
-    """Bring a directory here; what is here already, byte for byte, is not fetched again, so it can be repeated.
+    """Bring a job's files here; what is here already, byte for byte, is not fetched again, so it can be repeated.
 
-    `contents` is the other side's list (`testbed.labs.ssh.far.commands.contents`). Raises `LabError` for a file that
-    does not arrive as it is there, `PrerequisiteError` when it cannot be written here.
+    `contents` is the other side's list (`testbed.labs.ssh.far.commands.contents`), `command` sends the files
+    (`testbed.labs.ssh.far.send`). Raises `LabError` for a file that does not arrive as it is there,
+    `PrerequisiteError` when it cannot be written here.
     """
-    flag = cancel or Cancel()
     try:
         for name in contents["directories"]:
             _inside(target, name).mkdir(parents=True, exist_ok=True)
-        for name, size, digest, mode in contents["files"]:
-            flag.raise_if_set()
-            path = _inside(target, name)
-            if not _is_same(path, size, digest):
-                _fetch_file(connection, f"{source}/{name}", path, (digest, mode), flag)
+        files = [_Wanted(name, *rest) for name, *rest in contents["files"]]
+        missing = [each for each in files if not each.is_at(_inside(target, each.name))]
+        if missing:
+            _fetch_files(connection, command, missing, target, cancel or Cancel())
         for name, points_to in contents["links"]:
             path = _inside(target, name)
             path.unlink(missing_ok=True)
@@ -81,37 +81,54 @@ def fetch(
         ) from error
 
 
-def _fetch_file(connection: Connection, source: str, path: Path, wanted: tuple[str, int], flag: Cancel) -> None:
-    digest, mode = wanted
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            _receive(connection, source, file, flag)
-            file.flush()
-        if _sha256(part) != digest:
-            raise LabError(f"{connection.address}: {source} did not arrive as it is there")
-        part.chmod(mode | 0o200)
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+@dataclass(frozen=True)
+class _Wanted:
+    """A file as it is on the other side."""
+
+    name: str
+    size: int
+    sha256: str
+    mode: int
+
+    def is_at(self, path: Path) -> bool:
+        """Whether it is here already."""
+        if path.is_symlink() or not path.is_file() or path.stat().st_size != self.size:
+            return False
+        return _sha256(path) == self.sha256
 
 
-def _receive(connection: Connection, source: str, file: BinaryIO, flag: Cancel) -> None:
-    with connection.files() as sftp:
-        try:
-            sftp.getfo(
-                source, file, callback=_stop_at(flag), prefetch=True, max_concurrent_prefetch_requests=_PREFETCHED
-            )
-        except (ConnectionError, TimeoutError):
-            raise
-        except OSError as error:
-            if error.errno in _LOCAL:
-                raise
-            if str(error) == _CLOSED:
-                raise EOFError from error
-            raise LabError(f"{connection.address}: {source}: cannot be read: {error.strerror or error}") from error
+def _fetch_files(connection: Connection, command: str, files: Sequence[_Wanted], target: Path, flag: Cancel) -> None:
+    with connection.errand(command) as channel:
+        channel.sendall(json.dumps([each.name for each in files]).encode() + b"\n")
+        frames = _frames(connection, channel, flag)
+        header, payload = next(frames)
+        for wanted in files:
+            path = _inside(target, wanted.name)
+            part = path.with_name(f".{path.name}.part")
+            try:
+                with part.open("wb") as file:
+                    while header.get("file") == wanted.name:
+                        file.write(payload)
+                        header, payload = next(frames)
+                if "error" in header:
+                    raise LabError(f"{connection.address}: {header['error']}")
+                if _sha256(part) != wanted.sha256:
+                    raise LabError(f"{connection.address}: {wanted.name} did not arrive as it is there")
+                part.chmod(wanted.mode | 0o200)
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
+
+
+def _frames(connection: Connection, channel: paramiko.Channel, flag: Cancel) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """What the other side sends; raises `ConnectionLost` when it ends early."""
+    reader = FrameReader()
+    while data := channel.recv(_CHUNK):
+        flag.raise_if_set()
+        yield from reader.feed(data)
+    raise ConnectionLost(f"{connection.address}: the connection was lost")
 
 
 def _inside(target: Path, name: str) -> Path:
@@ -121,10 +138,6 @@ def _inside(target: Path, name: str) -> Path:
     if pure.is_absolute() or ".." in pure.parts or any(p.is_symlink() for p in path.parents if target in p.parents):
         raise LabError(f"the other side names a file outside of its output: {name!r}")
     return path
-
-
-def _is_same(path: Path, size: int, digest: str) -> bool:
-    return path.is_file() and not path.is_symlink() and path.stat().st_size == size and _sha256(path) == digest
 
 
 def _sha256(path: Path) -> str:

@@ -137,6 +137,7 @@ class Wire:
     def __init__(self, port: int) -> None:
         self._to = port
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._frozen: list[tuple[socket.socket, socket.socket]] = []
         self._lock = threading.Lock()
         self._whole = True
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -155,7 +156,7 @@ class Wire:
                 with self._lock:
                     self._pairs.append((near, far))
                     self.connections += 1
-                threading.Thread(target=_pump, args=(near, far), daemon=True).start()
+                threading.Thread(target=self._pump, args=(near, far), daemon=True).start()
 
     def cut(self) -> None:
         """Reset what goes over it, and take no more."""
@@ -171,16 +172,22 @@ class Wire:
         """Take connections again."""
         self._whole = True
 
+    def freeze(self) -> None:
+        """Pass nothing on over the connections that there are, and do not say so; new ones are well."""
+        with self._lock:
+            self._frozen += self._pairs
+
+    def _pump(self, near: socket.socket, far: socket.socket) -> None:
+        with near, far, contextlib.suppress(OSError):
+            while True:
+                for ready in select.select([near, far], [], [])[0]:
+                    if (near, far) in self._frozen:
+                        threading.Event().wait()
+                    data = ready.recv(65536)
+                    if not data:
+                        return
+                    (far if ready is near else near).sendall(data)
+
     def close(self) -> None:
         self.cut()
         self._listener.close()
-
-
-def _pump(near: socket.socket, far: socket.socket) -> None:
-    with near, far, contextlib.suppress(OSError):
-        while True:
-            for ready in select.select([near, far], [], [])[0]:
-                data = ready.recv(65536)
-                if not data:
-                    return
-                (far if ready is near else near).sendall(data)

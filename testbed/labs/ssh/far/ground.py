@@ -116,13 +116,13 @@ def prepare(owner: str) -> str:
     return str(root / INCOMING / owner)
 
 
-def require_space(needed_bytes: int, what: str) -> int:
-    """Free bytes in the cache; refuses if there are not that many."""
-    root = cache_root()
-    free = shutil.disk_usage(root).free
+def require_space(needed_bytes: int, what: str, folder: str = FOLDER) -> int:
+    """Free bytes in a folder of the cache; refuses if there are not that many."""
+    place = cache_root() / folder
+    free = shutil.disk_usage(place).free
     if free < needed_bytes:
         raise Refusal(
-            f"{root} has {free / 1e6:.0f} MB free, {what} needs {needed_bytes / 1e6:.0f} MB",
+            f"{place} has {free / 1e6:.0f} MB free, {what} needs {needed_bytes / 1e6:.0f} MB",
             "make room there, or set TESTBED_CACHE there to a directory elsewhere",
         )
     return free

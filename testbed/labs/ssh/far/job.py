@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import fcntl
 import json
 import math
 import os
+import shutil
 import sys
 import threading
 import time
@@ -38,6 +40,7 @@ _RESERVE = ".reserve"
 _RESERVE_BYTES = 65536
 _WATCH_S = 0.1
 _LOCK_S = 1.0
+_FULL_BYTES = 1_000_000
 
 
 def lab_of(kind: str, kernel_id: str, patience_s: float = math.inf) -> contextlib.AbstractContextManager[Lab]:
@@ -135,7 +138,14 @@ def run(folder: Path, request: dict[str, Any], watch: Watch) -> dict[str, Any]:
     except RunInterrupted:
         return {"error": protocol.error_to_json(watch.reason or RunInterrupted("interrupted"))}
     except Exception as error:  # whoever waits must learn why
-        return {"error": protocol.error_to_json(error)}
+        return {"error": protocol.error_to_json(_blame_the_disk(folder, error))}
+
+
+def _blame_the_disk(folder: Path, error: Exception) -> Exception:
+    """A lab whose output directory is full cannot say so."""
+    if shutil.disk_usage(folder).free >= _FULL_BYTES or "No space left" in str(error):
+        return error
+    return LabError(f"{folder}: {os.strerror(errno.ENOSPC)}: {error}", hint="make room there")
 
 
 def job_of(folder: Path, request: dict[str, Any]) -> Job:
