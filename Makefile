@@ -4,6 +4,7 @@ PYTHON ?= /usr/bin/python3
 TESTBED := .venv/bin/testbed
 PROFILE ?= quick
 PACKAGES := $(shell grep -v '^\#' testbed/debian-packages.txt)
+TEST_PACKAGES := $(shell grep -hv '^\#' tests/lab/ssh/debian-packages.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
 .PHONY: help setup packages venv kernel run-lb run-anycast reproduce test test-kernel lint unit bench doctor clean
@@ -40,7 +41,8 @@ lint: venv       ## ruff and mypy --strict
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-test: setup lint ## lint, unit tests and guest tests
+test: setup lint ## lint, unit tests, guest tests and lab tests
+	@.ci/install-packages $(TEST_PACKAGES)
 	.venv/bin/pytest
 
 test-kernel: packages venv      ## the kernel's own MPTCP selftests, unpatched against patched (builds two kernels)

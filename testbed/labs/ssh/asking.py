@@ -16,6 +16,7 @@ from testbed.labs.ssh.far import ground, protocol
 PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 """The interpreter that is looked for there: the same version as ours."""
 
+_IDLE_S = 300
 _LOADER = "import sys; exec(sys.stdin.buffer.read(int(sys.argv[1])).decode())"
 
 
@@ -41,7 +42,8 @@ def ask(
 ) -> Any:
     """Have `testbed.labs.ssh.far.commands` do something there, in the toolkit's environment."""
     request = json.dumps({"action": action, "arguments": dict(arguments)}) + "\n"
-    return _understand(connection, connection.converse(module(toolkit, "commands"), request.encode(), limit_s=limit_s))
+    command = module(toolkit, "commands", toolkit, _IDLE_S)
+    return _understand(connection, connection.converse(command, request.encode(), limit_s=limit_s))
 
 
 def module(toolkit: str, name: str, *arguments: object) -> str:

@@ -121,11 +121,11 @@ class Connection:
     def converse(self, command: str, line: bytes, *, limit_s: float) -> Answer:
         """Say a line to a command that answers each line with one, and is started once per connection.
 
-        Raises `ConnectionLost`, and `LabError` after `limit_s` seconds.
+        It may end when nothing is said for long. Raises `ConnectionLost`, and `LabError` after `limit_s` seconds.
         """
         with self._talking, self.errors():
             channel = self._talks.get(command)
-            if channel is None:
+            if channel is None or channel.closed or channel.exit_status_ready():
                 channel = self._talks[command] = self._transport.open_session(timeout=_HANDSHAKE_S)
                 channel.exec_command(command)
             try:

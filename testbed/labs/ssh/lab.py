@@ -65,7 +65,8 @@ class SshLab:
         self._patience_s = patience_s
         self._patience = patience
         greeting = protocol.greeting(Path(toolkit).name)
-        self.link = Link(line, module(toolkit, "serve", toolkit, patience.beat_s), greeting, patience)
+        command = module(toolkit, "serve", toolkit, patience.beat_s, patience.lease_s)
+        self.link = Link(line, command, greeting, patience)
         said = self._ask("facts")
         self._facts: dict[str, Any] = said["facts"]
         self.clocks: tuple[Clock, ...] = tuple(said["clocks"])

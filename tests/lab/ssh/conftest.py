@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,13 +78,17 @@ class Here:
 
 def a_user(directory: Path) -> Here:
     home, work = directory / "home", directory / "work"
-    for each in (home, work, home / "cache"):
+    for each in (home, work, home / "cache", home / "tmp"):
         each.mkdir(parents=True)
     real = default_cache()
     for name in ("kernels", "downloads"):
         (home / "cache" / name).symlink_to(real.root / name)
     environment = {name: value for name, value in os.environ.items() if name != "SSH_AUTH_SOCK"}
-    return Here(home, work, {**environment, "HOME": str(home), "TESTBED_CACHE": str(home / "cache")})
+    return Here(
+        home,
+        work,
+        {**environment, "HOME": str(home), "TESTBED_CACHE": str(home / "cache"), "TMPDIR": str(home / "tmp")},
+    )
 
 
 @pytest.fixture(scope="session")
@@ -126,6 +130,3 @@ def commands_of(page: Path) -> list[str]:
     text = "".join(re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL))
     lines = text.replace("\\\n", " ").splitlines()
     return [" ".join(line.partition(" #")[0].split()) for line in lines if line.strip()]
-
-
-Check = Callable[[], bool]

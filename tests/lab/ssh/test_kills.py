@@ -32,8 +32,6 @@ def census(host: Host, here: Here) -> dict[str, object]:
 
 
 def test_a_kill_at_any_moment_leaves_nothing(here: Here, host: Host) -> None:
-    here.environment["TMPDIR"] = str(here.home / "tmp")
-    (here.home / "tmp").mkdir()
     # Foreign things beside ours.
     foreign = host.cache / "ssh" / "jobs" / "notes"
     foreign.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Short questions and errands on the other machine, once the toolkit is there: a JSON request in, a JSON answer out.
 
-`python -m testbed.labs.ssh.far.commands` answers each line of its standard input with one, to the end.
+`python -m testbed.labs.ssh.far.commands TOOLKIT SECONDS` answers each line of its standard input with one, to the end.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import platform
+import select
 import shutil
 import stat
 import sys
@@ -128,9 +129,12 @@ ACTIONS: Mapping[str, Callable[..., Any]] = {
 
 
 def main() -> None:
-    """Answer requests until there are no more."""
-    handle = ground.in_use(Path(sys.prefix))
-    for line in sys.stdin:
+    """Answer requests until there are no more, or none comes for so many seconds: the connection may be long dead."""
+    handle = ground.in_use(Path(sys.argv[1]))
+    idle_s = float(sys.argv[2])
+    # Unbuffered: each request is one line, and the next one comes after the answer.
+    requests = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115
+    while select.select([requests], [], [], idle_s)[0] and (line := requests.readline()):
         wanted = json.loads(line)
         try:
             answer: dict[str, Any] = {"ok": ACTIONS[wanted["action"]](**wanted["arguments"])}

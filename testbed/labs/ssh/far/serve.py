@@ -102,20 +102,23 @@ class Followed:
 class Server:
     """The jobs that are followed; reads requests from standard input and writes frames to standard output."""
 
-    def __init__(self, jobs: Path, beat_s: float) -> None:
+    def __init__(self, jobs: Path, beat_s: float, lease_s: float) -> None:
         self._jobs = jobs
         self._beat_s = beat_s
+        self._lease_s = lease_s
         self._followed: dict[str, Followed] = {}
 
     def serve(self) -> None:
-        """Go on until standard input ends."""
+        """Go on until standard input ends, or says nothing for so long that the connection is dead and nobody knows."""
         rest = b""
         beat_at = 0.0
-        while True:
+        heard_at = time.monotonic()
+        while time.monotonic() - heard_at < self._lease_s:
             if select.select([0], [], [], _POLL_S)[0]:
                 data = os.read(0, _CHUNK)
                 if not data:
                     return
+                heard_at = time.monotonic()
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
                     self._obey(json.loads(line))
@@ -156,15 +159,15 @@ def _say(header: dict[str, Any], payload: bytes = b"") -> None:
         data = data[os.write(1, data) :]
 
 
-def main(toolkit: Path, beat_s: float) -> None:
+def main(toolkit: Path, beat_s: float, lease_s: float) -> None:
     """Serve the owner on standard input and output."""
     handle = ground.in_use(toolkit)
     _say({"hello": protocol.greeting(toolkit.name)})
     # The reader may be gone at any moment: the jobs go on.
     with contextlib.suppress(BrokenPipeError):
-        Server(ground.cache_root() / ground.JOBS, beat_s).serve()
+        Server(ground.cache_root() / ground.JOBS, beat_s, lease_s).serve()
     os.close(handle)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]))
+    main(Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]))

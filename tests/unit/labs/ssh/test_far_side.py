@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -118,3 +120,11 @@ def test_half_made_environments_go_and_used_ones_stay(root: Path) -> None:
     os.close(handle)
     assert ground.sweep([], True) == [str(toolkits / "used")]
     assert not (root / ground.FOLDER).exists()
+
+
+@pytest.mark.parametrize("module", [("serve", "toolkit", "0.1", "0.5"), ("commands", "toolkit", "0.5")])
+def test_what_serves_a_dead_connection_ends_by_itself(root: Path, module: tuple[str, ...]) -> None:
+    name, *arguments = module
+    argv = [sys.executable, "-m", f"testbed.labs.ssh.far.{name}", *arguments]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root) as process:
+        assert process.wait(30) == 0  # its standard input is open all the while
