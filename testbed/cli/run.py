@@ -29,6 +29,7 @@ from testbed.labs import catalog, cores
 from testbed.labs.base import Cancel, Clock, Job
 from testbed.labs.catalog import LabSpec
 from testbed.scheduler import Place, Task
+from testbed.sources import sources_sha256
 
 RESULTS = Path("results")
 TOOLS = ["apache2-utils", "ethtool", "iproute2", "lighttpd", "mininet", "mptcpize", "tcpdump"]
@@ -107,6 +108,7 @@ def facts_of(places: Sequence[Place]) -> dict[str, object]:
     return {
         "command": ["testbed", *sys.argv[1:]],
         "toolkit": testbed.__version__,
+        "sources": sources_sha256(),
         "kernel": next((facts["kernel"] for facts in labs if "kernel" in facts), None),
         "host": {"platform": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()},
         "tools": package_versions(TOOLS),

@@ -18,6 +18,7 @@ from testbed.errors import PointsFailed, UsageError
 from testbed.kernel.cache import default_cache
 from testbed.labs.base import Cancel
 from testbed.labs.catalog import LabSpec, Wishes
+from testbed.sources import sources_sha256
 from testbed.verification import Candidate, Comparer, Verdict, examine
 
 
@@ -78,6 +79,8 @@ def _facts(before: store.RunStore, points: Sequence[Point]) -> dict[str, object]
 
 
 def _warn_of_other_tools(before: store.RunStore) -> None:
+    if before.manifest.get("sources") not in (None, sources_sha256()):
+        click.echo("note: the toolkit's own code is not the run's: that may make a difference", err=True)
     then = before.manifest.get("tools") or {}
     for name, version in package_versions(TOOLS).items():
         if name in then and then[name] != version:

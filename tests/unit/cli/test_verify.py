@@ -170,3 +170,11 @@ def test_a_mistake_is_one_line(
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert message in err
     assert lab.seeds == []
+
+
+def test_a_run_of_other_code_of_the_toolkit_is_noted(lab: Lab, testbed: Callable[..., Says], made: Path) -> None:
+    assert "code" not in testbed("verify", "r")[2]
+    change(made / "run.json", sources="0" * 64)
+    status, _, err = testbed("verify", "r")
+    assert status == 0
+    assert "note: the toolkit's own code is not the run's" in err

@@ -1,0 +1,28 @@
+"""The identity of the toolkit's own code, as far as a point depends on it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import testbed
+
+_PACKAGES = ("experiments", "testbed", "topologies")
+_ELSEWHERE = ("testbed", "cli")  # the command line never runs in a lab
+
+
+def sources_sha256(root: Path | None = None) -> str:
+    """SHA-256, in hexadecimal, over names and contents of all files that can take part in running a point.
+
+    A point may come out differently with other code: one system call more draws another random number.
+    """
+    root = root or Path(testbed.__file__).resolve().parents[1]
+    total = hashlib.sha256()
+    for package in _PACKAGES:
+        for path in sorted((root / package).rglob("*")):
+            parts = path.relative_to(root).parts
+            ours = path.suffix != ".pyc" and not any(part.startswith(".") for part in parts)
+            if ours and path.is_file() and parts[: len(_ELSEWHERE)] != _ELSEWHERE:
+                content = hashlib.sha256(path.read_bytes()).hexdigest()
+                total.update(f"{'/'.join(parts)} {content}\n".encode())
+    return total.hexdigest()

@@ -1,0 +1,43 @@
+"""The toolkit's code has one identity, which changes with what can run in a lab and with nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from testbed.sources import sources_sha256
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("testbed/net/netem.py", "testbed/cli/run.py", "experiments/fig07.toml", "analysis/ab.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("testbed/net/netem.py", True),
+        ("experiments/fig07.toml", True),
+        ("topologies/new.py", True),
+        ("testbed/cli/run.py", False),
+        ("analysis/ab.py", False),
+        ("testbed/net/netem.pyc", False),
+        ("testbed/.cache", False),
+    ],
+)
+def test_it_changes_with_what_can_run_in_a_lab(root: Path, name: str, changes: bool) -> None:
+    before = sources_sha256(root)
+    assert sources_sha256(root) == before
+    (root / name).parent.mkdir(exist_ok=True)
+    (root / name).write_text("other")
+    assert (sources_sha256(root) != before) is changes
+
+
+def test_it_changes_with_a_files_name(root: Path) -> None:
+    before = sources_sha256(root)
+    (root / "testbed/net/netem.py").rename(root / "testbed/net/tbf.py")
+    assert sources_sha256(root) != before
