@@ -141,25 +141,31 @@ def _drops(counters: Counters, nodes: Sequence[str]) -> int | None:
     return sum(sum(counters.queue_drops.get(node, {}).values()) for node in nodes)
 
 
-def failure_account(
-    failed: int,
-    ended_ns: Sequence[int],
-    refused: int,
-    short: int,
-    start_ns: int,
-    end_ns: int,
-) -> Account:
-    """ab's failed requests against connections that a RST ended in the workload, and others that explain one.
-
-    `ended_ns` are the times of those RSTs. `refused` connections were answered by a RST or by nothing, `short` ones
-    closed by the server before the end of the object.
+@dataclass(frozen=True)
+class FailureCauses:
+    """Connections in which a request may have failed: ended by a RST (at these times), refused by one, never answered,
+    or closed by the server short of the object.
     """
-    inside = [t for t in ended_ns if start_ns <= t <= end_ns]
-    unseen = sum(t > end_ns - round(_UNSEEN_S * _NS) for t in inside)
-    explained = len(inside) + refused + short
-    note = f"{len(inside)} connections ended by a RST, {refused} never opened, {short} closed short"
+
+    ended_ns: Sequence[int]
+    refused: int = 0
+    unanswered: int = 0
+    short: int = 0
+
+
+def failure_account(failed: int, causes: FailureCauses, start_ns: int, end_ns: int) -> Account:
+    """ab's failed requests against the connections that explain one, in a workload from `start_ns` to `end_ns`.
+
+    ab may not have come to count a RST of the last moment, or a connection that was not answered when it ended.
+    """
+    inside = [t for t in causes.ended_ns if start_ns <= t <= end_ns]
+    late = sum(t > end_ns - round(_UNSEEN_S * _NS) for t in inside)
+    unseen = late + causes.unanswered
+    explained = len(inside) + causes.refused + causes.unanswered + causes.short
+    note = f"connections: {len(inside)} ended by a RST, {causes.refused} refused, {causes.unanswered} unanswered, "
+    note += f"{causes.short} closed short"
     if failed < explained and explained - unseen <= failed:
-        note += f"; {unseen} of the RSTs came in the last {_UNSEEN_S * 1000:.0f} ms, too late for ab"
+        note += f"; {late} of the RSTs came in the last {_UNSEEN_S * 1000:.0f} ms, which ab may not have counted"
     return Account("failed requests", None, failed, explained, explained - unseen <= failed <= explained, note)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.ab import AbResult
-from analysis.accounts import Account, failure_account, request_account, reset_accounts, witness_account
+from analysis.accounts import Account, FailureCauses, failure_account, request_account, reset_accounts, witness_account
 from analysis.connections import Traffic
 from analysis.counters import Counters, Sample, sent_resets
 from analysis.flows import VIA_DIRECTOR
@@ -159,31 +159,23 @@ def _accounts(observed: Observation, connections: pa.Table, sources: Sources) ->
     ab, end_ns = sources.ab, observed.end_ns
     if ab is None or end_ns is None:
         return accounts
-    rows = connections.select(
-        ["syn_s", "end", "survived", "bytes_to_client", "bytes_to_server", "retransmitted_to_client",
-         "reinjected_to_client", "reset"]
-    ).to_pylist()  # fmt: skip
-    rows = [row for row in rows if row["syn_s"] is not None]
+    names = ["syn_s", "end", "bytes_to_server", "distinct_to_client", "reset"]
+    rows = [row for row in connections.select(names).to_pylist() if row["syn_s"] is not None]
     object_bytes = sources.point.object_bytes
-    unused = sum(not row["bytes_to_server"] and row["end"] in ("closed", "open") for row in rows)
-    short = (
-        0
-        if sources.point.is_upload
-        else sum(
-            row["end"] == "closed"
-            and bool(row["bytes_to_server"])
-            and row["bytes_to_client"] - row["retransmitted_to_client"] - row["reinjected_to_client"] < object_bytes
-            for row in rows
-        )
-    )
+    used = [row for row in rows if row["bytes_to_server"]]
+    short = [row for row in used if row["end"] == "closed" and row["distinct_to_client"] < object_bytes]
     fatal = [row["reset"] for row in rows if row["end"] == "reset" and row["reset"] is not None]
-    ended = [int(times_ns[number]) for number in fatal if observed.resets.to_client[number]]
-    refused = sum(row["end"] in ("refused", "unanswered") for row in rows)
+    causes = FailureCauses(
+        ended_ns=[int(times_ns[number]) for number in fatal if observed.resets.to_client[number]],
+        refused=sum(row["end"] == "refused" for row in rows),
+        unanswered=sum(row["end"] == "unanswered" for row in rows),
+        short=0 if sources.point.is_upload else len(short),
+    )
     failed = ab.failed_requests(object_bytes)
-    accounts.append(failure_account(failed, ended, refused, short, observed.start_ns, end_ns))
+    accounts.append(failure_account(failed, causes, observed.start_ns, end_ns))
     is_cut_off = sources.point.scenario == "anycast"
-    unfinished = ab.concurrency if is_cut_off else 0
     restarted = max(0, ab.failures.exceptions - ab.failures.receive)
-    unused = 0 if is_cut_off else unused
+    unused = 0 if is_cut_off else len(rows) - len(used)
+    unfinished = ab.concurrency if is_cut_off else 0
     accounts.append(request_account(ab.complete_requests, restarted, unfinished, len(rows), unused))
     return accounts

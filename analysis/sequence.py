@@ -55,17 +55,25 @@ class SequenceSpace:
     """What every lane sent: `index` has the packets that take up sequence numbers (payload, SYN, FIN).
 
     In the order of the index: `repeated` (payload bytes that came behind a later byte of the lane already), and
-    `furthest` (the sequence number after the furthest byte sent up to and including this packet).
+    `furthest` (the sequence number after the furthest byte sent up to and including this packet), `start` (the first
+    sequence number, relative to the lane's first packet) and `payload` (bytes).
     """
 
     index: LaneIndex
     repeated: NDArray[np.int64]
     furthest: NDArray[np.uint32]
+    start: NDArray[np.int64]
+    payload: NDArray[np.int64]
 
     def repeated_per_lane(self, lanes_: int) -> NDArray[np.int64]:
         """The repeated payload bytes of each lane."""
         total = np.bincount(self.index.lane, self.repeated, minlength=lanes_)
         return np.asarray(total, np.int64)
+
+    def distinct_per_lane(self, lanes_: int) -> NDArray[np.int64]:
+        """The payload bytes of each lane, each sequence number counted once."""
+        carrying = np.flatnonzero(self.payload > 0)
+        return union_length(self.index.lane[carrying], self.start[carrying], self.payload[carrying], lanes_)
 
 
 def sequence_space(packets: Packets, lane: Rows) -> SequenceSpace:
@@ -84,9 +92,10 @@ def sequence_space(packets: Packets, lane: Rows) -> SequenceSpace:
     high = running_maximum(end, begins)
     before = np.concatenate([[0], high[:-1]]) if len(high) else high
     overlap = np.where(begins, 0, np.minimum(end, before) - start)
-    repeated = np.clip(overlap, 0, packets.payload_bytes[index.rows])
+    payload = packets.payload_bytes[index.rows].astype(np.int64)
+    repeated = np.clip(overlap, 0, payload)
     furthest = (seq.astype(np.int64) + (high - start)) & 0xFFFFFFFF
-    return SequenceSpace(index, repeated, furthest.astype(np.uint32))
+    return SequenceSpace(index, repeated, furthest.astype(np.uint32), start, payload)
 
 
 def acknowledgements(packets: Packets, lane: Rows) -> LaneIndex:

@@ -50,6 +50,7 @@ class Subflows:
     packets: NDArray[np.int64]
     payload: NDArray[np.int64]
     repeated: NDArray[np.int64]
+    distinct: NDArray[np.int64]
     first_data_row: Rows
     last_data_row: Rows
     last_row: Rows
@@ -96,6 +97,7 @@ def find_subflows(packets: Packets, traffic: Traffic) -> Subflows:
         packets=_count(lane[everything], 2 * count).reshape(count, 2),
         payload=_sum(lane[data], packets.payload_bytes[data], 2 * count).reshape(count, 2),
         repeated=space.repeated_per_lane(2 * count).reshape(count, 2),
+        distinct=space.distinct_per_lane(2 * count).reshape(count, 2),
         first_data_row=first_rows(data, lane[data], 2 * count).reshape(count, 2),
         last_data_row=last_rows(data, lane[data], 2 * count).reshape(count, 2),
         last_row=last_rows(everything, flow[everything], count),

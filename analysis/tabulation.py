@@ -187,6 +187,7 @@ def _subflows(observed: Observation) -> pa.Table:
             f"last_data_to_{name}_s": observed.seconds(subflows.last_data_row[:, direction]),
             f"packets_to_{name}": subflows.packets[:, direction],
             f"bytes_to_{name}": subflows.payload[:, direction],
+            f"distinct_to_{name}": subflows.distinct[:, direction],
             f"retransmitted_to_{name}": subflows.repeated[:, direction],
         }
     return _table("subflows", columns, rows)
@@ -285,6 +286,8 @@ def _connections(observed: Observation) -> pa.Table:
         "bytes_past_to_client": past_to_client,
         "bytes_past_to_server": total(subflows.payload[:, TO_SERVER], past),
         "past_share": np.ma.MaskedArray(past_to_client / np.maximum(bytes_to_client, 1), bytes_to_client == 0),
+        "distinct_to_client": total(subflows.distinct[:, TO_CLIENT]) - reinjected[:, TO_CLIENT],
+        "distinct_to_server": total(subflows.distinct[:, TO_SERVER]) - reinjected[:, TO_SERVER],
         "retransmitted_to_client": total(subflows.repeated[:, TO_CLIENT]),
         "retransmitted_to_server": total(subflows.repeated[:, TO_SERVER]),
         "reinjected_to_client": reinjected[:, TO_CLIENT],

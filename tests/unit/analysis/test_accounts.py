@@ -12,7 +12,7 @@ import pytest
 import run_maker as runs
 from observation_maker import MS, OUT_AT_1, S, T
 
-from analysis.accounts import Account, failure_account, request_account, reset_accounts, witness_account
+from analysis.accounts import Account, FailureCauses, failure_account, request_account, reset_accounts, witness_account
 from analysis.counters import Counters, Sample, read_counters, read_samples
 from analysis.errors import AnalysisError
 from analysis.summary import analyse_point_fully
@@ -100,8 +100,14 @@ def test_resets_that_left_the_servers_must_arrive_unless_links_lose_packets() ->
 )  # fmt: skip
 def test_every_failed_request_needs_a_cause_and_only_late_resets_may_go_unseen(failed: int, holds: bool) -> None:
     late = T + 10 * S - 50 * MS
-    account = failure_account(failed, [T + S, late, T + 11 * S], refused=1, short=1, start_ns=T, end_ns=T + 10 * S)
+    causes = FailureCauses([T + S, late, T + 11 * S], refused=1, unanswered=0, short=1)
+    account = failure_account(failed, causes, T, T + 10 * S)
     assert (account.counted, account.explained, account.holds) == (failed, 4, holds)
+
+
+@pytest.mark.parametrize(("failed", "holds"), [(0, True), (1, True), (2, False)])
+def test_a_connection_without_an_answer_may_be_a_failure(failed: int, holds: bool) -> None:
+    assert failure_account(failed, FailureCauses([], unanswered=1), T, T + S).holds is holds
 
 
 def test_requests_and_connections() -> None:

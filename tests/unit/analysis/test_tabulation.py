@@ -83,7 +83,8 @@ def test_a_connection_with_all_its_subflows_is_one_row(tmp_path: Path) -> None:
         "last_data_s": 1.2, "end_s": 2.001, "join_wait_s": pytest.approx(0.03), "past_wait_s": pytest.approx(0.05),
         "subflows": 2, "subflows_established": 2, "add_addr_sent": 2, "add_addr_echoed": 1,
         "bytes_to_client": 3700, "bytes_to_server": 80, "bytes_past_to_client": 2700, "bytes_past_to_server": 0,
-        "past_share": pytest.approx(27 / 37), "retransmitted_to_client": 200, "retransmitted_to_server": 0,
+        "past_share": pytest.approx(27 / 37), "distinct_to_client": 3000, "distinct_to_server": 80,
+        "retransmitted_to_client": 200, "retransmitted_to_server": 0,
         "reinjected_to_client": 500, "reinjected_to_server": 0, "churn_events": 0, "end": "closed",
         "survived": True, "why": "closed in order", "reset": None,
     }  # fmt: skip
@@ -162,7 +163,16 @@ def test_sequence_numbers_that_go_round_are_no_retransmission(tmp_path: Path) ->
         (T + 4 * MS, make.to_client(80, 40001, make.ACK, seq=start + 50, payload=100)),
     ]
     (row,) = seen.rows(seen.observe(tmp_path, packets), "subflows")
-    assert (row["bytes_to_client"], row["retransmitted_to_client"]) == (300, 100)
+    assert (row["bytes_to_client"], row["retransmitted_to_client"], row["distinct_to_client"]) == (300, 100, 200)
+
+
+def test_what_fills_a_hole_is_retransmitted_and_yet_no_second_copy(tmp_path: Path) -> None:
+    packets = [
+        *seen.tcp(40001), *seen.body(40001, 0.1, 5001, 100), *seen.body(40001, 0.2, 5201, 100),
+        *seen.body(40001, 0.3, 5101, 100),
+    ]  # fmt: skip
+    (row,) = seen.rows(seen.observe(tmp_path, packets), "subflows")
+    assert (row["bytes_to_client"], row["retransmitted_to_client"], row["distinct_to_client"]) == (300, 100, 300)
 
 
 def test_packets_of_one_connection_have_their_place_in_the_data_sequence(tmp_path: Path) -> None:
