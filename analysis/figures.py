@@ -1,4 +1,4 @@
-"""The figures of a run: one PNG and one PDF each, drawn from the summaries alone.
+"""The paper's figures of a run: a PNG, a PDF and an SVG each, drawn from the summaries alone.
 
 Invalid points are never drawn like valid ones: they are hollow, joined to no curve, and the figure says so.
 The same summaries give the same bytes: no date is written, and the global state of pyplot is not used.
@@ -51,7 +51,7 @@ def draw_figures(run_dir: Path, points: Sequence[PointSummary]) -> list[Path]:
             if figure is None:
                 continue
             directory.mkdir(exist_ok=True)
-            paths += _save(figure, directory, name)
+            paths += save(figure, directory, name)
     except OSError as error:
         raise AnalysisError(f"{directory}: {error.strerror or error}") from error
     return paths
@@ -106,12 +106,14 @@ def svg_bytes(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _save(figure: Figure, directory: Path, name: str) -> list[Path]:
-    png, pdf = directory / f"{name}.png", directory / f"{name}.pdf"
+def save(figure: Figure, directory: Path, name: str) -> list[Path]:
+    """Write a drawn figure as PNG, PDF and SVG; the same figure gives the same bytes. Raises OSError."""
+    png, pdf, svg = (directory / f"{name}.{suffix}" for suffix in ("png", "pdf", "svg"))
+    svg.write_bytes(svg_bytes(figure))
     with mpl.rc_context(dict(style.RC)):
         figure.savefig(png, dpi=style.PNG_DPI, metadata={"Software": None})
         figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
-    return [png, pdf]
+    return [png, pdf, svg]
 
 
 def _file_name(point: PointSummary) -> str:

@@ -25,6 +25,7 @@ from analysis.connections import Traffic, sort_out
 from analysis.counters import read_counters, read_samples
 from analysis.errors import AnalysisError
 from analysis.joins import join_outcomes, waits
+from analysis.packet_table import tabulate_packets
 from analysis.pcap import Packets, merge, read_pcap
 from analysis.point import (
     Event,
@@ -95,6 +96,19 @@ def analyse_point_fully(point_dir: Path) -> PointAnalysis:
     except Exception as error:
         reasons = (*summary.invalid_reasons, f"the analysis failed: {type(error).__name__}: {error}")
         return _without_tables(replace(summary, valid=False, invalid_reasons=reasons))
+
+
+def connection_packets(point_dir: Path, connection: int) -> pa.Table:
+    """The packets of one connection of a point, by its number in the table `connections`.
+
+    Raises AnalysisError where the captures cannot be read, or are gone.
+    """
+    point = read_point(point_dir)
+    summary, sources = _analyse(point_dir, point, _of_point(point))
+    observed = point_tables.observation(point.id, sources)
+    if observed is None:
+        raise AnalysisError(f"{point_dir}: no packets: {'; '.join(summary.invalid_reasons) or 'no captures'}")
+    return tabulate_packets(observed, connection)
 
 
 def _without_tables(summary: PointSummary) -> PointAnalysis:

@@ -11,6 +11,7 @@ import click
 
 from analysis.errors import AnalysisError
 from testbed import store
+from testbed.cli.run import show_files
 from testbed.errors import PointsFailed, UsageError
 from testbed.labs import cores
 
@@ -63,6 +64,7 @@ def _run(directory: Path, out: Path, *, every: bool) -> None:
         )
     store.open_run(directory)
     from analysis.figures import draw_figures
+    from analysis.run_figures import draw_run
     from analysis.summary import analyse_run_fully, render_table, stack, write_summary
 
     analysed = analyse_run_fully(directory, len(cores.available()))
@@ -72,9 +74,8 @@ def _run(directory: Path, out: Path, *, every: bool) -> None:
     tables = stack(analysed)
     _show(tables, every=every)
     click.echo(render_table(summaries))
-    written = _write(out, tables)
-    for path in (*write_summary(out, summaries), *draw_figures(out, summaries), *written):
-        click.echo(path)
+    written = [*_write(out, tables), *write_summary(out, summaries), *draw_figures(out, summaries)]
+    show_files([*written, *draw_run(tables, out / "figures")])
     bad = [each for each in summaries if not each.valid]
     if bad:
         raise PointsFailed(
@@ -92,8 +93,11 @@ def _captures(
     found = analyse_captures(paths, service=_endpoint(service), unique=unique)
     _show(found.tables, every=every)
     click.echo(_who(found))
-    for path in _write(out, found.all_tables() if packets else found.tables) if out else ():
-        click.echo(path)
+    if out:
+        from analysis.run_figures import draw_run
+
+        written = _write(out, found.all_tables() if packets else found.tables)
+        show_files([*written, *draw_run(found.tables, out / "figures")])
     if found.warnings:
         raise PointsFailed(f"not whole: {found.warnings[0]}", hint="what came before is analysed")
 

@@ -13,6 +13,7 @@ from testbed.cli.agree import agree
 from testbed.cli.analyze import analyze
 from testbed.cli.bench import bench
 from testbed.cli.diff import diff
+from testbed.cli.figures import figures
 from testbed.cli.guest import exec_command, shell
 from testbed.cli.inspect import list_command, show
 from testbed.cli.kernel import kernel
@@ -33,8 +34,8 @@ def root() -> None:
 
 kernel.add_command(kernel_test)
 _COMMANDS = (
-    run, list_command, show, analyze, agree, report, verify, diff, exec_command, shell, kernel, path_manager, bench,
-    doctor, clean,
+    run, list_command, show, analyze, figures, agree, report, verify, diff, exec_command, shell, kernel, path_manager,
+    bench, doctor, clean,
 )  # fmt: skip
 for _command in _COMMANDS:
     root.add_command(_command)

@@ -231,16 +231,27 @@ def _close(run_store: store.RunStore, state: str, *, is_default: bool) -> None:
 def _analyse(run_store: store.RunStore, width: int) -> None:
     # matplotlib takes a second to import, which no other command should pay.
     from analysis.figures import draw_figures
+    from analysis.run_figures import draw_run
     from analysis.summary import analyse_run_fully, render_table, stack, write_summary
     from analysis.tables import write_tables
 
     analysed = analyse_run_fully(run_store.directory, width)
     summaries = [each.summary for each in analysed]
-    write_tables(run_store.directory, stack(analysed))
+    tables = stack(analysed)
+    write_tables(run_store.directory, tables)
     written = [*write_summary(run_store.directory, summaries), *draw_figures(run_store.directory, summaries)]
+    written += draw_run(tables, run_store.directory / "figures")
     click.echo(render_table(summaries))
-    for path in written:
-        click.echo(path)
+    show_files(written)
+
+
+def show_files(paths: Sequence[Path]) -> None:
+    """Name the files that were written; a figure by its PNG alone."""
+    for path in paths:
+        if path.suffix not in (".pdf", ".svg"):
+            click.echo(path)
+    if any(path.suffix == ".svg" for path in paths):
+        click.echo("(each figure as PDF and SVG, too)")
 
 
 def _raise_for_failures(run_store: store.RunStore, count: int) -> None:

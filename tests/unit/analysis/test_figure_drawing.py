@@ -137,7 +137,7 @@ def test_an_invalid_timeline_is_hollow_and_noted() -> None:
     assert utilisation.get_title(loc="right") == "hollow: invalid, see summary"
 
 
-def test_each_figure_is_a_png_and_a_pdf(tmp_path: Path) -> None:
+def test_each_figure_is_a_png_a_pdf_and_an_svg(tmp_path: Path) -> None:
     points = [
         *page_size_points(),
         *page_size_points(figure="6", clock="real"),
@@ -149,14 +149,14 @@ def test_each_figure_is_a_png_and_a_pdf(tmp_path: Path) -> None:
     paths = draw_figures(tmp_path, points)
     names = ["fig06", "fig07", "fig13", "fig14", "my-own-churn"]
     assert [path.relative_to(tmp_path).as_posix() for path in paths] == [
-        f"figures/{name}.{kind}" for name in names for kind in ("png", "pdf")
+        f"figures/{name}.{kind}" for name in names for kind in ("png", "pdf", "svg")
     ]
     for path in paths:
         content = path.read_bytes()
         if path.suffix == ".png":
             assert struct.unpack(">II", content[16:24]) == (960, 900)
         else:
-            assert content.startswith(b"%PDF-")
+            assert content.startswith(b"%PDF-" if path.suffix == ".pdf" else b"<?xml")
         assert len(content) > 10_000
 
 

@@ -1,0 +1,141 @@
+"""Which figures there are, and how a run's or a point's are drawn into files."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pyarrow as pa
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from analysis import figures, style
+from analysis.errors import AnalysisError
+from analysis.run_figures.joins import draw_join_delay
+from analysis.run_figures.paths import draw_bytes, draw_over_time
+from analysis.run_figures.resets import draw_resets
+from analysis.run_figures.selection import points as points_of
+from analysis.run_figures.selection import rows
+from analysis.run_figures.sequence import draw_sequence
+from analysis.run_figures.subflows import draw_subflows
+
+Tables = Mapping[str, pa.Table]
+Point = dict[str, Any]
+
+OF_A_RUN: Mapping[str, tuple[str, Callable[[Figure, Tables, Sequence[Point]], bool]]] = {
+    "bytes": ("bytes per path", draw_bytes),
+    "join-delay": ("wait for the first join", draw_join_delay),
+    "paths": ("payload on each path", draw_over_time),
+    "resets": ("RSTs by cause", draw_resets),
+}
+"""Figures of several points: kind, title, painter."""
+
+OF_A_POINT = ("subflows", "sequence")
+KINDS = (*OF_A_RUN, *OF_A_POINT)
+"""The kinds of figures; the last two are of one point."""
+
+_OVER_TIME = ("paths", "resets")
+_ROW_INCHES = 0.26
+
+
+def draw_run(tables: Tables, directory: Path, kinds: Sequence[str] | None = None) -> list[Path]:
+    """The figures of every experiment of a run; without `kinds` those over time only where that is what it is about.
+
+    Written into `directory`; returns the files. Raises AnalysisError when it cannot be written.
+    """
+    written: list[Path] = []
+    for name, title, members in _groups(points_of(tables)):
+        for kind, (what, paint) in OF_A_RUN.items():
+            wanted = kind in kinds if kinds is not None else kind not in _OVER_TIME or _is_timeline(members)
+            if wanted:
+                written += _draw(directory / f"{name}-{kind}", f"{title}: {what}", len(members), paint, tables, members)
+    return written
+
+
+def draw_point(
+    tables: Tables,
+    point_id: str,
+    directory: Path,
+    kinds: Sequence[str] = KINDS,
+    connection: int | None = None,
+    packets: Callable[[int], pa.Table] | None = None,
+) -> list[Path]:
+    """The figures of one point; `packets(connection)` gives the packets for the sequence plot.
+
+    Raises AnalysisError for a point or a connection that is not there.
+    """
+    members = [point for point in points_of(tables) if point["point"] == point_id]
+    if not members:
+        names = ", ".join(point["point"] for point in points_of(tables))
+        raise AnalysisError(f"no point {point_id!r}", hint=f"the points are: {names}")
+    mine = rows(tables["connections"], point=point_id)
+    if connection is not None and connection not in mine["connection"].to_pylist():
+        raise AnalysisError(f"{point_id}: no connection {connection}", hint=f"it has {len(mine)}, from 0 on")
+    written: list[Path] = []
+    for kind, (what, paint) in OF_A_RUN.items():
+        if kind in kinds:
+            written += _draw(directory / f"{point_id}-{kind}", f"{point_id}: {what}", 1, paint, tables, members)
+    if "subflows" in kinds:
+        count = min(24, len(rows(tables["subflows"], point=point_id)) if connection is None else 4)
+        paint = partial(draw_subflows, connection=connection)
+        written += _draw(directory / f"{point_id}-subflows", f"{point_id}: subflows", count, paint, tables, members)
+    if "sequence" in kinds and packets is not None and len(mine):
+        number = _longest(mine) if connection is None else connection
+        paint = partial(_sequence, packets(number), members[0]["scenario"])
+        title = f"{point_id}: sequence numbers of connection {number}"
+        written += _draw(directory / f"{point_id}-sequence-{number}", title, 1, paint, tables, members)
+    return written
+
+
+def _sequence(packets: pa.Table, scenario: str, figure: Figure, _tables: Tables, _points: Sequence[Point]) -> bool:
+    return draw_sequence(figure, packets, scenario)
+
+
+def _draw(
+    path: Path, title: str, count: int, paint: Callable[[Figure, Tables, Sequence[Point]], bool], *given: Any
+) -> list[Path]:
+    with mpl.rc_context(dict(style.RC)):
+        figure = Figure(figsize=(7.2, max(4.2, 2.4 + _ROW_INCHES * count)), layout="constrained")
+        FigureCanvasAgg(figure)
+        if not paint(figure, *given):
+            return []
+        figure.suptitle(textwrap.fill(title, 80), fontsize=11)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return figures.save(figure, path.parent, re.sub(r"[^A-Za-z0-9._+-]+", "-", path.name))
+    except OSError as error:
+        raise AnalysisError(f"{path.parent}: {error.strerror or error}") from error
+
+
+def _groups(points: Sequence[Point]) -> list[tuple[str, str, list[Point]]]:
+    """The points of each experiment and condition: file name, title, members."""
+
+    def key(point: Point) -> tuple[str, str]:
+        return point["experiment"] or "captures", point["condition"] or ""
+
+    order = {each: place for place, each in enumerate(dict.fromkeys(key(point) for point in points))}
+    found = []
+    for (experiment, condition), group in groupby(sorted(points, key=lambda p: order[key(p)]), key=key):
+        members = list(group)
+        name = f"{experiment}-{condition}" if condition else experiment
+        title = members[0]["title"] or name
+        found.append((name, f"{title}: {condition}" if condition else title, members))
+    return found
+
+
+def _is_timeline(points: Sequence[Point]) -> bool:
+    return any(point["scenario"] in ("anycast", "capture") for point in points)
+
+
+def _longest(connections: pa.Table) -> int:
+    """The connection with the most payload."""
+    both = zip(*(connections[name].to_pylist() for name in ("bytes_to_client", "bytes_to_server")), strict=True)
+    sizes = [(one or 0) + (other or 0) for one, other in both]
+    number: int = connections["connection"].to_pylist()[sizes.index(max(sizes))]
+    return number

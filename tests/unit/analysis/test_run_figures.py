@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import gzip
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import run_maker as runs
+from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
+from matplotlib.figure import Figure
+
+from analysis.errors import AnalysisError
+from analysis.foreign import analyse_captures
+from analysis.run_figures import KINDS, draw_point, draw_run
+from analysis.run_figures.joins import draw_join_delay
+from analysis.run_figures.paths import draw_bytes, draw_over_time
+from analysis.run_figures.resets import draw_resets
+from analysis.run_figures.sequence import draw_sequence, relative, repeated
+from analysis.run_figures.subflows import draw_subflows
+from analysis.summary import analyse_run_fully, connection_packets, stack
+from analysis.tables import PACKETS, TABLES, write_tables
+from testbed.cli import main
+
+DATA = Path(__file__).with_name("data")
+POINT: dict[str, Any] = {
+    "point": "p", "experiment": "fig14", "title": "Downloads", "scenario": "anycast", "variant": "", "condition": "",
+    "protocol": "mptcp", "clock": "virtual", "object_bytes": 100_000_000, "seed": 1,
+}  # fmt: skip
+
+
+def tables(**rows: list[dict[str, Any]]) -> dict[str, pa.Table]:
+    found = {name: table.of_rows(rows.get(name, ())) for name, table in TABLES.items()}
+    if "points" not in rows:
+        found["points"] = TABLES["points"].of_rows([POINT])
+    return found
+
+
+def labels(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def bars(axes: Axes) -> dict[str, list[float]]:
+    """Heights (or widths) of the bars with a legend entry."""
+    return {
+        str(each.get_label()): [max(bar.get_width(), bar.get_height()) for bar in each.patches]
+        if len(each.patches) == 1
+        else [float(bar.get_height()) for bar in each.patches]
+        for each in axes.containers
+        if isinstance(each, BarContainer)
+    }
+
+
+def test_paths_over_time_have_a_curve_each_in_mbit_per_second_and_the_churn_is_marked() -> None:
+    second = {"point": "p", "direction": "to-client", "whole": True}
+    given = tables(
+        seconds=[
+            second | {"second": 0, "path": "director", "server": "", "payload_bytes": 125_000},
+            second | {"second": 0, "path": "past", "server": "s1", "payload_bytes": 12_500_000},
+            second | {"second": 1, "path": "past", "server": "s1", "payload_bytes": 25_000_000},
+            second | {"second": 1, "path": "past", "server": "s1", "direction": "to-server", "payload_bytes": 9},
+        ],
+        events=[{"point": "p", "t_s": 1.5, "event": "server-removed", "server": "s1"}],
+    )
+    figure = Figure()
+    assert draw_over_time(figure, given, [POINT])
+    (axes,) = figure.axes
+    curves = {line.get_label(): np.asarray(line.get_xydata()).tolist() for line in axes.lines}
+    assert curves["anycast address"] == [[0.5, 1.0]]
+    assert curves["address of s1"] == [[0.5, 100.0], [1.5, 200.0]]
+    assert [x for x, _ in curves["server removed"]] == [1.5, 1.5]
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("Payload (Mbit/s)", "Time since the workload's start (s)")
+    assert labels(figure) == ["anycast address", "address of s1", "server removed"]
+
+
+def test_bytes_per_path_are_shares_of_the_direction_that_has_more() -> None:
+    subflow = {"point": "p", "connection": 0}
+    given = tables(
+        subflows=[
+            subflow | {"subflow": 0, "path": "director", "server": "s2", "bytes_to_client": 9, "bytes_to_server": 25},
+            subflow | {"subflow": 1, "path": "past", "server": "s1", "bytes_to_client": 0, "bytes_to_server": 75},
+        ]
+    )
+    figure = Figure()
+    assert draw_bytes(figure, given, [POINT | {"scenario": "load-balancer"}])
+    widths = {str(each.get_label()): each.patches[0].get_width() for each in figure.axes[0].containers}  # type: ignore[attr-defined]
+    assert widths == {"director": 25.0, "address of s1": 75.0}
+    assert len({each.patches[0].get_hatch() for each in figure.axes[0].containers}) == 2  # type: ignore[attr-defined]
+
+
+def test_the_join_delay_curve_ends_at_the_share_that_joined() -> None:
+    connection = {"point": "p", "protocol": "mptcp"}
+    waits = [0.02, None, 0.01, 0.04]
+    given = tables(connections=[connection | {"connection": i, "join_wait_s": w} for i, w in enumerate(waits)])
+    figure = Figure()
+    assert draw_join_delay(figure, given, [POINT])
+    (curve,) = figure.axes[0].lines
+    assert np.asarray(curve.get_xydata()).tolist() == [[0.01, 0.25], [0.02, 0.5], [0.04, 0.75]]
+    assert labels(figure) == ["MPTCP (3 of 4)"]
+
+
+def test_resets_are_stacked_by_cause_with_the_change_behind_them() -> None:
+    reset = {"point": "p", "in_workload": True}
+    given = tables(
+        resets=[
+            reset | {"t_s": 0.5, "cause": "no-socket", "churn": "removed"},
+            reset | {"t_s": 0.7, "cause": "no-socket", "churn": "removed"},
+            reset | {"t_s": 0.8, "cause": "no-socket", "churn": "added"},
+            reset | {"t_s": 2.1, "cause": "unread-data"},
+            reset | {"t_s": 9.0, "cause": "workload-end", "in_workload": False},
+        ]
+    )
+    figure = Figure()
+    assert draw_resets(figure, given, [POINT])
+    assert bars(figure.axes[0]) == {
+        "no-socket, server removed": [2, 0, 0], "no-socket, server added": [1, 0, 0], "unread-data": [0, 0, 1],
+    }  # fmt: skip
+    top = next(each for each in figure.axes[0].containers if each.get_label() == "no-socket, server added")
+    assert top.patches[0].get_y() == 2.0  # type: ignore[attr-defined]
+
+
+def test_a_subflows_row_shows_its_signals_and_how_it_ended() -> None:
+    given = tables(
+        subflows=[
+            {
+                "point": "p", "connection": 4, "subflow": 0, "kind": "initial", "path": "director", "syn_s": 1.0,
+                "established_s": 1.1, "add_addr_s": 1.2, "backup_s": 1.3, "first_data_to_client_s": 1.4,
+                "last_data_to_client_s": 2.0, "end": "reset", "end_s": 3.0,
+            },
+            {"point": "p", "connection": 5, "subflow": 0, "path": "past", "server": "s1", "syn_s": 2.0, "end": "open"},
+        ]
+    )  # fmt: skip
+    figure = Figure()
+    assert draw_subflows(figure, given, [POINT], None)
+    (axes,) = figure.axes
+    at = {line.get_label(): np.asarray(line.get_xdata()).tolist() for line in axes.lines if line.get_label()[0] != "_"}
+    assert at["first ADD_ADDR"] == [1.2] and at["made a backup (MP_PRIO)"] == [1.3]
+    assert at["payload to the client"] == [1.4, 2.0]
+    assert at["end: reset"] == [3.0] and at["end: open"] == [3.0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["4.0  anycast address", "5.0  address of s1"]
+    alone = Figure()
+    assert draw_subflows(alone, given, [POINT], 5)
+    assert [text.get_text() for text in alone.axes[0].get_yticklabels()] == ["5.0  address of s1"]
+    assert not draw_subflows(Figure(), given, [POINT], 6)
+
+
+def test_sequence_numbers_are_distances_across_the_wrap() -> None:
+    assert relative(np.array([2**32 - 10, 5, 2**32 - 10, 20])).tolist() == [0, 15, 0, 30]
+    assert relative(np.array([100, 40])).tolist() == [60, 0]
+    assert relative(np.array([], np.int64)).tolist() == []
+
+
+def test_only_bytes_that_were_sent_before_count_as_repeated() -> None:
+    # 0-10, 20-30 (ahead), 10-20 (late, but new), 5-8 (again), 30-40, 25-26 (again), 40-41
+    first, size = [0.0, 20, 10, 5, 30, 25, 40], [10.0, 10, 10, 3, 10, 1, 1]
+    assert repeated(first, size).tolist() == [False, False, False, True, False, True, False]
+
+
+def test_a_sequence_plot_has_a_mark_for_each_packet_and_hollow_ones_for_reinjections() -> None:
+    packet = {"point": "p", "connection": 0, "direction": "to-client", "payload_bytes": 1_000_000}
+    sent = PACKETS.of_rows(
+        [
+            packet | {"t_s": 0.0, "subflow": 0, "path": "director", "dsn": 7},
+            packet | {"t_s": 1.0, "subflow": 1, "path": "past", "dsn": 1_000_007},
+            packet | {"t_s": 2.0, "subflow": 1, "path": "past", "dsn": 7},
+            packet | {"t_s": 3.0, "subflow": 0, "path": "director", "dsn": None},
+            packet | {"t_s": 3.0, "subflow": 0, "path": "director", "dsn": 9, "payload_bytes": 0},
+        ]
+    )
+    figure = Figure()
+    assert draw_sequence(figure, sent, "load-balancer")
+    marks = {line.get_label(): np.asarray(line.get_xydata()).tolist() for line in figure.axes[0].lines}
+    assert marks == {
+        "subflow 0, director": [[0.0, 0.0]],
+        "subflow 1, a server's own address": [[1.0, 1.0]],
+        "subflow 1: sent before": [[2.0, 0.0]],
+    }
+    assert figure.axes[0].get_ylabel() == "Data sequence number (MB)"
+    assert not draw_sequence(Figure(), sent.slice(4), "load-balancer")
+
+
+def test_a_capture_of_linux_gives_every_figure_as_png_pdf_and_svg(tmp_path: Path) -> None:
+    for name in ("c-eth0", "c-eth1"):
+        (tmp_path / f"{name}.pcap").write_bytes(gzip.decompress((DATA / f"mptcp-{name}.pcap.gz").read_bytes()))
+    found = analyse_captures([tmp_path / "c-eth0.pcap", tmp_path / "c-eth1.pcap"])
+    written = draw_run(found.tables, tmp_path / "figures")
+    assert {path.name for path in written} >= {"captures-bytes.png", "captures-join-delay.pdf", "captures-paths.svg"}
+    assert all(path.stat().st_size > 1000 for path in written)
+    before = {path: path.read_bytes() for path in written}
+    draw_run(found.tables, tmp_path / "figures")
+    assert {path: path.read_bytes() for path in written} == before
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    directory = tmp_path / "run"
+    runs.load_balancer_point(directory / "points" / "one")
+    runs.write_json(directory / "run.json", {"version": 1, "state": "complete", "points": ["one"]})
+    write_tables(directory, stack(analyse_run_fully(directory)))
+    return directory
+
+
+def test_a_point_is_drawn_closely(run: Path) -> None:
+    found = stack(analyse_run_fully(run))
+    point = found["points"]["point"][0].as_py()
+    written = draw_point(
+        found, point, run / "close", KINDS, 0, lambda number: connection_packets(run / "points" / "one", number)
+    )
+    kinds = {path.stem.removeprefix(f"{point}-") for path in written}
+    assert {"bytes", "subflows", "sequence-0"} <= kinds
+    with pytest.raises(AnalysisError, match="no connection 99"):
+        draw_point(found, point, run / "close", KINDS, 99)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--kind", "sequence"], "--kind sequence: of which point? (name it with --point"),
+        (["--connection", "1"], "--connection: of which point?"),
+        (["--point", "nobody"], "no point 'nobody' (the points are: "),
+    ],
+)
+def test_bad_input_is_one_line(
+    run: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main(["figures", str(run), *arguments])
+    said = capfd.readouterr().err
+    assert (ended.value.code, said.count("\n")) == (2, 1)
+    assert complaint in said
+
+
+def test_a_run_without_tables_names_the_cure(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(run / "tables")
+    with pytest.raises(SystemExit) as ended:
+        main.main(["figures", str(run)])
+    said = capfd.readouterr().err
+    assert (ended.value.code, said.count("\n")) == (2, 1)
+    assert "there is no such table" in said and f"testbed analyze {run}" in said
