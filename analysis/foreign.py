@@ -15,11 +15,12 @@ import pyarrow as pa
 
 from analysis.connections import sort_out
 from analysis.errors import AnalysisError
+from analysis.observation import Observation
 from analysis.packet_table import tabulate_packets
 from analysis.pcap import Packets, merge, read_pcap
 from analysis.roles import guess_addresses
 from analysis.tables import TABLES
-from analysis.tabulation import Observation, tabulate
+from analysis.tabulation import tabulate
 
 
 @dataclass(frozen=True, eq=False)

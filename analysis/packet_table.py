@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from analysis.observation import DIRECTIONS, Observation, path_names, place_names
 from analysis.pcap.tables import DSS_ACK
 from analysis.reinjection import data_sequence_numbers
 from analysis.tables import PACKETS
-from analysis.tabulation import DIRECTIONS, Observation, path_names, place_names
 
 
 def tabulate_packets(observed: Observation, connection: int | None = None) -> pa.Table:

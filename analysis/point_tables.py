@@ -20,13 +20,14 @@ from analysis.accounts import Account, FailureCauses, failure_account, request_a
 from analysis.connections import Traffic
 from analysis.counters import Counters, Sample, sent_resets
 from analysis.flows import VIA_DIRECTOR
+from analysis.observation import Observation
 from analysis.pcap import RST, Packets, read_pcap
 from analysis.point import Addresses, Event, Point, read_server_captures
 from analysis.results import PointSummary
 from analysis.series import Window
 from analysis.servers import Witnesses
 from analysis.tables import TABLES
-from analysis.tabulation import Observation, tabulate
+from analysis.tabulation import tabulate
 
 _AS_IN_SUMMARY = (
     "experiment", "figure", "title", "scenario", "variant", "condition", "protocol", "clock", "object_bytes", "seed",

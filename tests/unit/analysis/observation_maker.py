@@ -10,10 +10,11 @@ from typing import Any
 import packet_maker as make
 
 from analysis.connections import sort_out
+from analysis.observation import Observation
 from analysis.pcap import merge, read_pcap
 from analysis.point import Addresses, Event
 from analysis.servers import CounterSeries, Witnesses
-from analysis.tabulation import Observation, tabulate
+from analysis.tabulation import tabulate
 
 S = 10**9
 MS = 10**6

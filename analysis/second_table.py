@@ -1,0 +1,60 @@
+"""The table of seconds: packets, bytes and RSTs per path and direction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from analysis.flows import PAST_DIRECTOR, VIA_DIRECTOR
+from analysis.observation import DIRECTIONS, PATHS, Observation
+from analysis.pcap import RST
+from analysis.tables import TABLES
+
+_NS = 1_000_000_000
+
+
+def tabulate_seconds(observed: Observation) -> pa.Table:
+    """The table `seconds`."""
+    packets, sides = observed.packets, observed.traffic.sides
+    last_ns = observed.end_ns if observed.end_ns is not None else int(packets.time_ns.max(initial=observed.start_ns))
+    whole = (last_ns - observed.start_ns + 1000) // _NS
+    count = -(-(last_ns - observed.start_ns) // _NS) if last_ns > observed.start_ns else 1
+    second = (packets.time_ns - observed.start_ns) // _NS
+    server = np.where(sides.to_client, packets.src, packets.dst).astype(np.int64)
+    names = {address: name for name, address in observed.addresses.unique.items()}
+    inside = np.flatnonzero((sides.to_client | sides.from_client) & (second >= 0) & (packets.time_ns <= last_ns))
+    # A packet at the very end belongs to the last second.
+    second = np.minimum(second[inside], count - 1)
+    label = np.where(sides.via[inside] == PAST_DIRECTOR, server[inside], -1 - sides.via[inside].astype(np.int64))
+    labels = np.unique(
+        np.concatenate([label, [-1 - VIA_DIRECTOR], sorted(names) if (sides.via == PAST_DIRECTOR).any() else []])
+    )
+    labels = labels.astype(np.int64)
+    group = (np.searchsorted(labels, label) * 2 + sides.from_client[inside]) * count + second
+    groups = len(labels) * 2 * count
+
+    def total(values: NDArray[Any] | None) -> NDArray[np.int64]:
+        return np.asarray(np.bincount(group, values, minlength=groups), np.int64)
+
+    def of_label(found: Sequence[str | None]) -> list[str | None]:
+        return [each for each in found for _ in range(2 * count)]
+
+    paths = [PATHS[-1 - label_] if label_ < 0 else "past" for label_ in labels.tolist()]
+    each_second = np.tile(np.arange(count), 2 * len(labels))
+    columns = {
+        "point": [observed.point] * groups,
+        "second": each_second,
+        "path": of_label(paths),
+        "server": of_label([names.get(label_) if label_ >= 0 else None for label_ in labels.tolist()]),
+        "direction": [DIRECTIONS[direction] for _ in labels for direction in (0, 1) for _ in range(count)],
+        "whole": each_second < whole,
+        "packets": total(None),
+        "payload_bytes": total(packets.payload_bytes[inside]),
+        "ip_bytes": total(packets.ip_bytes[inside]),
+        "resets": total((packets.flags[inside] & RST) != 0),
+    }
+    return TABLES["seconds"].of_columns(columns)
