@@ -54,6 +54,18 @@ def test_output_input_status_and_files_pass_through(here: Here, host: Host) -> N
     assert leftovers(host) == []
 
 
+@ROOT_ONLY
+@pytest.mark.parametrize(
+    "way", ["ProxyJump far", "ProxyCommand ssh -F {config} -o UserKnownHostsFile={known} -W %h:%p far"]
+)
+def test_a_machine_behind_another_one(here: Here, way: str) -> None:
+    config, known = here.home / ".ssh" / "config", here.home / ".ssh" / "known_hosts"
+    behind = config.read_text().replace("Host far", "Host behind")
+    config.write_text(f"{config.read_text()}{behind}  {way.format(config=config, known=known)}\n")
+    done = here.testbed("exec", "--lab", "ssh:behind/local", "--", "echo", "hi")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "hi\n", "")
+
+
 def digests(run: Path) -> dict[str, dict[str, str]]:
     return {path.parent.name: json.loads(path.read_text())["files"] for path in run.glob("points/*/digests.json")}
 
