@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import Here
-from host import Host, Wire, ours, settles
+from ssh_host import Host, Wire, ours, settles
+from ssh_user import Here
 
 from testbed.labs.base import Job
 from testbed.labs.ssh.lab import opened

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Here
-from host import Host
+from ssh_host import Host
+from ssh_user import Here
 
 pytestmark = [
     pytest.mark.usefixtures("provided"),

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Here
-from host import Host, free_port, make_key, processes, settles
+from ssh_host import Host, free_port, make_key, processes, settles
+from ssh_user import Here
 
 EXEC = ("exec", "--lab", "ssh:far", "--", "true")
 

@@ -8,10 +8,10 @@ import subprocess
 import time
 from pathlib import Path
 
-import host as hosts
 import pytest
-from conftest import Here
-from host import Host, ours, processes, settles
+import ssh_host
+from ssh_host import Host, ours, processes, settles
+from ssh_user import Here
 
 pytestmark = pytest.mark.usefixtures("provided")
 
@@ -61,7 +61,7 @@ def test_a_kill_at_any_moment_leaves_nothing(here: Here, host: Host) -> None:
 
 
 def test_a_kill_while_the_toolkit_is_installed_leaves_nothing(here: Here, tmp_path: Path) -> None:
-    with hosts.running(tmp_path / "fresh", tmp_path / "fresh" / "cache") as fresh:
+    with ssh_host.running(tmp_path / "fresh", tmp_path / "fresh" / "cache") as fresh:
         here.configure(fresh, fresh.port)
         victim = here.start("exec", "--lab", "ssh:far", "--", "true")
         assert settles(lambda: any("pip install" in words for words in ours(fresh).values()))

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Here
-from host import Host, ours
+from ssh_host import Host, ours
+from ssh_user import Here
 
 pytestmark = pytest.mark.usefixtures("provided")
 

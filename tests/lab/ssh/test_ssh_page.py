@@ -6,8 +6,8 @@ import json
 import shlex
 
 import pytest
-from conftest import REPOSITORY, Here, commands_of
-from host import Host
+from ssh_host import Host
+from ssh_user import REPOSITORY, Here, commands_of
 
 PAGE = REPOSITORY / "docs" / "labs" / "ssh.md"
 
