@@ -105,10 +105,9 @@ Subsystem sftp internal-sftp
 SetEnv {" ".join(f'"{each}"' for each in set_env)}
 """
     )
-    privileges = Path("/run/sshd")  # sshd wants it when root starts it
-    made = os.geteuid() == 0 and not privileges.exists()
-    if made:
-        privileges.mkdir(mode=0o755)
+    if os.geteuid() == 0:
+        # sshd wants it when root starts it, and at every connection: it stays, since other tests may run at this time.
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     with (folder / "sshd.log").open("wb") as log:
         daemon = subprocess.Popen(
             [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")], stdin=subprocess.DEVNULL, stderr=log
@@ -119,8 +118,6 @@ SetEnv {" ".join(f'"{each}"' for each in set_env)}
     finally:
         daemon.terminate()
         daemon.wait(10)
-        if made:
-            privileges.rmdir()
 
 
 def _answers(port: int) -> bool:
