@@ -70,7 +70,8 @@ class Connection:
 
     def close(self) -> None:
         """End it; whoever waits on it gets `ConnectionLost`."""
-        self._transport.close()
+        with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+            self._transport.close()
 
     @contextlib.contextmanager
     def channel(self, command: str) -> Iterator[paramiko.Channel]:
@@ -264,7 +265,9 @@ def _through(address: Address, depth: int) -> paramiko.Channel:
     close = channel.close
 
     def close_both() -> None:
-        close()
+        # It says so to the other end, which may be gone.
+        with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+            close()
         hop.close()
 
     channel.close = close_both  # type: ignore[method-assign]

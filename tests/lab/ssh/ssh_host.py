@@ -106,7 +106,7 @@ SetEnv {" ".join(f'"{each}"' for each in set_env)}
 """
     )
     if os.geteuid() == 0:
-        # sshd wants it when root starts it, and at every connection: it stays, since other tests may run at this time.
+        # sshd wants it when root starts it. It stays: other tests may run an sshd at the same time.
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     with (folder / "sshd.log").open("wb") as log:
         daemon = subprocess.Popen(

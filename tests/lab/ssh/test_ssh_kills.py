@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from ssh_user import Here
 
 pytestmark = pytest.mark.usefixtures("provided")
 
-KILLS = 8
+KILLS = int(os.environ.get("TESTBED_TEST_KILLS", "8"))
 SEED = 20171010
 LONGEST_S = 9.0  # a whole visit with a guest takes about as long
 

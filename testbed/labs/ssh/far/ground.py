@@ -38,7 +38,7 @@ LOCK, CANCEL, LEASE, REQUEST, OUTPUT, STDIN, END = "lock", "cancel", "lease", "r
 PYTHON = "{python}"
 """Stands for the interpreter's path in a job's argv: it is another one on each machine."""
 
-ENVIRONMENT_BYTES = 700_000_000
+ENVIRONMENT_BYTES = 1_000_000_000
 _TOOLKITS_KEPT = 3
 _END_S = 40.0
 _UNPACKED = re.compile(r"(analysis|experiments|testbed|topologies)/")
