@@ -1,0 +1,114 @@
+"""The decoder against tshark: every field of every packet of real captures (see data/captures/README.md)."""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tshark import HEADER_FIELDS, OPTION_FIELDS, Fields, dss_checksums, expected_fields, read_fields
+
+from analysis.pcap import COLUMNS, OPTION_TABLES, Packets, read_pcap
+
+CAPTURES = Path(__file__).with_name("data") / "captures"
+_UNPACKED = tempfile.TemporaryDirectory()
+NAMES = sorted(path.name.removesuffix(".pcap.gz") for path in CAPTURES.glob("*.pcap.gz"))
+
+
+@cache
+def read(name: str) -> tuple[Path, Packets, list[Fields]]:
+    """A capture of the repository, unpacked: its path, what the decoder says of it, and what tshark says."""
+    path = Path(_UNPACKED.name) / f"{name}.pcap"
+    path.write_bytes(gzip.decompress((CAPTURES / f"{name}.pcap.gz").read_bytes()))
+    return path, read_pcap(path), read_fields(path)
+
+
+def compare(packets: Packets, path: Path, said: list[Fields]) -> list[tuple[int, str, list[str], list[str]]]:
+    """Where decoder and tshark differ: number of the frame, field, our values, tshark's."""
+    differences = []
+    for number, ours in expected_fields(packets, path.read_bytes(), said):
+        theirs = said[number - 1]
+        pairs = {name: (ours.get(name, []), theirs.get(name, [])) for name in (*HEADER_FIELDS, *OPTION_FIELDS)}
+        tags = [*pairs.pop("ieee8021ad.id")[1], *pairs.pop("vlan.id")[1], "0"]
+        pairs["outermost VLAN"] = ours["outermost VLAN"], tags[:1]
+        if "frame.interface_id" not in theirs:
+            pairs["frame.interface_id"] = pairs["frame.interface_id"][0], ["0"]
+        mine, lengths = pairs["tcp.option_len"]
+        if len(mine) == len(lengths):
+            pairs["tcp.option_len"] = [b if a == "any" else a for a, b in zip(mine, lengths, strict=True)], lengths
+        differences += [(number, name, one, other) for name, (one, other) in pairs.items() if one != other]
+    said_of_dss = [dss_checksums(said[number - 1].get("tcp.options", [""])[0]) for number in packets.frame.tolist()]
+    has_checksum = packets.dss.has_checksum
+    checksums = [[] for _ in said_of_dss]
+    for row, checksum in zip(
+        packets.dss.packet[has_checksum].tolist(), packets.dss.checksum[has_checksum].tolist(), strict=True
+    ):
+        checksums[row].append(checksum)
+    if checksums != said_of_dss:
+        differences.append((0, "checksum of DSS", [str(checksums)], [str(said_of_dss)]))
+    return differences
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_field_of_every_packet_is_what_tshark_says(name: str) -> None:
+    capture, packets, said = read(name)
+    assert packets.warnings == ()
+    assert packets.records == len(said)
+    assert packets.frame.tolist() == [int(one["frame.number"][0]) for one in said if "tcp.srcport" in one]
+    assert packets.skipped.not_tcp == packets.records - len(packets)
+    assert compare(packets, capture, said) == []
+    bits = [int(ours["options"][0], 16) for _, ours in expected_fields(packets, capture.read_bytes(), said)]
+    assert packets.options.tolist() == bits
+
+
+def test_the_captures_have_every_option_in_every_form() -> None:
+    forms: dict[str, set[Any]] = {name: set() for name in OPTION_TABLES}
+    dss, options = set(), 0
+    for name in NAMES:
+        packets = read(name)[1]
+        for table_name, table in packets.tables.items():
+            forms[table_name] |= set(getattr(table, "length", table.packet * 0).tolist())
+        dss |= set((packets.dss.flags & 0x0F).tolist())
+        options |= int(np.bitwise_or.reduce(packets.options))
+        assert len(packets.other_mptcp) == 0
+    assert options == 0x1FF3F  # every bit of `Option` but OTHER_MPTCP, CUT and MALFORMED
+    assert forms["mp_capable"] == {4, 12, 20, 22, 24}
+    assert forms["mp_join"] == {12, 16, 24}
+    assert forms["dss"] == {8, 12, 14, 16, 18, 20, 22, 24, 26, 28}
+    assert dss >= {0x01, 0x03, 0x04, 0x05, 0x0C, 0x0D, 0x0F}
+    assert forms["add_addr"] == {8, 10, 16, 18, 20, 22, 28, 30}
+    assert forms["remove_addr"] == {4, 5}
+    assert (forms["mp_prio"], forms["mp_fail"], forms["mp_fastclose"], forms["mp_tcprst"]) == ({3}, {12}, {12}, {4})
+
+
+COMPARED = [
+    *(name for name in COLUMNS if name != "options"),
+    *(
+        f"{table}.{column}"
+        for table, kind in OPTION_TABLES.items()
+        for column in kind.types()
+        if table != "other_mptcp"
+    ),
+]
+
+
+@pytest.mark.parametrize("name", [name for name in COMPARED if name != "mp_prio.address_id"])  # version 0 has that one
+def test_a_wrong_value_in_any_column_shows(name: str) -> None:
+    table, _, column = name.rpartition(".")
+    for each in NAMES:
+        path, packets, said = read(each)
+        holder = getattr(packets, table) if table else packets
+        values = getattr(holder, column)
+        wrong = replace(holder, **{column: ~values if values.dtype != "V20" else np.roll(values, 1)})
+        try:
+            noticed = bool(compare(replace(packets, **{table: wrong}) if table else wrong, path, said))
+        except (AssertionError, IndexError, ValueError):
+            noticed = True
+        if noticed:
+            return
+    pytest.fail(f"nothing compares {name}")
