@@ -4,7 +4,7 @@ PYTHON ?= /usr/bin/python3
 TESTBED := .venv/bin/testbed
 PROFILE ?= quick
 PACKAGES := $(shell grep -v '^\#' testbed/debian-packages.txt)
-TEST_PACKAGES := $(shell grep -hv '^\#' tests/lab/ssh/debian-packages.txt)
+TEST_PACKAGES := $(shell grep -hv '^\#' tests/debian-packages.txt tests/lab/ssh/debian-packages.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
 .PHONY: help setup packages venv kernel run-lb run-anycast reproduce test test-kernel lint unit bench doctor clean
@@ -50,6 +50,7 @@ test-kernel: packages venv      ## the kernel's own MPTCP selftests, unpatched a
 	$(TESTBED) kernel test
 
 unit: packages venv     ## the unit tests alone
+	@.ci/install-packages $(TEST_PACKAGES)
 	.venv/bin/pytest tests/unit
 
 bench: setup     ## wall seconds per virtual second, both anycast points and a page load
