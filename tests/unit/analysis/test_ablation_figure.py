@@ -108,7 +108,7 @@ def test_each_condition_has_a_figure_of_its_own(tmp_path: Path) -> None:
     ]
     paths = draw_figures(tmp_path, every)
     assert [path.name for path in paths] == [
-        f"mine-{name}-loss.{kind}" for name in ("1", "no") for kind in ("png", "pdf")
+        f"mine-{name}-loss.{kind}" for name in ("1", "no") for kind in ("png", "pdf", "svg")
     ]
     assert struct.unpack(">II", paths[0].read_bytes()[16:24]) == (1350, 1050)
 
