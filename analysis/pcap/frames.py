@@ -50,15 +50,16 @@ class Window:
         self.size = 0
         self.offset = 0
 
-    def advance(self, consumed: int) -> bool:
-        """Leave the first `consumed` bytes behind and read a chunk more; False at the file's end."""
+    def advance(self, consumed: int, chunk_bytes: int = 0) -> bool:
+        """Leave the first `consumed` bytes behind and read more (0: a whole chunk); False at the file's end."""
         rest = self.size - consumed
-        needed = rest + self._chunk_bytes + MARGIN_BYTES
+        chunk_bytes = chunk_bytes or self._chunk_bytes
+        needed = rest + chunk_bytes + MARGIN_BYTES
         data = self.data if len(self.data) >= needed else np.zeros(needed, np.uint8)
         data[:rest] = self.data[consumed : self.size].copy()
         self.data, self.size = data, rest
         self.offset += consumed
-        wanted = data.data[rest : rest + self._chunk_bytes]
+        wanted = data.data[rest : rest + chunk_bytes]
         while len(wanted) and (count := self._stream.readinto(wanted)):
             self.size += count
             wanted = wanted[count:]

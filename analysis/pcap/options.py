@@ -13,7 +13,7 @@ from analysis.pcap.columns import I64, U8, U32, U64, Bools, Rows
 from analysis.pcap.layout import OPTION_SPACE, WORDS, Layout, work_out
 from analysis.pcap.tables import OptionTable, assemble
 
-_KNOWN_AT_MOST = 64
+_KNOWN_AT_MOST = 32  # of each pair of lengths
 
 
 class OptionDecoder:
@@ -24,7 +24,7 @@ class OptionDecoder:
 
     def __init__(self, numbering: Ipv6Numbering) -> None:
         self._numbering = numbering
-        self._known: list[Layout] = []
+        self._known: dict[int, list[Layout]] = {}
 
     def decode(self, spaces: U8, captured: I64, declared: I64) -> tuple[dict[str, U32], dict[str, OptionTable]]:
         """The columns `options`, `ts_value` and `ts_echo` of `Packets`, and those tables that have rows.
@@ -34,12 +34,12 @@ class OptionDecoder:
         count = len(spaces)
         columns = {name: np.zeros(count, np.uint32) for name in ("options", "ts_value", "ts_echo")}
         parts: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
-        for layout, rows in self._groups(spaces, declared << 8 | captured):
+        for layout, rows, words in self._groups(spaces.view(np.uint64), declared << 8 | captured):
             columns["options"][rows] = layout.options
             for item in layout.items:
                 part: dict[str, Any] = {}
                 for column, at, kind in item.fields:
-                    field = np.ndarray((count,), kind, spaces, at, (OPTION_SPACE,))[rows]
+                    field = np.ndarray((len(words),), kind, words, at, (OPTION_SPACE,))
                     part[column] = self._numbering.numbers(field) if kind == "V16" else field
                 if item.table:
                     parts[item.table].append({"packet": rows, **item.constants, **part})
@@ -48,34 +48,44 @@ class OptionDecoder:
                         columns[column][rows] = field
         return columns, {name: assemble(name, each, count) for name, each in parts.items()}
 
-    def _groups(self, spaces: U8, keys: I64) -> Iterator[tuple[Layout, Rows]]:
-        """Each layout that occurs with the rows (ascending) that have it; every row is in one group."""
-        words = spaces.view(np.uint64)
-        rows: Rows = np.arange(len(spaces))
+    def _groups(self, words: U64, keys: I64) -> Iterator[tuple[Layout, Rows, U64]]:
+        """Each layout that occurs, the rows (ascending) that have it, and their option spaces; every row is in one."""
+        counts = np.bincount(keys)
+        for key in np.flatnonzero(counts).tolist():
+            if counts[key] == len(keys):
+                yield from self._groups_of_key(key, np.arange(len(keys)), words)
+            else:
+                rows = np.flatnonzero(keys == key)
+                yield from self._groups_of_key(key, rows, words[rows])
+
+    def _groups_of_key(self, key: int, rows: Rows, words: U64) -> Iterator[tuple[Layout, Rows, U64]]:
+        """The same for those rows whose option spaces `words` have lengths of one `key`."""
         hits: list[tuple[int, int, Layout]] = []
-        known = iter(self._known)
+        known = iter(self._known.get(key, ()))
         while len(rows):
-            layout = next(known, None) or _work_out(spaces[rows[0]], int(keys[rows[0]]))
-            same = _matches(layout, words, keys, rows)
+            layout = next(known, None) or _work_out(words[0], key)
+            same = _matches(layout, words)
             found = int(np.count_nonzero(same))
             hits.append((-found, len(hits), layout))
             if found == len(rows):
-                yield layout, rows
+                yield layout, rows, words
                 break
             if found:
-                yield layout, rows[same]
-                rows = rows[~same]
+                yield layout, rows[same], words[same]
+                rows, words = rows[~same], words[~same]
         hits += [(0, len(hits), layout) for layout in known]
-        self._known = [layout for _, _, layout in sorted(hits, key=lambda hit: hit[:2])[:_KNOWN_AT_MOST]]
+        self._known[key] = [layout for _, _, layout in sorted(hits, key=lambda hit: hit[:2])[:_KNOWN_AT_MOST]]
 
 
-def _work_out(space: U8, key: int) -> Layout:
-    return work_out(space[: key & 0xFF].tobytes(), key >> 8)
+def _work_out(words: U64, key: int) -> Layout:
+    return work_out(words.tobytes()[: key & 0xFF], key >> 8)
 
 
-def _matches(layout: Layout, words: U64, keys: I64, rows: Rows) -> Bools:
-    same: Bools = keys[rows] == layout.key
+def _matches(layout: Layout, words: U64) -> Bools:
+    """Which of the option spaces have the layout, if their lengths are its key."""
+    same: Bools | None = None
     for number in range(WORDS):
         if layout.mask[number]:
-            same &= words[rows, number] & layout.mask[number] == layout.pattern[number]
-    return same
+            equal: Bools = words[:, number] & layout.mask[number] == layout.pattern[number]
+            same = equal if same is None else same & equal
+    return np.ones(len(words), np.bool_) if same is None else same

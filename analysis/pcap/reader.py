@@ -38,7 +38,8 @@ def iter_packets(path: Path, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Pack
     try:
         with path.open("rb", buffering=0) as stream:
             window = Window(stream, chunk_bytes)
-            while window.advance(0) and window.size < FILE_HEADER_BYTES:
+            # The header alone, so that the first chunk need not be moved when it is done with.
+            while window.advance(0, FILE_HEADER_BYTES - window.size) and window.size < FILE_HEADER_BYTES:
                 pass
             capture, consumed = _recognise(path, window)
             window.advance(consumed)
