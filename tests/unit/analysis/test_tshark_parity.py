@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import gzip
 import tempfile
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import capture_variants as variants
 import numpy as np
 import pytest
+from capture_variants import NAMES
 from tshark import HEADER_FIELDS, OPTION_FIELDS, Fields, dss_checksums, expected_fields, read_fields
 
 from analysis.pcap import COLUMNS, OPTION_TABLES, Packets, read_pcap
 
-CAPTURES = Path(__file__).with_name("data") / "captures"
 _UNPACKED = tempfile.TemporaryDirectory()
-NAMES = sorted(path.name.removesuffix(".pcap.gz") for path in CAPTURES.glob("*.pcap.gz"))
 
 
 @cache
 def read(name: str) -> tuple[Path, Packets, list[Fields]]:
     """A capture of the repository, unpacked: its path, what the decoder says of it, and what tshark says."""
     path = Path(_UNPACKED.name) / f"{name}.pcap"
-    path.write_bytes(gzip.decompress((CAPTURES / f"{name}.pcap.gz").read_bytes()))
+    path.write_bytes(variants.raw(name))
     return path, read_pcap(path), read_fields(path)
 
 
@@ -56,7 +55,27 @@ def compare(packets: Packets, path: Path, said: list[Fields]) -> list[tuple[int,
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_field_of_every_packet_is_what_tshark_says(name: str) -> None:
-    capture, packets, said = read(name)
+    check(*read(name))
+
+
+@pytest.mark.parametrize("name", ["announced", "announced6-checksum", "plain"])
+def test_every_field_of_a_pcapng_is_what_tshark_says(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "capture.pcapng"
+    variants.converted(read(name)[0], "pcapng", path)
+    check(path, read_pcap(path), read_fields(path))
+
+
+@pytest.mark.parametrize(
+    ("link_type", "rewrite"),
+    [(1, variants.as_ipv6), (113, variants.as_sll), (276, variants.as_sll2), (101, variants.as_raw_ip)],
+)
+def test_every_field_of_another_link_layer_is_what_tshark_says(link_type: int, rewrite, tmp_path: Path) -> None:
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(variants.rewritten(variants.raw("plain"), link_type, rewrite))
+    check(path, read_pcap(path), read_fields(path))
+
+
+def check(capture: Path, packets: Packets, said: list[Fields]) -> None:
     assert packets.warnings == ()
     assert packets.records == len(said)
     assert packets.frame.tolist() == [int(one["frame.number"][0]) for one in said if "tcp.srcport" in one]

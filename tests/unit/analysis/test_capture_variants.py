@@ -1,0 +1,76 @@
+"""One capture in several formats, link layers and IP versions gives the same rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import capture_variants as variants
+import numpy as np
+import pytest
+
+from analysis.pcap import COLUMNS, Packets, read_pcap
+
+ON_ETHERNET = ["aborted", "bursts", "narrowed", "narrowed-checksum", "plain"]
+MAGICS = {"pcap": b"\xd4\xc3\xb2\xa1", "nsecpcap": b"\x4d\x3c\xb2\xa1", "pcapng": b"\x0a\x0d\x0d\x0a"}
+PLACES = {"record_offset", "option_offset"}
+
+
+def written(tmp_path: Path, content: bytes, name: str = "capture.pcap") -> Path:
+    path = tmp_path / name
+    path.write_bytes(content)
+    return path
+
+
+def assert_same_rows(one: Packets, other: Packets, *, but: set[str]) -> None:
+    assert len(one) == len(other) > 0
+    for name in COLUMNS:
+        if name not in but | PLACES:
+            assert getattr(one, name).tolist() == getattr(other, name).tolist(), name
+    for name, table in one.tables.items():
+        for column, values in table.columns().items():
+            assert values.tolist() == getattr(other.tables[name], column).tolist(), f"{name}.{column}"
+    assert (one.records, one.skipped, one.warnings) == (other.records, other.skipped, other.warnings)
+
+
+@pytest.mark.parametrize("name", variants.NAMES)
+@pytest.mark.parametrize("format_name", ["pcap", "nsecpcap", "pcapng"])
+def test_formats(name: str, format_name: str, tmp_path: Path) -> None:
+    original = written(tmp_path, variants.raw(name))
+    variants.converted(original, format_name, tmp_path / "converted")
+    first = (tmp_path / "converted").read_bytes()[:4]
+    assert first == MAGICS[format_name]
+    one, other = read_pcap(original), read_pcap(tmp_path / "converted")
+    assert_same_rows(one, other, but={"time_ns"})
+    unit_ns = 1000 if format_name == "pcap" else 1
+    assert np.array_equal(one.time_ns // unit_ns * unit_ns, other.time_ns)
+    assert [each.link_type for each in one.interfaces] == [each.link_type for each in other.interfaces]
+    assert option_spaces(other, (tmp_path / "converted").read_bytes()) == option_spaces(one, original.read_bytes())
+
+
+def option_spaces(packets: Packets, content: bytes) -> list[bytes]:
+    return [content[at : at + size] for at, size in zip(packets.option_offset, packets.option_bytes, strict=True)]
+
+
+@pytest.mark.parametrize("name", ON_ETHERNET)
+@pytest.mark.parametrize(
+    ("link_type", "rewrite"), [(113, variants.as_sll), (276, variants.as_sll2), (101, variants.as_raw_ip)]
+)
+def test_link_layers(name: str, link_type: int, rewrite, tmp_path: Path) -> None:
+    capture = variants.raw(name)
+    one = read_pcap(written(tmp_path, capture))
+    other = read_pcap(written(tmp_path, variants.rewritten(capture, link_type, rewrite), "other.pcap"))
+    assert other.interfaces[0].link_type == link_type
+    assert_same_rows(one, other, but=set())
+
+
+@pytest.mark.parametrize("name", ON_ETHERNET)
+def test_ip_versions(name: str, tmp_path: Path) -> None:
+    capture = variants.raw(name)
+    one = read_pcap(written(tmp_path, capture))
+    other = read_pcap(written(tmp_path, variants.rewritten(capture, 1, variants.as_ipv6), "other.pcap"))
+    assert set(other.ip_version.tolist()) == {6}
+    assert_same_rows(one, other, but={"ip_version", "ip_id", "src", "dst", "ip_bytes"})
+    assert (other.ip_bytes - one.ip_bytes).tolist() == [20] * len(one)
+    for column in ("src", "dst"):
+        numbers = zip(getattr(one, column).tolist(), getattr(other, column).tolist(), strict=True)
+        assert all(variants.ipv6_of(one.address(four)) == other.address(six, 6) for four, six in numbers)
