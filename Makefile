@@ -7,7 +7,7 @@ PACKAGES := $(shell grep -v '^\#' testbed/debian-packages.txt)
 TEST_PACKAGES := $(shell grep -hv '^\#' tests/debian-packages.txt tests/lab/ssh/debian-packages.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv kernel run-lb run-anycast reproduce test test-kernel lint unit bench doctor clean
+.PHONY: help setup packages venv kernel run-lb run-anycast reproduce test test-kernel lint unit bench bench-decoder doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,10 @@ unit: packages venv     ## the unit tests alone
 
 bench: setup     ## wall seconds per virtual second, both anycast points and a page load
 	$(TESTBED) bench
+
+bench-decoder: packages venv    ## packets/s of the pcap decoder, tshark and dpkt: make bench-decoder CAPTURES=FILE...
+	@.ci/install-packages $(TEST_PACKAGES)
+	.venv/bin/python tests/benchmarks/decoder_speed.py $(CAPTURES)
 
 doctor: venv     ## check every prerequisite
 	@$(TESTBED) doctor
