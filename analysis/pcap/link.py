@@ -43,7 +43,9 @@ def network_payloads(data: U8, frames: Frames, link_types: I64) -> Payloads:
     """The network layer of the frames in a window's `data`; `link_types` by interface. Others are left out."""
     link_type = link_types[frames.interface] if len(link_types) > 1 else None
     parts = []
-    for number in np.unique(link_types).tolist():
+    for number in set(
+        link_types.tolist()
+    ):  # np.unique would load numpy.ma, as long as a capture of 30,000 packets takes
         rows = np.arange(len(frames)) if link_type is None else np.flatnonzero(link_type == number)
         if number in _HEADERS:
             parts.append(_with_header(data, frames, rows, _HEADERS[number]))
