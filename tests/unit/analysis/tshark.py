@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tshark_fields import HEADER_FIELDS, MPTCP, OPTION_FIELDS
 
 from analysis.pcap import Option, Packets
 from analysis.pcap.tables import OptionTable
@@ -22,33 +23,7 @@ from analysis.pcap.tables import OptionTable
 Fields = dict[str, list[str]]
 """Of one frame: the values of each field that it has, in order."""
 
-_MPTCP = "tcp.options.mptcp."
-_KIND, _LENGTH, _SUBTYPE = "tcp.option_kind", "tcp.option_len", f"{_MPTCP}subtype"
-
-HEADER_FIELDS = (
-    "frame.number", "frame.time_epoch", "frame.interface_id", "frame.file_off",
-    "vlan.id", "ieee8021ad.id",
-    "ip.version", "ip.dsfield", "ip.ttl", "ip.id", "ip.src", "ip.dst", "ip.len",
-    "ipv6.version", "ipv6.tclass", "ipv6.hlim", "ipv6.src", "ipv6.dst", "ipv6.plen",
-    "tcp.srcport", "tcp.dstport", "tcp.seq_raw", "tcp.ack_raw", "tcp.flags", "tcp.window_size_value", "tcp.checksum",
-    "tcp.urgent_pointer", "tcp.hdr_len", "tcp.len", "tcp.options",
-)  # fmt: skip
-OPTION_FIELDS = (
-    _KIND, _LENGTH, "tcp.options.mss_val", "tcp.options.wscale.shift", "tcp.options.sack_le", "tcp.options.sack_re",
-    "tcp.options.sack.count", "tcp.options.timestamp.tsval", "tcp.options.timestamp.tsecr",
-    *(
-        _MPTCP + name
-        for name in (
-            "subtype", "version", "flags", "reserved", "backup.flag", "checksumreq.flags", "extensibility.flag",
-            "nomoresubflows.flag", "sha256.flag", "reserved.flag", "datafin.flag", "dseqn8.flag", "dseqnpresent.flag",
-            "dataack8.flag", "dataackpresent.flag", "flag_U.flag", "flag_V.flag", "flag_W.flag", "flag_T.flag",
-            "rst_reason", "addrid", "sendkey", "recvkey", "recvtok", "sendrand", "sendtrunchmac", "sendhmac",
-            "addaddrtrunchmac", "rawdataack", "rawdataseqno", "subflowseqno", "datalvllen", "checksum", "ipver",
-            "echo", "ipv4", "ipv6", "port",
-        )
-    ),
-    "mptcp.rm_addr.count",
-)  # fmt: skip
+_KIND, _LENGTH, _SUBTYPE = "tcp.option_kind", "tcp.option_len", f"{MPTCP}subtype"
 
 DIFFERENCES_OF_TSHARK = {
     "frame.interface_id": "classic pcap has one interface without a number: tshark shows none, the decoder 0",
@@ -249,7 +224,7 @@ def _take_mptcp(fields: Fields, subtype: int, packets: Packets, row: int, tables
 
 
 def _add(fields: Fields, name: str, value: object) -> None:
-    fields[_MPTCP + name].append(str(int(value) if isinstance(value, bool) else value))
+    fields[MPTCP + name].append(str(int(value) if isinstance(value, bool) else value))
 
 
 Displayed = Iterator[tuple[str, object]]
