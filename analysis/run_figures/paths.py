@@ -46,7 +46,7 @@ def _over_time(axes: Axes, tables: Tables, point: Point, order: Sequence[Path]) 
     total = {way: numbers(rows(seconds, direction=way), "payload_bytes").sum() for way in ("to-client", "to-server")}
     seconds = rows(seconds, direction=max(total, key=lambda way: total[way]))
     for place, (path, server) in enumerate(order):
-        mine = rows(seconds, path=path, server=server)
+        mine = rows(seconds, path=path, server=server or None)
         if not len(mine):
             continue
         look = style.scheme(place)

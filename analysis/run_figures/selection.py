@@ -19,9 +19,10 @@ Numbers = NDArray[np.float64]
 
 
 def rows(table: pa.Table, **wanted: Any) -> pa.Table:
-    """The rows whose columns have these values."""
+    """The rows whose columns have these values; None is null, which nothing equals."""
     for column, value in wanted.items():
-        table = table.filter(pc.equal(table[column], value))
+        of_value = pc.is_null(table[column]) if value is None else pc.equal(table[column], value)
+        table = table.filter(of_value)
     return table
 
 

@@ -259,7 +259,7 @@ SECONDS = Table(
         _POINT,
         Field("second", "integer", f"the second [k, k+1) {_T}", "s"),
         Field("path", "text", _PATHS),
-        Field("server", "text", "the server, where the address tells it; empty for the director's path"),
+        Field("server", "text", "the server, where the address tells it; null for the director's path"),
         Field("direction", "text", "`to-client` or `to-server`"),
         Field("whole", "yes/no", "whether the workload ran through the whole second"),
         Field("packets", "integer", "packets; a burst of segmentation offload is one"),

@@ -58,7 +58,7 @@ def test_paths_over_time_have_a_curve_each_in_mbit_per_second_and_the_churn_is_m
     second = {"point": "p", "direction": "to-client", "whole": True}
     given = tables(
         seconds=[
-            second | {"second": 0, "path": "director", "server": "", "payload_bytes": 125_000},
+            second | {"second": 0, "path": "director", "server": None, "payload_bytes": 125_000},
             second | {"second": 0, "path": "past", "server": "s1", "payload_bytes": 12_500_000},
             second | {"second": 1, "path": "past", "server": "s1", "payload_bytes": 25_000_000},
             second | {"second": 1, "path": "past", "server": "s1", "direction": "to-server", "payload_bytes": 9},
