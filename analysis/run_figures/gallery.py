@@ -20,8 +20,8 @@ from analysis.errors import AnalysisError
 from analysis.run_figures.joins import draw_join_delay
 from analysis.run_figures.paths import draw_bytes, draw_over_time
 from analysis.run_figures.resets import draw_resets
+from analysis.run_figures.selection import is_invalid, rows
 from analysis.run_figures.selection import points as points_of
-from analysis.run_figures.selection import rows
 from analysis.run_figures.sequence import draw_sequence
 from analysis.run_figures.subflows import draw_subflows
 
@@ -105,7 +105,10 @@ def _draw(
         FigureCanvasAgg(figure)
         if not paint(figure, *given):
             return []
-        figure.suptitle(textwrap.fill(title, 80), fontsize=11)
+        heading = textwrap.fill(title, 80)
+        if invalid := sum(map(is_invalid, given[-1])):
+            heading += f"\n{invalid} of {len(given[-1])} points INVALID, see summary"
+        figure.suptitle(heading, fontsize=11)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return figures.save(figure, path.parent, re.sub(r"[^A-Za-z0-9._+-]+", "-", path.name))

@@ -17,7 +17,7 @@ _SHOWN_S = 1e-6  # a wait of nothing has no place on a logarithmic axis
 
 
 def draw_join_delay(figure: Figure, tables: Mapping[str, pa.Table], points: Sequence[dict[str, Any]]) -> bool:
-    """One step curve per kind of point; seeds are pooled. It ends at the share of connections that joined at all."""
+    """One step curve per kind of point, to the share that joined at all; seeds are pooled, invalid ones apart."""
     without_seed = [{**point, "seed": None} for point in points]
     pooled: dict[str, list[Any]] = {}
     for point, alike in zip(points, without_seed, strict=True):

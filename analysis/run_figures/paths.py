@@ -12,7 +12,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from analysis import style
-from analysis.run_figures.selection import legend, main_direction, numbers, path_name, point_name, rows
+from analysis.run_figures.selection import (
+    first_panels,
+    legend,
+    main_direction,
+    numbers,
+    panels_of,
+    path_name,
+    point_name,
+    rows,
+)
 from analysis.tables import TABLES
 
 Tables = Mapping[str, pa.Table]
@@ -20,15 +29,14 @@ Point = dict[str, Any]
 Path = tuple[str, str]
 
 _HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++", "oooo")
-_MOST_PANELS = 4
 
 
 def draw_over_time(figure: Figure, tables: Tables, points: Sequence[Point]) -> bool:
     """One panel per point: payload per second on each path, in Mbit/s, with removals and additions marked."""
-    shown = [point for point in points if len(rows(tables["seconds"], point=point["point"]))][:_MOST_PANELS]
+    shown, note = first_panels([each for each in points if len(rows(tables["seconds"], point=each["point"]))])
     if not shown:
         return False
-    panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
+    panels = panels_of(figure, len(shown), note)
     order = _paths(tables["seconds"], shown)
     for axes, point in zip(panels, shown, strict=True):
         _over_time(axes, tables, point, order)

@@ -13,11 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis import style
-from analysis.run_figures.selection import legend, numbers, point_name, rows
+from analysis.run_figures.selection import first_panels, legend, numbers, panels_of, point_name, rows
 
 _HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++")
 _MOST_CAUSES = 6
-_MOST_PANELS = 4
 
 
 def _causes(resets: pa.Table) -> list[str]:
@@ -29,13 +28,13 @@ def _causes(resets: pa.Table) -> list[str]:
 def draw_resets(figure: Figure, tables: Mapping[str, pa.Table], points: Sequence[dict[str, Any]]) -> bool:
     """One panel per point with RSTs in its workload; rare causes are drawn together as 'others'."""
     within = rows(tables["resets"], in_workload=True)
-    shown = [point for point in points if len(rows(within, point=point["point"]))][:_MOST_PANELS]
+    shown, note = first_panels([each for each in points if len(rows(within, point=each["point"]))])
     if not shown:
         return False
     ids = pa.array([point["point"] for point in shown])
     counted = Counter(_causes(within.filter(pc.is_in(within["point"], ids))))
     names = [name for name, _ in counted.most_common(_MOST_CAUSES)]
-    panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
+    panels = panels_of(figure, len(shown), note)
     for axes, point in zip(panels, shown, strict=True):
         mine = rows(within, point=point["point"])
         at = numbers(mine, "t_s")

@@ -17,6 +17,9 @@ from analysis.table import protocol_name
 
 Numbers = NDArray[np.float64]
 
+MOST_PANELS = 4
+PANEL_INCHES = 1.6
+
 
 def rows(table: pa.Table, **wanted: Any) -> pa.Table:
     """The rows whose columns have these values; None is null, which nothing equals."""
@@ -39,7 +42,7 @@ def points(tables: Any) -> list[dict[str, Any]]:
 
 
 def point_name(point: dict[str, Any], among: Sequence[dict[str, Any]]) -> str:
-    """What tells a point from the others: protocol or variant, object size and seed where they differ."""
+    """What tells a point from the others: protocol or variant, size and seed if they differ, and if it is invalid."""
     parts = [point["variant"] or protocol_name(point["protocol"], point["clock"])]
     for column, text in (
         ("object_bytes", f"{(point['object_bytes'] or 0) / 1000:g} KB"),
@@ -47,7 +50,21 @@ def point_name(point: dict[str, Any], among: Sequence[dict[str, Any]]) -> str:
     ):
         if len({each[column] for each in among}) > 1:
             parts.append(text)
+    if is_invalid(point):
+        parts.append("INVALID")
     return ", ".join(parts)
+
+
+def is_invalid(point: dict[str, Any]) -> bool:
+    """Whether a sanity rule was broken; captures that are no point were never judged."""
+    return point.get("valid") is False
+
+
+def first_panels(points: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], str]:
+    """As many points as there is room for panels, and what to say of the others."""
+    left_out = len(points) - MOST_PANELS
+    note = f"{left_out} more of {len(points)} points: draw them with --point" if left_out > 0 else ""
+    return list(points[:MOST_PANELS]), note
 
 
 def path_name(path: str, server: str | None, scenario: str) -> str:
@@ -57,6 +74,14 @@ def path_name(path: str, server: str | None, scenario: str) -> str:
     if path == "director":
         return "anycast address" if scenario == "anycast" else "director"
     return "unknown path"
+
+
+def panels_of(figure: Figure, count: int, note: str) -> list[Axes]:
+    """Panels one below the other on one time axis, high enough to be read; `note` stands above the first."""
+    figure.set_figheight(max(figure.get_figheight(), 2.4 + PANEL_INCHES * count))
+    panels = list(figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0])
+    panels[0].set_title(note, loc="right", fontsize=8.5)
+    return panels
 
 
 def legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:

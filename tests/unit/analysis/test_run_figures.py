@@ -102,6 +102,36 @@ def test_the_join_delay_curve_ends_at_the_share_that_joined() -> None:
     assert labels(figure) == ["MPTCP (3 of 4)"]
 
 
+def test_invalid_points_are_named_noted_and_pooled_apart(tmp_path: Path) -> None:
+    points: list[dict[str, Any]] = [POINT | {"valid": True}, POINT | {"point": "q", "seed": 2, "valid": False}]
+    given = tables(
+        points=points,
+        connections=[
+            {"point": name, "connection": 0, "protocol": "mptcp", "join_wait_s": wait}
+            for name, wait in (("p", 0.01), ("q", 0.02))
+        ],
+    )
+    figure = Figure()
+    assert draw_join_delay(figure, given, points)
+    assert labels(figure) == ["MPTCP (1 of 1)", "MPTCP, INVALID (1 of 1)"]
+    draw_run(given, tmp_path, ["join-delay"])
+    assert "1 of 2 points INVALID, see summary" in (tmp_path / "fig14-join-delay.svg").read_text()
+    draw_run(given | {"points": TABLES["points"].of_rows(points[:1])}, tmp_path, ["join-delay"])
+    assert "INVALID" not in (tmp_path / "fig14-join-delay.svg").read_text()
+
+
+@pytest.mark.parametrize(("count", "note"), [(4, ""), (6, "2 more of 6 points: draw them with --point")])
+def test_points_without_a_panel_are_counted(count: int, note: str) -> None:
+    points: list[dict[str, Any]] = [POINT | {"point": f"p{seed}", "seed": seed} for seed in range(count)]
+    resets: list[dict[str, Any]] = [
+        {"point": each["point"], "in_workload": True, "t_s": 0.5, "cause": "refused"} for each in points
+    ]
+    figure = Figure()
+    assert draw_resets(figure, tables(points=points, resets=resets), points)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [f"MPTCP, seed {seed}" for seed in range(4)]
+    assert figure.axes[0].get_title(loc="right") == note
+
+
 def test_resets_are_stacked_by_cause_with_the_change_behind_them() -> None:
     reset = {"point": "p", "in_workload": True}
     given = tables(
