@@ -5,7 +5,7 @@ writes captures to $TESTBED_OUT. To make those of the repository again (ports, k
 sequence numbers are others each time):
 
     .venv/bin/testbed exec --lab uml --out NEW -- .venv/bin/python tests/guest/capture_probe.py
-    gzip -9n NEW/*.pcap && mv NEW/*.pcap.gz tests/unit/analysis/data/
+    gzip -9n NEW/*.pcap && mv NEW/*.pcap.gz tests/unit/analysis/data/captures/
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import struct
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -345,6 +346,43 @@ def plain() -> None:
             time.sleep(0.5)
 
 
+class Holes:
+    """Loses every second one of a connection's first segments with payload from port 80, four in all."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[bytes] = Counter()
+
+    def __call__(self, frame: bytearray, tcp: int) -> bytes | None:
+        if tcp and middlebox.payload_at(frame, tcp) < middlebox.packet_end(frame, tcp):
+            ports = bytes(frame[tcp : tcp + 4])
+            self._seen[ports] += 1
+            if ports.startswith(b"\0P") and self._seen[ports] in (2, 4, 6, 8):
+                return None
+        return bytes(frame)
+
+
+def denied() -> None:
+    """The paper's server: the C flag, ADD_ADDR, a join that it calls a backup. DATA_FIN with data, SACK."""
+    with hosts(4, far_alter=Holes()) as pair:
+        sysctl.put(pair.server, {"net.mptcp.allow_join_initial_addr_port": 0})
+        pair.endpoint(pair.server, "add", pair.address(1, "b"), "id", "1", "signal", "backup")
+        with capturing(pair.client, "denied", "-i", "any", "-y", "LINUX_SLL2", "--time-stamp-precision=nano"):
+            with pair.connection() as (near, far):
+                pair.counted(pair.server, "MPJoinAckRx", 1)
+                send(far, near, 30 * KB)
+                # Closed while some of it still waits to be sent: the DATA_FIN comes with the last of the data.
+                far.sendall(bytes(80 * KB))
+                far.shutdown(socket.SHUT_WR)
+                while near.recv(1 << 20):
+                    pass
+            # Timestamps leave room for three blocks of SACK.
+            for timestamps in (1, 0):
+                sysctl.put(pair.client, {"net.ipv4.tcp_timestamps": timestamps})
+                with pair.connection(0) as (near, far):
+                    send(far, near, 30 * KB)
+            time.sleep(0.5)
+
+
 def tagged() -> None:
     """VLAN tags, one and two (802.1Q in 802.1ad), in microseconds."""
     with hosts(4, Tagger(2), Tagger(0)) as pair, capturing(pair.network["m"], "tagged", "-i", "m-eth1"):
@@ -399,6 +437,7 @@ CASES: dict[str, Callable[[], None]] = {
     "narrowed": narrowed,
     "plain": plain,
     "tagged": tagged,
+    "denied": denied,
 }
 
 

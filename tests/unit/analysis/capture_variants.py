@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import ipaddress
+import os
 import shutil
 import struct
 import subprocess
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-CAPTURES = Path(__file__).with_name("data") / "captures"
+# The guest test sets the variable, to have those captures looked at that it has just made.
+CAPTURES = Path(os.environ.get("DECODER_CAPTURES") or Path(__file__).with_name("data") / "captures")
 NAMES = sorted(path.name.removesuffix(".pcap.gz") for path in CAPTURES.glob("*.pcap.gz"))
 
 _ETHERNET_BYTES = 14

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 from dataclasses import replace
 from functools import cache
@@ -15,6 +16,7 @@ from capture_variants import NAMES
 from tshark import HEADER_FIELDS, OPTION_FIELDS, Fields, dss_checksums, expected_fields, read_fields
 
 from analysis.pcap import COLUMNS, OPTION_TABLES, Packets, read_pcap
+from analysis.pcap.tables import DSS_ACK_8, DSS_DSN_8, Dss
 
 _UNPACKED = tempfile.TemporaryDirectory()
 
@@ -85,24 +87,61 @@ def check(capture: Path, packets: Packets, said: list[Fields]) -> None:
     assert packets.options.tolist() == bits
 
 
+def test_every_field_of_mptcp_options_that_tshark_knows_is_compared() -> None:
+    text = subprocess.run(["tshark", "-G", "fields"], capture_output=True, text=True, check=True, timeout=120).stdout
+    lines = [line.split("\t") for line in text.splitlines()]
+    known = {line[2] for line in lines if line[0] == "F" and line[2].startswith("tcp.options.mptcp.")}
+    said = {field for name in NAMES for frame in read(name)[2] for field in frame}
+    assert known - said == {
+        "tcp.options.mptcp.ipver",  # of version 0: half a byte of ADD_ADDR that version 1 has the echo flag in
+        "tcp.options.mptcp.sha1.flag",  # of version 0: the name of flag H of MP_CAPABLE
+    }
+
+
+# Bytes of acknowledgement and of DSN (0: none), and whether there is a checksum, which is part of a mapping.
+EVERY_DSS = {(ack, dsn, checksum) for ack in (0, 4, 8) for dsn in (4, 8) for checksum in (False, True)} | {
+    (4, 0, False), (8, 0, False),
+}  # fmt: skip
+
+
 def test_the_captures_have_every_option_in_every_form() -> None:
-    forms: dict[str, set[Any]] = {name: set() for name in OPTION_TABLES}
-    dss, options = set(), 0
-    for name in NAMES:
-        packets = read(name)[1]
-        for table_name, table in packets.tables.items():
-            forms[table_name] |= set(getattr(table, "length", table.packet * 0).tolist())
-        dss |= set((packets.dss.flags & 0x0F).tolist())
-        options |= int(np.bitwise_or.reduce(packets.options))
-        assert len(packets.other_mptcp) == 0
+    captures = [read(name)[1] for name in NAMES]
+
+    def values(table: str, column: str) -> set[Any]:
+        return {value for packets in captures for value in getattr(packets.tables[table], column).tolist()}
+
+    options = np.bitwise_or.reduce(np.concatenate([packets.options for packets in captures]))
     assert options == 0x1FF3F  # every bit of `Option` but OTHER_MPTCP, CUT and MALFORMED
-    assert forms["mp_capable"] == {4, 12, 20, 22, 24}
-    assert forms["mp_join"] == {12, 16, 24}
-    assert forms["dss"] == {8, 12, 14, 16, 18, 20, 22, 24, 26, 28}
-    assert dss >= {0x01, 0x03, 0x04, 0x05, 0x0C, 0x0D, 0x0F}
-    assert forms["add_addr"] == {8, 10, 16, 18, 20, 22, 28, 30}
-    assert forms["remove_addr"] == {4, 5}
-    assert (forms["mp_prio"], forms["mp_fail"], forms["mp_fastclose"], forms["mp_tcprst"]) == ({3}, {12}, {12}, {4})
+    assert {name: values(name, "length") for name in OPTION_TABLES if name not in ("handshake", "sack", "dss")} == {
+        "mp_capable": {4, 12, 20, 22, 24},
+        "mp_join": {12, 16, 24},
+        "add_addr": {8, 10, 16, 18, 20, 22, 28, 30},
+        "remove_addr": {4, 5},
+        "mp_prio": {3},
+        "mp_fail": {12},
+        "mp_fastclose": {12},
+        "mp_tcprst": {4},
+        "other_mptcp": set(),
+    }
+    assert values("mp_capable", "flags") == {0x01, 0x21, 0x81}  # H; with C; with A
+    assert values("add_addr", "echo") == values("mp_prio", "backup") == {False, True}
+    joins = {pair for packets in captures for pair in pairs(packets.mp_join.length, packets.mp_join.backup)}
+    assert joins == {(12, False), (12, True), (16, False), (16, True), (24, False)}
+    dss = [packets.dss for packets in captures]
+    assert {form for table in dss for form in forms(table)} == EVERY_DSS
+    assert {bool(mapped) for table in dss for mapped in table.data_length[table.is_fin] > 1} == {False, True}
+    blocks = [np.unique(packets.sack.packet, return_counts=True)[1] for packets in captures]
+    assert set(np.concatenate(blocks).tolist()) == {1, 2, 3, 4}
+
+
+def pairs(one: Any, other: Any) -> list[tuple[Any, Any]]:
+    return list(zip(one.tolist(), other.tolist(), strict=True))
+
+
+def forms(dss: Dss) -> list[tuple[int, int, bool]]:
+    ack = np.where(dss.has_ack, np.where(dss.flags & DSS_ACK_8, 8, 4), 0)
+    dsn = np.where(dss.has_mapping, np.where(dss.flags & DSS_DSN_8, 8, 4), 0)
+    return list(zip(ack.tolist(), dsn.tolist(), dss.has_checksum.tolist(), strict=True))
 
 
 COMPARED = [
