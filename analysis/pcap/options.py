@@ -14,6 +14,9 @@ from analysis.pcap.layout import OPTION_SPACE, WORDS, Layout, work_out
 from analysis.pcap.tables import OptionTable, assemble
 
 _KNOWN_AT_MOST = 32  # of each pair of lengths
+_RARE_AT_MOST = 32
+_RARE = 1 / 256
+"""After so many layouts that fewer headers than this share had, looking for the next one costs more than it saves."""
 
 
 class OptionDecoder:
@@ -62,10 +65,17 @@ class OptionDecoder:
         """The same for those rows whose option spaces `words` have lengths of one `key`."""
         hits: list[tuple[int, int, Layout]] = []
         known = iter(self._known.get(key, ()))
+        rare = 0
         while len(rows):
-            layout = next(known, None) or _work_out(words[0], key)
+            if rare > _RARE_AT_MOST:
+                yield from _one_by_one(key, rows, words)
+                break
+            layout = next(known, None)
+            is_new = layout is None
+            layout = layout or _work_out(words[0], key)
             same = _matches(layout, words)
             found = int(np.count_nonzero(same))
+            rare += is_new and found < len(rows) * _RARE
             hits.append((-found, len(hits), layout))
             if found == len(rows):
                 yield layout, rows, words
@@ -75,6 +85,16 @@ class OptionDecoder:
                 rows, words = rows[~same], words[~same]
         hits += [(0, len(hits), layout) for layout in known]
         self._known[key] = [layout for _, _, layout in sorted(hits, key=lambda hit: hit[:2])[:_KNOWN_AT_MOST]]
+
+
+def _one_by_one(key: int, rows: Rows, words: U64) -> Iterator[tuple[Layout, Rows, U64]]:
+    """The same where hardly two headers agree, as in noise: in time that grows with the headers, not their square."""
+    groups: dict[tuple[bytes, bytes], tuple[Layout, list[int]]] = {}
+    for number in range(len(rows)):
+        layout = _work_out(words[number], key)
+        groups.setdefault((layout.mask.tobytes(), layout.pattern.tobytes()), (layout, []))[1].append(number)
+    for layout, numbers in groups.values():
+        yield layout, rows[numbers], words[numbers]
 
 
 def _work_out(words: U64, key: int) -> Layout:

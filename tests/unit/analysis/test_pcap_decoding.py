@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import ipaddress
+import random
 import struct
 from pathlib import Path
 
@@ -270,6 +271,33 @@ def test_chunks_may_end_anywhere(tmp_path: Path, chunk: int) -> None:
     assert concatenate(chunks).warnings == ()
     at = int(whole.option_offset[41])
     assert path.read_bytes()[at : at + 4] == make.mp_capable()
+
+
+def test_options_of_which_no_two_agree_are_decoded_like_others(tmp_path: Path) -> None:
+    # In one chunk there are far more layouts than are looked for; in chunks of ten packets there are not.
+    chance = random.Random(7)
+    mptcp = [
+        encode.mp_tcprst(flags=0, reason=3),
+        encode.mp_fail(5),
+        encode.mp_prio(backup=True),
+        encode.dss(ack=(4, 9)),
+    ]
+    frames = []
+    for i in range(1500):
+        noise = [
+            encode.unknown(chance.choice((19, 28, 34, 253)), chance.randbytes(chance.randint(0, 4))) for _ in range(5)
+        ]
+        wanted = chance.sample([*noise, encode.mss(1000 + i), chance.choice(mptcp)], 4)
+        wanted += [encode.nop()] * (40 - sum(len(option.raw) for option in wanted))
+        frames.append((T + i, encode.Packet(FOUR, FOUR, options=tuple(wanted)).frame(1)))
+    path = tmp_path / "a.pcap"
+    path.write_bytes(encode.classic(frames))
+    whole = read_pcap(path)
+    assert len(whole) == 1500
+    expect_same(whole, concatenate(list(iter_packets(path, chunk_bytes=1000))))
+    mss = [1000 + i for i in range(1500) if whole.options[i] & Option.MSS]
+    assert whole.handshake.mss.tolist() == mss
+    assert len(mss) > 500
 
 
 def test_a_record_may_be_larger_than_a_chunk(tmp_path: Path) -> None:
