@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
+from typing import Any
 
 import capture_variants as variants
 import numpy as np
 import pytest
 
-from analysis.pcap import COLUMNS, Packets, read_pcap
+from analysis.pcap import COLUMNS, Option, Packets, read_pcap
 
 ON_ETHERNET = ["aborted", "bursts", "narrowed", "narrowed-checksum", "plain"]
 MAGICS = {"pcap": b"\xd4\xc3\xb2\xa1", "nsecpcap": b"\x4d\x3c\xb2\xa1", "pcapng": b"\x0a\x0d\x0d\x0a"}
@@ -74,3 +76,43 @@ def test_ip_versions(name: str, tmp_path: Path) -> None:
     for column in ("src", "dst"):
         numbers = zip(getattr(one, column).tolist(), getattr(other, column).tolist(), strict=True)
         assert all(variants.ipv6_of(one.address(four)) == other.address(six, 6) for four, six in numbers)
+
+
+@pytest.mark.parametrize("snap", [54, 60, 70, 80, 90, 100, 110])
+@pytest.mark.parametrize("name", ["corrupted", "denied", "announced6-checksum", "narrowed-checksum", "plain"])
+def test_a_shorter_snap_length_takes_the_last_options_and_nothing_else(name: str, snap: int, tmp_path: Path) -> None:
+    pieces = [variants.raw(name)[:24]]
+    for time, original, frame in variants.records(variants.raw(name)):
+        pieces += [time, struct.pack("<II", min(len(frame), snap), original), frame[:snap]]
+    whole = read_pcap(written(tmp_path, variants.raw(name)))
+    cut = read_pcap(written(tmp_path, b"".join(pieces), "cut.pcap"))
+    kept = np.flatnonzero(np.isin(whole.frame, cut.frame))
+    assert cut.skipped.cut + cut.skipped.not_tcp == whole.records - len(kept)
+    whole = whole.select(kept)
+    lacking = cut.option_bytes < cut.header_bytes - 20
+    for column in set(COLUMNS) - PLACES - {"options", "ts_value", "ts_echo", "option_bytes"}:
+        assert np.array_equal(getattr(cut, column), getattr(whole, column)), column
+    assert ((cut.options & Option.CUT) != 0).tolist() == lacking.tolist()
+    bits = cut.options & ~np.uint32(Option.CUT)
+    assert ((bits & whole.options) == bits).all()
+    assert (bits == whole.options)[~lacking].all()
+    for column in ("ts_value", "ts_echo"):
+        there = (cut.options & Option.TIMESTAMPS) != 0
+        assert np.array_equal(getattr(cut, column)[there], getattr(whole, column)[there])
+    for table, before in whole.tables.items():
+        after = rows(cut, table)
+        if table != "handshake":  # whose row may lack an option
+            assert all(row in rows(whole, table) for row in after), table
+        assert [row for row in after if not lacking[row[0]]] == [
+            row for row in rows(whole, table) if not lacking[row[0]]
+        ], table
+        assert len(after) <= len(before)
+
+
+def rows(packets: Packets, table: str) -> list[tuple[Any, ...]]:
+    """The rows of a table, IPv6 addresses in words."""
+    columns = {name: values.tolist() for name, values in packets.tables[table].columns().items()}
+    if table == "add_addr":
+        versions = zip(columns["address"], columns["ip_version"], strict=True)
+        columns["address"] = [packets.address(number, version) for number, version in versions]
+    return list(zip(*columns.values(), strict=True))
