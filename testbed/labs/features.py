@@ -75,8 +75,8 @@ def command(name: str) -> str:
 def every() -> list[str]:
     """Every feature of the kernel, and the programs: what `testbed doctor --lab` asks for."""
     programs = ("ab", "lighttpd", "tcpdump", "mptcpize", "mnexec", "ip", "tc", "ethtool", "bpf-gcc")
-    sysctls = ("net.ipv4.fib_multipath_hash_policy", "net.ipv4.fib_multipath_hash_seed", *_PATCHED)
-    return [*map(command, programs), *KERNEL, *map(sysctl, sysctls)]
+    hashing = [f"net.ipv4.fib_multipath_hash_{part}" for part in ("policy", "fields", "seed")]
+    return [*map(command, programs), *KERNEL, *map(sysctl, (*hashing, *_PATCHED))]
 
 
 def probe(names: Collection[str], run: Callable[[tuple[str, ...]], str]) -> list[Finding]:

@@ -8,8 +8,17 @@ from testbed.errors import ReadbackError
 from testbed.net import sysctl
 from testbed.net.netns import Node, interface_index, route_socket
 
-HASH_SYSCTLS = ("net.ipv4.ip_forward", "net.ipv4.fib_multipath_hash_policy", "net.ipv4.fib_multipath_hash_seed")
-"""What `hash_by_flow` sets; the seed came with Linux 6.11."""
+HASH_SYSCTLS = (
+    "net.ipv4.ip_forward",
+    "net.ipv4.fib_multipath_hash_policy",
+    "net.ipv4.fib_multipath_hash_fields",
+    "net.ipv4.fib_multipath_hash_seed",
+)
+"""What `hash_by_flow` sets; the fields came with Linux 5.13, the seed with 6.11."""
+
+_CUSTOM_POLICY = 3
+_FIVE_TUPLE = 0x37
+"""FIB_MULTIPATH_HASH_FIELD_ of both addresses, the protocol and both ports (include/net/ip_fib.h)."""
 
 _UNIQUE_TABLE = 100
 
@@ -45,8 +54,13 @@ def add_address(node: Node, interface: str, address: str, prefix: int) -> None:
 
 
 def hash_by_flow(router: Node, seed: int) -> dict[str, str]:
-    """Spread flows over equal-cost nexthops by their 5-tuple, with a hash that is the same in every run."""
-    return sysctl.put(router, dict(zip(HASH_SYSCTLS, (1, 1, seed), strict=True)))
+    """Spread flows over equal-cost nexthops by their 5-tuple, as a router does, with a hash that `seed` decides.
+
+    Policy 1 is not that hash here: it takes the one that a packet carries already, and over veth a packet still
+    carries its sender's socket's, which is random, changes at every retransmission timeout, and is another one in
+    a RST that no socket sent. Policy 3 always reads the packet (net/ipv4/route.c, `fib_multipath_hash`).
+    """
+    return sysctl.put(router, dict(zip(HASH_SYSCTLS, (1, _CUSTOM_POLICY, _FIVE_TUPLE, seed), strict=True)))
 
 
 def nexthops(router: Node, address: str, gateways: list[str]) -> list[str]:

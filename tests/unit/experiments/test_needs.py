@@ -39,8 +39,9 @@ def test_the_patches_are_needed_only_where_they_are_asked_for() -> None:
     assert not patched & features("7", "tcp", "mptcp.lb_mode=close")
 
 
-def test_extra_sysctls_and_the_hash_seed_are_asked_for() -> None:
+def test_extra_sysctls_and_those_of_the_hash_are_asked_for() -> None:
     assert "sysctl:net.ipv4.tcp_tso_rtt_log" in features("13", "tcp", 'sysctl."net.ipv4.tcp_tso_rtt_log"=30')
+    assert "sysctl:net.ipv4.fib_multipath_hash_fields" in features("13", "tcp")
     assert "sysctl:net.ipv4.fib_multipath_hash_seed" in features("13", "tcp")
     assert "sysctl:net.ipv4.fib_multipath_hash_seed" not in features("7", "tcp")
 
