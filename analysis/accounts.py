@@ -39,27 +39,24 @@ class Account:
 
 @dataclass(frozen=True)
 class Reading:
-    """Counters at a moment when nothing was under way: `t_ns` on the lab's clock (None: the end of the capture)."""
+    """Counters at a moment when nothing was under way: `t_ns` on the lab's clock."""
 
     values: Nodes
-    t_ns: int | None
+    t_ns: int
     name: str
 
 
 def quiet_reading(
     counters: Counters, samples: Sequence[Sample], times_ns: NDArray[np.int64], start_ns: int, transit_s: float
 ) -> Reading | None:
-    """The last reading of the counters with none of the RSTs at `times_ns` under way.
-
-    That is the one taken when no packet came any more, where there is one; else a sample after which no RST came
-    for `transit_s`.
-    """
-    if counters.settled is not None:
-        return Reading(counters.settled, None, "when no packet came any more")
-    for sample in reversed(samples):
-        t_ns = start_ns + round(sample.t_s * _NS)
-        if not ((times_ns >= t_ns) & (times_ns <= t_ns + round(transit_s * _NS))).any():
-            return Reading(sample.counters, t_ns, f"at {sample.t_s:.0f} s")
+    """The last reading of the counters with none of the RSTs at `times_ns` under way: none came for `transit_s`."""
+    readings = [(sample.t_s, sample.t_s + _SAMPLING_S, sample.counters) for sample in samples]
+    if (settled := counters.settled) is not None:
+        readings.append((settled.from_s, settled.to_s, settled.counters))
+    for from_s, to_s, values in reversed(readings):
+        t_ns, until_ns = (start_ns + round(second * _NS) for second in (from_s, to_s + transit_s))
+        if not ((times_ns >= t_ns) & (times_ns <= until_ns)).any():
+            return Reading(values, t_ns, f"at {from_s:.3f} s")
     return None
 
 
@@ -83,7 +80,7 @@ def reset_accounts(
     to_client = resets.to_client
     reading = quiet_reading(counters, samples, times_ns[to_client], known.start_ns, _TRANSIT_S)
     if reading is not None:
-        received = np.flatnonzero(to_client & _until(times_ns, reading)).tolist()
+        received = np.flatnonzero(to_client & (times_ns <= reading.t_ns)).tolist()
         sent = {name: _grown(counters, reading, name) for name in servers}
         by = [resets.sender[number].name for number in received]
         unnamed = by.count(None)
@@ -97,9 +94,9 @@ def reset_accounts(
             _sent("RSTs from one server", name, count, by.count(name), unnamed, _drops(counters, [name]), lossy, note)
             for name, count in sent.items()
         ]
-    reading = quiet_reading(counters, samples, times_ns[~to_client], known.start_ns, _SAMPLING_S)
+    reading = quiet_reading(counters, samples, times_ns[~to_client], known.start_ns, 0.0)
     if reading is not None:
-        captured = int(np.count_nonzero(~to_client & _until(times_ns, reading)))
+        captured = int(np.count_nonzero(~to_client & (times_ns <= reading.t_ns)))
         note = f"{SENT_RESETS} {reading.name}, against RSTs from it at its own interfaces"
         for name in set(counters.before) - set(servers):
             count, drops = _grown(counters, reading, name), _drops(counters, [name])
@@ -107,9 +104,24 @@ def reset_accounts(
     return accounts
 
 
-def witness_account(left: int, received: int, lossy: bool) -> Account:
-    """RSTs captured where they left the servers, on the way to the service's clients, against those that arrived."""
+def witness_account(
+    left_ns: NDArray[np.int64],
+    received_ns: NDArray[np.int64],
+    counters: Counters | None,
+    samples: Sequence[Sample],
+    start_ns: int,
+    lossy: bool,
+) -> Account:
+    """RSTs captured where they left the servers, on the way to the service's clients, against those that arrived.
+
+    The captures do not end together: counted are those until the last reading of the counters with none under way.
+    """
     note = "RSTs captured at the servers' interfaces, against RSTs from the service address at the client's"
+    reading = None if counters is None else quiet_reading(counters, samples, received_ns, start_ns, _TRANSIT_S)
+    if reading is not None:
+        left_ns, received_ns = left_ns[left_ns <= reading.t_ns], received_ns[received_ns <= reading.t_ns]
+        note += f", {reading.name}"
+    left, received = len(left_ns), len(received_ns)
     holds = None if lossy and received < left else left == received
     return Account("RSTs that left the servers", None, left, received, holds, note)
 
@@ -181,10 +193,6 @@ def request_account(complete: int, restarted: int, unfinished: int, connections:
     note += f", {unused} of them never used" if unused else ""
     counted, explained = complete + restarted + unfinished, connections - unused
     return Account("requests", None, counted, explained, counted == explained, note)
-
-
-def _until(times_ns: NDArray[np.int64], reading: Reading) -> NDArray[np.bool_]:
-    return np.ones(len(times_ns), np.bool_) if reading.t_ns is None else times_ns <= reading.t_ns
 
 
 def _grown(counters: Counters, reading: Reading, node: str) -> int:

@@ -22,15 +22,24 @@ Nodes = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
+class Settled:
+    """The counters a while after the workload; read from `from_s` to `to_s` seconds after its start."""
+
+    counters: Nodes
+    from_s: float
+    to_s: float
+
+
+@dataclass(frozen=True)
 class Counters:
-    """The counters before the workload, after it, and when no packet came any more.
+    """The counters before the workload, after it, and a while later.
 
     `queue_drops` are the packets that the queues of each node dropped meanwhile, by interface. None: not recorded.
     """
 
     before: Nodes
     after: Nodes
-    settled: Nodes | None = None
+    settled: Settled | None = None
     queue_drops: Nodes | None = None
 
 
@@ -49,13 +58,10 @@ def read_counters(directory: Path) -> Counters | None:
     if not path.exists():
         return None
     raw = _json(path.read_text(encoding="utf-8", errors="replace"), path.name)
-    settled, drops = (None if raw.get(name) is None else raw[name] for name in ("settled", "queue_drops"))
+    drops = raw.get("queue_drops")
     try:
         return Counters(
-            _nodes(raw["before"]),
-            _nodes(raw["after"]),
-            None if settled is None else _nodes(settled),
-            None if drops is None else _nodes(drops),
+            _nodes(raw["before"]), _nodes(raw["after"]), _settled(raw), None if drops is None else _nodes(drops)
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise AnalysisError(f"{path.name}: not counters by node: {error}") from error
@@ -85,6 +91,13 @@ def sent_resets(samples: Sequence[Sample]) -> dict[str, CounterSeries]:
         node: CounterSeries(times, [sample.counters.get(node, {}).get(SENT_RESETS, 0) for sample in samples])
         for node in nodes
     }
+
+
+def _settled(raw: Mapping[str, Any]) -> Settled | None:
+    if raw.get("settled") is None or raw.get("settled_s") is None:  # a reading at an unknown time proves nothing
+        return None
+    from_s, to_s = map(float, raw["settled_s"])
+    return Settled(_nodes(raw["settled"]), from_s, to_s)
 
 
 def _nodes(raw: Mapping[str, Mapping[str, Any]]) -> Nodes:

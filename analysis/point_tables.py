@@ -150,13 +150,17 @@ def _accounts(observed: Observation, connections: pa.Table, sources: Sources) ->
     )  # fmt: skip
     if sources.server_packets:
         local = [observed.addresses.service, *observed.addresses.local.values()]
-        left = sum(
-            int(np.count_nonzero(((each.flags & RST) != 0) & np.isin(each.src, local)))
-            for each in sources.server_packets.values()
+        left_ns = np.concatenate(
+            [
+                each.time_ns[((each.flags & RST) != 0) & np.isin(each.src, local)]
+                for each in sources.server_packets.values()
+            ]
         )
         on_service = observed.traffic.flows.via[observed.resets.flow] == VIA_DIRECTOR
-        received = int(np.count_nonzero(observed.resets.to_client & on_service))
-        accounts.append(witness_account(left, received, lossy))
+        received_ns = times_ns[observed.resets.to_client & on_service]
+        accounts.append(
+            witness_account(left_ns, received_ns, sources.counters, sources.samples, observed.start_ns, lossy)
+        )
     ab, end_ns = sources.ab, observed.end_ns
     if ab is None or end_ns is None:
         return accounts

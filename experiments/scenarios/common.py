@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import filecmp
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ BUFFERS = {
 # One client address makes thousands of connections to one service address.
 PORTS = {"net.ipv4.ip_local_port_range": "10000 65000"}
 WORK = Path("/tmp/testbed")
+# What is under way at the workload's end arrives in less, and so do the answers to it.
+_AFTERMATH_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -187,8 +190,9 @@ def _witnessing(server: Node, out: Path, log: CommandLog) -> contextlib.Abstract
 def measured(point: Point, stage: Stage, out: Path) -> Iterator[Workload]:
     """Servers up and probed, captures on, counters read before and after, samples and events open.
 
-    The counters are read a third time when no packet comes any more. Where several servers share an address, the SYNs
-    and RSTs at each of them are captured too: nothing else says which of them one came to, or from.
+    The counters are read a third time when what the workload's end set off is over, while the captures go on (orphaned
+    connections retransmit for minutes, so there may be no moment without packets). Where several servers share an
+    address, the SYNs and RSTs at each of them are captured too: nothing else says which of them one came to, or from.
 
     Of uploads, what the servers have stored is compared with what was sent; raises `ReadbackError` where it differs.
     In virtual time the block starts at a whole second, with fresh random numbers.
@@ -227,15 +231,19 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Workload]:
             url = f"http://{stage.service}:{stage.port}/{name}"
             if point.clock == "virtual":
                 start_afresh()
-            yield Workload(url, WORK / "pages" / name, Sampler(samples, stage.client, nodes), events)
+            sampler = Sampler(samples, stage.client, nodes)
+            yield Workload(url, WORK / "pages" / name, sampler, events)
             after = {node.name: protocol_counters(node) for node in nodes}
-        settled = {node.name: protocol_counters(node) for node in nodes}
+            time.sleep(_AFTERMATH_S)
+            reading_s = [sampler.now()]
+            settled = {node.name: protocol_counters(node) for node in nodes}
+            reading_s.append(sampler.now())
         drops = {
             node.name: {name: count - drops[node.name][name] for name, count in queues.dropped(node, log).items()}
             for node in nodes
         }
         write_json(out / "captures.json", [capture.as_dict() for capture in captures])
-        counters = {"before": before, "after": after, "settled": settled, "queue_drops": drops}
+        counters = {"before": before, "after": after, "settled": settled, "settled_s": reading_s, "queue_drops": drops}
         write_json(out / "counters.json", counters)
         if at_servers:
             seen = [{"node": node, "file": each.file.name} for node, found in at_servers.items() for each in found]

@@ -6,10 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from analysis.pcap import read_pcap
+from analysis.point import read_events, read_server_captures
 from analysis.summary import PointSummary, analyse_point, analyse_point_fully
 from experiments import plan
 from testbed.labs.base import Job
@@ -89,6 +93,21 @@ def test_three_servers_share_the_connections(lab, tmp_path) -> None:
     assert summary.joined == summary.connections >= 40  # ab opens one or two more than it needs
 
 
+def servers_between_changes(out: Path) -> Iterable[set[str]]:
+    """For each client port that sent a SYN or a RST while the routes stayed the same: the servers it went to."""
+    events = read_events(out)
+    start_s = events[0].epoch_s
+    changes_ns = [round((start_s + event.t) * 1e9) for event in events if event.event.startswith("server-")]
+    found: dict[tuple[int, int], set[str]] = defaultdict(set)
+    for capture in read_server_captures(out):
+        packets = read_pcap(out / capture.file)
+        for number, t_ns in enumerate(packets.time_ns.tolist()):
+            if packets.dport[number] == 80:
+                epoch = sum(t_ns > change for change in changes_ns)
+                found[epoch, int(packets.sport[number])].add(capture.node)
+    return found.values()
+
+
 # A round of downloads takes 3.4 s: none is new at a change (at 2 s and at 4 s).
 ANYCAST = ("workload.concurrency=12", "workload.duration=5 s", "churn.cycle=4 s", "churn.up=2 s")
 
@@ -104,6 +123,9 @@ def test_an_anycast_change_breaks_tcp(lab, tmp_path) -> None:
     received = [row for row in tables["resets"].to_pylist() if row["direction"] == "to-client"]
     assert {row["sender_evidence"] for row in received} == {"capture"}
     assert {row["churn"] for row in received if row["ended_connection"]} == {"removed", "added"}
+    # The router hashes what is in the packet: a RST of the client, which no socket sent, goes where its flow goes.
+    everything = list(servers_between_changes(tmp_path / "p"))
+    assert len(everything) > 24 and {len(servers) for servers in everything} == {1}
 
 
 def test_an_anycast_change_does_not_break_mptcp(lab, tmp_path) -> None:
