@@ -23,6 +23,7 @@ from testbed.cli.report import report
 from testbed.cli.run import run
 from testbed.cli.upkeep import clean, doctor
 from testbed.cli.verify import verify
+from testbed.cli.vm import vm
 from testbed.errors import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, LabError, TestbedError
 
 
@@ -35,7 +36,7 @@ def root() -> None:
 kernel.add_command(kernel_test)
 _COMMANDS = (
     run, list_command, show, analyze, figures, agree, report, verify, diff, exec_command, shell, kernel, path_manager,
-    bench, doctor, clean,
+    vm, bench, doctor, clean,
 )  # fmt: skip
 for _command in _COMMANDS:
     root.add_command(_command)

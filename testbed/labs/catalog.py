@@ -1,4 +1,4 @@
-"""Which labs there are: from a spec on the command line (`uml`, `local`, `ssh:host`) to a lab that is open.
+"""Which labs there are: from a spec on the command line (`uml`, `local`, `ssh:host`, `vm`) to a lab that is open.
 
 A kind of lab is an entry of `KINDS`. What a lab needs (the lab kernel, a connection) is seen to when it is opened,
 so that a lab that is not used costs nothing.
@@ -121,6 +121,12 @@ def _open_ssh(spec: LabSpec, wishes: Wishes) -> contextlib.AbstractContextManage
     return lab.opened(spec.target, kernel, wishes.patience_s, wishes.report)
 
 
+def _open_vm(_spec: LabSpec, wishes: Wishes) -> contextlib.AbstractContextManager[Lab]:
+    from testbed.labs.vm import lab
+
+    return lab.opened(wishes.patience_s, wishes.report)
+
+
 KINDS: dict[str, Kind] = {
     "uml": Kind(
         "uml",
@@ -141,5 +147,11 @@ KINDS: dict[str, Kind] = {
         lambda spec: ssh_target.parse(spec.target).clocks,
         target="required",
         check=ssh_target.parse,
+    ),
+    "vm": Kind(
+        "vm",
+        "the virtual machine of testbed vm build, patched kernel, real clock, no root",
+        _open_vm,
+        lambda _spec: ("real",),
     ),
 }

@@ -22,6 +22,7 @@ from testbed.labs import features as kernel_features
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.features import Finding
 from testbed.labs.ssh import address, provisioning, target, transfer, wheel
+from testbed.labs.ssh.address import Address
 from testbed.labs.ssh.asking import ask, ask_ground, module
 from testbed.labs.ssh.connection import Connection, connect
 from testbed.labs.ssh.far import ground, protocol
@@ -234,24 +235,38 @@ def tidy_up(connection: Connection, *owners: str, toolkits: bool = False) -> lis
     return removed
 
 
-@contextlib.contextmanager
 def opened(
     text: str,
     kernel: Kernel | None,
     patience_s: float = math.inf,
     report: Report = lambda _what: None,
     patience: Patience = Patience(),  # noqa: B008
-) -> Iterator[SshLab]:
-    """The lab of a target, with all that a job needs there, until the block ends.
+) -> contextlib.AbstractContextManager[SshLab]:
+    """The lab of a target (what follows `ssh:`), with all that a job needs there, until the block ends.
 
     `kernel` is the lab kernel for the other side's `uml` lab, `patience_s` how long a job waits for a core there.
     Raises `LabError`, `PrerequisiteError`, `ConfigError`.
     """
     wanted = target.parse(text)
     where = address.resolve(wanted, address.read_configuration())
+    return opened_at(f"ssh:{text}", text, where, wanted, kernel, patience_s, report, patience)
+
+
+@contextlib.contextmanager
+def opened_at(
+    name: str,
+    owned: str,
+    where: Address,
+    wanted: Target,
+    kernel: Kernel | None,
+    patience_s: float = math.inf,
+    report: Report = lambda _what: None,
+    patience: Patience = Patience(),  # noqa: B008
+) -> Iterator[SshLab]:
+    """The lab at an address (see `opened`); `owned` is what the record of its owner says of where it is."""
     packed = wheel.toolkit()
     with ExitStack() as stack:
-        owner = stack.enter_context(owning(text))
+        owner = stack.enter_context(owning(owned))
         line = Line(lambda: connect(where), patience)
         stack.callback(line.close)
         try:
@@ -264,7 +279,6 @@ def opened(
             toolkit = machine.toolkit(packed.sha256)
             if kernel is not None:
                 line.use(lambda c: provisioning.provide_kernel(c, toolkit, kernel, owner.id, report))
-            name = f"ssh:{text}"
             lab = SshLab(name, wanted, line, machine, toolkit, owner, kernel, patience_s, patience)
         except BaseException:
             with contextlib.suppress(TestbedError):

@@ -9,6 +9,9 @@ from testbed.errors import TestbedError
 from testbed.labs.ssh import address, owner, target
 from testbed.labs.ssh.connection import connect
 from testbed.labs.ssh.lab import tidy_up
+from testbed.labs.vm import address as vm_address
+from testbed.labs.vm import machine as vm_machine
+from testbed.labs.vm.state import default_state
 
 
 @dataclass
@@ -30,7 +33,11 @@ def remove(targets: Sequence[str], *, toolkits: bool) -> Iterator[Found]:
     hosts: dict[address.Address, list[owner.Record]] = {}
     asked = {address.resolve(target.parse(text), configuration) for text in targets}
     for record in records:
-        hosts.setdefault(address.resolve(target.parse(record.target), configuration), []).append(record)
+        where = _where(record.target, configuration)
+        if where is None:
+            owner.forget(record)
+        else:
+            hosts.setdefault(where, []).append(record)
     for host in asked:
         hosts.setdefault(host, [])
     for host, mine in hosts.items():
@@ -47,3 +54,15 @@ def remove(targets: Sequence[str], *, toolkits: bool) -> Iterator[Found]:
         except TestbedError as error:
             found.error = error
         yield found
+
+
+def _where(text: str, configuration: str) -> address.Address | None:
+    """Where a record's owner had its things; None if that was the lab VM, and it does not run: nothing is left then.
+
+    (Files on its disk may be: the next run in it removes them.)
+    """
+    if text != vm_address.OWNED:
+        return address.resolve(target.parse(text), configuration)
+    state = default_state()
+    machine = vm_machine.find(state)
+    return None if machine is None else vm_address.address(state, machine.port)

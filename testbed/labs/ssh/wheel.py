@@ -53,8 +53,11 @@ def toolkit() -> Wheel:
     return pack(files, testbed.__version__, pinned(DISTRIBUTION))
 
 
-def pinned(distribution: str) -> dict[str, str]:
-    """All that a distribution needs to run, and what that needs in turn: name and the version that is installed."""
+def pinned(distribution: str, *, itself: bool = False) -> dict[str, str]:
+    """All that a distribution needs to run, and what that needs in turn: name and the version that is installed.
+
+    With `itself`, the distribution too. Raises `PrerequisiteError` for one that is not installed.
+    """
     versions: dict[str, str] = {}
     waiting = [Requirement(distribution)]
     while waiting:
@@ -74,7 +77,8 @@ def pinned(distribution: str) -> dict[str, str]:
         waiting += [
             each for each in requirements if not each.marker or any(each.marker.evaluate({"extra": e}) for e in extras)
         ]
-    del versions[canonicalize_name(distribution)]
+    if not itself:
+        del versions[canonicalize_name(distribution)]
     return versions
 
 

@@ -38,6 +38,9 @@ LOCK, CANCEL, LEASE, REQUEST, OUTPUT, STDIN, END = "lock", "cancel", "lease", "r
 PYTHON = "{python}"
 """Stands for the interpreter's path in a job's argv: it is another one on each machine."""
 
+BUNDLED = "/usr/local/lib/mptcp-lb-testbed/packages"
+"""Where a machine that was made for us has the Python packages that the toolkit needs, and pip."""
+
 ENVIRONMENT_BYTES = 1_000_000_000
 _TOOLKITS_KEPT = 3
 _END_S = 40.0
@@ -143,7 +146,7 @@ def install(digest: str, owner: str, name: str, offline: bool) -> bool:
             version = f"{sys.version_info[0]}.{sys.version_info[1]}"
             raise Refusal("it has no venv for its Python", f"run there, as root: apt-get install python{version}-venv")
         try:
-            _run([sys.executable, "-m", "venv", str(folder)])
+            _make_environment(folder)
             shutil.copyfile(sent / name, folder / name)
             pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input"]
             pip += ["--disable-pip-version-check"]
@@ -157,6 +160,14 @@ def install(digest: str, owner: str, name: str, offline: bool) -> bool:
             raise
     _prune(root / TOOLKITS, digest)
     return True
+
+
+def _make_environment(folder: Path) -> None:
+    if not os.path.isdir(BUNDLED):  # noqa: PTH112
+        _run([sys.executable, "-m", "venv", str(folder)])
+        return
+    _run([sys.executable, "-m", "venv", "--without-pip", str(folder)])
+    next(folder.glob("lib/python*/site-packages")).joinpath("bundled.pth").write_text(f"{BUNDLED}\n")
 
 
 def _can_make_environments() -> bool:

@@ -1,0 +1,85 @@
+"""The vm lab: jobs in the lab VM's own kernel, the patched one; for everything else it is an ssh lab."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
+from testbed.labs.features import Finding
+from testbed.labs.ssh import lab as ssh_lab
+from testbed.labs.ssh.lab import SshLab
+from testbed.labs.ssh.provisioning import Report
+from testbed.labs.ssh.target import Target
+from testbed.labs.vm import machine as machines
+from testbed.labs.vm.address import OWNED, address
+from testbed.labs.vm.machine import Machine, Wish
+from testbed.labs.vm.root_files import HOST_NAME
+from testbed.labs.vm.state import State, default_state
+
+CLOCKS: tuple[Clock, ...] = ("real",)
+
+
+class VmLab:
+    """A `Lab` in the VM; made by `opened`. Its processors are this machine's: other labs here share them."""
+
+    name = "vm"
+    machine = HERE
+    clocks = CLOCKS
+    width = 1
+
+    def __init__(self, inside: SshLab, running: Machine, kernel: Mapping[str, Any]) -> None:
+        self._inside = inside
+        self._running = running
+        self._kernel = kernel
+
+    def facts(self) -> Mapping[str, Any]:
+        """What runs there, the kernel's manifest, and the virtual machine."""
+        return {**self._inside.facts(), "kernel": self._kernel, "vm": self._running.model_dump(mode="json")}
+
+    def require(self, features: Collection[str]) -> None:
+        """Raise `PrerequisiteError` unless the machine has what it must have, and its kernel these features."""
+        self._inside.require(features)
+
+    def probe(self, features: Collection[str]) -> list[Finding]:
+        """Try each feature there."""
+        return self._inside.probe(features)
+
+    def examine(self, *, boot: bool = True) -> list[dict[str, Any]]:
+        """The doctor's checks there."""
+        return self._inside.examine(boot=boot)
+
+    def run(
+        self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None
+    ) -> JobResult:
+        """Run the job in the machine and bring its output back (see `Lab`)."""
+        return self._inside.run(job, stdout=stdout, stderr=stderr, cancel=cancel)
+
+
+@contextlib.contextmanager
+def opened(
+    patience_s: float = math.inf, report: Report = lambda _what: None, state: State | None = None
+) -> Iterator[VmLab]:
+    """The lab until the block ends: in the machine that runs, else in one that is started and ends with the block.
+
+    Raises `PrerequisiteError` if the VM is not built, and `LabError`.
+    """
+    where = state or default_state()
+    with contextlib.ExitStack() as stack:
+        if machines.find(where) is None:
+            report("starting the lab VM")
+        running = stack.enter_context(machines.started(where, Wish(), report=report))
+        inside = stack.enter_context(
+            ssh_lab.opened_at(
+                VmLab.name,
+                OWNED,
+                address(where, running.port),
+                Target(HOST_NAME, lab="local"),
+                None,
+                patience_s,
+                report,
+            )
+        )
+        yield VmLab(inside, running, machines.kernel().manifest.model_dump(mode="json"))
