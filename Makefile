@@ -5,9 +5,10 @@ TESTBED := .venv/bin/testbed
 PROFILE ?= quick
 PACKAGES := $(shell grep -v '^\#' testbed/debian-packages.txt)
 TEST_PACKAGES := $(shell grep -hv '^\#' tests/debian-packages.txt tests/lab/ssh/debian-packages.txt)
+VM_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-vm.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv kernel run-lb run-anycast reproduce test test-kernel lint unit bench bench-decoder doctor clean
+.PHONY: help setup packages venv kernel vm run-lb run-anycast reproduce test test-kernel test-vm lint unit bench bench-decoder doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +27,10 @@ venv: .venv/.installed
 
 kernel: packages venv   ## build the lab kernel, once
 	@$(TESTBED) kernel build
+
+vm: packages venv       ## build the lab VM: QEMU, its kernel, its disk
+	@.ci/install-packages $(VM_PACKAGES)
+	$(TESTBED) vm build
 
 run-lb: setup    ## Figures 6 to 11: the load balancer
 	$(TESTBED) run fig06 fig07 fig08 fig09 fig10 fig11 --profile $(PROFILE)
@@ -48,6 +53,11 @@ test: setup lint ## lint, unit tests, guest tests and lab tests
 test-kernel: packages venv      ## the kernel's own MPTCP selftests, unpatched against patched (builds two kernels)
 	@.ci/install-packages $(SELFTEST_PACKAGES)
 	$(TESTBED) kernel test
+
+test-vm: packages venv  ## the tests of the lab VM: builds its kernel and a disk, boots it
+	@.ci/install-packages $(TEST_PACKAGES) $(VM_PACKAGES)
+	$(TESTBED) kernel build --flavour x86_64
+	TESTBED_TEST_VM=1 .venv/bin/pytest tests/lab/vm
 
 unit: packages venv     ## the unit tests alone
 	@.ci/install-packages $(TEST_PACKAGES)

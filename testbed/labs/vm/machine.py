@@ -87,8 +87,16 @@ def kernel() -> Kernel:
     return found
 
 
+def _built(state: State) -> image.Manifest:
+    made = image.find(state)
+    if made is None:
+        raise PrerequisiteError("the lab VM is not built", hint="run: testbed vm build")
+    return made
+
+
 def start(state: State, wish: Wish, *, report: Report) -> Machine:
     """Start the user's machine, unless it runs, and wait until it answers; raises `PrerequisiteError`, `LabError`."""
+    _built(state)
     with state.changing(lambda: report("waiting for another command on the lab VM")):
         running = find(state)
         if running is not None:
@@ -106,6 +114,7 @@ def started(state: State, wish: Wish, *, report: Report) -> Iterator[Machine]:
             kept.append(Kept(argv, stdout=file, stderr=file, cwd=state.folder, pass_fds=(alive,)))
         return kept[-1].poll
 
+    _built(state)
     in_order = False
     try:
         with state.changing(lambda: report("waiting for another command on the lab VM")):
@@ -129,8 +138,10 @@ def started(state: State, wish: Wish, *, report: Report) -> Iterator[Machine]:
 
 def stop(state: State, *, force: bool = False, report: Report) -> bool:
     """End the machine, in order if it can; False if none runs. Raises `UsageError` for one in use, unless `force`."""
+    if not state.folder.is_dir():
+        return False
     with contextlib.ExitStack() as stack:
-        if not force and state.folder.is_dir():
+        if not force:
             stack.enter_context(state.unused())
         stack.enter_context(state.changing(lambda: report("waiting for another command on the lab VM")))
         was_alive = state.is_alive()
@@ -212,9 +223,7 @@ def _start_detached(argv: list[str], log: Path, alive: int) -> Callable[[], int 
 
 def _launch(state: State, wish: Wish, by: Literal["user", "run"], starter: _Starter, report: Report) -> Machine:
     """Start QEMU and wait for the machine; nothing runs if this raises. The machine's lock must be held."""
-    made = image.find(state)
-    if made is None:
-        raise PrerequisiteError("the lab VM is not built", hint="run: testbed vm build")
+    made = _built(state)
     image.require_programs()
     bootable = kernel()
     if made.id != image.wanted():

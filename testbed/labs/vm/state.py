@@ -97,7 +97,9 @@ class State:
             with _held(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
                 yield
         except BlockingIOError:
-            raise UsageError("the lab VM is in use by a run", hint="end the run, or add --force") from None
+            raise UsageError(
+                "the lab VM is in use by a run", hint="end the run; stop and destroy take --force"
+            ) from None
 
     def is_alive(self) -> bool:
         """Whether a QEMU of this directory lives."""

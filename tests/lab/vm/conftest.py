@@ -1,0 +1,32 @@
+"""Fixtures of the lab VM: built once, really, with this machine's Debian packages, in a directory of the tests' own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from lab_vm import Vm
+
+WANTED = "TESTBED_TEST_VM"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/lab/vm" in str(item.path):
+            item.add_marker(pytest.mark.lab)
+            item.add_marker(pytest.mark.timeout(1800))
+            if not os.environ.get(WANTED):
+                item.add_marker(pytest.mark.skip(reason="takes a kernel build and ten minutes more: make test-vm"))
+
+
+@pytest.fixture(scope="session")
+def vm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vm]:
+    """The machine, built and not started; all of it is gone at the end."""
+    folder = tmp_path_factory.mktemp("vm lab")
+    made = Vm(folder / "the state", folder / "work")
+    (made.work / "tmp").mkdir(parents=True)
+    made.ok("vm", "build")
+    yield made
+    made.ok("vm", "destroy", "--force")
+    assert not made.folder.exists() and made.processes() == {}

@@ -1,0 +1,116 @@
+"""The VM's disk: where Debian comes from, what is ours on it, and what it is called."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import pytest
+import vm_maker
+
+from testbed.errors import PrerequisiteError, UsageError
+from testbed.labs.vm import image, packages, root_files
+from testbed.labs.vm.root_files import Keys
+from testbed.labs.vm.state import State
+
+KEYS = Keys("HOST PRIVATE", "ssh-ed25519 HOST", "ssh-ed25519 USER")
+
+
+def test_the_sources_are_those_of_debians_release_and_its_updates() -> None:
+    lines = [
+        "Debian\tbookworm\t/etc/apt/sources.list.d/debian.sources:1",
+        "Debian\tbookworm-updates\t/etc/apt/sources.list.d/debian.sources:1",
+        "Debian\tbookworm-security\t/etc/apt/sources.list:7",
+        "Debian\ttrixie\t/etc/apt/sources.list.d/next.list:1",
+        "Docker\tbookworm\t/etc/apt/sources.list.d/docker.list:1",
+        "\t\t/etc/apt/sources.list.d/never-fetched.list:1",
+        "",
+    ]
+    assert packages.chosen(lines, "bookworm") == [
+        Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"),
+    ]  # fmt: skip
+
+
+def test_the_image_has_the_testbeds_packages_and_a_way_in() -> None:
+    assert {"mininet", "lighttpd", "tcpdump", "mptcpize", "openssh-server", "python3-venv"} <= set(packages.wanted())
+
+
+def test_mmdebstrap_is_told_all_on_its_command_line() -> None:
+    argv = image.command("bookworm", [Path("/etc/apt/sources.list")])
+    assert argv[0] == "mmdebstrap" and argv[-3:] == ["bookworm", "root.tar", "/etc/apt/sources.list"]
+    assert f"--include={','.join(packages.wanted())}" in argv
+    hooks = [word for word in argv if word.startswith("--customize-hook=")]
+    # The machine's own keys come after those of the installation have gone.
+    assert [hooks.index(hook) for hook in hooks if "ssh_host_" in hook or "tar-in" in hook] == [0, 1]
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[tarfile.TarInfo, bytes]]:
+    target = tmp_path_factory.mktemp("ours") / "ours.tar"
+    root_files.write(target, KEYS, {"click": "8"})
+    with tarfile.open(target) as archive:
+        return {
+            entry.name: (entry, file.read() if (file := archive.extractfile(entry)) else b"")
+            for entry in archive.getmembers()
+            if entry.isfile()
+        } | {entry.name: (entry, entry.linkname.encode()) for entry in archive.getmembers() if entry.issym()}
+
+
+def test_everything_of_ours_belongs_to_root(ours: dict[str, tuple[tarfile.TarInfo, bytes]]) -> None:
+    assert {(entry.uid, entry.gid) for entry, _ in ours.values()} == {(0, 0)}
+
+
+def test_the_keys_are_in_their_places_and_private(ours: dict[str, tuple[tarfile.TarInfo, bytes]]) -> None:
+    found = {name: (content.decode(), entry.mode) for name, (entry, content) in ours.items() if "ssh" in name}
+    assert found["etc/ssh/ssh_host_ed25519_key"] == ("HOST PRIVATE", 0o600)
+    assert found["root/.ssh/authorized_keys"] == ("ssh-ed25519 USER", 0o600)
+    assert "PasswordAuthentication no" in found["etc/ssh/sshd_config.d/10-testbed.conf"][0]
+
+
+def test_nothing_on_the_machine_listens_on_the_labs_port(ours: dict[str, tuple[tarfile.TarInfo, bytes]]) -> None:
+    assert ours["etc/systemd/system/lighttpd.service"][1] == b"/dev/null"
+
+
+def test_python_packages_come_along_without_programs(ours: dict[str, tuple[tarfile.TarInfo, bytes]]) -> None:
+    bundle = "usr/local/lib/mptcp-lb-testbed/packages"
+    mine = {name.removeprefix(f"{bundle}/") for name in ours if name.startswith(bundle)}
+    assert "click/core.py" in mine
+    assert any(name.startswith("click-") and name.endswith("/METADATA") for name in mine)
+    assert not any(".." in name or name.startswith("bin/") for name in mine)
+
+
+def test_a_package_that_is_not_here_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(PrerequisiteError, match=r"package no-such-thing is not installed whole \(run: make venv\)"):
+        root_files.write(tmp_path / "ours.tar", KEYS, {"no-such-thing": "1"})
+
+
+def test_the_bundle_has_all_that_the_toolkit_needs_and_pip() -> None:
+    assert {"click", "mininet", "numpy", "paramiko", "pip", "pyroute2"} <= set(image._bundle())
+
+
+def test_the_image_is_known_by_what_goes_into_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "codename", lambda: "bookworm")
+    before = image.wanted()
+    assert image.wanted() == before and len(before) == 12
+    monkeypatch.setattr(packages, "wanted", lambda: ["mininet"])
+    assert image.wanted() != before
+
+
+def test_a_finished_image_is_found_and_a_damaged_one_is_not(tmp_path: Path) -> None:
+    state = vm_maker.built(State(tmp_path / "vm"))
+    assert image.find(state) == vm_maker.MANIFEST
+    (state.image / "manifest.json").write_text('{"id": "half a manif')
+    assert image.find(state) is None
+
+
+@pytest.mark.parametrize("size", ["8", "8 G", "0G", "-1G", "10T", "8GB", ""])
+def test_a_size_that_is_none(size: str) -> None:
+    with pytest.raises(UsageError, match="write for instance 8G"):
+        image.check_size(size)
+    assert image.check_size("6000M") == "6000M"
+
+
+def test_no_room_is_one_line_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image, "SPACE_BYTES", 10**18)
+    with pytest.raises(PrerequisiteError, match=r"GB free, building the VM needs .* \(make room, or set TESTBED_VM"):
+        image.require_space(tmp_path)
