@@ -25,6 +25,7 @@ from testbed.process import run
 from testbed.store import SPACE_BYTES
 
 PACKAGES_FILE = Path(testbed.__file__).with_name("debian-packages.txt")
+VM_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-vm.txt")
 COMMANDS = ("ab", "lighttpd", "mptcpize", "tcpdump", "mnexec", "ip", "tc", "ethtool", "bpf-gcc")
 MODULES = ("click", "matplotlib", "mininet", "numpy", "paramiko", "pydantic", "pyroute2", "rich")
 GUEST_MEMORY_BYTES = 4 << 30
@@ -66,6 +67,7 @@ def examine(kernel: Kernel | None = None, *, boot: bool = True, cure: str = "run
     `kernel` is the one to look for, None for that of this checkout; `cure` is for programs and Python packages.
     """
     yield packages()
+    yield vm_packages()
     for command in COMMANDS:
         found = shutil.which(command, path=_SEARCH_PATH)
         yield Check(f"command {command}", found is not None, found or "not found", cure)
@@ -123,6 +125,15 @@ def packages() -> Check:
     missing = [name for name in names if name not in installed]
     detail = f"{' '.join(missing)} not installed" if missing else f"all {len(names)} installed"
     return Check("Debian packages", not missing, detail, f"run as root: apt-get install {' '.join(missing)}")
+
+
+def vm_packages() -> Check:
+    """Which of the lab VM's Debian packages are installed; without them everything else works."""
+    names = debian_packages(VM_PACKAGES_FILE)
+    installed = package_versions(names)
+    missing = [name for name in names if name not in installed]
+    found = f"{' '.join(missing)} not installed: run make vm" if missing else f"all {len(names)} installed"
+    return Check("Debian packages of the VM", True, f"{found} (only --lab vm needs them)")
 
 
 def _memory_directory() -> Path:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from testbed.doctor import debian_packages
+from testbed.doctor import VM_PACKAGES_FILE, debian_packages
 from testbed.errors import LabError, PrerequisiteError, UsageError
 from testbed.labs.ssh.wheel import DISTRIBUTION, pinned
 from testbed.labs.vm import packages, root_files
@@ -135,7 +135,7 @@ def require_programs() -> None:
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     missing = [name for name in needed if shutil.which(name, path=path) is None]
     if missing:
-        names = " ".join(debian_packages(packages.HERE_FILE))
+        names = " ".join(debian_packages(VM_PACKAGES_FILE))
         raise PrerequisiteError(
             f"the lab VM needs {', '.join(missing)}", hint=f"run: make vm, or as root: apt-get install {names}"
         )

@@ -6,13 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import testbed
 from testbed.doctor import debian_packages
 from testbed.errors import PrerequisiteError, TestbedError
 from testbed.process import run
-
-HERE_FILE = Path(testbed.__file__).with_name("debian-packages-vm.txt")
-"""What this machine needs to build the image and to run the machine."""
 
 _SYSTEM = ("dbus", "kmod", "openssh-server", "systemd-sysv", "udev")
 """What makes a machine of it, beside the testbed's own list; dbus is how systemd hears of the power button."""
