@@ -106,12 +106,20 @@ def svg_bytes(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def png_bytes(figure: Figure, dpi: int = style.PNG_DPI) -> bytes:
+    """A drawn figure as PNG, the same bytes for the same figure."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(dict(style.RC)):
+        figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
 def save(figure: Figure, directory: Path, name: str) -> list[Path]:
     """Write a drawn figure as PNG, PDF and SVG; the same figure gives the same bytes. Raises OSError."""
     png, pdf, svg = (directory / f"{name}.{suffix}" for suffix in ("png", "pdf", "svg"))
     svg.write_bytes(svg_bytes(figure))
+    png.write_bytes(png_bytes(figure))
     with mpl.rc_context(dict(style.RC)):
-        figure.savefig(png, dpi=style.PNG_DPI, metadata={"Software": None})
         figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
     return [png, pdf, svg]
 

@@ -11,6 +11,7 @@ from statistics import fmean
 
 from analysis.claims import Judgement, Verdict, judge
 from analysis.figures import draw_figure, figure_groups, svg_bytes
+from analysis.report.details import RunDetails, look_closely
 from analysis.report.run_facts import Digests, RunFacts
 from analysis.results import PointSummary
 from analysis.table import curve_name
@@ -76,6 +77,7 @@ class Report:
     warnings: tuple[str, ...]
     set_ups: tuple[SetUp, ...]
     figures: tuple[FigureEntry, ...]
+    details: tuple[RunDetails, ...]
     environments: tuple[Environment, ...]
     repetitions: tuple[Repetition, ...]
     points: int
@@ -96,6 +98,7 @@ def compile_report(runs: Sequence[RunFacts], picture: Picture) -> Report:
         warnings=tuple(_warnings(distinct, points)),
         set_ups=tuple(_set_ups(points, picture)),
         figures=tuple(_figures(distinct, points, judgements)),
+        details=tuple(look_closely(run) for run in distinct),
         environments=tuple(_environment(run) for run in distinct),
         repetitions=tuple(_repetition(run) for run in distinct),
         points=len(points),

@@ -25,5 +25,6 @@ def render_page(report: Report) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["svg_uri"] = lambda svg: f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+    environment.filters["png_uri"] = lambda png: f"data:image/png;base64,{base64.b64encode(png).decode()}"
     environment.globals.update(MARKS=MARKS, CLASSES=CLASSES, VERDICTS=tuple(Verdict))
     return environment.get_template("report.html.j2").render(report=report)

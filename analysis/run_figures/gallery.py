@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -44,18 +44,22 @@ _OVER_TIME = ("paths", "resets")
 _ROW_INCHES = 0.26
 
 
-def draw_run(tables: Tables, directory: Path, kinds: Sequence[str] | None = None) -> list[Path]:
-    """The figures of every experiment of a run; without `kinds` those over time only where that is what it is about.
+def figures_of_run(tables: Tables, kinds: Sequence[str] | None = None) -> Iterator[tuple[str, str, Figure]]:
+    """The figures of every experiment of a run: file name, title, drawing.
 
-    Written into `directory`; returns the files. Raises AnalysisError when it cannot be written.
+    Without `kinds` those over time only where that is what it is about.
     """
-    written: list[Path] = []
     for name, title, members in _groups(points_of(tables)):
         for kind, (what, paint) in OF_A_RUN.items():
             wanted = kind in kinds if kinds is not None else kind not in _OVER_TIME or _is_timeline(members)
-            if wanted:
-                written += _draw(directory / f"{name}-{kind}", f"{title}: {what}", len(members), paint, tables, members)
-    return written
+            figure = _painted(f"{title}: {what}", len(members), paint, tables, members) if wanted else None
+            if figure is not None:
+                yield _file_name(f"{name}-{kind}"), f"{title}: {what}", figure
+
+
+def draw_run(tables: Tables, directory: Path, kinds: Sequence[str] | None = None) -> list[Path]:
+    """Write the figures of a run into `directory`; returns the files, or raises AnalysisError."""
+    return [path for name, _, figure in figures_of_run(tables, kinds) for path in _saved(figure, directory / name)]
 
 
 def draw_point(
@@ -100,20 +104,35 @@ def _sequence(packets: pa.Table, scenario: str, figure: Figure, _tables: Tables,
 def _draw(
     path: Path, title: str, count: int, paint: Callable[[Figure, Tables, Sequence[Point]], bool], *given: Any
 ) -> list[Path]:
+    figure = _painted(title, count, paint, *given)
+    return [] if figure is None else _saved(figure, path)
+
+
+def _painted(
+    title: str, count: int, paint: Callable[[Figure, Tables, Sequence[Point]], bool], *given: Any
+) -> Figure | None:
     with mpl.rc_context(dict(style.RC)):
         figure = Figure(figsize=(7.2, max(4.2, 2.4 + _ROW_INCHES * count)), layout="constrained")
         FigureCanvasAgg(figure)
         if not paint(figure, *given):
-            return []
+            return None
         heading = textwrap.fill(title, 80)
         if invalid := sum(map(is_invalid, given[-1])):
             heading += f"\n{invalid} of {len(given[-1])} points INVALID, see summary"
         figure.suptitle(heading, fontsize=11)
+    return figure
+
+
+def _saved(figure: Figure, path: Path) -> list[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return figures.save(figure, path.parent, re.sub(r"[^A-Za-z0-9._+-]+", "-", path.name))
+        return figures.save(figure, path.parent, _file_name(path.name))
     except OSError as error:
         raise AnalysisError(f"{path.parent}: {error.strerror or error}") from error
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", name)
 
 
 def _groups(points: Sequence[Point]) -> list[tuple[str, str, list[Point]]]:

@@ -87,6 +87,10 @@ def _show(compiled: Report) -> None:
             console.print(Text("\nWarnings", style="bold"))
         for warning in compiled.warnings:
             console.print(Padding(Text(warning), (0, 0, 0, _INDENT), expand=False))
+        for details in compiled.details:
+            console.print(Text(f"\nA closer look at {details.run}: figures/", style="bold"))
+            names = ", ".join(each.name for each in details.figures) or details.missing or "none"
+            console.print(Padding(Text(names), (0, 0, 0, _INDENT), expand=False))
         counts = ", ".join(f"{compiled.count(verdict)} {verdict.value}" for verdict in Verdict)
         console.print(Text(f"\n{len(compiled.judgements)} claims: {counts}", style="bold"))
     click.echo("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))

@@ -17,6 +17,7 @@ from claim_points import SIZES, page, pages, scheme, timeline
 from analysis.claims import CLAIMS, Verdict
 from analysis.report import Report, compile_report, read_run, render_page
 from analysis.results import PointSummary, write_json
+from analysis.tables import TABLES, write_tables
 from testbed.cli.main import main
 
 POINTS = [
@@ -127,6 +128,30 @@ def test_every_image_is_a_whole_drawing_with_a_text_instead(parsed: Page) -> Non
         assert all(reference.startswith("#") for reference in references)
     assert str(images[0]["alt"]).startswith("Fig. 7: Page loads: transfer rate")
     assert "TCP 94.0 to 94.0 Mbit/s; MPTCP 900.0 to 900.0 Mbit/s" in str(images[0]["alt"])
+
+
+def test_a_run_with_tables_is_looked_at_closely_and_one_without_says_so(run: Path, tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "with-tables", [])
+    found = {name: table.of_rows(()) for name, table in TABLES.items()}
+    point = {
+        "point": "p", "experiment": "fig07", "title": "Page <loads>", "scenario": "load-balancer", "protocol": "mptcp",
+        "clock": "virtual", "object_bytes": 1_000_000, "seed": 1, "variant": "", "condition": "", "valid": True,
+    }  # fmt: skip
+    subflow = {
+        "point": "p", "connection": 0, "subflow": 0, "path": "director", "server": "s1",
+        "bytes_to_client": 9, "bytes_to_server": 1,
+    }  # fmt: skip
+    found["points"] = TABLES["points"].of_rows([point])
+    found["subflows"] = TABLES["subflows"].of_rows([subflow])
+    write_tables(directory, found)
+    report = compiled(directory, run)
+    with_tables, without = report.details
+    assert [figure.name for figure in with_tables.figures] == ["fig07-bytes"] and not with_tables.missing
+    assert without.figures == () and without.missing == "mine/tables: there are no tables (testbed analyze)"
+    page = Page(render_page(report))
+    (png,) = [source for source in page.values("src") if source.startswith("data:image/png;base64,")]
+    assert base64.b64decode(png.partition(",")[2]).startswith(b"\x89PNG")
+    assert "Page <loads>: bytes per path" in page.values("alt") and without.missing in page.text
 
 
 def test_every_claim_has_a_row_and_its_method(parsed: Page) -> None:

@@ -1,0 +1,51 @@
+"""The closer look: what any run has beside the paper's figures, drawn from its tables (`analysis.run_figures`).
+
+They are inlined as PNG: as vectors they would be ten times as large, and the run's `figures/` has them so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis import run_figures
+from analysis.errors import AnalysisError
+from analysis.figures import png_bytes
+from analysis.report.run_facts import RunFacts
+from analysis.tables import DIRECTORY, TABLES, read_table
+
+_DPI = 96
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One figure: the file of it in the run's `figures/` (without suffix), its title, and its PNG."""
+
+    name: str
+    title: str
+    png: bytes
+
+
+@dataclass(frozen=True)
+class RunDetails:
+    """The figures of one run; `missing` says why there are none, if so."""
+
+    run: str
+    figures: tuple[Detail, ...]
+    missing: str = ""
+
+
+def look_closely(run: RunFacts) -> RunDetails:
+    """Draw the figures of a run; a run without tables, or with those of another format, has none and says why."""
+    try:
+        tables = {name: read_table(run.directory, name) for name in TABLES}
+    except AnalysisError as error:
+        path = run.directory / DIRECTORY
+        reason = str(error) if path.is_dir() else f"{_shown(path)}: there are no tables (testbed analyze)"
+        return RunDetails(run.name, (), reason)
+    drawn = run_figures.figures_of_run(tables)
+    return RunDetails(run.name, tuple(Detail(name, title, png_bytes(figure, _DPI)) for name, title, figure in drawn))
+
+
+def _shown(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
