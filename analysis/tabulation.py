@@ -1,4 +1,4 @@
-"""The tables of connections, subflows, RSTs and seconds of one point, or of captures that are no point.
+"""What the captures of one point say as tables, or captures that are no point: connections, subflows, RSTs and more.
 
 Enters: an `Observation`. Leaves: Arrow tables as `analysis.tables.catalogue` declares them.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from analysis.announcement_table import tabulate_announcements
 from analysis.connection_table import tabulate_connections
 from analysis.observation import Observation
 from analysis.reset_table import tabulate_resets
@@ -15,10 +16,11 @@ from analysis.subflow_table import tabulate_subflows
 
 
 def tabulate(observed: Observation) -> dict[str, pa.Table]:
-    """The tables `connections`, `subflows`, `resets` and `seconds`."""
+    """The tables `connections`, `subflows`, `announcements`, `resets` and `seconds`."""
     return {
         "connections": tabulate_connections(observed),
         "subflows": tabulate_subflows(observed),
+        "announcements": tabulate_announcements(observed),
         "resets": tabulate_resets(observed),
         "seconds": tabulate_seconds(observed),
     }

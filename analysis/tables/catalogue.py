@@ -191,6 +191,26 @@ SUBFLOWS = Table(
     ),
 )
 
+ANNOUNCEMENTS = Table(
+    "announcements",
+    "one ADD_ADDR option: an address announced, announced again, or echoed (RFC 8684 section 3.4.1)",
+    (
+        _POINT,
+        _CONNECTION,
+        _SUBFLOW,
+        Field("t_s", "number", f"time {_T}", "s"),
+        Field("sender", "text", "who sent it: `server` or `client`"),
+        Field(
+            "kind",
+            "text",
+            "`announcement` (the first of this id from this sender in the connection), `repeat` (a later one), `echo`",
+        ),
+        Field("address_id", "integer", "id of the address"),
+        Field("address", "text", "the address"),
+        Field("port", "integer", "port, where one is announced"),
+    ),
+)
+
 RESETS = Table(
     "resets",
     "one RST, in order of time",
@@ -364,7 +384,7 @@ PACKETS = Table(
 TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
-        POINTS, CONNECTIONS, SUBFLOWS, RESETS, SECONDS, SAMPLES, EVENTS, REQUESTS, PERCENTILES, ACCOUNTS,
+        POINTS, CONNECTIONS, SUBFLOWS, ANNOUNCEMENTS, RESETS, SECONDS, SAMPLES, EVENTS, REQUESTS, PERCENTILES, ACCOUNTS,
     )
 }  # fmt: skip
 """The tables that every run has, by name; `PACKETS` is not one of them, because of its size."""

@@ -157,17 +157,22 @@ def test_a_subflows_row_shows_its_signals_and_how_it_ended() -> None:
         subflows=[
             {
                 "point": "p", "connection": 4, "subflow": 0, "kind": "initial", "path": "director", "syn_s": 1.0,
-                "established_s": 1.1, "add_addr_s": 1.2, "backup_s": 1.3, "first_data_to_client_s": 1.4,
+                "established_s": 1.1, "backup_s": 1.3, "first_data_to_client_s": 1.4,
                 "last_data_to_client_s": 2.0, "end": "reset", "end_s": 3.0,
             },
             {"point": "p", "connection": 5, "subflow": 0, "path": "past", "server": "s1", "syn_s": 2.0, "end": "open"},
-        ]
+        ],
+        announcements=[
+            {"point": "p", "connection": 4, "subflow": 0, "t_s": t_s, "kind": kind}
+            for t_s, kind in ((1.2, "announcement"), (1.22, "repeat"), (1.25, "echo"))
+        ],
     )  # fmt: skip
     figure = Figure()
     assert draw_subflows(figure, given, [POINT], None)
     (axes,) = figure.axes
     at = {line.get_label(): np.asarray(line.get_xdata()).tolist() for line in axes.lines if line.get_label()[0] != "_"}
-    assert at["first ADD_ADDR"] == [1.2] and at["made a backup (MP_PRIO)"] == [1.3]
+    assert (at["ADD_ADDR"], at["ADD_ADDR again"], at["its echo"]) == ([1.2], [1.22], [1.25])
+    assert at["made a backup (MP_PRIO)"] == [1.3]
     assert at["payload to the client"] == [1.4, 2.0]
     assert at["end: reset"] == [3.0] and at["end: open"] == [3.0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["4.0  anycast address", "5.0  address of s1"]
@@ -175,6 +180,25 @@ def test_a_subflows_row_shows_its_signals_and_how_it_ended() -> None:
     assert draw_subflows(alone, given, [POINT], 5)
     assert [text.get_text() for text in alone.axes[0].get_yticklabels()] == ["5.0  address of s1"]
     assert not draw_subflows(Figure(), given, [POINT], 6)
+
+
+def test_a_crowded_start_has_a_panel_of_its_own() -> None:
+    given = tables(
+        subflows=[
+            {"point": "p", "connection": n, "subflow": 0, "path": "director", "syn_s": 10.0 * n, "end": "open",
+             "established_s": 10.0 * n + 0.02, "backup_s": 10.0 * n + 0.04, "end_s": 100.0}
+            for n in (0, 1)
+        ],
+        announcements=[{"point": "p", "connection": 1, "subflow": 0, "t_s": 10.05, "kind": "announcement"}],
+    )  # fmt: skip
+    figure = Figure()
+    assert draw_subflows(figure, given, [POINT], None)
+    whole, start = figure.axes
+    assert start.get_xlabel() == "Time since the connection's first SYN (s)"
+    assert start.get_xlim()[1] == pytest.approx(0.055)
+    at = [(line.get_label(), line.get_xdata()[0]) for line in start.lines if line.get_ydata()[0] == 1]
+    assert dict(at)["ADD_ADDR"] == pytest.approx(0.05) and dict(at)["SYN"] == 0
+    assert whole.get_xlabel() == "Time since the workload's start (s)"
 
 
 def test_sequence_numbers_are_distances_across_the_wrap() -> None:

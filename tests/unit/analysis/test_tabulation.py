@@ -114,6 +114,16 @@ def test_each_subflow_has_its_handshake_backup_and_close(tmp_path: Path) -> None
     assert {name: join[name] for name in wanted} == wanted
 
 
+def test_an_address_is_announced_repeated_and_echoed(tmp_path: Path) -> None:
+    found = seen.rows(seen.observe(tmp_path, frames()), "announcements")
+    common = {"point": "p", "connection": 0, "subflow": 0, "address": UNIQUE, "port": None}
+    assert [{name: row[name] for name in common} for row in found] == [common] * 3
+    assert [(row["t_s"], row["sender"], row["kind"]) for row in found] == [
+        (0.015, "server", "announcement"), (0.016, "server", "repeat"), (0.017, "client", "echo"),
+    ]  # fmt: skip
+    assert len({row["address_id"] for row in found}) == 1
+
+
 def test_seconds_have_a_row_for_each_path_and_direction(tmp_path: Path) -> None:
     rows = seen.rows(seen.observe(tmp_path, frames(), end_s=2.5), "seconds")
     found = {
