@@ -14,6 +14,7 @@ from testbed.errors import PrerequisiteError, UsageError
 from testbed.kernel.cache import default_cache
 from testbed.labs import catalog
 from testbed.labs.catalog import LabSpec, Wishes
+from testbed.labs.vm import machine
 from testbed.labs.vm.state import default_state
 
 
@@ -56,7 +57,7 @@ def clean(labs: list[LabSpec], toolkits: bool, with_results: bool, with_kernels:
         raise UsageError(f"this would remove all {what}", hint="add --yes")
     results, cache = Path("results"), default_cache()
     removed = [*cleaning.remove_runtimes(), *cleaning.remove_partials(results), *cleaning.remove_builds(cache)]
-    removed += default_state().remove_leftovers()
+    removed += machine.remove_leftovers(default_state())
     if with_results:
         removed += cleaning.remove_results(results)
     if with_kernels:

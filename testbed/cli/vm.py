@@ -127,16 +127,12 @@ def stop(force: bool) -> None:
 def destroy(force: bool) -> None:
     """Stop the machine and remove everything of it (not the kernel, which is in the kernels' cache)."""
     state = default_state()
-    if not state.folder.is_dir():
-        click.echo("there is no lab VM")
-        return
-    machine.stop(state, force=force, report=say)
-    shutil.rmtree(state.folder)
-    click.echo(f"removed {state.folder}")
+    was_there = machine.destroy(state, force=force, report=say)
+    click.echo(f"removed {state.folder}" if was_there else "there is no lab VM")
 
 
 def _summary(running: Machine) -> str:
-    speed = "KVM" if running.accelerator == "kvm" else "no KVM, slow"
+    speed = "KVM" if running.accelerator == "kvm" else f"no KVM, slow: {running.why}"
     return (
         f"runs ({speed}), {running.cpus} CPUs, {running.memory_mib} MiB, SSH on 127.0.0.1:{running.port}, "
         f"up in {running.boot_s:.0f} s, started by {'you' if running.started_by == 'user' else 'a run, for itself'}"

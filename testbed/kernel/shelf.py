@@ -53,10 +53,14 @@ class Shelf:
         """The directories that are in their place."""
         return sorted(path for path in self.folder.glob("[!.]*") if path.is_dir())
 
+    def begun(self) -> list[Path]:
+        """The directories in which something is being built, or was until it was killed."""
+        return sorted(self.folder.glob(f"{_BUILDING}*"))
+
     def remove_leftovers(self) -> list[Path]:
         """Remove the directories of killed builds and return them; a build lives as long as its lock is held."""
         removed = []
-        for folder in self.folder.glob(f"{_BUILDING}*"):
+        for folder in self.begun():
             name = folder.name.removeprefix(_BUILDING).rpartition("-")[0]
             if _lockable(self.folder / f".lock-{name}"):
                 shutil.rmtree(folder, ignore_errors=True)

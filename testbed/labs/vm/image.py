@@ -1,4 +1,4 @@
-"""The VM's disk image: Debian by mmdebstrap, our files on top, packed into an ext4 file system without mounting it.
+"""The VM's finished image: what it is, whether it is there, and its build, whole or not at all.
 
     image/disk.img        the file system, sparse; the machine never changes it
     image/manifest.json   what it was made from
@@ -18,33 +18,22 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from testbed.doctor import VM_PACKAGES_FILE, debian_packages
-from testbed.errors import LabError, PrerequisiteError, UsageError
+from testbed.errors import PrerequisiteError, UsageError
 from testbed.labs.ssh.wheel import DISTRIBUTION, pinned
-from testbed.labs.vm import packages, root_files
-from testbed.labs.vm.root_files import HOST_NAME, Keys
+from testbed.labs.vm import disk, packages, root_files, user_namespace
+from testbed.labs.vm.disk import Report
+from testbed.labs.vm.root_files import Keys
 from testbed.labs.vm.state import IMAGE, State
-from testbed.process import Kept, run
 
 SPACE_BYTES = 4_000_000_000
 _FORMAT = 1
-_POLL_S = 0.2
 _SIZE = re.compile(r"[1-9]\d{0,3}[MG]")
-# What the tar holds belongs to several users: without root it is unpacked in the user namespace of mmdebstrap.
-_PACK = """\
-set -e
-mkdir root
-tar --extract --numeric-owner --xattrs --file root.tar --directory root
-mke2fs -q -t ext4 -L testbed -d root disk.img "$1"
-rm -rf root root.tar"""
-
-Report = Callable[[str], None]
 
 
 class Manifest(BaseModel):
@@ -91,47 +80,46 @@ def build(state: State, *, size: str, report: Report) -> Manifest:
     Raises `PrerequisiteError` for what this machine lacks, `LabError` for what fails.
     """
     require_programs()
+    user_namespace.require()
     release = packages.codename()
     sources = packages.sources(release)
-    state.prepare()
-    require_space(state.folder)
-    started = time.monotonic()
-    waiting = "waiting for another build of the image"
-    with state.shelf.lock(IMAGE, lambda: report(waiting)), state.shelf.building(IMAGE) as area:
-        whole = area / "whole"
-        whole.mkdir()
-        keys = _make_keys(whole)
-        dependencies = _bundle()
-        root_files.write(area / "ours.tar", keys, dependencies)
-        (area / "fetching.conf").write_text("".join(f"{line}\n" for line in packages.fetching()))
-        _debootstrap(area, release, sources, report)
-        report("packing the disk")
-        helper = [] if os.geteuid() == 0 else ["mmdebstrap", "--unshare-helper"]
-        _run_kept([*helper, "sh", "-c", _PACK, "sh", size], area, "pack", lambda _line: None)
-        (area / "disk.img").rename(whole / "disk.img")
-        (area / "packages.txt").rename(whole / "packages.txt")
-        manifest = Manifest(
-            id=wanted(),
-            debian=release,
-            python=f"{sys.version_info[0]}.{sys.version_info[1]}",
-            packages=tuple(packages.wanted()),
-            dependencies=dependencies,
-            size=size,
-            built_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            build_s=round(time.monotonic() - started, 1),
-        )
-        (whole / "manifest.json").write_text(manifest.model_dump_json(indent=1) + "\n")
-        with state.changing():
-            if state.is_alive():
-                raise UsageError("the lab VM was started while its new disk was built", hint="run: testbed vm stop")
-            state.disk.unlink(missing_ok=True)  # what it says of the old image is nothing to the new one
-            state.shelf.adopt(whole, IMAGE)
+    with state.building(lambda: report("waiting for another build of the image")):
+        require_space(state.folder)
+        state.remove_builds()
+        try:
+            with state.shelf.building(IMAGE) as area:
+                started = time.monotonic()
+                (whole := area / "whole").mkdir()
+                dependencies = _bundle()
+                disk.make(area, whole, release, sources, packages.wanted(), dependencies, size, report)
+                manifest = Manifest(
+                    id=wanted(),
+                    debian=release,
+                    python=f"{sys.version_info[0]}.{sys.version_info[1]}",
+                    packages=tuple(packages.wanted()),
+                    dependencies=dependencies,
+                    size=size,
+                    built_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                    build_s=round(time.monotonic() - started, 1),
+                )
+                (whole / "manifest.json").write_text(manifest.model_dump_json(indent=1) + "\n")
+                _adopt(state, whole)
+        finally:
+            state.remove_builds()  # files that a user cannot remove but with root's rights in a namespace
     return manifest
+
+
+def _adopt(state: State, whole: Path) -> None:
+    with state.changing():
+        if state.is_alive():
+            raise UsageError("the lab VM was started while its new disk was built", hint="run: testbed vm stop")
+        state.disk.unlink(missing_ok=True)  # what it says of the old image is nothing to the new one
+        state.shelf.adopt(whole, IMAGE)
 
 
 def require_programs() -> None:
     """Raise `PrerequisiteError` unless the programs are here that build and run the machine."""
-    needed = ("mmdebstrap", "mke2fs", "qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen")
+    needed = ("mmdebstrap", "mke2fs", "unshare", "qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen")
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     missing = [name for name in needed if shutil.which(name, path=path) is None]
     if missing:
@@ -154,60 +142,3 @@ def require_space(folder: Path) -> None:
 def _bundle() -> dict[str, str]:
     """The Python packages that go on the disk: what the toolkit needs, and pip to put the toolkit on top."""
     return {**pinned(DISTRIBUTION), **pinned("pip", itself=True)}
-
-
-def _make_keys(folder: Path) -> Keys:
-    """Fresh keys: the user's stay in `folder`, the machine's own go to its disk and to known_hosts."""
-    user, host = folder / "id_ed25519", folder / "host_key"
-    for path in (user, host):
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", HOST_NAME, "-f", path])
-    public = host.with_suffix(".pub")
-    keys = Keys(host.read_text(), public.read_text(), user.with_suffix(".pub").read_text())
-    (folder / "known_hosts").write_text(f"{HOST_NAME} {' '.join(keys.host_public.split()[:2])}\n")
-    host.unlink()
-    public.unlink()
-    return keys
-
-
-def command(release: str, sources: Sequence[Path]) -> list[str]:
-    """mmdebstrap's command line, for a directory with `ours.tar` and `fetching.conf`; leaves `root.tar`."""
-    return [
-        "mmdebstrap", "--variant=minbase", f"--include={','.join(packages.wanted())}", "--aptopt=fetching.conf",
-        # Keys that an installation makes are the same in no two machines, but ours are known.
-        '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*',
-        "--customize-hook=tar-in ours.tar /",
-        r"""--customize-hook=chroot "$1" dpkg-query -W -f '${Package} ${Version}\n' > packages.txt""",
-        '--customize-hook=rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap',
-        release, "root.tar", *map(str, sources),
-    ]  # fmt: skip
-
-
-def _debootstrap(area: Path, release: str, sources: Sequence[Path], report: Report) -> None:
-    def pass_on(line: str) -> None:
-        if line.startswith("I: ") and line.endswith("...") and "tempdir" not in line:
-            report(line.removeprefix("I: ").removesuffix("..."))
-
-    _run_kept(command(release, sources), area, "mmdebstrap", pass_on)
-
-
-def _run_kept(argv: Sequence[str], area: Path, name: str, heard: Callable[[str], None]) -> None:
-    """Run a program in `area` that ends with us, however we end, and everything it started too."""
-    log = area / f"{name}.log"
-    environment = {**os.environ, "TMPDIR": str(area), "LC_ALL": "C.UTF-8"}
-    environment["PATH"] = os.pathsep.join([environment.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-    with log.open("wb") as file:
-        kept = Kept(argv, stdout=file, stderr=file, env=environment, cwd=area)
-        try:
-            said = 0
-            while (status := kept.poll()) is None:
-                time.sleep(_POLL_S)
-                lines = log.read_text(errors="replace").splitlines()
-                for line in lines[said:]:
-                    heard(line)
-                said = len(lines)
-        finally:
-            kept.release()
-    if status != 0:
-        lines = log.read_text(errors="replace").strip().splitlines()
-        errors = [line for line in lines if line.startswith(("E: ", "mke2fs: "))] or lines or ["no message"]
-        raise LabError(f"{name} ended with status {status}: {errors[0]}", console="\n".join(lines[-15:]))

@@ -21,14 +21,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from testbed.errors import LabError, PrerequisiteError
+from testbed.errors import LabError, PrerequisiteError, UsageError
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel
 from testbed.kernel.flavour import X86_64
 from testbed.labs.vm import accelerator, image, monitor
 from testbed.labs.vm.accelerator import Accelerator
-from testbed.labs.vm.address import LOOPBACK
-from testbed.labs.vm.state import State
+from testbed.labs.vm.state import LOOPBACK, State
 from testbed.process import Kept, run
 
 BOOT_S = 300.0
@@ -117,15 +116,17 @@ def started(state: State, wish: Wish, *, report: Report) -> Iterator[Machine]:
     _built(state)
     in_order = False
     try:
-        with state.changing(lambda: report("waiting for another command on the lab VM")):
-            running = find(state)
-            if running is None:
-                running = _launch(state, wish, "run", start_kept, report)
-            elif running.started_by == "run":
-                raise LabError(
-                    "the lab VM is another run's", hint="testbed vm start, before the runs, has one that they can share"
-                )
-        with state.used():
+        with contextlib.ExitStack() as stack:
+            with state.changing(lambda: report("waiting for another command on the lab VM")):
+                running = find(state)
+                if running is None:
+                    running = _launch(state, wish, "run", start_kept, report)
+                elif running.started_by == "run":
+                    raise LabError(
+                        "the lab VM is another run's",
+                        hint="testbed vm start, before the runs, has one that they can share",
+                    )
+                stack.enter_context(state.used())
             yield running
         in_order = True
     finally:
@@ -136,19 +137,58 @@ def started(state: State, wish: Wish, *, report: Report) -> Iterator[Machine]:
                 state.forget_machine()
 
 
+@contextlib.contextmanager
+def _ended(state: State, force: bool, report: Report) -> Iterator[bool]:
+    """End the machine, and until the block ends nobody starts one; whether one ran."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(state.changing(lambda: report("waiting for another command on the lab VM")))
+        if not force:
+            stack.enter_context(state.unused())
+        was_alive = state.is_alive()
+        if was_alive:
+            report("shutting the lab VM down")
+            end(state)
+        state.forget_machine()
+        yield was_alive
+
+
 def stop(state: State, *, force: bool = False, report: Report) -> bool:
     """End the machine, in order if it can; False if none runs. Raises `UsageError` for one in use, unless `force`."""
     if not state.folder.is_dir():
         return False
-    with contextlib.ExitStack() as stack:
-        if not force:
-            stack.enter_context(state.unused())
-        stack.enter_context(state.changing(lambda: report("waiting for another command on the lab VM")))
-        was_alive = state.is_alive()
-        if was_alive:
-            end(state)
-        state.forget_machine()
+    with _ended(state, force, report) as was_alive:
         return was_alive
+
+
+def destroy(state: State, *, force: bool = False, report: Report) -> bool:
+    """End the machine and remove all of it; False if there is none. Raises `UsageError` while it is built or in use."""
+    if not state.folder.is_dir():
+        return False
+    with state.unbuilt(), _ended(state, force, report):
+        state.remove_builds()
+        state.remove()
+    return True
+
+
+def remove_leftovers(state: State) -> list[Path]:
+    """Remove what killed commands left, and end a machine that one of them had not finished starting; returns it.
+
+    A machine that is up is somebody's wish, and stays.
+    """
+    if not state.folder.is_dir():
+        return []
+    try:
+        with state.unbuilt(), state.unchanged():
+            removed = state.remove_builds()
+            if state.is_alive() and find(state) is None:
+                end(state, in_order=False)
+            if not state.is_alive():
+                removed += state.forget_machine()
+            if not state.is_alive() and not state.image.exists() and not state.disk.exists():
+                state.remove()
+    except UsageError:
+        return []  # somebody is at work there, and what lies about is theirs
+    return removed
 
 
 def end(state: State, *, in_order: bool = True) -> None:
@@ -168,18 +208,31 @@ def end(state: State, *, in_order: bool = True) -> None:
 
 
 def process_id(state: State) -> int | None:
-    """QEMU's process id, if the process with the number that it noted holds our file: numbers come again."""
+    """QEMU's process id: of the process that holds our file, because numbers come again.
+
+    A command that was killed early left a QEMU that had not noted its number yet.
+    """
     try:
-        pid = int((state.folder / _PID).read_text())
         mine = state.alive.stat()
-        for handle in Path(f"/proc/{pid}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                found = handle.stat()
-                if (found.st_dev, found.st_ino) == (mine.st_dev, mine.st_ino):
-                    return pid
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return None
+    with contextlib.suppress(OSError, ValueError):
+        noted = int((state.folder / _PID).read_text())
+        if _has_open(Path(f"/proc/{noted}"), mine):
+            return noted
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (entry / "exe").readlink().name.startswith("qemu-system-") and _has_open(entry, mine):
+                return int(entry.name)
     return None
+
+
+def _has_open(process: Path, file: os.stat_result) -> bool:
+    for handle in (process / "fd").iterdir():
+        with contextlib.suppress(OSError):
+            if os.path.samestat(handle.stat(), file):
+                return True
+    return False
 
 
 def command(bzimage: Path, wish: Wish, chosen: Accelerator, port: int) -> list[str]:
@@ -237,6 +290,7 @@ def _launch(state: State, wish: Wish, by: Literal["user", "run"], starter: _Star
         draft = state.disk.with_suffix(".draft")
         run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", f"{state.image / 'disk.img'}", "-F", "raw", draft])
         draft.rename(state.disk)
+    report("booting the lab VM")
     began = time.monotonic()
     try:
         port = _begin(state, wish, chosen, bootable, starter)

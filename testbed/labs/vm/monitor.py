@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import os
 from pathlib import Path
-
-from qemu.qmp import QMPClient, QMPError
 
 _LIMIT_S = 10.0
 
 
 def press_power_button(folder: Path, socket: str) -> bool:
     """Ask the machine to shut down in order; False if its monitor does not answer."""
+    # It brings asyncio along, which no other command should pay for.
+    import asyncio
+
+    from qemu.qmp import QMPError
+
     logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
     try:
         asyncio.run(asyncio.wait_for(_press(folder, socket), _LIMIT_S))
@@ -24,6 +26,8 @@ def press_power_button(folder: Path, socket: str) -> bool:
 
 
 async def _press(folder: Path, socket: str) -> None:
+    from qemu.qmp import QMPClient, QMPError
+
     # A socket's path may have 107 bytes, a directory's may have more: by its descriptor it is short.
     handle = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     try:

@@ -1,4 +1,4 @@
-"""Where the lab VM lies: a directory of its own, `$TESTBED_VM`, else `mptcp-lb-testbed/vm` among the user's state.
+"""Where the lab VM lies: `mptcp-lb-testbed/vm` among the user's state, or `mptcp-lb-testbed-vm` in `$TESTBED_VM`.
 
     image/            what `testbed vm build` made, whole (`testbed.labs.vm.image`)
     .building-*/      a build under way
@@ -9,6 +9,7 @@
     machine.json      the running machine (`testbed.labs.vm.machine`)
     qemu.pid, qmp.sock, qemu.log, console.log
 
+The directory is removed whole, so it is never one that somebody named: it has a name of ours, in there.
 Source of the default: the XDG Base Directory Specification ($XDG_STATE_HOME).
 """
 
@@ -16,7 +17,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,10 +25,13 @@ from typing import IO
 
 from testbed.errors import PrerequisiteError, UsageError
 from testbed.kernel.shelf import Shelf
+from testbed.labs.vm import user_namespace
 
 IMAGE = "image"
+LOOPBACK = "127.0.0.1"
+FOLDER = "mptcp-lb-testbed-vm"
 _MACHINE = "machine"
-_OF_A_MACHINE = ("machine.json", "qemu.pid", "qmp.sock")
+_OF_A_MACHINE = ("machine.json", "qemu.pid", "qmp.sock", "machine.draft", "disk.draft")
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class State:
 
     @property
     def shelf(self) -> Shelf:
-        """The shelf of the one image, and the machine's lock."""
+        """The shelf of the one image."""
         return Shelf(self.folder)
 
     @property
@@ -79,69 +82,133 @@ class State:
     @contextmanager
     def changing(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Be the only one who starts, stops or removes the machine; `waiting` is called if somebody else does."""
-        self.prepare()
-        with self.shelf.lock(_MACHINE, waiting):
+        with self._locked(_MACHINE, waiting):
             yield
+
+    @contextmanager
+    def building(self, waiting: Callable[[], None]) -> Iterator[None]:
+        """Be the only one who builds the image; `waiting` is called if somebody else does."""
+        with self._locked(IMAGE, waiting):
+            yield
+
+    @contextmanager
+    def _locked(self, name: str, waiting: Callable[[], None]) -> Iterator[None]:
+        path = self._lock(name)
+        while True:
+            self.prepare()
+            file = _hold(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if file is None:
+                waiting()
+                waiting = _nothing
+                file = _hold(path, fcntl.LOCK_EX)
+            # Who held it may have removed the directory: then another file has the name, or none.
+            if file is not None and _is_there(file, path):
+                break
+            if file is not None:
+                file.close()
+        with file:
+            yield
+
+    @contextmanager
+    def unbuilt(self) -> Iterator[None]:
+        """Until the block ends, nobody begins to build; raises `UsageError` while somebody does."""
+
+        def refuse() -> None:
+            raise UsageError("the lab VM's image is being built", hint="wait for its end, or end it")
+
+        with self._locked(IMAGE, refuse):
+            yield
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """As `changing`, but raises `UsageError` at once if somebody else does."""
+
+        def refuse() -> None:
+            raise UsageError("another command is at work on the lab VM", hint="wait for its end")
+
+        with self._locked(_MACHINE, refuse):
+            yield
+
+    def _lock(self, name: str) -> Path:
+        return self.folder / f".lock-{name}"
 
     @contextmanager
     def used(self) -> Iterator[None]:
         """Until the block ends, the machine is in use by this process."""
-        with _held(self.folder / "in-use", fcntl.LOCK_SH):
+        with (self.folder / "in-use").open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
             yield
 
     @contextmanager
     def unused(self) -> Iterator[None]:
         """Until the block ends, no run begins to use the machine; raises `UsageError` while one does."""
-        path = self.folder / "in-use"
-        try:
-            with _held(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
-                yield
-        except BlockingIOError:
-            raise UsageError(
-                "the lab VM is in use by a run", hint="end the run; stop and destroy take --force"
-            ) from None
+        file = _hold(self.folder / "in-use", fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if file is None:
+            raise UsageError("the lab VM is in use by a run", hint="end the run; stop and destroy take --force")
+        with file:
+            yield
 
     def is_alive(self) -> bool:
         """Whether a QEMU of this directory lives."""
         try:
-            with _held(self.alive, fcntl.LOCK_EX | fcntl.LOCK_NB):
-                return False
+            with self.alive.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who ask do not see each other
         except BlockingIOError:
             return True
         except FileNotFoundError:
             return False
+        return False
 
     def forget_machine(self) -> list[Path]:
         """Remove what a machine that has ended left (not its disk and console); returns it."""
-        left = [self.folder / name for name in _OF_A_MACHINE if (self.folder / name).exists()]
+        left = [self.folder / name for name in _OF_A_MACHINE if os.path.lexists(self.folder / name)]
         for path in left:
             path.unlink(missing_ok=True)
         return left
 
-    def remove_leftovers(self) -> list[Path]:
-        """Remove what killed commands left, if any, and the directory if nothing else is in it; returns it."""
-        if not self.folder.is_dir():
-            return []
-        removed = self.shelf.remove_leftovers()
-        with self.changing():
-            if not self.is_alive():
-                removed += self.forget_machine()
-            if not self.image.exists() and not self.disk.exists():
-                shutil.rmtree(self.folder, ignore_errors=True)
-        return removed
+    def remove_builds(self) -> list[Path]:
+        """Remove what killed builds left; returns it. The caller must have kept new ones from beginning."""
+        left = self.shelf.begun()
+        for path in left:
+            user_namespace.remove(path)
+        return left
+
+    def remove(self) -> None:
+        """Remove the directory, and ours around it if that is empty; nobody may be at work in it."""
+        user_namespace.remove(self.folder)
+        if self.folder.name != FOLDER and not any(self.folder.parent.iterdir()):
+            self.folder.parent.rmdir()
 
 
-@contextmanager
-def _held(path: Path, how: int) -> Iterator[IO[bytes]]:
-    with path.open("ab") as file:
+def _nothing() -> None:
+    pass
+
+
+def _hold(path: Path, how: int) -> IO[bytes] | None:
+    """The file, locked; None if somebody else holds it, or its directory is gone."""
+    try:
+        file = path.open("ab")
+    except FileNotFoundError:
+        return None
+    try:
         fcntl.flock(file, how)
-        yield file
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def _is_there(file: IO[bytes], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def default_state() -> State:
     """The state directory of this user."""
     if named := os.environ.get("TESTBED_VM"):
-        return State(Path(named).absolute())
+        return State(Path(named).absolute() / FOLDER)
     base = os.environ.get("XDG_STATE_HOME", "")
     root = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
     return State(root / "mptcp-lb-testbed" / "vm")

@@ -10,21 +10,29 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed.labs.vm.state import FOLDER
+from testbed.labs.vm.user_namespace import mounts_below
+
 REPOSITORY = Path(__file__).parents[3]
 PAGE = REPOSITORY / "docs" / "labs" / "vm.md"
 
 
 @dataclass(frozen=True)
 class Vm:
-    """`folder` is the machine's, `work` where commands run; the kernels' cache is the user's own."""
+    """`place` is where the machine has its directory, `work` where commands run; the kernels' cache is the user's."""
 
-    folder: Path
+    place: Path
     work: Path
+
+    @property
+    def folder(self) -> Path:
+        """The machine's directory."""
+        return self.place / FOLDER
 
     @property
     def environment(self) -> dict[str, str]:
         """What the commands are run with."""
-        return {**os.environ, "TESTBED_VM": str(self.folder), "TMPDIR": str(self.work / "tmp")}
+        return {**os.environ, "TESTBED_VM": str(self.place), "TMPDIR": str(self.work / "tmp")}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """A command that is under way."""
@@ -58,13 +66,13 @@ class Vm:
             with suppress(OSError):
                 environment = (folder / "environ").read_bytes().split(b"\0")
                 is_inside = any((folder / name).readlink().is_relative_to(self.folder) for name in ("cwd", "root"))
-                if f"TESTBED_VM={self.folder}".encode() in environment or is_inside:
+                if f"TESTBED_VM={self.place}".encode() in environment or is_inside:
                     found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         return found
 
-    def mounts(self) -> list[str]:
+    def mounts(self) -> list[Path]:
         """What is mounted in our directory."""
-        return [line for line in Path("/proc/mounts").read_text().splitlines() if str(self.folder) in line]
+        return mounts_below(self.folder, Path("/proc/self/mountinfo").read_text())
 
 
 def commands() -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -91,7 +90,8 @@ def test_a_build(vm: Vm, tmp_path: Path) -> None:
         other.ok("clean")
         assert not other.folder.exists() or (other.folder / "image").exists()
         assert list((tmp_path / "tmp").iterdir()) == []
-    shutil.rmtree(other.folder, ignore_errors=True)
+    other.ok("vm", "destroy")
+    assert not other.folder.exists()
 
 
 def test_starting_the_users_machine(vm: Vm) -> None:

@@ -15,7 +15,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TESTBED_VM", str(tmp_path / "vm"))
     monkeypatch.setenv("TESTBED_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "vm"
+    return tmp_path / "vm" / "mptcp-lb-testbed-vm"
 
 
 def status_of(*arguments: str) -> object:

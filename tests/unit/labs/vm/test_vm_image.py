@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import pytest
 import vm_maker
 
 from testbed.errors import PrerequisiteError, UsageError
-from testbed.labs.vm import image, packages, root_files
+from testbed.labs.vm import address, disk, image, packages, root_files, user_namespace
 from testbed.labs.vm.root_files import Keys
 from testbed.labs.vm.state import State
 
@@ -36,8 +39,8 @@ def test_the_image_has_the_testbeds_packages_and_a_way_in() -> None:
 
 
 def test_mmdebstrap_is_told_all_on_its_command_line() -> None:
-    argv = image.command("bookworm", [Path("/etc/apt/sources.list")])
-    assert argv[0] == "mmdebstrap" and argv[-3:] == ["bookworm", "root.tar", "/etc/apt/sources.list"]
+    argv = disk.command("bookworm", [Path("/etc/apt/sources.list")], packages.wanted())
+    assert argv[:2] == ["mmdebstrap", "--mode=root"] and argv[-3:] == ["bookworm", "root.tar", "/etc/apt/sources.list"]
     assert f"--include={','.join(packages.wanted())}" in argv
     hooks = [word for word in argv if word.startswith("--customize-hook=")]
     # The machine's own keys come after those of the installation have gone.
@@ -114,3 +117,68 @@ def test_no_room_is_one_line_with_the_cure(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(image, "SPACE_BYTES", 10**18)
     with pytest.raises(PrerequisiteError, match=r"GB free, building the VM needs .* \(make room, or set TESTBED_VM"):
         image.require_space(tmp_path)
+
+
+def test_a_user_installs_as_the_root_of_a_namespace_and_root_as_itself() -> None:
+    contained = ["--mount", "--pid", "--fork", "--kill-child"]
+    assert user_namespace.contained(0) == ["unshare", *contained]
+    assert user_namespace.contained(1000) == ["unshare", "--user", "--map-root-user", "--map-auto", *contained]
+
+
+def test_a_user_without_subordinate_users_is_told_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user_namespace, "contained", lambda: ["false"])
+    with pytest.raises(PrerequisiteError, match=r"several users cannot be made here: .*usermod --add-subuids"):
+        user_namespace.require()
+
+
+def test_keys_are_made_for_one_image_and_the_machines_own_is_not_kept_here(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    first, second = disk.make_keys(one), disk.make_keys(two)
+    assert {path.name for path in one.iterdir()} == {"id_ed25519", "id_ed25519.pub", "known_hosts"}
+    assert (one / "known_hosts").read_text() == f"testbed-vm {' '.join(first.host_public.split()[:2])}\n"
+    assert (one / "id_ed25519").stat().st_mode & 0o777 == 0o600
+    assert len({first.host_private, second.host_private, first.user_public, second.user_public}) == 4
+
+
+def test_openssh_is_told_the_machines_key_and_nothing_of_the_users(tmp_path: Path) -> None:
+    state = State(tmp_path / "100% mine")
+    argv = address.ssh_command(state, 40022)
+    literal = str(state.folder).replace("%", "%%")
+    assert argv[:9] == ["ssh", "-F", "none", "-i", f"{literal}/image/id_ed25519", "-p", "40022", "-l", "root"]
+    assert argv[-1] == "127.0.0.1"
+    assert f'UserKnownHostsFile="{literal}/image/known_hosts"' in argv
+    assert {"StrictHostKeyChecking=yes", "HostKeyAlias=testbed-vm", "IdentitiesOnly=yes"} <= set(argv)
+
+
+def test_mounts_in_a_directory_are_found_by_their_real_names(tmp_path: Path) -> None:
+    place = tmp_path / "another vm"
+    escaped = str(place).replace(" ", "\\040")
+    lines = [
+        "25 1 254:0 / / rw,relatime - ext4 /dev/vda rw",
+        f"93 27 0:27 / {escaped}/dev/shm rw,relatime - tmpfs tmpfs rw",
+        f"94 27 0:27 / {escaped}s/dev/shm rw,relatime - tmpfs tmpfs rw",
+        f"95 27 0:22 / {escaped}/a\\134b ro - sysfs sys rw",
+    ]
+    assert user_namespace.mounts_below(place, "\n".join(lines)) == [place / "dev" / "shm", place / "a\\b"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_what_is_mounted_in_a_directory_is_not_removed_with_it(tmp_path: Path) -> None:
+    """As a killed installation once left this machine's own /dev/shm."""
+    foreign, ours = tmp_path / "foreign", tmp_path / "our own"
+    (ours / "dev").mkdir(parents=True)
+    foreign.mkdir()
+    (foreign / "file").touch()
+    script = (
+        "import sys; from pathlib import Path; from testbed.labs.vm import user_namespace;"
+        "user_namespace.remove(Path(sys.argv[1]))"
+    )
+    mounted = 'mount --bind "$1" "$2/dev" && exec "$3" -c "$4" "$2"'
+    argv = ["unshare", "--mount", "sh", "-c", mounted, "sh", str(foreign), str(ours), sys.executable, script]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert f"PrerequisiteError: {ours}: something is mounted in it (run as root: umount '{ours}/dev')" in done.stderr
+    assert (foreign / "file").exists() and ours.exists()
+    user_namespace.remove(ours)
+    assert not ours.exists() and (foreign / "file").exists()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,57 @@ def test_a_number_that_came_again_is_not_taken_for_ours(state: State) -> None:
     finally:
         bystander.kill()
         bystander.wait()
+
+
+@pytest.fixture
+def early(state: State, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A QEMU whose command was killed before it was up: it has not noted its number, and there is no record."""
+    qemu = tmp_path / "qemu-system-x86_64"
+    shutil.copy("/bin/sleep", qemu)
+    state.prepare()
+    with state.alive.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        process = subprocess.Popen([qemu, "1000"], pass_fds=(file.fileno(),))
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_machine_that_noted_nothing_is_known_by_what_it_holds(
+    state: State, early: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    stranger = subprocess.Popen([tmp_path / "qemu-system-x86_64", "1000"])
+    try:
+        assert machine.process_id(state) == early.pid
+        assert machine.remove_leftovers(state) == []
+        assert early.wait(5) != 0 and not state.is_alive()
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_a_machine_that_is_being_started_is_left_alone(state: State, early: subprocess.Popen[bytes]) -> None:
+    with state.changing():
+        assert machine.remove_leftovers(state) == []
+    assert early.poll() is None
+
+
+def test_a_machine_that_is_up_is_somebodys_wish(state: State) -> None:
+    with vm_maker.alive(vm_maker.built(state)) as mine:
+        assert machine.remove_leftovers(state) == []
+        assert mine.poll() is None and state.record.exists()
+
+
+def test_all_of_it_goes_but_not_from_under_a_run(state: State) -> None:
+    with vm_maker.alive(vm_maker.built(state)) as mine:
+        with state.used(), pytest.raises(UsageError, match="in use by a run"):
+            machine.destroy(state, report=quiet)
+        assert mine.poll() is None and state.image.exists()
+        assert machine.destroy(state, report=quiet)
+        assert mine.wait(5) != 0
+    assert not state.folder.exists()
+    assert not machine.destroy(state, report=quiet)
 
 
 def test_what_does_not_answer_is_ended_by_its_id_and_nothing_else_is(state: State) -> None:
