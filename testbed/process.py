@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from testbed import holding
 from testbed.errors import CommandError, GuestTimeout
 
 
@@ -171,7 +172,8 @@ class Process:
 class Kept:
     """A program with a keeper: it ends, with all its children, when this process ends, however that is.
 
-    `core` pins it (None: any core); the directory `remove` is gone after its end.
+    `core` pins it (None: any core); the directory `remove` is gone after its end. Until then that directory is held,
+    or `cwd` without one (`testbed.holding`): nobody who tidies up takes it away from under the program.
     """
 
     def __init__(
@@ -186,19 +188,25 @@ class Kept:
         pass_fds: Sequence[int] = (),
         remove: Path | None = None,
     ) -> None:
+        place = remove or cwd
+        try:
+            held = [] if place is None else [holding.hold(place)]
+        except OSError as error:
+            raise CommandError([str(word) for word in argv], None, f"{place}: {error.strerror}") from error
         read_end, self._write_end = os.pipe()
         self._open = True
         where = [str(remove or ""), str(-1 if core is None else core), ",".join(map(str, pass_fds))]
         words = [sys.executable, "-m", "testbed.keeper", *where, *map(str, argv)]
         try:
             self._process = Process(
-                words, stdin=read_end, stdout=stdout, stderr=stderr, env=env, cwd=cwd, pass_fds=pass_fds
+                words, stdin=read_end, stdout=stdout, stderr=stderr, env=env, cwd=cwd, pass_fds=[*pass_fds, *held]
             )
         except BaseException:
             os.close(self._write_end)
             raise
         finally:
-            os.close(read_end)
+            for handle in (read_end, *held):
+                os.close(handle)
 
     def poll(self) -> int | None:
         """The exit status (128 + N after signal N), or None while it runs."""

@@ -15,9 +15,10 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from testbed.errors import ConfigError, PrerequisiteError, UsageError
 
@@ -29,6 +30,7 @@ PARTIAL = ".partial-"
 SPACE_BYTES = 2_000_000_000
 
 _LOCK = ".lock"
+_LOCK_S = 1.0
 # A point's id becomes a directory's name, and `..` would leave the run.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*\Z")
 
@@ -110,22 +112,24 @@ class RunStore:
         except OSError as error:
             raise _not_writable(self.directory, error) from error
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UsageError(f"{self.directory}: another testbed run works in it", hint="wait for it") from None
+            # `testbed clean` holds it for a moment.
+            deadline = time.monotonic() + _LOCK_S
+            while not _try_lock(file):
+                if time.monotonic() >= deadline:
+                    raise UsageError(f"{self.directory}: another testbed run works in it", hint="wait for it")
+                time.sleep(0.02)
             yield
 
-    def is_locked(self) -> bool:
-        """Whether a process works in the directory now."""
+    @contextlib.contextmanager
+    def idle(self) -> Iterator[bool]:
+        """Whether nobody works in the directory; if so, nobody begins to until the block ends."""
         try:
-            with (self.directory / _LOCK).open("r") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+            file = (self.directory / _LOCK).open("r")
+        except OSError:  # nobody ever did
+            yield True
+            return
+        with file:
+            yield _try_lock(file)
 
     def link_latest(self) -> Path:
         """Point `latest` beside the run's directory to it, in one step; raises `PrerequisiteError`."""
@@ -198,6 +202,14 @@ def require_space(directory: Path) -> None:
             f"{directory}: {free / 1e9:.1f} GB free, a run needs {SPACE_BYTES / 1e9:.0f} GB",
             hint="make room, or name a directory elsewhere with --out",
         )
+
+
+def _try_lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _not_writable(path: Path, error: OSError) -> PrerequisiteError:

@@ -56,7 +56,8 @@ def clean(labs: list[LabSpec], toolkits: bool, with_results: bool, with_kernels:
         what = " and ".join(name for name, on in (("results", with_results), ("kernels", with_kernels)) if on)
         raise UsageError(f"this would remove all {what}", hint="add --yes")
     results, cache = Path("results"), default_cache()
-    removed = [*cleaning.remove_runtimes(), *cleaning.remove_partials(results), *cleaning.remove_builds(cache)]
+    removed = [*cleaning.remove_runtimes(), *cleaning.remove_core_locks()]
+    removed += [*cleaning.remove_partials(results), *cleaning.remove_builds(cache)]
     removed += machine.remove_leftovers(default_state())
     if with_results:
         removed += cleaning.remove_results(results)

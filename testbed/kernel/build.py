@@ -200,7 +200,7 @@ def _run_make(argv: list[str], log: BinaryIO, report: Report, expected: int) -> 
     """Run make with its output in the log, and report its steps; nothing of it is left running afterwards."""
     log_path = Path(log.name)
     start = log_path.stat().st_size
-    make = Kept(argv, stdout=log, stderr=log, env=toolchain.environment(os.environ))
+    make = Kept(argv, stdout=log, stderr=log, env=toolchain.environment(os.environ), cwd=log_path.parent)
     try:
         status, done = None, 0
         with log_path.open("rb") as output:

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed import holding
+
 _BUILDING = ".building-"
 
 
@@ -32,6 +34,17 @@ class Shelf:
                 waiting()
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+    @contextmanager
+    def idle(self, name: str) -> Iterator[bool]:
+        """Whether nobody builds this; if so, nobody begins to until the block ends."""
+        try:
+            file = (self.folder / f".lock-{name}").open("r+b")
+        except FileNotFoundError:
+            yield True
+            return
+        with file:
+            yield _try_lock(file.fileno())
 
     @contextmanager
     def building(self, name: str) -> Iterator[Path]:
@@ -58,13 +71,17 @@ class Shelf:
         return sorted(self.folder.glob(f"{_BUILDING}*"))
 
     def remove_leftovers(self) -> list[Path]:
-        """Remove the directories of killed builds and return them; a build lives as long as its lock is held."""
+        """Remove the directories of killed builds and return them.
+
+        A build lives as long as its lock is held. What a killed one had started ends at once; it is waited for.
+        """
         removed = []
         for folder in self.begun():
             name = folder.name.removeprefix(_BUILDING).rpartition("-")[0]
-            if _lockable(self.folder / f".lock-{name}"):
-                shutil.rmtree(folder, ignore_errors=True)
-                removed.append(folder)
+            with self.idle(name) as nobody_builds:
+                if nobody_builds and holding.comes_free(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
+                    removed.append(folder)
         return removed
 
 
@@ -74,12 +91,3 @@ def _try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _lockable(path: Path) -> bool:
-    """Whether nobody holds this file; a file that is not there is held by nobody."""
-    try:
-        with path.open("r+b") as file:
-            return _try_lock(file.fileno())
-    except FileNotFoundError:
-        return True

@@ -19,6 +19,8 @@ from testbed.kernel.toolchain import UNPACK_PROGRAMS, require
 from testbed.process import Process, run
 
 PACKAGE = "linux-source-6.12"
+ARRIVING = ".arriving-"
+"""The name of a download's own directory begins so; the process id follows."""
 
 # Two thirds of the unpacked size, nothing that ARCH=um compiles; what configures them stays, kconfig reads it all.
 _DRIVERS_LEFT_OUT = ("gpu", "infiniband", "media", "net/ethernet", "net/wireless", "scsi", "staging", "usb")
@@ -108,7 +110,7 @@ def fetch(source: DebianSource, downloads: Path, report: Report) -> Path:
         return present
     wanted = f"{PACKAGE}={source.version}"
     total = _size_bytes(wanted)
-    arrival = downloads / f".arriving-{os.getpid()}"
+    arrival = downloads / f"{ARRIVING}{os.getpid()}"
     shutil.rmtree(arrival, ignore_errors=True)
     arrival.mkdir(parents=True)
     log = arrival / "apt.log"

@@ -25,9 +25,50 @@ def available() -> list[int]:
 
 
 def _lock_directory() -> Path:
-    directory = Path(tempfile.gettempdir()) / f"mptcp-testbed-cores-{os.getuid()}"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    return directory
+    return Path(tempfile.gettempdir()) / f"mptcp-testbed-cores-{os.getuid()}"
+
+
+def _take(core: int) -> int | None:
+    """The open lock of a core, None if somebody has it."""
+    directory = _lock_directory()
+    while True:
+        with contextlib.suppress(FileExistsError):
+            directory.mkdir(mode=0o700)
+        try:
+            handle = os.open(directory / f"core-{core}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:  # `remove_unused` was there in between
+            continue
+        if not _try_lock(handle):
+            os.close(handle)
+            return None
+        if os.fstat(handle).st_nlink:
+            return handle
+        os.close(handle)
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def remove_unused() -> list[Path]:
+    """Remove the locks that nobody has, and their directory if that was all; returns what of it is a directory."""
+    directory = _lock_directory()
+    for path in directory.glob("core-*"):
+        with contextlib.suppress(FileNotFoundError):
+            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            # Unlinked while it is ours: whoever opened it before sees that it has no name any more.
+            if _try_lock(handle):
+                path.unlink(missing_ok=True)
+            os.close(handle)
+    try:
+        directory.rmdir()
+    except OSError:
+        return []
+    return [directory]
 
 
 @contextlib.contextmanager
@@ -36,15 +77,11 @@ def lease(cancel: Cancel, patience_s: float = math.inf) -> Iterator[int]:
 
     Yields a core that others use too once patience has run out. The kernel drops the lock if its holder dies.
     """
-    directory = _lock_directory()
     waited = 0.0
     while True:
         for core in available():
-            handle = os.open(directory / f"core-{core}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                os.close(handle)
+            handle = _take(core)
+            if handle is None:
                 continue
             try:
                 yield core

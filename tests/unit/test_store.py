@@ -243,10 +243,12 @@ def test_too_little_space_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_only_one_process_works_in_a_run(run_store: store.RunStore) -> None:
     with run_store.lock():
-        assert run_store.is_locked()
+        with run_store.idle() as idle:
+            assert not idle
         with pytest.raises(UsageError, match="another testbed run"), run_store.lock():
             pass
-    assert not run_store.is_locked()
+    with run_store.idle() as idle:
+        assert idle
 
 
 @pytest.mark.parametrize("name", ["../evil", ".hidden", "a/b", ""])

@@ -14,12 +14,14 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from testbed.errors import PrerequisiteError
 from testbed.kernel.cache import default_cache
 from testbed.labs.ssh.far.ground import FOLDER
 
 _OWNERS = f"{FOLDER}/owners"
+_ATTEMPTS = 100
 
 
 @dataclass
@@ -50,13 +52,7 @@ def owning(target: str) -> Iterator[Owner]:
     owner = Owner(uuid.uuid4().hex[:16])
     path = folder() / f"{owner.id}.json"
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}")
-        file = draft.open("w", encoding="utf-8")
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.write(json.dumps({"target": target}) + "\n")
-        file.flush()
-        draft.rename(path)
+        file = _record(path, target)
     except OSError as error:
         raise PrerequisiteError(
             f"{path.parent}: cannot be written: {error.strerror}", hint="set TESTBED_CACHE to a directory that can"
@@ -67,6 +63,27 @@ def owning(target: str) -> Iterator[Owner]:
         finally:
             if owner.done:
                 path.unlink(missing_ok=True)
+
+
+def _record(path: Path, target: str) -> IO[str]:
+    """A new record, locked; raises OSError."""
+    draft = path.with_name(f".{path.name}")
+    for attempt in range(_ATTEMPTS):
+        with contextlib.ExitStack() as stack:
+            try:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                file = stack.enter_context(draft.open("w", encoding="utf-8"))
+                fcntl.flock(file, fcntl.LOCK_EX)
+                file.write(json.dumps({"target": target}) + "\n")
+                file.flush()
+                draft.rename(path)
+            except (FileNotFoundError, FileExistsError):  # somebody else tidied up in between
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                stack.pop_all()
+                break
+    return file
 
 
 def dead() -> list[Record]:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from testbed import holding
 from testbed.errors import PrerequisiteError, UsageError
 from testbed.kernel.shelf import Shelf
 from testbed.labs.vm import user_namespace
@@ -168,7 +169,7 @@ class State:
 
     def remove_builds(self) -> list[Path]:
         """Remove what killed builds left; returns it. The caller must have kept new ones from beginning."""
-        left = self.shelf.begun()
+        left = [path for path in self.shelf.begun() if holding.comes_free(path)]
         for path in left:
             user_namespace.remove(path)
         return left

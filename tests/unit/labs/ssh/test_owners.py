@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,26 @@ def test_a_use_that_could_not_tidy_up_is_remembered_until_it_is_forgotten(cache:
     owner.forget(record)
     assert owner.dead() == []
     assert list(cache.iterdir()) == []
+
+
+def test_who_tidies_up_takes_no_record_from_a_use_that_begins() -> None:
+    done = threading.Event()
+
+    def tidy_up_again_and_again() -> None:
+        while not done.is_set():
+            for record in owner.dead():
+                owner.forget(record)
+
+    thread = threading.Thread(target=tidy_up_again_and_again)
+    thread.start()
+    try:
+        for _ in range(300):
+            with owner.owning("box") as mine:
+                assert (owner.folder() / f"{mine.id}.json").exists()
+                mine.done = True
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_a_killed_process_is_told_from_one_that_lives() -> None:
