@@ -53,7 +53,13 @@ def open_shell(point: Point, out: Path) -> None:
     """Mininet's command line on the point's running topology, every role configured, no workload."""
     with _SCENARIOS[point.scenario].stage(point, CommandLog()) as ready, path_managers(point, ready, out):
         setLogLevel("output")  # the level at which Mininet's command line prints
-        CLI(ready.network.mininet)
+        _CommandLine(ready.network.mininet)
+
+
+class _CommandLine(CLI):  # type: ignore[misc]
+    @classmethod
+    def initReadline(cls) -> None:
+        """Keep no history in the home directory: in a lab it is read-only."""
 
 
 def main(argv: list[str]) -> int:

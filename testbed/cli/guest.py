@@ -18,7 +18,7 @@ from testbed.errors import EXIT_LAB, PrerequisiteError, UsageError
 from testbed.labs import catalog
 from testbed.labs.base import Cancel, Clock, InteractiveLab, Job, Sink
 from testbed.labs.catalog import LabSpec, Wishes
-from testbed.labs.terminal import Terminal
+from testbed.labs.terminal import Terminal, ending_in_order
 from testbed.labs.uml import RUNTIME_PREFIX
 from testbed.scheduler import cancel_on_signals
 
@@ -93,6 +93,7 @@ def shell(context: click.Context, scenario: str, lab: LabSpec, overrides: tuple[
     experiment = planning.load(planning.find(DEFAULT_FIGURES[scenario]))
     point = planning.plan(experiment, overrides=overrides)[-1]
     with ExitStack() as stack:
+        stack.enter_context(ending_in_order())
         opened = stack.enter_context(catalog.open_lab(lab, _AT_ONCE))
         if not isinstance(opened, InteractiveLab):
             raise UsageError(f"the {lab} lab has no shell", hint="run a command with: testbed exec -- COMMAND")

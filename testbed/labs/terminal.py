@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import sys
 import termios
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Literal
 
 
 class Terminal:
@@ -20,6 +23,7 @@ class Terminal:
 
     def __init__(self) -> None:
         self._master = -1
+        self._size = (0, 0)
 
     def size(self) -> tuple[int, int]:
         """Rows and columns."""
@@ -27,19 +31,44 @@ class Terminal:
         return rows, columns
 
     @contextlib.contextmanager
-    def attach(self) -> Iterator[int]:
-        """Put the user's terminal in raw mode and give the guest's end of a pseudo-terminal."""
+    def raw(self) -> Iterator[None]:
+        """Until the block ends, every key goes on as it is, Ctrl-C too: the other side knows what it means."""
+        stdin = sys.stdin.fileno()
+        saved = termios.tcgetattr(stdin)
+        try:
+            tty.setraw(stdin)
+            yield
+        finally:
+            # A terminal that was closed needs nothing any more.
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(stdin, termios.TCSADRAIN, saved)
+
+    @contextlib.contextmanager
+    def attach(self, discipline: Literal["there", "here"]) -> Iterator[int]:
+        """The user's terminal in raw mode, and the job's end of a pseudo-terminal.
+
+        `discipline`: who makes signals of keys and lines of what is typed: the job's end itself ("here"), whose
+        size then follows the user's, or another terminal behind it ("there"), as in a guest of its own.
+        """
         saved = termios.tcgetattr(sys.stdin.fileno())
         self._master, line = os.openpty()
         try:
-            tty.setraw(line)
-            tty.setraw(sys.stdin.fileno())
-            yield line
+            if discipline == "there":
+                tty.setraw(line)
+            else:
+                termios.tcsetattr(line, termios.TCSANOW, saved)
+            self._follow_size()
+            with self.raw():
+                yield line
+                self._drain()
         finally:
-            self._drain()
-            termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, saved)
             os.close(line)
             os.close(self._master)
+
+    def _follow_size(self) -> None:
+        if (size := self.size()) != self._size:
+            self._size = size
+            termios.tcsetwinsize(self._master, size)  # the kernel tells who runs in the foreground
 
     def _drain(self) -> None:
         while select.select([self._master], [], [], 0)[0]:
@@ -47,9 +76,31 @@ class Terminal:
 
     def relay(self, seconds: float) -> None:
         """Pass bytes both ways for about this long."""
+        self.exchange(self._master, partial(os.read, self._master), partial(os.write, self._master), seconds)
+        self._follow_size()
+
+    def exchange(
+        self, other: int, receive: Callable[[int], bytes], send: Callable[[bytes], object], seconds: float
+    ) -> None:
+        """Pass what is typed to `send`, and what `receive` has once the file `other` is readable to the screen."""
         stdin = sys.stdin.fileno()
-        ready, _, _ = select.select([stdin, self._master], [], [], seconds)
-        if self._master in ready:
-            os.write(sys.stdout.fileno(), os.read(self._master, 65536))
+        ready, _, _ = select.select([stdin, other], [], [], seconds)
+        if other in ready:
+            os.write(sys.stdout.fileno(), receive(65536))
         if stdin in ready:
-            os.write(self._master, os.read(stdin, 4096))
+            send(os.read(stdin, 4096))
+
+
+@contextlib.contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Inside, a terminal that is closed, and SIGTERM, end this process as an exception: what it has made is removed."""
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGHUP, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

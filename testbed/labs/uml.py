@@ -195,7 +195,7 @@ class UmlLab:
             for follower in followers:
                 stack.callback(follower.close)
             if terminal:
-                line = stack.enter_context(terminal.attach())
+                line = stack.enter_context(terminal.attach("there"))
                 fds, lines = [line], (f"fd:{FIRST_FD}", "null")
             else:
                 fds, lines = [out.fileno(), err.fileno()], (f"null,fd:{FIRST_FD}", f"null,fd:{FIRST_FD + 1}")

@@ -92,13 +92,13 @@ class LocalLab:
             runtime = Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-"))
             stack.callback(shutil.rmtree, runtime, ignore_errors=True)
             output = job.output.resolve()
-            prepare(job, output)
+            prepare(job, output, has_terminal=terminal is not None)
             log = stack.enter_context(kernel_log.watched())
             stack.enter_context(host_load.recorded(output))
             console = stack.enter_context((output / FOLDER / "console.log").open("ab"))
             followers = []
             if terminal:
-                line = stack.enter_context(terminal.attach())
+                line = stack.enter_context(terminal.attach("here"))
                 fds = [line, line, line]
             else:
                 stdin = stack.enter_context((job.stdin or Path(os.devnull)).open("rb"))
@@ -132,7 +132,7 @@ class LocalLab:
         return JobResult(int(status["status"]), wall_s, float(status["clock_s"]), warnings)
 
 
-def prepare(job: Job, output: Path) -> None:
+def prepare(job: Job, output: Path, *, has_terminal: bool) -> None:
     """Leave in the output directory what the supervisor needs to know."""
     folder = output / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
@@ -143,6 +143,7 @@ def prepare(job: Job, output: Path) -> None:
         "cwd": str(job.cwd),
         "env": {"PYTHONDONTWRITEBYTECODE": "1", **job.env},
         "clock_limit_s": job.clock_limit_s,
+        "terminal": has_terminal,
         "visible": visible(job),
     }
     (output / JOB_FILE).write_text(json.dumps(request, indent=1) + "\n")

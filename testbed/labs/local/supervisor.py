@@ -8,12 +8,14 @@ no way of dying leaves any of it. Files under the numbers from `FIRST_FD` on are
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 from typing import Any
@@ -37,7 +39,7 @@ def start(job: dict[str, Any], out: Path) -> subprocess.Popen[bytes]:
         stdout=FIRST_FD + 1,
         stderr=FIRST_FD + 2,
         start_new_session=True,
-        preexec_fn=_hear_signals,
+        preexec_fn=_own_terminal if job["terminal"] else _hear_signals,
     )
 
 
@@ -45,6 +47,12 @@ def _hear_signals() -> None:
     """The keeper ignores these, and a program would inherit that."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+
+
+def _own_terminal() -> None:
+    """Ctrl-C reaches only those whose controlling terminal it is typed on."""
+    _hear_signals()
+    fcntl.ioctl(FIRST_FD, termios.TIOCSCTTY, 0)
 
 
 def main(out: Path) -> None:

@@ -37,6 +37,12 @@ def ask_ground(connection: Connection, action: str, arguments: Mapping[str, obje
     return _understand(connection, answer)
 
 
+def tidy_up(connection: Connection, *owners: str, toolkits: bool = False) -> list[str]:
+    """Remove what these owners have there, and what nobody asks for; returns the paths."""
+    removed: list[str] = ask_ground(connection, "sweep", {"dead": owners, "toolkits": toolkits}, limit_s=120.0)
+    return removed
+
+
 def ask(
     connection: Connection, toolkit: str, action: str, arguments: Mapping[str, object], *, limit_s: float = 120.0
 ) -> Any:

@@ -74,12 +74,17 @@ class Connection:
             self._transport.close()
 
     @contextlib.contextmanager
-    def channel(self, command: str) -> Iterator[paramiko.Channel]:
-        """A running command; raises `ConnectionLost`."""
+    def channel(self, command: str, screen: tuple[str, int, int] | None = None) -> Iterator[paramiko.Channel]:
+        """A running command; raises `ConnectionLost`.
+
+        It has a terminal there if `screen` says what `TERM` is, and how many rows and columns.
+        """
         with self.errors():
             channel = self._transport.open_session(timeout=_HANDSHAKE_S)
             try:
                 channel.settimeout(DEAD_AFTER_S)
+                if screen is not None:
+                    channel.get_pty(screen[0], height=screen[1], width=screen[2])
                 channel.exec_command(command)
                 yield channel
             finally:

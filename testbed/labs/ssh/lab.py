@@ -21,9 +21,9 @@ from testbed.kernel.cache import Kernel
 from testbed.labs import features as kernel_features
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.features import Finding
-from testbed.labs.ssh import address, provisioning, target, transfer, wheel
+from testbed.labs.ssh import address, provisioning, shell, target, transfer, wheel
 from testbed.labs.ssh.address import Address
-from testbed.labs.ssh.asking import ask, ask_ground, module
+from testbed.labs.ssh.asking import ask, ask_ground, module, tidy_up
 from testbed.labs.ssh.connection import Connection, connect
 from testbed.labs.ssh.far import ground, protocol
 from testbed.labs.ssh.line import Line, Patience
@@ -31,6 +31,7 @@ from testbed.labs.ssh.link import Following, Link, next_news
 from testbed.labs.ssh.owner import Owner, owning
 from testbed.labs.ssh.provisioning import Machine, Report
 from testbed.labs.ssh.target import Target
+from testbed.labs.terminal import Terminal
 
 T = TypeVar("T")
 
@@ -141,6 +142,21 @@ class SshLab:
             self._line.use(lambda connection: self._fetch(connection, name, job.output, flag), flag)
         finally:
             self._remove(name)
+        return self._result(end)
+
+    def interact(self, job: Job, terminal: Terminal) -> JobResult:
+        """Run the job there with the user's terminal as its own; nothing of its output is brought back."""
+        self._check()
+        name = f"{self._owner.id}-{uuid.uuid4().hex[:8]}"
+        folder = self._machine.job(name)
+        try:
+            self._line.use(lambda connection: self._send(connection, name, job, Cancel()))
+            shell.run(self._line.use(lambda connection: connection), module(self._toolkit, "shell", folder), terminal)
+            return self._result(self._line.use(lambda connection: shell.end_of(connection, folder)))
+        finally:
+            self._remove(name)
+
+    def _result(self, end: dict[str, Any]) -> JobResult:
         if "error" in end:
             raise protocol.error_from_json(end["error"], self.name)
         result = end["result"]
@@ -227,12 +243,6 @@ class SshLab:
         """Ask about the lab there."""
         every = {"lab": self._lab, "kernel": self._kernel, **arguments}
         return self._line.use(lambda connection: ask(connection, self._toolkit, action, every))
-
-
-def tidy_up(connection: Connection, *owners: str, toolkits: bool = False) -> list[str]:
-    """Remove what these owners have there, and what nobody asks for; returns the paths."""
-    removed: list[str] = ask_ground(connection, "sweep", {"dead": owners, "toolkits": toolkits}, limit_s=120.0)
-    return removed
 
 
 def opened(

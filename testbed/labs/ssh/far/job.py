@@ -26,7 +26,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from testbed.errors import GuestTimeout, LabError, RunInterrupted
 from testbed.kernel.cache import Cache
@@ -173,19 +173,34 @@ def _is_locked(handle: int) -> bool:
     return True
 
 
-def main(folder: Path) -> None:
-    """Run the job in the folder, once."""
+def take(folder: Path) -> IO[str] | None:
+    """The job's lock, ours until it is closed, with our process id in it; None if there is nothing to run."""
     try:
         lock = (folder / ground.LOCK).open("a")
         # Others hold it for a moment to see whether we do.
         wait_until(lambda: _is_locked(lock.fileno()), "the job's lock", timeout_s=_LOCK_S)
     except (FileNotFoundError, GuestTimeout):
-        return
+        return None
     if (folder / ground.END).exists() or not (folder / ground.REQUEST).exists():
-        return
+        return None
     lock.truncate(0)
     lock.write(f"{os.getpid()}\n")
     lock.flush()
+    return lock
+
+
+def leave_end(folder: Path, end: dict[str, Any]) -> None:
+    """Say how the job ended."""
+    draft = folder / f".{ground.END}"
+    draft.write_text(json.dumps(end))
+    draft.replace(folder / ground.END)
+
+
+def main(folder: Path) -> None:
+    """Run the job in the folder, once."""
+    lock = take(folder)
+    if lock is None:
+        return
     # A full disk must not keep us from saying so.
     (folder / _RESERVE).write_bytes(bytes(_RESERVE_BYTES))
     request = json.loads((folder / ground.REQUEST).read_text())
@@ -194,9 +209,8 @@ def main(folder: Path) -> None:
     end = run(folder, request, watch)
     os.close(handle)
     (folder / _RESERVE).unlink()
-    draft = folder / f".{ground.END}"
-    draft.write_text(json.dumps(end))
-    draft.replace(folder / ground.END)
+    leave_end(folder, end)
+    lock.close()
 
 
 if __name__ == "__main__":
