@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from experiments.point import Point
 from experiments.scenarios import common
-from testbed.labs.features import command, sysctl
+from testbed.labs.features import command, lighttpd, sysctl
 from testbed.net import mptcp, routing
+from testbed.tools.lighttpd import UPLOAD_MODULE
 from topologies.links import LinkProfile
 from topologies.load_balancer import LoadBalancerPlan
 
@@ -31,6 +32,8 @@ def features(point: Point) -> frozenset[str]:
             found.add("bridge")
     if common.loses_packets(point):
         found |= {"loss-injection", command("bpf-gcc")}
+    if common.uploads(point):
+        found.add(lighttpd(UPLOAD_MODULE))
     if point.protocol == "mptcp":
         found |= {"mptcp", command("mptcpize"), *map(sysctl, mptcp.SYSCTLS)}
         patched = mptcp.patched_sysctls(

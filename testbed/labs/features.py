@@ -1,8 +1,9 @@
 """What a point can need of a kernel and a machine: names, what each is for, the cure where it is missing.
 
 A feature is a name of `KERNEL`, or `sysctl:NAME` (one that a network namespace can set for itself), or `command:NAME`
-(a program). `probe` finds out by trying each for real, inside the lab, in a namespace that is thrown away
-(`testbed.labs.probes`); nothing is concluded from a version or a configuration file.
+(a program), or `lighttpd:NAME` (a module of the web server, which a package of its own may bring). `probe` finds out by
+trying each for real, inside the lab, in a namespace that is thrown away (`testbed.labs.probes`); nothing is concluded
+from a version or a configuration file.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ KERNEL: dict[str, Feature] = {
         "BPF at tc's clsact", "the loss of a chosen packet", _config("CONFIG_NET_CLS_BPF, CONFIG_NET_SCH_INGRESS")
     ),
 }
-_SYSCTL, _COMMAND = "sysctl:", "command:"
+_SYSCTL, _COMMAND, _LIGHTTPD = "sysctl:", "command:", "lighttpd:"
+_MODULES = {"mod_webdav": ("uploads", "lighttpd-mod-webdav")}  # what for, and Debian's package
 _PATCHED = ("net.mptcp.add_addr_resend_interval", "net.mptcp.lb_mode", "net.mptcp.enforce_deny_join_id0")
 
 
@@ -72,11 +74,16 @@ def command(name: str) -> str:
     return _COMMAND + name
 
 
+def lighttpd(module: str) -> str:
+    """The feature of a module that lighttpd can load."""
+    return _LIGHTTPD + module
+
+
 def every() -> list[str]:
     """Every feature of the kernel, and the programs: what `testbed doctor --lab` asks for."""
     programs = ("ab", "lighttpd", "tcpdump", "mptcpize", "mnexec", "ip", "tc", "ethtool", "bpf-gcc")
     hashing = [f"net.ipv4.fib_multipath_hash_{part}" for part in ("policy", "fields", "seed")]
-    return [*map(command, programs), *KERNEL, *map(sysctl, (*hashing, *_PATCHED))]
+    return [*map(command, programs), *map(lighttpd, _MODULES), *KERNEL, *map(sysctl, (*hashing, *_PATCHED))]
 
 
 def probe(names: Collection[str], run: Callable[[tuple[str, ...]], str]) -> list[Finding]:
@@ -99,6 +106,9 @@ def judge(name: str, error: str, machine_has: Callable[[str], bool]) -> Finding:
         known = KERNEL[name]
         return Finding(name, known.title, known.purpose, error, known.cure if error else "")
     title = f"{kind} {rest}"
+    if kind == "lighttpd":
+        purpose, package = _MODULES.get(rest, ("", rest))
+        return Finding(name, title, purpose, error, f"run as root: apt-get install {package}" if error else "")
     if not error:
         return Finding(name, title)
     if kind == "command":
@@ -116,7 +126,10 @@ def require(findings: Sequence[Finding], where: str) -> None:
     if missing:
         what = "; ".join(f"{finding.title} ({finding.purpose or finding.error})" for finding in missing)
         cures = "; ".join(dict.fromkeys(finding.cure for finding in missing))
-        raise PrerequisiteError(f"{where} lacks {what}", hint=f"{cures}; or use --lab uml, which has it all")
+        # Programs are this machine's own in that lab, too.
+        if not all(finding.name.startswith((_COMMAND, _LIGHTTPD)) for finding in missing):
+            cures += "; or use --lab uml, whose kernel has it all"
+        raise PrerequisiteError(f"{where} lacks {what}", hint=cures)
 
 
 def _order(name: str) -> tuple[int, str]:

@@ -22,6 +22,7 @@ from testbed.errors import CommandError, TestbedError
 from testbed.net import ipvs, loss_injection, routing, tbf
 from testbed.net.netns import Node
 from testbed.process import CommandLog, run
+from testbed.tools import lighttpd
 
 _IPPROTO_MPTCP = 262
 _HERE = Node("this machine", os.getpid())
@@ -87,6 +88,14 @@ def _sysctl(name: str) -> None:
     path.write_text(path.read_text())
 
 
+def _lighttpd(module: str) -> None:
+    with tempfile.TemporaryDirectory() as work:
+        try:
+            lighttpd.load_module(module, Path(work))
+        except CommandError as error:  # what it says goes on for lines, and names the module in the first
+            raise TestbedError("lighttpd cannot load it" if error.status is not None else "no lighttpd") from error
+
+
 def _command(name: str) -> None:
     if shutil.which(name) is None:
         raise TestbedError("not found")
@@ -112,6 +121,8 @@ def examine(name: str) -> str:
             KERNEL[name]()
         elif name.startswith("sysctl:"):
             _sysctl(name.partition(":")[2])
+        elif name.startswith("lighttpd:"):
+            _lighttpd(name.partition(":")[2])
         elif name.startswith("command:"):
             _command(name.partition(":")[2])
         else:

@@ -28,6 +28,7 @@ server.upload-dirs = ( "{root}" )
 webdav.activate = "enable"
 webdav.is-readonly = "disable"
 """
+UPLOAD_MODULE = "mod_webdav"
 _LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
 
 
@@ -46,6 +47,13 @@ def generate_file(root: Path, size_bytes: int) -> str:
 def _listening(node: Node, port: int) -> bool:
     rows = node.read("tcp").splitlines()[1:]
     return any(row.split()[1].endswith(f":{port:04X}") and row.split()[3] == _LISTEN for row in rows)
+
+
+def load_module(name: str, work: Path) -> None:
+    """Have lighttpd load a module of its own, from a configuration in `work`; raises `CommandError` if it cannot."""
+    config = work / "module.conf"
+    config.write_text(f'server.document-root = "{work}"\nserver.modules = ( "{name}" )\n')
+    run(["lighttpd", "-tt", "-f", config])
 
 
 @contextlib.contextmanager

@@ -79,6 +79,14 @@ def test_sysctls_of_the_machine_and_of_its_network_stay_as_they_are(local: Runne
     assert [path.read_text() for path in watched] == before
 
 
+def test_a_module_that_the_web_server_cannot_load_is_found_out() -> None:
+    found = LocalLab().probe(["lighttpd:mod_webdav", "lighttpd:mod_moonlight"])
+    assert {each.title: each.error for each in found} == {
+        "lighttpd mod_webdav": "",
+        "lighttpd mod_moonlight": "lighttpd cannot load it",
+    }
+
+
 def test_what_it_starts_in_the_background_ends_with_it(local: Runner) -> None:
     seconds = f"1000.{os.getpid()}"
     local(

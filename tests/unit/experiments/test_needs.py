@@ -46,6 +46,11 @@ def test_extra_sysctls_and_those_of_the_hash_are_asked_for() -> None:
     assert "sysctl:net.ipv4.fib_multipath_hash_seed" not in features("7", "tcp")
 
 
+def test_uploads_need_the_web_servers_module_for_them() -> None:
+    assert "lighttpd:mod_webdav" in features("upload", "tcp")
+    assert "lighttpd:mod_webdav" not in features("7", "tcp")
+
+
 def test_a_chosen_loss_needs_bpf_and_its_compiler() -> None:
     asked = features("7", "mptcp", "drop.packet=add-addr", 'protocols=["mptcp"]')
     assert {"loss-injection", "command:bpf-gcc", "bridge"} <= asked

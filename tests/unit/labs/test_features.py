@@ -16,6 +16,7 @@ SAID = {
     "sysctl:net.mptcp.lb_mode": "No such file or directory",
     "sysctl:net.ipv4.tcp_mem": "No such file or directory",
     "command:ab": "",
+    "lighttpd:mod_webdav": "lighttpd cannot load it",
 }
 
 
@@ -33,7 +34,7 @@ def test_exactly_what_is_missing_is_named_in_one_line_with_its_cure() -> None:
     assert caught.value.message == ("the local lab lacks netem (the delay or loss of a link); IPVS (the load balancer)")
     assert caught.value.hint == (
         "a kernel with CONFIG_NET_SCH_NETEM (module sch_netem); a kernel with CONFIG_IP_VS, CONFIG_IP_VS_RR "
-        "(module ip_vs); or use --lab uml, which has it all"
+        "(module ip_vs); or use --lab uml, whose kernel has it all"
     )
     assert caught.value.exit_code == 3
 
@@ -44,6 +45,13 @@ def test_a_sysctl_of_a_patch_and_one_of_the_whole_machine_have_other_cures() -> 
     (whole,) = findings(["sysctl:net.ipv4.tcp_mem"], machine_has=True)
     assert (whole.ok, whole.cure) == (False, "leave it out of [sysctl]")
     assert "belongs to the whole machine" in whole.purpose
+
+
+def test_a_missing_module_of_the_web_server_is_named_with_its_package() -> None:
+    with pytest.raises(PrerequisiteError) as caught:
+        features.require(findings(["lighttpd:mod_webdav"]), "the local lab")
+    assert caught.value.message == "the local lab lacks lighttpd mod_webdav (uploads)"
+    assert caught.value.hint == "run as root: apt-get install lighttpd-mod-webdav"
 
 
 def test_every_feature_is_asked_for_at_once_and_each_is_judged() -> None:
