@@ -18,7 +18,6 @@ from testbed import cleaning, holding, store
 from testbed.kernel.cache import Cache
 from testbed.labs import cores
 from testbed.labs.base import Cancel
-from testbed.labs.vm.state import IMAGE, State
 
 DEAD = 99999999
 OWNER = """
@@ -140,13 +139,3 @@ def test_downloads_of_dead_processes_go(tmp_path: Path) -> None:
     for path in (dead, cache.downloads / f".arriving-{os.getpid()}", cache.downloads / ".arriving-later"):
         path.mkdir()
     assert cleaning.remove_builds(cache) == [dead]
-
-
-def test_the_first_build_of_the_lab_vm_is_left_alone(tmp_path: Path) -> None:
-    state = State(tmp_path / "vm")
-    state.prepare()
-    with state.shelf.lock(IMAGE, lambda: None), state.shelf.building(IMAGE) as area:
-        assert state.remove_leftovers() == []
-        assert area.is_dir()
-    assert state.remove_leftovers() == []
-    assert not state.folder.exists()
