@@ -8,20 +8,24 @@ from typing import Any
 import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from analysis.run_figures.selection import legend, path_name, rows
 
 _MOST_ROWS = 24
+_ROW_INCHES = 0.26
+_ABOVE, _ON, _BELOW = -0.3, 0.0, 0.3
+"""Where a mark is, in rows from its subflow's line: what is sent in one moment must not cover each other."""
 _MARKS = (
-    ("syn_s", "SYN", "|", "#000000"),
-    ("established_s", "established", "o", "#ffffff"),
-    ("backup_s", "made a backup (MP_PRIO)", "D", "#CC79A7"),
+    ("syn_s", "SYN", "|", "#000000", _ON),
+    ("established_s", "established", "o", "#ffffff", _ON),
+    ("backup_s", "made a backup (MP_PRIO)", "D", "#CC79A7", _BELOW),
 )
 # By kind, in the table of announcements.
 _ANNOUNCEMENTS = {
-    "announcement": ("ADD_ADDR", "^", "#E69F00"),
-    "repeat": ("ADD_ADDR again", "^", "#ffffff"),
-    "echo": ("its echo", "v", "#E69F00"),
+    "announcement": ("ADD_ADDR", "^", "#E69F00", _ABOVE),
+    "repeat": ("ADD_ADDR again", "^", "#ffffff", _ABOVE),
+    "echo": ("its echo", "v", "#E69F00", _ON),
 }
 _ENDS = {"closed": ("s", "#009E73"), "half-closed": ("s", "#ffffff"), "reset": ("X", "#D55E00")}
 _OTHER_END = (">", "#555555")
@@ -52,15 +56,21 @@ def draw_subflows(
         each["announcements"] = announced.get((each["connection"], each["subflow"]), ())
     last_s = max(each[name] or 0.0 for each in chosen for name in ("end_s", *_DATA))
     zoom_s = _zoom(chosen, last_s)
+    figure.set_figheight(max(figure.get_figheight(), 2.4 + _ROW_INCHES * len(chosen)))
     whole, *start = figure.subplots(1, 1 if zoom_s is None else 2, sharey=True, squeeze=False)[0]
+    first_s = _first_syns(chosen)
     for row, each in enumerate(chosen):
-        _draw(whole, row, each, last_s)
+        # What falls into one spot there is in the other panel.
+        from_s = each["syn_s"] if zoom_s is None else first_s[each["connection"]] + zoom_s
+        _draw(whole, row, each, last_s, from_s)
     for axes in start:
-        first_s = {each["connection"]: each["syn_s"] for each in reversed(chosen)}
         for row, each in enumerate(chosen):
-            _draw(axes, row, _shifted(each, first_s[each["connection"]]), last_s - first_s[each["connection"]])
+            since_s = first_s[each["connection"]]
+            _draw(axes, row, _shifted(each, since_s), last_s - since_s, 0.0)
         axes.set_xlim(-0.03 * (zoom_s or 0.0), zoom_s)
-        axes.set_xlabel("Time since the connection's first SYN (s)")
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.xaxis.set_major_formatter(EngFormatter("s"))
+        axes.set_xlabel("Time since the connection's first SYN")
     whole.set_yticks(range(len(chosen)), [_name(each, point["scenario"]) for each in chosen])
     whole.set_ylim(len(chosen) - 0.4, -0.6)
     for axes in (whole, *start):
@@ -83,17 +93,25 @@ def _by_subflow(said: pa.Table, wanted: set[tuple[int, int]]) -> dict[tuple[int,
 
 
 def _zoom(chosen: Sequence[dict[str, Any]], last_s: float) -> float | None:
-    """How many seconds of each connection's start have all that was signalled; None: no need to look closer."""
-    first_s = {each["connection"]: each["syn_s"] for each in reversed(chosen)}
-    marks = [
+    """How many seconds of each connection's start hold what crowds there; None: no need to look closer.
+
+    It is there for most of the signals or not at all: a few that come late stay in the panel of the whole.
+    """
+    first_s = _first_syns(chosen)
+    signals = [
         t_s - first_s[each["connection"]]
         for each in chosen
         for t_s in (*(each[name] for name, *_ in _MARKS), *(t_s for _, t_s in each["announcements"]))
         if t_s is not None
     ]
-    span_s = last_s - min(first_s.values())
-    latest = max(marks)
-    return 1.1 * latest if 0 < latest < span_s / _CROWDED else None
+    crowd_s = (last_s - min(first_s.values())) / _CROWDED
+    crowded = [t_s for t_s in signals if t_s < crowd_s]
+    return 1.1 * max(crowded) if 2 * len(crowded) > len(signals) and max(crowded) > 0 else None
+
+
+def _first_syns(chosen: Sequence[dict[str, Any]]) -> dict[int, float]:
+    """The time of each connection's first SYN."""
+    return {each["connection"]: each["syn_s"] for each in reversed(chosen)}
 
 
 _TIMES = ("syn_s", "established_s", "backup_s", "end_s", *(
@@ -115,7 +133,8 @@ def _name(subflow: dict[str, Any], scenario: str) -> str:
     return f"{subflow['connection']}.{subflow['subflow']}  {path}"
 
 
-def _draw(axes: Axes, row: int, subflow: dict[str, Any], last_s: float) -> None:
+def _draw(axes: Axes, row: int, subflow: dict[str, Any], last_s: float, from_s: float) -> None:
+    """One subflow, until `last_s` if it has no end, with those of its signals that come at `from_s` or later."""
     end_s = subflow["end_s"] if subflow["end_s"] is not None else last_s
     axes.plot([subflow["syn_s"], end_s], [row, row], color="#888888", linewidth=0.8, zorder=2)
     for direction, offset, colour, line in (
@@ -123,25 +142,29 @@ def _draw(axes: Axes, row: int, subflow: dict[str, Any], last_s: float) -> None:
         ("server", 0.17, "#56B4E9", (0, (2, 1))),
     ):
         first, last = (subflow[f"{which}_data_to_{direction}_s"] for which in ("first", "last"))
-        if first is not None:
-            axes.plot(
-                [first, last], [row + offset, row + offset], color=colour, linestyle=line, linewidth=3, zorder=3,
-                solid_capstyle="butt", label=f"payload to the {direction}",
-            )  # fmt: skip
-    for column, label, marker, colour in _MARKS:
-        if subflow[column] is not None:
-            axes.plot(
-                subflow[column], row, marker=marker, markerfacecolor=colour, markeredgecolor="black",
-                markeredgewidth=0.6, linestyle="none", zorder=4, label=label,
-            )  # fmt: skip
-    for kind, t_s in subflow["announcements"]:
-        label, marker, colour = _ANNOUNCEMENTS[kind]
+        if first is None:
+            continue
+        # The mark shows a single packet, for which the line has no length.
         axes.plot(
-            t_s, row, marker=marker, markerfacecolor=colour, markeredgecolor="black", markeredgewidth=0.6,
-            linestyle="none", zorder=4, label=label,
+            [first, max(first, min(last, end_s))], [row + offset] * 2, color=colour, linestyle=line, linewidth=3,
+            solid_capstyle="butt", marker="|", markersize=4, markeredgewidth=1.2, zorder=3,
+            label=f"payload to the {direction}",
         )  # fmt: skip
-    marker, colour = _ENDS.get(subflow["end"], _OTHER_END)
+        if last > end_s:
+            axes.plot(
+                [max(first, end_s), last], [row + offset] * 2, color=colour, linestyle=":", linewidth=1.2, zorder=3,
+                label="payload that comes after its end",
+            )  # fmt: skip
+    signals = [(subflow[column], *look) for column, *look in _MARKS]
+    signals += [(t_s, *_ANNOUNCEMENTS[kind]) for kind, t_s in subflow["announcements"]]
+    for t_s, label, marker, colour, offset in signals:
+        if t_s is not None and t_s >= from_s:
+            _mark(axes, t_s, row + offset, marker, colour, label)
+    _mark(axes, end_s, row, *_ENDS.get(subflow["end"], _OTHER_END), f"end: {subflow['end']}")
+
+
+def _mark(axes: Axes, t_s: float, height: float, marker: str, colour: str, label: str) -> None:
     axes.plot(
-        end_s, row, marker=marker, markerfacecolor=colour, markeredgecolor="black", markeredgewidth=0.6,
-        linestyle="none", markersize=6, zorder=5, label=f"end: {subflow['end']}",
+        t_s, height, marker=marker, markerfacecolor=colour, markeredgecolor="black", markeredgewidth=0.6,
+        linestyle="none", zorder=4, label=label,
     )  # fmt: skip

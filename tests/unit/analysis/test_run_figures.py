@@ -194,11 +194,51 @@ def test_a_crowded_start_has_a_panel_of_its_own() -> None:
     figure = Figure()
     assert draw_subflows(figure, given, [POINT], None)
     whole, start = figure.axes
-    assert start.get_xlabel() == "Time since the connection's first SYN (s)"
+    assert start.get_xlabel() == "Time since the connection's first SYN"
+    assert start.xaxis.get_major_formatter()(0.02, 0) == "20 ms"
     assert start.get_xlim()[1] == pytest.approx(0.055)
-    at = [(line.get_label(), line.get_xdata()[0]) for line in start.lines if line.get_ydata()[0] == 1]
+    at = [(line.get_label(), line.get_xdata()[0]) for line in start.lines if round(line.get_ydata()[0]) == 1]
     assert dict(at)["ADD_ADDR"] == pytest.approx(0.05) and dict(at)["SYN"] == 0
     assert whole.get_xlabel() == "Time since the workload's start (s)"
+    assert "ADD_ADDR" not in [line.get_label() for line in whole.lines]
+
+
+def test_a_late_signal_stays_in_the_whole_when_most_are_in_the_start() -> None:
+    subflow = {"point": "p", "subflow": 0, "path": "director", "end": "open", "end_s": 100.0}
+    given = tables(
+        subflows=[subflow | {"connection": n, "syn_s": 0.0, "established_s": 0.02} for n in (0, 1)],
+        announcements=[{"point": "p", "connection": 1, "subflow": 0, "t_s": 60.0, "kind": "announcement"}],
+    )
+    figure = Figure()
+    assert draw_subflows(figure, given, [POINT], None)
+    whole, start = figure.axes
+    assert [line.get_xdata()[0] for line in whole.lines if line.get_label() == "ADD_ADDR"] == [60.0]
+    assert start.get_xlim()[1] == pytest.approx(0.022)
+
+
+def test_signals_of_one_moment_do_not_cover_each_other() -> None:
+    signals = {"syn_s": 0.0, "established_s": 1.0, "backup_s": 1.0}
+    subflow = {"point": "p", "connection": 0, "subflow": 0, "path": "director", "end": "open", "end_s": 2.0} | signals
+    said = {"point": "p", "connection": 0, "subflow": 0, "t_s": 1.0, "kind": "announcement"}
+    figure = Figure()
+    assert draw_subflows(figure, tables(subflows=[subflow], announcements=[said]), [POINT], None)
+    heights = [line.get_ydata()[0] for line in figure.axes[0].lines if np.asarray(line.get_xdata()).tolist() == [1.0]]
+    assert len(heights) == len(set(heights)) == 3
+
+
+def test_payload_after_the_end_is_drawn_apart_and_a_single_packet_is_seen() -> None:
+    subflow = {
+        "point": "p", "connection": 0, "subflow": 0, "path": "director", "syn_s": 0.0, "end": "reset", "end_s": 10.0,
+        "first_data_to_client_s": 1.0, "last_data_to_client_s": 60.0,
+        "first_data_to_server_s": 0.5, "last_data_to_server_s": 0.5,
+    }  # fmt: skip
+    figure = Figure()
+    assert draw_subflows(figure, tables(subflows=[subflow]), [POINT], None)
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    spans = {label: np.asarray(line.get_xdata()).tolist() for label, line in lines.items()}
+    assert spans["payload to the client"] == [1.0, 10.0]
+    assert spans["payload that comes after its end"] == [10.0, 60.0]
+    assert (spans["payload to the server"], lines["payload to the server"].get_marker()) == ([0.5, 0.5], "|")
 
 
 def test_sequence_numbers_are_distances_across_the_wrap() -> None:
