@@ -14,13 +14,17 @@ from analysis import style
 from analysis.run_figures.selection import Numbers, legend, numbers, path_name, rows
 
 _WRAP = 1 << 32
+_MANY = 2000
+"""So many packets of a subflow run into a line: their marks are small."""
+_CROSSES = ("+", "x", "1", "2")
 
 
 def draw_sequence(figure: Figure, packets: pa.Table, scenario: str) -> bool:
     """Draw the packets with payload of one connection (a table `packets`); False where there are none.
 
     The vertical axis is the data sequence number of MPTCP, or for TCP the sequence number, from the connection's
-    first byte on. Bytes that it had sent before, on whichever subflow, are hollow: retransmissions and reinjections.
+    first byte on. Bytes that its subflow had sent before are hollow, those that another one had sent
+    have a cross (reinjected, RFC 8684 section 3.3.6).
     """
     sent = packets.filter(pc.greater(packets["payload_bytes"], 0))
     ways = {way: rows(sent, direction=way) for way in ("to-client", "to-server")}
@@ -30,23 +34,33 @@ def draw_sequence(figure: Figure, packets: pa.Table, scenario: str) -> bool:
     is_mptcp = sent["dsn"].null_count < len(sent)
     sent = sent.filter(pc.is_valid(sent["dsn"])) if is_mptcp else sent
     at, size = numbers(sent, "t_s"), numbers(sent, "payload_bytes")
-    place = relative(numbers(sent, "dsn" if is_mptcp else "seq").astype(np.int64)) / 1e6
-    again = repeated(place, size / 1e6)
+    place = relative(numbers(sent, "dsn" if is_mptcp else "seq").astype(np.int64))
     subflow = numbers(sent, "subflow").astype(np.int64)
+    again = repeated(place, size)
+    own = np.zeros(len(sent), np.bool_)
+    for number in np.unique(subflow):
+        own[subflow == number] = repeated(place[subflow == number], size[subflow == number])
     paths = sent["path"].to_pylist()
     axes = figure.subplots()
     for number in np.unique(subflow):
         mine = subflow == number
         look = style.scheme(int(number))
         name = path_name(paths[int(np.flatnonzero(mine)[0])], None, scenario)
-        for rows_, face, label in (
-            (mine & ~again, look.colour, f"subflow {number}, {name}"),
-            (mine & again, "none", f"subflow {number}: sent before"),
+        cross = _CROSSES[int(number) % len(_CROSSES)]
+        small = 4.0 if mine.sum() < _MANY else 1.8
+        # What was sent before is larger and above all the rest, which is seen through it: it is what one looks for.
+        for chosen, marker, edge, points, above, label in (
+            (mine & ~again, look.marker, look.colour, small, 0, f"subflow {number}, {name}"),
+            (mine & own, look.marker, "black", 7.0, 1, f"subflow {number}: sent again"),
+            (mine & again & ~own, cross, "black", 7.0, 1, f"subflow {number}: reinjected"),
         ):
-            if rows_.any():
+            if chosen.any():
+                # The fewest are the last to be covered.
+                order = 3 + above - chosen.sum() / len(sent)
                 axes.plot(
-                    at[rows_], place[rows_], linestyle="none", marker=look.marker, markersize=4,
-                    markerfacecolor=face, markeredgecolor=look.colour, markeredgewidth=0.8, label=label,
+                    at[chosen], place[chosen] / 1e6, linestyle="none", marker=marker, markersize=points,
+                    markerfacecolor="none" if above else edge, markeredgecolor=edge, markeredgewidth=0.8, label=label,
+                    zorder=order,
                 )  # fmt: skip
     axes.set_xlabel("Time since the workload's start (s)")
     axes.set_ylabel("Data sequence number (MB)" if is_mptcp else "Sequence number (MB)")
@@ -67,6 +81,7 @@ def repeated(first: Sequence[float] | Numbers, size: Sequence[float] | Numbers) 
     """Which packets, in order of time, start with a byte that one before them had already carried.
 
     Bytes that come late, through a slower path, are none: what counts is what was sent, not what was highest.
+    Positions and sizes are whole numbers of bytes: a sum of fractions can end beyond the start of the next.
     """
     spans: list[tuple[float, float]] = []
     found = np.zeros(len(first), np.bool_)

@@ -253,27 +253,60 @@ def test_only_bytes_that_were_sent_before_count_as_repeated() -> None:
     assert repeated(first, size).tolist() == [False, False, False, True, False, True, False]
 
 
-def test_a_sequence_plot_has_a_mark_for_each_packet_and_hollow_ones_for_reinjections() -> None:
+def test_a_sequence_plot_tells_new_bytes_from_those_sent_again_and_those_reinjected() -> None:
     packet = {"point": "p", "connection": 0, "direction": "to-client", "payload_bytes": 1_000_000}
     sent = PACKETS.of_rows(
         [
             packet | {"t_s": 0.0, "subflow": 0, "path": "director", "dsn": 7},
             packet | {"t_s": 1.0, "subflow": 1, "path": "past", "dsn": 1_000_007},
             packet | {"t_s": 2.0, "subflow": 1, "path": "past", "dsn": 7},
+            packet | {"t_s": 2.5, "subflow": 1, "path": "past", "dsn": 1_000_007},
             packet | {"t_s": 3.0, "subflow": 0, "path": "director", "dsn": None},
             packet | {"t_s": 3.0, "subflow": 0, "path": "director", "dsn": 9, "payload_bytes": 0},
         ]
     )
     figure = Figure()
     assert draw_sequence(figure, sent, "load-balancer")
-    marks = {line.get_label(): np.asarray(line.get_xydata()).tolist() for line in figure.axes[0].lines}
-    assert marks == {
+    lines = {str(line.get_label()): line for line in figure.axes[0].lines}
+    assert {label: np.asarray(line.get_xydata()).tolist() for label, line in lines.items()} == {
         "subflow 0, director": [[0.0, 0.0]],
         "subflow 1, a server's own address": [[1.0, 1.0]],
-        "subflow 1: sent before": [[2.0, 0.0]],
+        "subflow 1: sent again": [[2.5, 1.0]],
+        "subflow 1: reinjected": [[2.0, 0.0]],
     }
+    new, again, reinjected = (
+        lines[f"subflow 1{what}"] for what in (", a server's own address", ": sent again", ": reinjected")
+    )
+    assert len({each.get_marker() for each in (new, reinjected)}) == 2
+    assert again.get_markerfacecolor() == "none"
+    assert new.get_zorder() < min(again.get_zorder(), reinjected.get_zorder())
     assert figure.axes[0].get_ylabel() == "Data sequence number (MB)"
-    assert not draw_sequence(Figure(), sent.slice(4), "load-balancer")
+    assert not draw_sequence(Figure(), sent.slice(5), "load-balancer")
+
+
+def test_packets_that_follow_each_other_are_not_taken_for_repeats() -> None:
+    # 1448 * 0.000001 cannot be summed exactly: in megabytes, one in ten of these began before its predecessor's end.
+    packet = {"point": "p", "connection": 0, "subflow": 0, "path": "director", "direction": "to-client"}
+    sent = PACKETS.of_rows(
+        packet | {"t_s": float(n), "payload_bytes": 1448, "dsn": 12_345 + 1448 * n} for n in range(1000)
+    )
+    figure = Figure()
+    assert draw_sequence(figure, sent, "load-balancer")
+    assert [(line.get_label(), len(line.get_xdata())) for line in figure.axes[0].lines] == [
+        ("subflow 0, director", 1000)
+    ]
+
+
+def test_the_few_packets_of_the_first_subflow_are_above_the_many_of_the_second() -> None:
+    packet = {"point": "p", "connection": 0, "direction": "to-client", "payload_bytes": 10}
+    sent = PACKETS.of_rows(
+        packet | {"t_s": float(n), "dsn": 10 * n, "subflow": int(n > 1), "path": "past" if n > 1 else "director"}
+        for n in range(3000)
+    )
+    figure = Figure()
+    assert draw_sequence(figure, sent, "load-balancer")
+    first, second = figure.axes[0].lines
+    assert first.get_zorder() > second.get_zorder() and first.get_markersize() > second.get_markersize()
 
 
 def test_a_capture_of_linux_gives_every_figure_as_png_pdf_and_svg(tmp_path: Path) -> None:
