@@ -6,23 +6,21 @@ conditions of an experiment have the same looks and time axes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
 
 from analysis import style
 from analysis.results import PointSummary
 from analysis.table import curve_name
+from analysis.time_axis import durations
 
 _MARKS = 3
 _FLAT_STEPS = 40
-# Which multiples of a power of ten a time axis shows, by how many times its start its end is.
-_TICKS = ((20.0, (1.0, 2.0, 5.0)), (500.0, (1.0, 3.0)), (math.inf, (1.0,)))
 
 
 @dataclass(frozen=True)
@@ -103,12 +101,7 @@ def _draw_waiting(axes: Axes, variants: Sequence[_Variant], siblings: Sequence[P
 def _time_axis(axes: Axes, points: Sequence[PointSummary], what: str) -> None:
     """A logarithmic axis that holds every such time of the points."""
     times = [time for point in points if point.waits for time in getattr(point.waits, what)]
-    low, high = min(times, default=0.01) / 1.5, max(times, default=1.0) * 1.5
-    axes.set_xscale("log")
-    axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(LogLocator(subs=next(subs for width, subs in _TICKS if high / low < width)))
-    axes.xaxis.set_major_formatter(FuncFormatter(_duration))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    durations(axes, min(times, default=0.01) / 1.5, max(times, default=1.0) * 1.5)
 
 
 def _curves(axes: Axes, variants: Sequence[_Variant], what: str, *, remaining: bool) -> int:
@@ -131,10 +124,6 @@ def _curves(axes: Axes, variants: Sequence[_Variant], what: str, *, remaining: b
             markersize=5, zorder=3 + variant.place / 100, label=variant.name,
         )  # fmt: skip
     return most
-
-
-def _duration(seconds: float, _place: int) -> str:
-    return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1e3:g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:g} us"
 
 
 def _draw_shares(axes: Axes, variants: Sequence[_Variant]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-import textwrap
 from collections.abc import Callable, Sequence
 from itertools import count, groupby
 from pathlib import Path
@@ -92,7 +91,7 @@ def draw_figure(
         FigureCanvasAgg(figure)
         if not _PAINTERS[points[0].plot](figure, points, siblings or points):
             return None
-        figure.suptitle(textwrap.fill(title, round(11 * figure.get_figwidth())), fontsize=11)
+        figure.suptitle(style.folded(title, figure.get_figwidth()), fontsize=style.TITLE_SIZE)
         if any(not point.valid for point in points):
             figure.axes[0].set_title(INVALID_NOTE, loc="right", fontsize=8.5, color=style.NOTE_COLOUR)
         return figure
@@ -126,5 +125,9 @@ def save(figure: Figure, directory: Path, name: str) -> list[Path]:
 
 def _file_name(point: PointSummary) -> str:
     name = f"fig{int(point.figure):02d}" if point.figure.isdecimal() else point.figure or point.experiment
-    whole = f"{name}-{point.condition}" if point.condition else name
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", whole).strip("-.") or "figure"
+    return file_name(f"{name}-{point.condition}" if point.condition else name)
+
+
+def file_name(text: str) -> str:
+    """The text as the name of a file, without suffix."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "figure"

@@ -6,11 +6,14 @@ differ as well, so a figure printed in grey stays readable.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 PNG_DPI = 150
+TITLE_SIZE = 11.0
+_TITLE_CHARACTERS_PER_INCH = 13
 
 RC: Mapping[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -33,6 +36,7 @@ RC: Mapping[Any, Any] = {
     "errorbar.capsize": 2.5,
     "legend.fontsize": 8.5,
     "legend.frameon": False,
+    "legend.handlelength": 2.8,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "pdf.fonttype": 42,
@@ -42,11 +46,17 @@ RC: Mapping[Any, Any] = {
 
 @dataclass(frozen=True)
 class Curve:
-    """How one curve is drawn."""
+    """How one curve is drawn; hollow marks tell it from a curve that is otherwise alike."""
 
     colour: str
     marker: str
     line: str
+    hollow: bool = False
+
+    @property
+    def face(self) -> str:
+        """The colour inside its marks."""
+        return "white" if self.hollow else self.colour
 
 
 _CURVES = {
@@ -77,9 +87,14 @@ RECEIVED_COLOUR = "#333333"
 SENT_COLOUR = "#F3D58B"
 
 
+def folded(title: str, inches: float) -> str:
+    """A figure's title in lines that are no wider than the figure."""
+    return textwrap.fill(title, round(_TITLE_CHARACTERS_PER_INCH * inches))
+
+
 def scheme(place: int) -> Curve:
     """The look of the `place`-th of several schemes that are compared, counted from 0."""
-    return _SCHEMES[place % len(_SCHEMES)]
+    return replace(_SCHEMES[place % len(_SCHEMES)], hollow=place >= len(_SCHEMES))
 
 
 def curve(protocol: str, clock: str) -> Curve:

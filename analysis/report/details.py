@@ -12,7 +12,7 @@ from analysis import run_figures
 from analysis.errors import AnalysisError
 from analysis.figures import png_bytes
 from analysis.report.run_facts import RunFacts
-from analysis.tables import DIRECTORY, TABLES, read_table
+from analysis.tables import DIRECTORY, read_table
 
 _DPI = 96
 
@@ -38,7 +38,7 @@ class RunDetails:
 def look_closely(run: RunFacts) -> RunDetails:
     """Draw the figures of a run; a run without tables, or with those of another format, has none and says why."""
     try:
-        tables = {name: read_table(run.directory, name) for name in TABLES}
+        tables = {name: read_table(run.directory, name) for name in run_figures.TABLES_OF_A_RUN}
     except AnalysisError as error:
         path = run.directory / DIRECTORY
         reason = str(error) if path.is_dir() else f"{_shown(path)}: there are no tables (testbed analyze)"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
@@ -40,8 +38,11 @@ OF_A_POINT = ("subflows", "sequence")
 KINDS = (*OF_A_RUN, *OF_A_POINT)
 """The kinds of figures; the last two are of one point."""
 
+TABLES_OF_A_RUN = ("points", "connections", "subflows", "resets", "seconds", "events")
+"""The tables that the figures of a run are drawn from; those of a point need `announcements`, too."""
+
 _OVER_TIME = ("paths", "resets")
-_ROW_INCHES = 0.26
+_INCHES = (7.2, 4.2)
 
 
 def figures_of_run(tables: Tables, kinds: Sequence[str] | None = None) -> Iterator[tuple[str, str, Figure]]:
@@ -52,9 +53,9 @@ def figures_of_run(tables: Tables, kinds: Sequence[str] | None = None) -> Iterat
     for name, title, members in _groups(points_of(tables)):
         for kind, (what, paint) in OF_A_RUN.items():
             wanted = kind in kinds if kinds is not None else kind not in _OVER_TIME or _is_timeline(members)
-            figure = _painted(f"{title}: {what}", len(members), paint, tables, members) if wanted else None
+            figure = _painted(f"{title}: {what}", paint, tables, members) if wanted else None
             if figure is not None:
-                yield _file_name(f"{name}-{kind}"), f"{title}: {what}", figure
+                yield figures.file_name(f"{name}-{kind}"), f"{title}: {what}", figure
 
 
 def draw_run(tables: Tables, directory: Path, kinds: Sequence[str] | None = None) -> list[Path]:
@@ -84,16 +85,15 @@ def draw_point(
     written: list[Path] = []
     for kind, (what, paint) in OF_A_RUN.items():
         if kind in kinds:
-            written += _draw(directory / f"{point_id}-{kind}", f"{point_id}: {what}", 1, paint, tables, members)
+            written += _draw(directory / f"{point_id}-{kind}", f"{point_id}: {what}", paint, tables, members)
     if "subflows" in kinds:
-        count = min(24, len(rows(tables["subflows"], point=point_id)) if connection is None else 4)
         paint = partial(draw_subflows, connection=connection)
-        written += _draw(directory / f"{point_id}-subflows", f"{point_id}: subflows", count, paint, tables, members)
+        written += _draw(directory / f"{point_id}-subflows", f"{point_id}: subflows", paint, tables, members)
     if "sequence" in kinds and packets is not None and len(mine):
         number = _longest(mine) if connection is None else connection
         paint = partial(_sequence, packets(number), members[0]["scenario"])
         title = f"{point_id}: sequence numbers of connection {number}"
-        written += _draw(directory / f"{point_id}-sequence-{number}", title, 1, paint, tables, members)
+        written += _draw(directory / f"{point_id}-sequence-{number}", title, paint, tables, members)
     return written
 
 
@@ -101,38 +101,31 @@ def _sequence(packets: pa.Table, scenario: str, figure: Figure, _tables: Tables,
     return draw_sequence(figure, packets, scenario)
 
 
-def _draw(
-    path: Path, title: str, count: int, paint: Callable[[Figure, Tables, Sequence[Point]], bool], *given: Any
-) -> list[Path]:
-    figure = _painted(title, count, paint, *given)
+def _draw(path: Path, title: str, paint: Callable[[Figure, Tables, Sequence[Point]], bool], *given: Any) -> list[Path]:
+    figure = _painted(title, paint, *given)
     return [] if figure is None else _saved(figure, path)
 
 
-def _painted(
-    title: str, count: int, paint: Callable[[Figure, Tables, Sequence[Point]], bool], *given: Any
-) -> Figure | None:
+def _painted(title: str, paint: Callable[[Figure, Tables, Sequence[Point]], bool], *given: Any) -> Figure | None:
+    """The figure, or None where there is nothing to draw; a painter makes it as high as it needs."""
     with mpl.rc_context(dict(style.RC)):
-        figure = Figure(figsize=(7.2, max(4.2, 2.4 + _ROW_INCHES * count)), layout="constrained")
+        figure = Figure(figsize=_INCHES, layout="constrained")
         FigureCanvasAgg(figure)
         if not paint(figure, *given):
             return None
-        heading = textwrap.fill(title, 80)
+        heading = style.folded(title, figure.get_figwidth())
         if invalid := sum(map(is_invalid, given[-1])):
             heading += f"\n{invalid} of {len(given[-1])} points INVALID, see summary"
-        figure.suptitle(heading, fontsize=11)
+        figure.suptitle(heading, fontsize=style.TITLE_SIZE)
     return figure
 
 
 def _saved(figure: Figure, path: Path) -> list[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return figures.save(figure, path.parent, _file_name(path.name))
+        return figures.save(figure, path.parent, figures.file_name(path.name))
     except OSError as error:
         raise AnalysisError(f"{path.parent}: {error.strerror or error}") from error
-
-
-def _file_name(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._+-]+", "-", name)
 
 
 def _groups(points: Sequence[Point]) -> list[tuple[str, str, list[Point]]]:

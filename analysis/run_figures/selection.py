@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from analysis.table import protocol_name
@@ -19,6 +20,7 @@ Numbers = NDArray[np.float64]
 
 MOST_PANELS = 4
 PANEL_INCHES = 1.6
+_LEGEND_MARK = 4.0
 
 
 def rows(table: pa.Table, **wanted: Any) -> pa.Table:
@@ -55,16 +57,32 @@ def point_name(point: dict[str, Any], among: Sequence[dict[str, Any]]) -> str:
     return ", ".join(parts)
 
 
+def repeats(points: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The points that differ in their seed alone, together, with their name; invalid ones are apart."""
+    seedless = [{**point, "seed": None} for point in points]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for point, alike in zip(points, seedless, strict=True):
+        found.setdefault(point_name(alike, seedless), []).append(point)
+    return [(_of_seeds(name, members), members) for name, members in found.items()]
+
+
+def _of_seeds(name: str, members: Sequence[dict[str, Any]]) -> str:
+    return f"{name} ({len(members)} seeds)" if len(members) > 1 else name
+
+
 def is_invalid(point: dict[str, Any]) -> bool:
     """Whether a sanity rule was broken; captures that are no point were never judged."""
     return point.get("valid") is False
 
 
-def first_panels(points: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], str]:
-    """As many points as there is room for panels, and what to say of the others."""
-    left_out = len(points) - MOST_PANELS
-    note = f"{left_out} more of {len(points)} points: draw them with --point" if left_out > 0 else ""
-    return list(points[:MOST_PANELS]), note
+def first_panels(
+    groups: Sequence[tuple[str, list[dict[str, Any]]]],
+) -> tuple[list[tuple[str, list[dict[str, Any]]]], str]:
+    """As many groups of repeats as there is room for panels, and what to say of the others."""
+    left_out = sum(len(members) for _, members in groups[MOST_PANELS:])
+    count = sum(len(members) for _, members in groups)
+    note = f"{left_out} more of {count} points: draw them with --point" if left_out > 0 else ""
+    return list(groups[:MOST_PANELS]), note
 
 
 def path_name(path: str, server: str | None, scenario: str) -> str:
@@ -84,13 +102,16 @@ def panels_of(figure: Figure, count: int, note: str) -> list[Axes]:
     return panels
 
 
-def legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
-    """One legend below all panels; a label that several have stands there once."""
+def legend(figure: Figure, panels: Iterable[Axes], columns: int, title: str = "") -> None:
+    """One legend below all panels, its marks large enough to see; a label that several have stands there once."""
     found: dict[str, Artist] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
-    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=columns)
+    drawn = figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=columns, title=title)
+    for entry in drawn.legend_handles:
+        if isinstance(entry, Line2D):
+            entry.set_markersize(max(entry.get_markersize(), _LEGEND_MARK))
 
 
 def main_direction(table: pa.Table, to_client: str, to_server: str) -> str:

@@ -41,7 +41,7 @@ def figures(run: Path, kinds: tuple[str, ...], point: str | None, connection: in
 
     target = out or run / "figures"
     try:
-        tables = {name: read_table(run, name) for name in TABLES}
+        tables = {name: read_table(run, name) for name in (run_figures.TABLES_OF_A_RUN if point is None else TABLES)}
         if point is None:
             written = run_figures.draw_run(tables, target, kinds or None)
         else:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,22 @@ import pyarrow as pa
 import pytest
 import run_maker as runs
 from matplotlib.axes import Axes
-from matplotlib.container import BarContainer
+from matplotlib.colors import to_rgb
+from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 
+from analysis import style
 from analysis.errors import AnalysisError
 from analysis.foreign import analyse_captures
 from analysis.run_figures import KINDS, draw_point, draw_run
+from analysis.run_figures.causes import LOOKS
 from analysis.run_figures.joins import draw_join_delay
 from analysis.run_figures.paths import draw_bytes, draw_over_time
 from analysis.run_figures.resets import draw_resets
 from analysis.run_figures.sequence import draw_sequence, relative, repeated
 from analysis.run_figures.subflows import draw_subflows
 from analysis.summary import analyse_run_fully, connection_packets, stack
-from analysis.tables import PACKETS, TABLES, write_tables
+from analysis.tables import CAUSES, PACKETS, TABLES, write_tables
 from testbed.cli import main
 
 DATA = Path(__file__).with_name("data")
@@ -99,7 +103,8 @@ def test_the_join_delay_curve_ends_at_the_share_that_joined() -> None:
     assert draw_join_delay(figure, given, [POINT])
     (curve,) = figure.axes[0].lines
     assert np.asarray(curve.get_xydata()).tolist() == [[0.01, 0.25], [0.02, 0.5], [0.04, 0.75]]
-    assert labels(figure) == ["MPTCP (3 of 4)"]
+    assert labels(figure) == ["MPTCP: 3 of 4"]
+    assert not figure.axes[0].collections and figure.axes[0].get_title(loc="left") == ""
 
 
 def test_invalid_points_are_named_noted_and_pooled_apart(tmp_path: Path) -> None:
@@ -113,7 +118,7 @@ def test_invalid_points_are_named_noted_and_pooled_apart(tmp_path: Path) -> None
     )
     figure = Figure()
     assert draw_join_delay(figure, given, points)
-    assert labels(figure) == ["MPTCP (1 of 1)", "MPTCP, INVALID (1 of 1)"]
+    assert labels(figure) == ["MPTCP: 1 of 1", "MPTCP, INVALID: 1 of 1"]
     draw_run(given, tmp_path, ["join-delay"])
     assert "1 of 2 points INVALID, see summary" in (tmp_path / "fig14-join-delay.svg").read_text()
     draw_run(given | {"points": TABLES["points"].of_rows(points[:1])}, tmp_path, ["join-delay"])
@@ -122,14 +127,107 @@ def test_invalid_points_are_named_noted_and_pooled_apart(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("count", "note"), [(4, ""), (6, "2 more of 6 points: draw them with --point")])
 def test_points_without_a_panel_are_counted(count: int, note: str) -> None:
-    points: list[dict[str, Any]] = [POINT | {"point": f"p{seed}", "seed": seed} for seed in range(count)]
+    points: list[dict[str, Any]] = [POINT | {"point": f"p{size}", "object_bytes": size * 1000} for size in range(count)]
     resets: list[dict[str, Any]] = [
         {"point": each["point"], "in_workload": True, "t_s": 0.5, "cause": "refused"} for each in points
     ]
     figure = Figure()
     assert draw_resets(figure, tables(points=points, resets=resets), points)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == [f"MPTCP, seed {seed}" for seed in range(4)]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [f"MPTCP, {size} KB" for size in range(4)]
     assert figure.axes[0].get_title(loc="right") == note
+
+
+SEEDS: list[dict[str, Any]] = [POINT | {"point": f"p{seed}", "seed": seed} for seed in (1, 2, 3)]
+
+
+def spread(axes: Axes, container: int = -1) -> list[list[list[float]]]:
+    """The lines of the error bars."""
+    found = [each for each in axes.containers if isinstance(each, ErrorbarContainer)][container]
+    return [np.round(segment, 9).tolist() for each in found.lines[2] for segment in each.get_segments()]
+
+
+def test_repeats_share_a_panel_with_their_median_and_a_band() -> None:
+    second = {"direction": "to-client", "whole": True, "path": "director", "second": 0}
+    rates = dict(zip(("p1", "p2", "p3"), (10, 20, 60), strict=True))
+    given = tables(seconds=[second | {"point": name, "payload_bytes": rate * 125_000} for name, rate in rates.items()])
+    figure = Figure()
+    assert draw_over_time(figure, given, SEEDS)
+    (axes,) = figure.axes
+    assert np.asarray(axes.lines[0].get_xydata()).tolist() == [[0.5, 20.0]]
+    band = np.asarray(axes.collections[0].get_paths()[0].vertices)
+    assert (band[:, 1].min(), band[:, 1].max()) == (10.0, 60.0)
+    assert axes.get_title(loc="left") == "MPTCP (3 seeds): median; band: minimum to maximum"
+    alone = Figure()
+    assert draw_over_time(alone, given, SEEDS[:1])
+    assert not alone.axes[0].collections and alone.axes[0].get_title(loc="left") == "MPTCP"
+
+
+def test_a_path_that_a_repeat_never_used_counts_as_nothing_there() -> None:
+    second = {"direction": "to-client", "whole": True, "second": 0, "payload_bytes": 125_000}
+    given = tables(
+        seconds=[second | {"point": name, "path": "director"} for name in ("p1", "p2", "p3")]
+        + [second | {"point": "p3", "path": "past", "server": "s1"}]
+    )
+    figure = Figure()
+    assert draw_over_time(figure, given, SEEDS)
+    curves = {line.get_label(): np.asarray(line.get_ydata()).tolist() for line in figure.axes[0].lines}
+    assert curves == {"anycast address": [1.0], "address of s1": [0.0]}
+
+
+def test_repeats_are_one_bar_of_bytes_with_the_spread_of_each_part() -> None:
+    subflow = {"connection": 0, "subflow": 0, "path": "director"}
+    join = {"connection": 0, "subflow": 1, "path": "past", "server": "s1"}
+    given = tables(
+        subflows=[
+            each | {"point": f"p{seed}", "bytes_to_client": size * 10**6}
+            for seed, through in ((1, 20), (2, 30), (3, 40))
+            for each, size in ((subflow, through), (join, 100 - through))
+        ]
+    )
+    figure = Figure()
+    assert draw_bytes(figure, given, SEEDS)
+    (axes,) = figure.axes
+    assert bars(axes) == {"anycast address": [30.0], "address of s1": [70.0]}
+    assert spread(axes) == [[[20.0, 0.0], [40.0, 0.0]]]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["MPTCP (3 seeds)"]
+    assert axes.get_title(loc="left") == "mean of the seeds; bars: minimum and maximum"
+    alone = Figure()
+    assert draw_bytes(alone, given, SEEDS[:1])
+    assert not [each for each in alone.axes[0].containers if isinstance(each, ErrorbarContainer)]
+    assert alone.axes[0].get_title(loc="left") == ""
+
+
+def test_a_share_too_small_to_see_is_written() -> None:
+    subflow = {"point": "p", "connection": 0}
+    given = tables(
+        subflows=[
+            subflow | {"subflow": 0, "path": "director", "bytes_to_client": 22_900_000},
+            subflow | {"subflow": 1, "path": "past", "server": "s1", "bytes_to_client": 41_600_000_000},
+        ]
+    )
+    figure = Figure()
+    assert draw_bytes(figure, given, [POINT])
+    assert [text.get_text() for text in figure.axes[0].texts] == ["41.62 GB\nanycast address 0.055 %"]
+
+
+def test_the_join_delay_of_repeats_is_pooled_in_a_band() -> None:
+    connection = {"connection": 0, "protocol": "mptcp"}
+    given = tables(
+        connections=[
+            connection | {"point": f"p{seed}", "connection": n, "join_wait_s": wait}
+            for seed, waits in ((1, (0.01, 0.02)), (2, (0.01, None)))
+            for n, wait in enumerate(waits)
+        ]
+    )
+    figure = Figure()
+    assert draw_join_delay(figure, given, SEEDS)
+    (axes,) = figure.axes
+    assert np.asarray(axes.lines[0].get_xydata()).tolist() == [[0.01, 0.25], [0.01, 0.5], [0.02, 0.75]]
+    at_20_ms = np.asarray(axes.collections[0].get_paths()[0].vertices)
+    at_20_ms = at_20_ms[np.isclose(at_20_ms[:, 0], 0.02)]
+    assert (at_20_ms[:, 1].min(), at_20_ms[:, 1].max()) == (0.5, 1.0)
+    assert labels(figure) == ["MPTCP (3 seeds): 3 of 4"]
+    assert axes.get_title(loc="left") == "seeds pooled; band: minimum to maximum"
 
 
 def test_resets_are_stacked_by_cause_with_the_change_behind_them() -> None:
@@ -146,10 +244,66 @@ def test_resets_are_stacked_by_cause_with_the_change_behind_them() -> None:
     figure = Figure()
     assert draw_resets(figure, given, [POINT])
     assert bars(figure.axes[0]) == {
-        "no-socket, server removed": [2, 0, 0], "no-socket, server added": [1, 0, 0], "unread-data": [0, 0, 1],
+        "no-socket, server removed: 2": [2, 0, 0], "no-socket, server added: 1": [1, 0, 0],
+        "unread-data: 1": [0, 0, 1],
     }  # fmt: skip
-    top = next(each for each in figure.axes[0].containers if each.get_label() == "no-socket, server added")
+    top = next(each for each in figure.axes[0].containers if each.get_label() == "no-socket, server added: 1")
     assert top.patches[0].get_y() == 2.0  # type: ignore[attr-defined]
+    assert not [each for each in figure.axes[0].containers if isinstance(each, ErrorbarContainer)]
+
+
+def test_resets_of_repeats_are_averaged_with_their_spread() -> None:
+    reset = {"in_workload": True, "cause": "refused"}
+    counts = {"p1": 1, "p2": 6, "p3": 0}
+    given = tables(
+        resets=[reset | {"point": name, "t_s": 2.0} for name, count in counts.items() for _ in range(count)]
+        + [reset | {"point": "p1", "t_s": 0.0}]
+    )
+    figure = Figure()
+    assert draw_resets(figure, given, SEEDS)
+    assert {name: np.round(each, 3).tolist() for name, each in bars(figure.axes[0]).items()} == {
+        "refused: 8": [0.333, 0, 2.333]
+    }
+    assert spread(figure.axes[0]) == [[[0.5, 0.0], [0.5, 1.0]], [[2.5, 0.0], [2.5, 6.0]]]
+    assert figure.legends[0].get_title().get_text() == "RSTs by cause, in all 3 points"
+
+
+def test_a_cause_looks_the_same_whatever_else_there_is() -> None:
+    reset = {"point": "p", "in_workload": True, "t_s": 0.5}
+
+    def looks(*causes: str) -> dict[str, tuple[Any, Any]]:
+        figure = Figure()
+        assert draw_resets(figure, tables(resets=[reset | {"cause": cause} for cause in causes]), [POINT])
+        found = {}
+        for each in figure.axes[0].containers:
+            bar = each.patches[0]  # type: ignore[attr-defined]
+            found[str(each.get_label()).partition(":")[0]] = (bar.get_facecolor(), bar.get_hatch())
+        return found
+
+    many = looks("refused", "refused", "after-close", "no-socket")
+    assert list(many) == ["no-socket", "refused", "after-close"]
+    assert looks("refused")["refused"] == many["refused"]
+    assert list(looks("unknown", "from-a-newer-toolkit")) == ["unknown", "from-a-newer-toolkit"]
+
+
+def test_every_cause_has_a_look_that_can_be_told_apart_in_grey() -> None:
+    assert list(dict.fromkeys(name.partition(",")[0] for name in LOOKS)) == list(CAUSES)
+    for one, other in combinations(LOOKS.values(), 2):
+        if one.hatch == other.hatch:
+            assert abs(grey(one.colour) - grey(other.colour)) > 0.12, (one, other)
+        if one.hatch:
+            assert abs(grey(one.colour) - grey(one.hatch_colour)) > 0.3, one
+
+
+def grey(colour: str) -> float:
+    """The brightness of a colour, as a printer without colours has it (Rec. 601)."""
+    return float(np.dot(to_rgb(colour), (0.299, 0.587, 0.114)))
+
+
+def test_more_curves_than_looks_have_hollow_marks() -> None:
+    looks = [style.scheme(place) for place in range(18)]
+    assert len(set(looks)) == 18
+    assert [each.face == "white" for each in looks] == [False] * 9 + [True] * 9
 
 
 def test_a_subflows_row_shows_its_signals_and_how_it_ended() -> None:
