@@ -147,7 +147,7 @@ def _ended(state: State, force: bool, report: Report) -> Iterator[bool]:
         was_alive = state.is_alive()
         if was_alive:
             report("shutting the lab VM down")
-            end(state)
+            end(state, report=report)
         state.forget_machine()
         yield was_alive
 
@@ -191,12 +191,14 @@ def remove_leftovers(state: State) -> list[Path]:
     return removed
 
 
-def end(state: State, *, in_order: bool = True) -> None:
+def end(state: State, *, in_order: bool = True, report: Report = lambda _what: None) -> None:
     """End QEMU, if it lives: by the machine's power button, else by its process id; raises `LabError` if it stays."""
     if not state.is_alive():
         return
     if in_order and monitor.press_power_button(state.folder, _QMP) and _wait(lambda: not state.is_alive(), _STOP_S):
         return
+    if in_order:
+        report("the lab VM does not shut down: ending it as it is")
     for number in (signal.SIGTERM, signal.SIGKILL):
         pid = process_id(state)
         if pid is not None:

@@ -6,12 +6,15 @@ import json
 import shlex
 import socket
 import subprocess
-import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lab_vm import Vm, commands
+
+from testbed.labs.vm.address import ssh_command
+from testbed.labs.vm.disk import make_keys
+from testbed.labs.vm.state import State
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,8 @@ def test_an_anycast_change_breaks_tcp_and_not_mptcp(said: dict[str, str], vm: Vm
 def test_the_machine_is_the_users_until_it_is_stopped(said: dict[str, str], vm: Vm) -> None:
     assert "started by you" in said["vm status"]
     assert said["vm stop"] == "stopped\n"
+    # In order, by its power button: not because QEMU was killed in the end.
+    assert "reboot: Power down" in (vm.folder / "console.log").read_text(errors="replace")
     assert vm.processes() == {}
 
 
@@ -90,13 +95,28 @@ def test_nothing_can_be_reached_from_the_machine(said: dict[str, str], vm: Vm) -
         listener.settimeout(0.1)
         with pytest.raises(TimeoutError):
             listener.accept()
-    wrong = subprocess.run(
-        ["ssh", "-F", "none", "-p", str(json.loads(vm.ok("vm", "status", "--json"))["machine"]["port"]), "-o",
-         "PasswordAuthentication=no", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=none", "-o",
-         "IdentityFile=none", "-o", "IdentityAgent=none", "root@127.0.0.1", "true"],
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    vm.ok("vm", "stop")
+
+
+def test_only_our_key_logs_in_and_only_to_our_machine(said: dict[str, str], vm: Vm, tmp_path: Path) -> None:
+    vm.ok("vm", "start")
+    state = State(vm.folder)
+    argv = ssh_command(state, json.loads(vm.ok("vm", "status", "--json"))["machine"]["port"])
+    stranger = make_keys(tmp_path)
+    argv[argv.index("-i") + 1] = str(tmp_path / "id_ed25519")
+    wrong = subprocess.run([*argv, "true"], capture_output=True, text=True, timeout=60, check=False)
     assert wrong.returncode == 255 and "Permission denied (publickey)" in wrong.stderr
+    known = state.image / "known_hosts"
+    right = known.read_text()
+    known.write_text(f"testbed-vm {' '.join(stranger.host_public.split()[:2])}\n")
+    try:
+        for command in (("vm", "ssh", "--", "true"), ("exec", "--lab", "vm", "--", "true")):
+            done = vm.testbed(*command)
+            assert done.returncode != 0 and "Traceback" not in done.stderr
+            assert "host key" in done.stderr.lower(), done.stderr
+    finally:
+        known.write_text(right)
+    vm.ok("vm", "ssh", "--", "true")
     vm.ok("vm", "stop")
 
 
@@ -105,4 +125,4 @@ def test_the_archive_of_ours_is_not_left(vm: Vm) -> None:
     assert "image" in names and not [name for name in names if name.startswith(".building")]
     kept = sorted(path.name for path in (vm.folder / "image").iterdir())
     assert kept == ["disk.img", "id_ed25519", "id_ed25519.pub", "known_hosts", "manifest.json", "packages.txt"]
-    assert not [path for path in vm.folder.rglob("*") if path.is_file() and tarfile.is_tarfile(path)]
+    assert not list(vm.folder.rglob("*.tar"))
