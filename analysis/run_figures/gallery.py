@@ -25,8 +25,9 @@ from analysis.run_figures.subflows import draw_subflows
 
 Tables = Mapping[str, pa.Table]
 Point = dict[str, Any]
+Painter = Callable[[Figure, Tables, Sequence[Point]], bool]
 
-OF_A_RUN: Mapping[str, tuple[str, Callable[[Figure, Tables, Sequence[Point]], bool]]] = {
+OF_A_RUN: Mapping[str, tuple[str, Painter]] = {
     "bytes": ("bytes per path", draw_bytes),
     "join-delay": ("wait for the first join", draw_join_delay),
     "paths": ("payload on each path", draw_over_time),
@@ -63,15 +64,14 @@ def draw_run(tables: Tables, directory: Path, kinds: Sequence[str] | None = None
     return [path for name, _, figure in figures_of_run(tables, kinds) for path in _saved(figure, directory / name)]
 
 
-def draw_point(
+def figures_of_point(
     tables: Tables,
     point_id: str,
-    directory: Path,
     kinds: Sequence[str] = KINDS,
     connection: int | None = None,
     packets: Callable[[int], pa.Table] | None = None,
-) -> list[Path]:
-    """The figures of one point; `packets(connection)` gives the packets for the sequence plot.
+) -> Iterator[tuple[str, str, Figure]]:
+    """The figures of one point: file name, title, drawing; `packets(connection)` gives those of the sequence plot.
 
     Raises AnalysisError for a point or a connection that is not there.
     """
@@ -82,31 +82,38 @@ def draw_point(
     mine = rows(tables["connections"], point=point_id)
     if connection is not None and connection not in mine["connection"].to_pylist():
         raise AnalysisError(f"{point_id}: no connection {connection}", hint=f"it has {len(mine)}, from 0 on")
-    written: list[Path] = []
-    for kind, (what, paint) in OF_A_RUN.items():
-        if kind in kinds:
-            written += _draw(directory / f"{point_id}-{kind}", f"{point_id}: {what}", paint, tables, members)
-    if "subflows" in kinds:
-        paint = partial(draw_subflows, connection=connection)
-        written += _draw(directory / f"{point_id}-subflows", f"{point_id}: subflows", paint, tables, members)
+    painters: dict[str, tuple[str, str, Painter]] = {
+        kind: (kind, what, paint) for kind, (what, paint) in OF_A_RUN.items()
+    }
+    painters["subflows"] = ("subflows", "subflows", partial(draw_subflows, connection=connection))
     if "sequence" in kinds and packets is not None and len(mine):
         number = _longest(mine) if connection is None else connection
-        paint = partial(_sequence, packets(number), members[0]["scenario"])
-        title = f"{point_id}: sequence numbers of connection {number}"
-        written += _draw(directory / f"{point_id}-sequence-{number}", title, paint, tables, members)
-    return written
+        of_these = partial(_sequence, packets(number), members[0]["scenario"])
+        painters["sequence"] = (f"sequence-{number}", f"sequence numbers of connection {number}", of_these)
+    for kind, (name, what, paint) in painters.items():
+        figure = _painted(f"{point_id}: {what}", paint, tables, members) if kind in kinds else None
+        if figure is not None:
+            yield figures.file_name(f"{point_id}-{name}"), f"{point_id}: {what}", figure
+
+
+def draw_point(
+    tables: Tables,
+    point_id: str,
+    directory: Path,
+    kinds: Sequence[str] = KINDS,
+    connection: int | None = None,
+    packets: Callable[[int], pa.Table] | None = None,
+) -> list[Path]:
+    """Write the figures of one point into `directory`; returns the files, or raises AnalysisError."""
+    drawn = figures_of_point(tables, point_id, kinds, connection, packets)
+    return [path for name, _, figure in drawn for path in _saved(figure, directory / name)]
 
 
 def _sequence(packets: pa.Table, scenario: str, figure: Figure, _tables: Tables, _points: Sequence[Point]) -> bool:
     return draw_sequence(figure, packets, scenario)
 
 
-def _draw(path: Path, title: str, paint: Callable[[Figure, Tables, Sequence[Point]], bool], *given: Any) -> list[Path]:
-    figure = _painted(title, paint, *given)
-    return [] if figure is None else _saved(figure, path)
-
-
-def _painted(title: str, paint: Callable[[Figure, Tables, Sequence[Point]], bool], *given: Any) -> Figure | None:
+def _painted(title: str, paint: Painter, *given: Any) -> Figure | None:
     """The figure, or None where there is nothing to draw; a painter makes it as high as it needs."""
     with mpl.rc_context(dict(style.RC)):
         figure = Figure(figsize=_INCHES, layout="constrained")
@@ -123,7 +130,7 @@ def _painted(title: str, paint: Callable[[Figure, Tables, Sequence[Point]], bool
 def _saved(figure: Figure, path: Path) -> list[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return figures.save(figure, path.parent, figures.file_name(path.name))
+        return figures.save(figure, path.parent, path.name)
     except OSError as error:
         raise AnalysisError(f"{path.parent}: {error.strerror or error}") from error
 
