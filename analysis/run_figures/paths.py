@@ -30,7 +30,7 @@ Point = dict[str, Any]
 Path = tuple[str, str]
 
 _SMALL_PERCENT = 1.0
-_BAR_INCHES = 0.36
+_BAR_INCHES = 0.3
 _HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++", "oooo")
 
 
