@@ -6,6 +6,7 @@ differ as well, so a figure printed in grey stays readable.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -88,8 +89,8 @@ SENT_COLOUR = "#F3D58B"
 
 
 def folded(title: str, inches: float) -> str:
-    """A figure's title in lines that are no wider than the figure."""
-    return textwrap.fill(title, round(_TITLE_CHARACTERS_PER_INCH * inches))
+    """A figure's title in lines that are no wider than the figure; a number and its unit stay in one."""
+    return textwrap.fill(re.sub(r"(?<=\d) ", "\N{NO-BREAK SPACE}", title), round(_TITLE_CHARACTERS_PER_INCH * inches))
 
 
 def scheme(place: int) -> Curve:

@@ -60,10 +60,10 @@ def point_name(point: dict[str, Any], among: Sequence[dict[str, Any]]) -> str:
 def repeats(points: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
     """The points that differ in their seed alone, together, with their name; invalid ones are apart."""
     seedless = [{**point, "seed": None} for point in points]
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
     for point, alike in zip(points, seedless, strict=True):
-        found.setdefault(point_name(alike, seedless), []).append(point)
-    return [(_of_seeds(name, members), members) for name, members in found.items()]
+        found.setdefault((point_name(alike, seedless), point.get("parameters")), []).append(point)
+    return [(_of_seeds(name, members), members) for (name, _), members in found.items()]
 
 
 def _of_seeds(name: str, members: Sequence[dict[str, Any]]) -> str:

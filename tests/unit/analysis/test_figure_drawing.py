@@ -11,7 +11,7 @@ from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis import figures
+from analysis import figures, style
 from analysis.errors import AnalysisError
 from analysis.figures import draw_figure, draw_figures
 from analysis.results import PointSummary
@@ -182,6 +182,10 @@ def test_figures_without_anything_to_show_are_skipped(tmp_path: Path) -> None:
 def test_two_figures_of_one_name_get_two_files() -> None:
     points = [runs.timeline_summary("tcp"), runs.timeline_summary("tcp", figure="", experiment="fig13")]
     assert [name for name, _, _ in figures.figure_groups(points)] == ["fig13", "fig13-2"]
+
+
+def test_a_title_is_folded_between_words_but_not_between_a_number_and_its_unit() -> None:
+    assert style.folded("Page loads with delay 200 ms", 2.0) == "Page loads with delay\n200\N{NO-BREAK SPACE}ms"
 
 
 def test_a_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from analysis.run_figures.causes import LOOKS
 from analysis.run_figures.joins import draw_join_delay
 from analysis.run_figures.paths import draw_bytes, draw_over_time
 from analysis.run_figures.resets import draw_resets
+from analysis.run_figures.selection import repeats
 from analysis.run_figures.sequence import draw_sequence, relative, repeated
 from analysis.run_figures.subflows import draw_subflows
 from analysis.summary import analyse_run_fully, connection_packets, stack
@@ -160,6 +161,14 @@ def test_repeats_share_a_panel_with_their_median_and_a_band() -> None:
     alone = Figure()
     assert draw_over_time(alone, given, SEEDS[:1])
     assert not alone.axes[0].collections and alone.axes[0].get_title(loc="left") == "MPTCP"
+
+
+def test_points_of_different_settings_are_no_repeats() -> None:
+    points = [
+        POINT | {"seed": seed, "parameters": f'{{"concurrency": {n}}}'} for seed, n in ((1, 10), (2, 10), (3, 20))
+    ]
+    assert [(name, len(members)) for name, members in repeats(points)] == [("MPTCP (2 seeds)", 2), ("MPTCP", 1)]
+    assert len(repeats([each | {"valid": each["seed"] != 2} for each in points])) == 3
 
 
 def test_a_path_that_a_repeat_never_used_counts_as_nothing_there() -> None:
