@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from testbed.labs.ssh.far import ground, protocol
 
 _POLL_S = 0.05
 _CHUNK = 32768
-_SETTLE_S = 10.0
 
 
 @dataclass
@@ -32,14 +31,14 @@ class Followed:
 
     folder: Path
     offsets: dict[str, int]
-    started: float = field(default_factory=time.monotonic)
+    process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start the job if it was not; it lives on without us."""
         argv = [sys.executable, "-I", "-m", "testbed.labs.ssh.far.job", str(self.folder)]
         environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
         with (self.folder / "log").open("ab") as log:
-            subprocess.Popen(
+            self.process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -71,7 +70,8 @@ class Followed:
 
     def _end(self) -> dict[str, Any] | None:
         path = self.folder / ground.END
-        alive = time.monotonic() - self.started < _SETTLE_S or self._is_running()
+        # Before it holds its lock it has to import a lot; one that finds another at the job ends, and that one goes on.
+        alive = (self.process is not None and self.process.poll() is None) or self._is_running()
         try:
             end: dict[str, Any] = json.loads(path.read_text())
         except FileNotFoundError:

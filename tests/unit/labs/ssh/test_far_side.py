@@ -8,12 +8,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from testbed.errors import GuestPanic, LabError, PrerequisiteError
-from testbed.labs.ssh.far import ground, protocol
+from testbed.labs.ssh.far import ground, protocol, serve
 from testbed.labs.ssh.far.job import Lease
 from testbed.labs.ssh.far.protocol import FarFault, FrameReader
 
@@ -128,3 +129,46 @@ def test_what_serves_a_dead_connection_ends_by_itself(root: Path, module: tuple[
     argv = [sys.executable, "-m", f"testbed.labs.ssh.far.{name}", *arguments]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root) as process:
         assert process.wait(30) == 0  # its standard input is open all the while
+
+
+@pytest.fixture
+def followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], serve.Followed]]:
+    """Follows a job whose interpreter is a shell script; the script sees the job's directory as $4."""
+    started: list[serve.Followed] = []
+
+    def start(script: str) -> serve.Followed:
+        python = tmp_path / "python"
+        python.write_text(f"#!/bin/sh\n{script}\n")
+        python.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(python))
+        folder = tmp_path / "owner-1"
+        folder.mkdir()
+        started.append(serve.Followed(folder, dict.fromkeys(protocol.STREAMS, 0)))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for each in started:
+        (each.folder / "go").touch()
+        assert each.process is not None
+        each.process.wait(10)
+
+
+def test_a_job_that_is_slow_to_begin_is_waited_for_as_long_as_it_lives(
+    followed: Callable[[str], serve.Followed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an emulated machine Python takes longer to begin than any patience that somebody thought of."""
+    job = followed('until [ -e "$4/go" ]; do sleep 0.02; done')
+    an_hour_later = time.monotonic() + 3600
+    monkeypatch.setattr(time, "monotonic", lambda: an_hour_later)
+    assert list(job.news()) == []
+
+
+def test_a_job_that_ended_without_a_word_is_given_up_with_its_last_ones(
+    followed: Callable[[str], serve.Followed],
+) -> None:
+    job = followed("echo no such module >&2; exit 1")
+    assert job.process is not None
+    job.process.wait(10)
+    ((header, _),) = list(job.news())
+    assert header["end"]["error"]["message"] == "the job ended without a word: no such module"
