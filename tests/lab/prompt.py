@@ -18,6 +18,7 @@ class Prompt:
     def __init__(
         self, lab: str, *, cwd: Path, environment: dict[str, str], program: tuple[str, ...] = (), wait_s: float = 90
     ) -> None:
+        self._wait_s = wait_s
         command, *arguments = program or (sys.executable, "-m", "testbed")
         self.child: pexpect.spawn[bytes] = pexpect.spawn(
             command,
@@ -67,5 +68,14 @@ class Prompt:
         return status
 
     def hang_up(self) -> None:
-        """Close the terminal, as a window does, and wait for the command line's end."""
-        self.child.close(force=False)
+        """Close the terminal, as a window does, and wait for the command line's end.
+
+        `close` of pexpect gives it some tenths of a second, which a busy machine does not have.
+        """
+        process = self.child.ptyproc
+        process.fileobj.close()
+        process.closed = self.child.closed = True
+        deadline = time.monotonic() + self._wait_s
+        while process.isalive():
+            assert time.monotonic() < deadline, "the command line lives on without its terminal"
+            time.sleep(0.05)
