@@ -23,6 +23,7 @@ from typing import Any, Protocol
 from testbed import digests
 from testbed.errors import RunInterrupted, TestbedError, UsageError
 from testbed.labs.base import Cancel, Clock, Job, JobResult, Lab
+from testbed.signals import handled
 from testbed.store import RunStore
 
 
@@ -86,16 +87,8 @@ def total_s(tasks: Sequence[Task], jobs: int) -> float:
 @contextlib.contextmanager
 def cancel_on_signals(cancel: Cancel) -> Iterator[None]:
     """Until the block ends, SIGINT and SIGTERM set the flag and do nothing else, however often they come."""
-
-    def handle(_number: int, _frame: object) -> None:
-        cancel.set()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handled((signal.SIGINT, signal.SIGTERM), lambda _number: cancel.set()):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def require(tasks: Sequence[Task], places: Sequence[Place]) -> None:

@@ -10,7 +10,6 @@ A point is finished when its directory has its final name; nothing else says so.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -18,9 +17,10 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from testbed.errors import ConfigError, PrerequisiteError, UsageError
+from testbed.locks import try_lock
 
 VERSION = 1
 MANIFEST = "run.json"
@@ -114,7 +114,7 @@ class RunStore:
         with file:
             # `testbed clean` holds it for a moment.
             deadline = time.monotonic() + _LOCK_S
-            while not _try_lock(file):
+            while not try_lock(file):
                 if time.monotonic() >= deadline:
                     raise UsageError(f"{self.directory}: another testbed run works in it", hint="wait for it")
                 time.sleep(0.02)
@@ -129,7 +129,7 @@ class RunStore:
             yield True
             return
         with file:
-            yield _try_lock(file)
+            yield try_lock(file)
 
     def link_latest(self) -> Path:
         """Point `latest` beside the run's directory to it, in one step; raises `PrerequisiteError`."""
@@ -202,14 +202,6 @@ def require_space(directory: Path) -> None:
             f"{directory}: {free / 1e9:.1f} GB free, a run needs {SPACE_BYTES / 1e9:.0f} GB",
             hint="make room, or name a directory elsewhere with --out",
         )
-
-
-def _try_lock(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _not_writable(path: Path, error: OSError) -> PrerequisiteError:

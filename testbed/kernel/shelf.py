@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed import holding
+from testbed.locks import try_lock
 
 _BUILDING = ".building-"
 
@@ -30,7 +31,7 @@ class Shelf:
     def lock(self, name: str, waiting: Callable[[], None]) -> Iterator[None]:
         """Be the only one who builds this; `waiting` is called once if somebody else does."""
         with (self.folder / f".lock-{name}").open("a") as file:
-            if not _try_lock(file.fileno()):
+            if not try_lock(file):
                 waiting()
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
@@ -44,7 +45,7 @@ class Shelf:
             yield True
             return
         with file:
-            yield _try_lock(file.fileno())
+            yield try_lock(file)
 
     @contextmanager
     def building(self, name: str) -> Iterator[Path]:
@@ -83,11 +84,3 @@ class Shelf:
                     shutil.rmtree(folder, ignore_errors=True)
                     removed.append(folder)
         return removed
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

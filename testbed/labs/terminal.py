@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal
 
+from testbed.signals import handled
+
 
 class Terminal:
     """The controlling terminal of this process (standard input and output)."""
@@ -95,12 +97,8 @@ class Terminal:
 def ending_in_order() -> Iterator[None]:
     """Inside, a terminal that is closed, and SIGTERM, end this process as an exception: what it has made is removed."""
 
-    def end(number: int, _frame: object) -> None:
+    def end(number: int) -> None:
         raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGHUP, signal.SIGTERM)}
-    try:
+    with handled((signal.SIGHUP, signal.SIGTERM), end):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
-import fcntl
 import json
 import math
 import os
@@ -34,6 +33,7 @@ from testbed.labs import catalog
 from testbed.labs.base import Cancel, Job, Lab, Sink
 from testbed.labs.catalog import LabSpec, Wishes
 from testbed.labs.ssh.far import ground, protocol
+from testbed.locks import try_lock
 from testbed.process import wait_until
 
 _RESERVE = ".reserve"
@@ -165,20 +165,12 @@ def job_of(folder: Path, request: dict[str, Any]) -> Job:
     )
 
 
-def _is_locked(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def take(folder: Path) -> IO[str] | None:
     """The job's lock, ours until it is closed, with our process id in it; None if there is nothing to run."""
     try:
         lock = (folder / ground.LOCK).open("a")
         # Others hold it for a moment to see whether we do.
-        wait_until(lambda: _is_locked(lock.fileno()), "the job's lock", timeout_s=_LOCK_S)
+        wait_until(lambda: try_lock(lock), "the job's lock", timeout_s=_LOCK_S)
     except (FileNotFoundError, GuestTimeout):
         return None
     if (folder / ground.END).exists() or not (folder / ground.REQUEST).exists():
