@@ -18,7 +18,8 @@ from testbed.kernel import build as kernel_build
 from testbed.kernel.flavour import X86_64
 from testbed.labs.vm import image, machine
 from testbed.labs.vm.accelerator import Accelerator
-from testbed.labs.vm.machine import Machine, Wish
+from testbed.labs.vm.machine import Machine
+from testbed.labs.vm.qemu import Wish
 from testbed.labs.vm.state import default_state
 
 _force = click.option("--force", is_flag=True, help="Even if a run is using it.")

@@ -134,7 +134,7 @@ class SshLab:
         flag = cancel or Cancel()
         flag.raise_if_set()
         self._check()
-        name = f"{self._owner.id}-{uuid.uuid4().hex[:8]}"
+        name = self._new_name()
         try:
             self._line.use(lambda connection: self._send(connection, name, job, flag), flag)
             with self.link.following(name) as followed:
@@ -147,7 +147,7 @@ class SshLab:
     def interact(self, job: Job, terminal: Terminal) -> JobResult:
         """Run the job there with the user's terminal as its own; nothing of its output is brought back."""
         self._check()
-        name = f"{self._owner.id}-{uuid.uuid4().hex[:8]}"
+        name = self._new_name()
         folder = self._machine.job(name)
         try:
             self._line.use(lambda connection: self._send(connection, name, job, Cancel()))
@@ -155,6 +155,9 @@ class SshLab:
             return self._result(self._line.use(lambda connection: shell.end_of(connection, folder)))
         finally:
             self._remove(name)
+
+    def _new_name(self) -> str:
+        return f"{self._owner.id}-{uuid.uuid4().hex[:8]}"
 
     def _result(self, end: dict[str, Any]) -> JobResult:
         if "error" in end:

@@ -15,11 +15,10 @@ from testbed.labs.ssh.provisioning import Report
 from testbed.labs.ssh.target import Target
 from testbed.labs.vm import machine as machines
 from testbed.labs.vm.address import OWNED, address
-from testbed.labs.vm.machine import Machine, Wish
+from testbed.labs.vm.machine import Machine
+from testbed.labs.vm.qemu import Wish
 from testbed.labs.vm.root_files import HOST_NAME
 from testbed.labs.vm.state import State, default_state
-
-CLOCKS: tuple[Clock, ...] = ("real",)
 
 
 class VmLab:
@@ -27,7 +26,7 @@ class VmLab:
 
     name = "vm"
     machine = HERE
-    clocks = CLOCKS
+    clocks: tuple[Clock, ...] = ("real",)
     width = 1
 
     def __init__(self, inside: SshLab, running: Machine, kernel: Mapping[str, Any]) -> None:

@@ -18,8 +18,9 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -80,21 +81,17 @@ class State:
                 f"{error.filename}: {error.strerror}", hint="set TESTBED_VM to a directory that can be made"
             ) from error
 
-    @contextmanager
-    def changing(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    def changing(self, waiting: Callable[[], None] = lambda: None) -> AbstractContextManager[None]:
         """Be the only one who starts, stops or removes the machine; `waiting` is called if somebody else does."""
-        with self._locked(_MACHINE, waiting):
-            yield
+        return self._locked(_MACHINE, waiting)
 
-    @contextmanager
-    def building(self, waiting: Callable[[], None]) -> Iterator[None]:
+    def building(self, waiting: Callable[[], None]) -> AbstractContextManager[None]:
         """Be the only one who builds the image; `waiting` is called if somebody else does."""
-        with self._locked(IMAGE, waiting):
-            yield
+        return self._locked(IMAGE, waiting)
 
     @contextmanager
     def _locked(self, name: str, waiting: Callable[[], None]) -> Iterator[None]:
-        path = self._lock(name)
+        path = self.folder / f".lock-{name}"
         while True:
             self.prepare()
             file = _hold(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -110,28 +107,15 @@ class State:
         with file:
             yield
 
-    @contextmanager
-    def unbuilt(self) -> Iterator[None]:
+    def unbuilt(self) -> AbstractContextManager[None]:
         """Until the block ends, nobody begins to build; raises `UsageError` while somebody does."""
+        error = UsageError("the lab VM's image is being built", hint="wait for its end, or end it")
+        return self._locked(IMAGE, partial(_refuse, error))
 
-        def refuse() -> None:
-            raise UsageError("the lab VM's image is being built", hint="wait for its end, or end it")
-
-        with self._locked(IMAGE, refuse):
-            yield
-
-    @contextmanager
-    def unchanged(self) -> Iterator[None]:
+    def unchanged(self) -> AbstractContextManager[None]:
         """As `changing`, but raises `UsageError` at once if somebody else does."""
-
-        def refuse() -> None:
-            raise UsageError("another command is at work on the lab VM", hint="wait for its end")
-
-        with self._locked(_MACHINE, refuse):
-            yield
-
-    def _lock(self, name: str) -> Path:
-        return self.folder / f".lock-{name}"
+        error = UsageError("another command is at work on the lab VM", hint="wait for its end")
+        return self._locked(_MACHINE, partial(_refuse, error))
 
     @contextmanager
     def used(self) -> Iterator[None]:
@@ -183,6 +167,10 @@ class State:
 
 def _nothing() -> None:
     pass
+
+
+def _refuse(error: UsageError) -> None:
+    raise error
 
 
 def _hold(path: Path, how: int) -> IO[bytes] | None:

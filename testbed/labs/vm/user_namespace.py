@@ -64,13 +64,11 @@ def remove(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
     if not path.exists():
         return
-    error: OSError | TestbedError
     try:
         if os.geteuid() != 0:
             run(["unshare", *_AS_ROOT, "rm", "-rf", "--one-file-system", "--", path], timeout_s=300)
         shutil.rmtree(path)
     except FileNotFoundError:
         return
-    except (OSError, TestbedError) as failure:
-        error = failure
+    except (OSError, TestbedError) as error:
         raise PrerequisiteError(f"{path}: cannot be removed: {error}") from error

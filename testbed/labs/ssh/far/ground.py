@@ -163,7 +163,7 @@ def install(digest: str, owner: str, name: str, offline: bool) -> bool:
 
 
 def _make_environment(folder: Path) -> None:
-    if not os.path.isdir(BUNDLED):  # noqa: PTH112
+    if not Path(BUNDLED).is_dir():
         _run([sys.executable, "-m", "venv", str(folder)])
         return
     _run([sys.executable, "-m", "venv", "--without-pip", str(folder)])

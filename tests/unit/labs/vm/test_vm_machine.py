@@ -14,9 +14,9 @@ import pytest
 import vm_maker
 
 from testbed.errors import CommandError, GuestTimeout, PrerequisiteError, UsageError
-from testbed.labs.vm import accelerator, machine
+from testbed.labs.vm import accelerator, machine, qemu
 from testbed.labs.vm.accelerator import Accelerator
-from testbed.labs.vm.machine import Wish
+from testbed.labs.vm.qemu import Wish
 from testbed.labs.vm.state import State
 
 
@@ -34,7 +34,7 @@ def after(flag: str, argv: list[str]) -> str:
 
 
 def test_the_machine_can_be_reached_from_here_alone_and_reaches_nothing() -> None:
-    argv = machine.command(Path("/k/bzImage"), Wish(1024, 3), Accelerator("tcg", "why"), 40022)
+    argv = qemu.command(Path("/k/bzImage"), Wish(1024, 3), Accelerator("tcg", "why"), 40022)
     assert after("-netdev", argv) == "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:40022-:22"
     assert (after("-m", argv), after("-smp", argv), after("-kernel", argv)) == ("1024", "3", "/k/bzImage")
     assert after("-append", argv) == "root=/dev/vda rw console=ttyS0 panic=-1"
@@ -96,11 +96,11 @@ def test_a_number_that_came_again_is_not_taken_for_ours(state: State) -> None:
     bystander = subprocess.Popen(["sleep", "1000"])
     try:
         with vm_maker.alive(state) as mine:
-            assert machine.process_id(state) == mine.pid
+            assert qemu.process_id(state) == mine.pid
             (state.folder / "qemu.pid").write_text(str(bystander.pid))
-            assert machine.process_id(state) is None
+            assert qemu.process_id(state) is None
             (state.folder / "qemu.pid").write_text("not a number")
-            assert machine.process_id(state) is None
+            assert qemu.process_id(state) is None
     finally:
         bystander.kill()
         bystander.wait()
@@ -125,7 +125,7 @@ def test_a_machine_that_noted_nothing_is_known_by_what_it_holds(
 ) -> None:
     stranger = subprocess.Popen([tmp_path / "qemu-system-x86_64", "1000"])
     try:
-        assert machine.process_id(state) == early.pid
+        assert qemu.process_id(state) == early.pid
         assert machine.remove_leftovers(state) == []
         assert early.wait(5) != 0 and not state.is_alive()
         assert stranger.poll() is None
@@ -206,9 +206,9 @@ def test_it_answers_once_an_ssh_server_says_hello(greeting: bytes, is_ssh: bool)
 
         thread = threading.Thread(target=greet)
         thread.start()
-        assert machine._speaks_ssh(listener.getsockname()[1]) is is_ssh
+        assert qemu._speaks_ssh(listener.getsockname()[1]) is is_ssh
         thread.join()
 
 
 def test_nobody_there_does_not_answer() -> None:
-    assert not machine._speaks_ssh(machine._free_port())
+    assert not qemu._speaks_ssh(qemu._free_port())
