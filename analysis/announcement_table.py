@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from analysis.conversations import came_before
 from analysis.observation import Observation
 from analysis.pcap.addresses import texts
 from analysis.subflows import TO_CLIENT
@@ -23,16 +24,13 @@ def tabulate_announcements(observed: Observation) -> pa.Table:
     row, echo = options.packet[found], options.echo[found]
     # An address is announced by a connection, on whichever subflow; an echo goes the other way.
     key = (connection[flow] * 2 + from_server) * 512 + echo * 256 + options.address_id[found]
-    _, first = np.unique(key, return_index=True)
-    repeated = np.ones(len(found), np.bool_)
-    repeated[first] = False
     columns = {
         "point": [observed.point] * len(found),
         "connection": connection[flow],
         "subflow": subflow[flow],
         "t_s": observed.seconds(row),
         "sender": np.where(from_server, "server", "client"),
-        "kind": np.select([echo, repeated], ["echo", "repeat"], "announcement"),
+        "kind": np.select([echo, came_before(key)], ["echo", "repeat"], "announcement"),
         "address_id": options.address_id[found].astype(np.int64),
         "address": texts(options.address[found], options.ip_version[found], packets.ipv6),
         "port": np.ma.MaskedArray(options.port[found].astype(np.int64), options.port[found] == 0),

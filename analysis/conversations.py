@@ -95,6 +95,13 @@ def first_rows(rows: Rows, group: Rows, groups: int) -> Rows:
     return first
 
 
+def came_before(keys: NDArray[Any]) -> Bools:
+    """Which elements have a key that one before them has."""
+    found = np.ones(len(keys), np.bool_)
+    found[np.unique(keys, return_index=True)[1]] = False
+    return found
+
+
 def last_rows(rows: Rows, group: Rows, groups: int) -> Rows:
     """The last of the ascending `rows` in each group, -1 where there is none; rows of group -1 do not count."""
     last = np.full(groups, -1, np.int64)

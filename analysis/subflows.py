@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.connections import Traffic
-from analysis.conversations import first_rows, last_rows
+from analysis.conversations import came_before, first_rows, last_rows
 from analysis.pcap import ACK, FIN, RST, SYN, Packets
 from analysis.pcap.columns import Bools, Rows
 from analysis.sequence import SequenceSpace, lanes, sequence_space
@@ -115,9 +115,7 @@ def _add_addr(packets: Packets, traffic: Traffic, lane: Rows) -> dict[str, NDArr
     sent_flow, echoed_flow = of_option[sent] >> 1, of_option[echoed] >> 1
     # A repeat may come on another subflow: it is the connection that announces an address.
     owner = np.where(flows.connection[sent_flow] >= 0, flows.connection[sent_flow], count + sent_flow)
-    _, first_time = np.unique(owner * 256 + table.address_id[sent], return_index=True)
-    is_repeat = np.ones(len(sent), np.bool_)
-    is_repeat[first_time] = False
+    is_repeat = came_before(owner * 256 + table.address_id[sent])
     option = first_rows(sent, sent_flow, count)
     echo_option = first_rows(echoed, echoed_flow, count)
     return {
