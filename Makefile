@@ -8,7 +8,7 @@ TEST_PACKAGES := $(shell grep -hv '^\#' tests/debian-packages.txt tests/lab/ssh/
 VM_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-vm.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv kernel vm run-lb run-anycast reproduce test test-kernel test-vm lint unit bench bench-decoder doctor clean
+.PHONY: help setup packages venv lock kernel vm run-lb run-anycast reproduce test test-kernel test-vm lint unit bench bench-decoder doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,12 +18,14 @@ setup: kernel    ## Debian packages, .venv and the lab kernel
 packages:        ## install the missing Debian packages (the only step that needs root)
 	@.ci/install-packages $(PACKAGES)
 
-.venv/.installed: setup.cfg pyproject.toml | packages
-	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check -e '.[dev]'
+.venv/.installed: testbed/locked/python.txt testbed/locked/python-build.txt setup.cfg pyproject.toml | packages
+	.ci/install-locked $(PYTHON)
 	@touch $@
 
 venv: .venv/.installed
+
+lock: venv       ## renew the locked Python packages: make lock [ONLY="numpy click"]
+	.ci/lock $(ONLY)
 
 kernel: packages venv   ## build the lab kernel, once
 	@$(TESTBED) kernel build

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Self, get_args, get_type_hints
+from typing import Any, Self, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,18 @@ U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
+
+# What an `NDArray` is made of inside is NumPy's own affair and has changed; that it equals itself has not.
+_SCALARS: Mapping[Any, type[np.generic]] = {
+    Bools: np.bool_,
+    U8: np.uint8,
+    U16: np.uint16,
+    U32: np.uint32,
+    U64: np.uint64,
+    I32: np.int32,
+    I64: np.int64,
+}
+"""The array types that a column may be declared with (`Rows` is `I64`), and what each holds."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +94,6 @@ def _types(cls: type[Columns]) -> Mapping[str, ColumnType]:
     for name, hint in get_type_hints(cls, include_extras=True).items():
         for column in getattr(hint, "__metadata__", ()):
             if isinstance(column, Column):
-                # Annotated[ndarray[shape, dtype[scalar]], column]
-                scalar = get_args(get_args(get_args(hint)[0])[1])[0]
-                found[name] = ColumnType(np.dtype(column.dtype or scalar), column.unit, column.meaning)
+                dtype = np.dtype(column.dtype or _SCALARS[hint.__origin__])
+                found[name] = ColumnType(dtype, column.unit, column.meaning)
     return found

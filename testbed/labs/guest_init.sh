@@ -5,6 +5,9 @@
 # number of processes whatever these paths are: process ids and random numbers must not depend on them.
 set -eu
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
+# Since util-linux 2.39 mount(8) takes the kernel's new interface, in which an option that is only a path has no name:
+# hostfs refuses it. Older ones do not know the variable.
+export LIBMOUNT_FORCE_MOUNT2=always
 
 # The working directory of the guest's process on the host; until /proc is ours, we see the host's.
 runtime=/proc/self/cwd
@@ -33,5 +36,6 @@ unset IFS
 printf '%s\n' "$fstab" >/run/testbed/fstab
 mount --all --fstab /run/testbed/fstab
 
+unset LIBMOUNT_FORCE_MOUNT2
 export HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0
 exec "$python" -m testbed.labs.guest /run/testbed/out
