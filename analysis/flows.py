@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.conversations import Conversations, find_conversations, first_rows
-from analysis.mptcp_options import token_of_key
+from analysis.mptcp_options import tokens_of_keys
 from analysis.pcap import ACK, RST, SYN, Packets
 from analysis.pcap.columns import Rows
 from analysis.point import Addresses
@@ -86,8 +86,6 @@ class Flows:
 def find_flows(packets: Packets, addresses: Addresses, *, upload: bool = False) -> tuple[Flows, Sides]:
     """The flows, and direction and path of each packet; the flows' `connection` is not known yet (-1)."""
     found = find_conversations(packets, addresses.servers)
-    ends = _ends(found, addresses)
-    sides = _sides(found, ends)
     count = len(found)
     opening = found.opening
     handshake = packets.flags & (SYN | ACK)
@@ -100,11 +98,17 @@ def find_flows(packets: Packets, addresses: Addresses, *, upload: bool = False) 
     is_mptcp = np.where(is_join, accepts_join, has_key)
     token = np.where(is_join, mp_join.first("token", opening).astype(np.int64), -1)
     initial = is_mptcp & ~is_join
-    token[initial] = _tokens(mp_capable.first("sender_key", answer)[initial])
+    version = mp_capable.first("version", answer)
+    token[initial] = _tokens(mp_capable.first("sender_key", answer)[initial], version[initial])
     client_token = np.full(count, -1, np.int64)
-    third = _third_acks(packets, found)
-    keyed = initial & (third >= 0)
-    client_token[keyed] = _tokens(mp_capable.first("sender_key", third)[keyed])
+    says_key = _says_opener_key(packets, found, version)
+    keyed = initial & (says_key >= 0)
+    client_token[keyed] = _tokens(mp_capable.first("sender_key", says_key)[keyed], version[keyed])
+    # A join says by its token whose connection it asks for: the opener's of an initial subflow, or the other end's.
+    known = token[initial & (token >= 0)], client_token[client_token >= 0]
+    to_opener = is_join & np.isin(token, known[1]) & ~np.isin(token, known[0])
+    ends = _ends(found, addresses, to_opener)
+    sides = _sides(found, ends)
 
     data = np.flatnonzero((sides.from_client if upload else sides.to_client) & (packets.payload_bytes > 0))
     payload = np.bincount(found.flow[data], packets.payload_bytes[data], minlength=count).astype(np.int64)
@@ -155,7 +159,8 @@ class _Ends:
     via: NDArray[np.uint8]
 
 
-def _ends(found: Conversations, addresses: Addresses) -> _Ends:
+def _ends(found: Conversations, addresses: Addresses, to_opener: NDArray[np.bool_]) -> _Ends:
+    """The ends of each flow; `to_opener` are joins that the other end of a connection opened."""
     clients = np.array(addresses.client, np.uint32)
     servers = np.array(sorted(addresses.servers), np.uint32)
     opener_is_client = np.isin(found.opener_address, clients)
@@ -166,7 +171,7 @@ def _ends(found: Conversations, addresses: Addresses) -> _Ends:
         & ~opener_is_client
         & (np.isin(found.opener_address, servers) | ~np.isin(found.other_address, servers))
     )
-    by_client = ~backwards
+    by_client = ~(backwards | to_opener)
     client_address = np.where(by_client, found.opener_address, found.other_address)
     server_address = np.where(by_client, found.other_address, found.opener_address)
     via = np.full(len(found), VIA_UNLISTED, np.uint8)
@@ -182,13 +187,15 @@ def _sides(found: Conversations, ends: _Ends) -> Sides:
     return Sides(ours & ~from_client, ours & from_client, ends.via[flow], flow)
 
 
-def _third_acks(packets: Packets, found: Conversations) -> Rows:
-    """For each flow the first packet of its opener with both keys in MP_CAPABLE, or -1."""
+def _says_opener_key(packets: Packets, found: Conversations, version: NDArray[Any]) -> Rows:
+    """For each flow the first packet of its opener with both keys in MP_CAPABLE, or -1; of version 0 the SYN."""
     table = packets.mp_capable
     rows = table.packet[table.length >= _CAPABLE_BOTH_KEYS_BYTES]
     rows = rows[(found.flow[rows] >= 0) & found.from_opener[rows]]
-    return first_rows(rows, found.flow[rows], len(found))
+    third = first_rows(rows, found.flow[rows], len(found))
+    in_syn = found.has_syn & (version == 0) & (table.first("length", found.opening) == _CAPABLE_WITH_KEY_BYTES)
+    return np.where((third < 0) & in_syn, found.opening, third)
 
 
-def _tokens(keys: NDArray[Any]) -> NDArray[np.int64]:
-    return np.array([token_of_key(int(key).to_bytes(8, "big")) for key in keys.tolist()], np.int64)
+def _tokens(keys: NDArray[Any], versions: NDArray[Any]) -> NDArray[np.int64]:
+    return np.array(tokens_of_keys(keys.tolist(), versions.tolist()), np.int64)

@@ -1,4 +1,4 @@
-"""TCP options of handshake packets: MP_CAPABLE and MP_JOIN (RFC 8684 sections 3.1 and 3.2).
+"""TCP options of handshake packets: MP_CAPABLE and MP_JOIN (RFC 8684 and, for version 0, RFC 6824; sections 3.1, 3.2).
 
 Enters: the raw option bytes of one SYN or SYN+ACK. Leaves: what MPTCP says in them. Only handshakes are
 decoded here; there are few of them, so the walk is plain Python.
@@ -7,6 +7,7 @@ decoded here; there are few of them, so the walk is plain Python.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _END_OF_OPTIONS = 0
@@ -23,7 +24,7 @@ DENY_JOIN_TO_INITIAL_ADDRESS = 0x20
 class MpCapable:
     """MP_CAPABLE: MPTCP version, the flag byte (A to H), and the sender's 64-bit key where it is carried.
 
-    In version 1 the SYN carries no key and the SYN+ACK carries the server's.
+    In version 1 the SYN carries no key and the SYN+ACK carries the server's; in version 0 the SYN has the client's.
     """
 
     version: int
@@ -78,6 +79,21 @@ def parse_handshake_options(raw: bytes) -> HandshakeOptions:
     return HandshakeOptions(capable, join)
 
 
-def token_of_key(key: bytes) -> int:
-    """The token by which an MP_JOIN names a connection: first 32 bits of the key's SHA-256 (RFC 8684 section 3.2)."""
-    return int.from_bytes(hashlib.sha256(key).digest()[:4], "big")
+KNOWN_VERSIONS = (0, 1)
+"""Versions of MPTCP whose tokens are known: RFC 6824 and RFC 8684."""
+
+
+def token_of_key(key: bytes, version: int = 1) -> int:
+    """The token by which an MP_JOIN names a connection: first 32 bits of the key's SHA-256 (RFC 8684 section 3.2).
+
+    Version 0 has SHA-1 (RFC 6824 section 3.2). -1 for a version that is not known.
+    """
+    if version not in KNOWN_VERSIONS:
+        return -1
+    digest = hashlib.sha256(key) if version else hashlib.sha1(key, usedforsecurity=False)
+    return int.from_bytes(digest.digest()[:4], "big")
+
+
+def tokens_of_keys(keys: Sequence[int], versions: Sequence[int]) -> list[int]:
+    """The token of each key, a number of 64 bits, in its connection's version."""
+    return [token_of_key(key.to_bytes(8, "big"), version) for key, version in zip(keys, versions, strict=True)]

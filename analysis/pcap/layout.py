@@ -2,7 +2,9 @@
 
 The layout depends on few bytes only: kinds, lengths, MPTCP subtypes and flags. Headers that agree in those have
 their fields in the same places, so a layout is worked out once (here, in plain Python) and then read from thousands
-of headers at a time (in `options`). Everything that RFC 8684 says about the form of options is in this file.
+of headers at a time (in `options`). Everything that RFC 8684 says about the form of options is in this file, and what
+RFC 6824 (version 0) has otherwise: the client's key in the SYN, ADD_ADDR with the IP version in place of flags and
+without HMAC, MP_PRIO with an address id.
 """
 
 from __future__ import annotations
