@@ -15,7 +15,7 @@ from analysis.pcap import Packets
 from analysis.pcap.columns import Rows
 from analysis.resets import NEVER, Resets, changes
 from analysis.servers import Named, Witnesses
-from analysis.subflows import TO_SERVER, Subflows
+from analysis.subflows import TO_CLIENT, TO_SERVER, Subflows
 
 _NS = 1_000_000_000
 
@@ -58,7 +58,9 @@ def connection_ends(
 
     opened_ns = flows.opened_ns[leaders]
     reset_row = np.where(reset >= 0, resets.row[reset] if len(resets.row) else -1, -1)
-    row = np.where(reset_row >= 0, reset_row, np.where(fin != NEVER, fin, -1))
+    # A fast close that nobody answered ends a connection, too.
+    aborted = np.where(resets.aborted_row[leaders] != NEVER, resets.aborted_row[leaders], -1)
+    row = np.where(reset_row >= 0, reset_row, np.where(fin != NEVER, fin, aborted))
     ended_ns = np.where(row >= 0, packets.time_ns[row] if len(packets) else 0, NEVER)
     times = np.array([known.start_ns + round(each.t * _NS) for each in changes(known.events)], np.int64)
     until = np.minimum(ended_ns, packets.time_ns[last] if len(packets) else 0)
@@ -75,9 +77,12 @@ def connection_ends(
             which = int(reset[number])
             refused = flows.has_syn[leader] and not (flows.answered[leader] and flows.answer[leader] < row[number])
             found = "refused" if refused else "reset"
-            fate = (found, at_end, _cause(resets, which))
+            says = _aborter(subflows, resets, int(leader)) if resets.cause[which] == "fastclose" else ""
+            fate = (found, at_end, says or _cause(resets, which))
             if at_end:
                 fate = ("open", True, "open when the workload ended" + outlived)
+        elif fin[number] == NEVER and row[number] >= 0:
+            fate = ("reset", at_end, _aborter(subflows, resets, int(leader)))
         elif fin[number] != NEVER:
             fate = ("closed", True, "closed in order" + outlived)
             if at_end:
@@ -90,6 +95,12 @@ def connection_ends(
         survived.append(fate[1])
         why.append(fate[2])
     return ConnectionEnds(end, survived, why, row, reset, events)
+
+
+def _aborter(subflows: Subflows, resets: Resets, leader: int) -> str:
+    """A fast close in words: by whom is told by the first MP_FASTCLOSE, not by the RST that answered it."""
+    by_server = subflows.lane[resets.aborted_row[leader]] % 2 == TO_CLIENT
+    return f"aborted by the {'server' if by_server else 'client'}: fastclose"
 
 
 def _cause(resets: Resets, number: int) -> str:

@@ -39,7 +39,8 @@ class Resets:
     """One element per RST: its row, its flow, and what became of it.
 
     `receiver_open` is masked where the receiver's end was not captured. `ended_row`, `closed_row`: per flow the row of
-    the RST that ended it, and the row by which FINs had gone both ways (`NEVER`: none).
+    the RST that ended it, and the row by which FINs had gone both ways (`NEVER`: none). `aborted_row`: per flow the row
+    of the first MP_FASTCLOSE of its connection.
     """
 
     row: Rows
@@ -54,6 +55,7 @@ class Resets:
     churn: Sequence[Churn | None]
     ended_row: Rows
     closed_row: Rows
+    aborted_row: Rows
 
 
 def find_resets(
@@ -91,13 +93,14 @@ def find_resets(
         received.tolist(), senders(packets, traffic, row[received], home, addresses, known), strict=True
     ):
         named[number] = name
-    found = _Found(packets, traffic, subflows, row, flow, to_client, ended_row, closed_row, end_ns)
+    aborted_row = _aborted(packets, traffic, subflows)
+    found = _Found(packets, traffic, subflows, row, flow, to_client, ended_row, closed_row, aborted_row, end_ns)
     churned = _churn_in_life(packets, traffic, found, known)
     cause = _causes(found, churned)
     churn = _churn(found, cause, churned, home, Pool(list(addresses.unique), known.events), known)
     return Resets(
         row, flow, to_client, acceptance, named, receiver_open, ended_subflow, ended_connection, cause, churn,
-        ended_row, closed_row,
+        ended_row, closed_row, aborted_row,
     )  # fmt: skip
 
 
@@ -111,7 +114,20 @@ class _Found:
     to_client: Bools
     ended_row: Rows
     closed_row: Rows
+    aborted_row: Rows
     end_ns: int | None
+
+
+def _aborted(packets: Packets, traffic: Traffic, subflows: Subflows) -> Rows:
+    """Per flow the row of the first MP_FASTCLOSE in its connection (RFC 8684 section 3.5), or `NEVER`."""
+    flows, count = traffic.flows, len(traffic.flows)
+    every = np.arange(count)
+    # A flow without a connection is one of its own; numbers of connections are less than that of flows.
+    group = np.where(flows.connection >= 0, flows.connection, count + every)
+    rows = packets.mp_fastclose.packet
+    rows = rows[subflows.lane[rows] >= 0]
+    first = first_rows(rows, group[subflows.lane[rows] >> 1], 2 * count)[group]
+    return np.where(first >= 0, first, NEVER)
 
 
 def _ends_connection(
@@ -163,12 +179,15 @@ def _causes(found: _Found, churned: NDArray[np.int64]) -> list[str]:
     server_closed = (server_fin >= 0) & (server_fin < row)
     after_close = row > found.closed_row[flow]
     on_service = flows.via[flow] == VIA_DIRECTOR
-    stray = found.to_client & ~has_ack & on_service & ((churned >= 0) | ~server_closed)
+    stray = found.to_client & ~has_ack & on_service & ((churned >= 0) | ~server_closed) & ~_owner_reset(found, churned)
+    # The peer of who aborts answers with RSTs, and so does who aborts on further subflows; what comes once a subflow
+    # has ended says no more than that there is no socket.
+    aborted = (row >= found.aborted_row[flow]) & (row <= found.ended_row[flow]) & ~after_close
     is_mptcp = flows.connection[flow] >= 0
     has_others = np.zeros(len(row), np.bool_)
     has_others[is_mptcp] = found.traffic.joins[flows.connection[flow[is_mptcp]]] > 0
     choices = [
-        ((packets.options[row] & Option.MP_FASTCLOSE) != 0, "fastclose"),
+        (aborted | ((packets.options[row] & Option.MP_FASTCLOSE) != 0), "fastclose"),
         (unanswered & to_opener & flows.is_join[flow], "join-refused"),
         (unanswered & to_opener, "refused"),
         (~found.to_client & late, "workload-end"),
@@ -181,6 +200,18 @@ def _causes(found: _Found, churned: NDArray[np.int64]) -> list[str]:
     ]
     chosen = np.select([which for which, _ in choices], [name for _, name in choices], "unknown")
     return [str(name) for name in chosen]
+
+
+def _owner_reset(found: _Found, churned: NDArray[np.int64]) -> Bools:
+    """Which RSTs came after the flow's own server had reset it, with no change of the pool between.
+
+    Only the server that has the socket knows what to acknowledge. After that it has none itself, and answers data that
+    was under way with RSTs without ACK.
+    """
+    owned = np.flatnonzero(found.to_client & ((found.packets.flags[found.row] & ACK) != 0))
+    first = first_rows(owned, found.flow[owned], len(found.traffic.flows))[found.flow]
+    after: Bools = (first >= 0) & (np.arange(len(found.row)) > first) & (churned[first] == churned)
+    return after
 
 
 def _churn_in_life(packets: Packets, traffic: Traffic, found: _Found, known: Witnesses) -> NDArray[np.int64]:

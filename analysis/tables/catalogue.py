@@ -259,12 +259,13 @@ RESETS = Table(
 
 CAUSES: Mapping[str, str] = {
     "no-socket": "a server without the socket answered a stray packet: the route had moved",
-    "closed-socket": "an end answered a packet for a connection that it no longer had",
+    "closed-socket": "an end answered a packet for a connection that it no longer had, such as data that was under way "
+    "when it sent a RST",
     "workload-end": "the workload was stopped: sockets closed with downloads unfinished, and what followed from it",
     "unread-data": "a socket was closed with unread data in it, or aborted",
     "initial-closed": "the server closed the initial subflow of a connection that had another one",
     "subflow-closed": "an end reset one subflow of a connection that went on",
-    "fastclose": "MP_FASTCLOSE: the whole MPTCP connection was aborted",
+    "fastclose": "MP_FASTCLOSE: the whole MPTCP connection was aborted; also the peer's RST that answers it",
     "join-refused": "the answer to the SYN of a join",
     "refused": "the answer to the SYN of a connection",
     "after-close": "late packets of a subflow that both sides had closed",
