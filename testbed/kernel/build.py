@@ -37,7 +37,7 @@ _POLL_S = 0.25
 def find(
     source: Path | None = None,
     *,
-    patches: bool | None = None,
+    patches: bool | str | None = None,
     flavour: Flavour = UML,
     fragments: Sequence[Path] = (),
     cache: Cache | None = None,
@@ -61,7 +61,7 @@ def find(
 def build(
     source: Path | None = None,
     *,
-    patches: bool | None = None,
+    patches: bool | str | None = None,
     flavour: Flavour = UML,
     fragments: Sequence[Path] = (),
     progress: Report = silent,
@@ -73,11 +73,11 @@ def build(
 ) -> Kernel:
     """The kernel made from Debian's source or from the tree `source`, out of the cache if it is there.
 
-    `patches` says whether the series of `folder` goes on (default: on Debian's source only); `fragments` are added
-    to the flavour's configuration; `jobs` is the number of parallel jobs (default: the CPUs we may use); `keep`
-    leaves source and objects beside the kernel; `update` asks apt for a newer source. Raises `PrerequisiteError`,
-    `ConfigError`, `UsageError` for a tree that is none, and `KernelBuildError` with the first error line and the
-    log's path.
+    `patches` says whether the series of `folder` goes on (default: on Debian's source only), or of which subsystem its
+    patches do (`um`); `fragments` are added to the flavour's configuration; `jobs` is the number of parallel jobs
+    (default: the CPUs we may use); `keep` leaves source and objects beside the kernel; `update` asks apt for a newer
+    source. Raises `PrerequisiteError`, `ConfigError`, `UsageError` for a tree that is none, and `KernelBuildError`
+    with the first error line and the log's path.
     """
     store = cache or default_cache()
     store.prepare()

@@ -16,16 +16,21 @@ from testbed.kernel.toolchain import PATCH_PROGRAMS, require
 from testbed.process import run
 
 _FILE = re.compile(r"^(?:checking|patching) file '?(.+?)'?(?: \(.*\))?$")
+_SUBSYSTEM = re.compile(rb"^Subject: *(?:\[[^\]]*\] *)?([\w/-]+):", re.MULTILINE)
 _HUNK = re.compile(r"^Hunk #(\d+) (?:FAILED|ignored|NOT MERGED) at (\d+)")
 
 
 @dataclass(frozen=True)
 class Patch:
-    """One patch of the series: its name there, its file, and the SHA-256 of its content."""
+    """One patch of the series: its name there, its file, the SHA-256 of its content, and whose code it changes.
+
+    `subsystem` is what the subject of a kernel patch begins with, such as `um` or `mptcp`; empty where it has none.
+    """
 
     name: str
     path: Path
     sha256: str
+    subsystem: str = ""
 
 
 def read_series(series: Path) -> tuple[Patch, ...]:
@@ -55,7 +60,9 @@ def read_series(series: Path) -> tuple[Patch, ...]:
             content = path.read_bytes()
         except OSError as error:
             raise ConfigError(series, number, f"{name}: {error.strerror}") from error
-        patches.append(Patch(name, path, hashlib.sha256(content).hexdigest()))
+        subject = _SUBSYSTEM.search(content)
+        subsystem = subject[1].decode() if subject else ""
+        patches.append(Patch(name, path, hashlib.sha256(content).hexdigest(), subsystem))
     return tuple(patches)
 
 

@@ -89,6 +89,16 @@ def test_the_series_of_this_repository_can_be_read() -> None:
     assert all(patch.path.is_file() for patch in read_series(PATCH_FOLDER / "series"))
 
 
+def test_a_patch_says_whose_code_it_changes(folder: Path) -> None:
+    subjects = {"a": "[PATCH net-next 2/3] mptcp: x", "b": "um: y", "c": "x86/um: z", "d": "no colon"}
+    series = series_of(folder, **{name: FIRST.replace("count from two", text) for name, text in subjects.items()})
+    assert [patch.subsystem for patch in read_series(series)] == ["mptcp", "um", "x86/um", ""]
+
+
+def test_the_series_of_this_repository_is_of_the_port_and_of_mptcp() -> None:
+    assert {patch.subsystem for patch in read_series(PATCH_FOLDER / "series")} == {"um", "mptcp"}
+
+
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
