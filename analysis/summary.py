@@ -176,8 +176,9 @@ def point_directories(run_dir: Path) -> list[Path]:
 
 
 def _begin_worker() -> None:
-    # Ctrl-C reaches the whole process group; the parent alone decides what follows from it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C and a closed terminal reach the whole process group; the parent alone decides what follows from it.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     # A worker holds both ends of its queue, so that it would wait for ever for a parent that was killed.
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

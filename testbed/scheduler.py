@@ -1,16 +1,15 @@
 """The scheduler: tasks in, finished point directories out, several at a time, in one lab or several.
 
 A task is a job for a lab with a name and a cost; what is in it the scheduler does not know. A
-failed task gets a directory like any other and stops nobody; Ctrl-C ends those that run and keeps
-those that are finished. Labs share the tasks: whoever is free takes the next one that it has the clock for. Tasks in
-real time run last, one by one and alone on their machine: their result depends on what else the machine does.
+failed task gets a directory like any other and stops nobody; Ctrl-C, a closed terminal and an output that nobody reads
+end those that run and keep those that are finished. Labs share the tasks: whoever is free takes the next one that it
+has the clock for. Tasks in real time run last, one by one and alone on their machine: their result depends on what
+else the machine does.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,11 +19,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from testbed import digests
+from testbed import digests, signals
+from testbed.base.text import parse_json
 from testbed.errors import RunInterrupted, TestbedError, UsageError
 from testbed.labs.base import Cancel, Clock, Job, JobResult, Lab
 from testbed.signals import handled
 from testbed.store import RunStore
+
+_LONGEST = 1 << 16
+"""Bytes of one line; a job that prints no line's end must not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,10 @@ class TaskEnd:
 
 
 class Watcher(Protocol):
-    """Is told what happens; called by the threads of the tasks, one at a time."""
+    """Is told what happens; called by the threads of the tasks, one at a time.
+
+    One that raises (its output is closed, say) ends the run as Ctrl-C does, and is told nothing more.
+    """
 
     def started(self, task: Task) -> None:
         """The task is handed to the lab."""
@@ -86,8 +92,8 @@ def total_s(tasks: Sequence[Task], jobs: int) -> float:
 
 @contextlib.contextmanager
 def cancel_on_signals(cancel: Cancel) -> Iterator[None]:
-    """Until the block ends, SIGINT and SIGTERM set the flag and do nothing else, however often they come."""
-    with handled((signal.SIGINT, signal.SIGTERM), lambda _number: cancel.set()):
+    """Until the block ends, SIGINT, SIGTERM and SIGHUP set the flag and do nothing else, however often they come."""
+    with handled(signals.ENDING, lambda number: cancel.set(signals.reason(number))):
         yield
 
 
@@ -116,7 +122,7 @@ def run(
     Raises `RunInterrupted` once the flag is set and everything that ran has ended, and what `require` raises.
     """
     require(tasks, places)
-    told = _OneAtATime(watcher)
+    told = _OneAtATime(watcher, cancel)
     queue = _Queue(tasks)
     ends: dict[str, TaskEnd] = {}
 
@@ -181,9 +187,11 @@ def _run_task(task: Task, lab: Lab, store: RunStore, cancel: Cancel, watcher: Wa
         error = "" if result.status == 0 else f"ended with status {result.status}: {errors.text or 'no message'}"
         if not error and task.clock == "virtual" and result.kernel:
             digests.write(output, kernel=result.kernel, seed=job.seed)
-    except RunInterrupted:
-        store.abandon(task.id)
-        raise
+    except RunInterrupted as fault:
+        if cancel.is_set():
+            store.abandon(task.id)
+            raise
+        error = f"the lab was interrupted, which nobody had asked for: {fault}"
     except TestbedError as fault:
         error = f"{fault}: {errors.text}" if errors.text else str(fault)
     # A fault of the toolkit in one point must not cost the user the other points of a long run.
@@ -212,33 +220,53 @@ def _run_task(task: Task, lab: Lab, store: RunStore, cancel: Cancel, watcher: Wa
 class _OneAtATime:
     """Passes calls on to a watcher, never two at once."""
 
-    def __init__(self, watcher: Watcher) -> None:
+    def __init__(self, watcher: Watcher, cancel: Cancel) -> None:
         self._watcher = watcher
+        self._cancel = cancel
         self._lock = threading.Lock()
+        self._is_deaf = False
 
     def started(self, task: Task) -> None:
-        with self._lock:
-            self._watcher.started(task)
+        self._tell(lambda: self._watcher.started(task))
 
     def phase(self, task: Task, phase: str) -> None:
-        with self._lock:
-            self._watcher.phase(task, phase)
+        self._tell(lambda: self._watcher.phase(task, phase))
 
     def finished(self, task: Task, end: TaskEnd) -> None:
+        self._tell(lambda: self._watcher.finished(task, end))
+
+    def _tell(self, say: Callable[[], None]) -> None:
         with self._lock:
-            self._watcher.finished(task, end)
+            if self._is_deaf:
+                return
+            try:
+                say()
+            except (TestbedError, OSError) as error:
+                self._is_deaf = True
+                self._cancel.set(f"interrupted: {error}")
 
 
 class _Lines:
-    """A sink that cuts bytes into lines."""
+    """A sink that cuts bytes into lines; of a line that has no end, so much as `_LONGEST` says is kept."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
 
     def __call__(self, data: bytes) -> None:
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self.line(line.decode(errors="replace").strip())
+        first, *others = data.split(b"\n")
+        self._add(first)
+        for part in others:
+            self.line(self.rest)
+            self._rest.clear()
+            self._add(part)
+
+    def _add(self, part: bytes) -> None:
+        self._rest += part[: _LONGEST - len(self._rest)]
+
+    @property
+    def rest(self) -> str:
+        """What has come since the last line's end."""
+        return self._rest.decode(errors="replace").strip()
 
     def line(self, text: str) -> None:
         """One whole line."""
@@ -254,7 +282,7 @@ class _Events(_Lines):
     def line(self, text: str) -> None:
         event: Any = None
         with contextlib.suppress(ValueError):
-            event = json.loads(text)
+            event = parse_json(text)
         if isinstance(event, dict) and isinstance(event.get("phase"), str):
             self._phase(event["phase"])
 
@@ -269,7 +297,7 @@ class _LastLine(_Lines):
     @property
     def text(self) -> str:
         """The line; one without an end counts too."""
-        return self._rest.decode(errors="replace").strip() or self._last
+        return self.rest or self._last
 
     def line(self, text: str) -> None:
         self._last = text or self._last

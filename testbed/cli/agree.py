@@ -15,9 +15,10 @@ from experiments.plan import Point
 from testbed import scheduler, store
 from testbed.cli import guest
 from testbed.cli.labs import clock_option, clocks_of, labs_option, open_places
+from testbed.cli.output import show
 from testbed.cli.progress import watch
-from testbed.cli.run import RESULTS, facts_of, plan_points, task_of
-from testbed.errors import PointsFailed, RunInterrupted, UsageError
+from testbed.cli.run import RESULTS, closing, facts_of, plan_points, task_of
+from testbed.errors import PointsFailed, UsageError
 from testbed.labs import cores
 from testbed.labs.base import Cancel, Clock
 from testbed.labs.catalog import LabSpec, Wishes
@@ -84,9 +85,9 @@ def agree(
     names = (str(labs[0]), str(labs[1]))
     found = agreements.compare(names, summaries[0], summaries[1], tolerances)
     written = [*agreements.write_agreement(directory, found), *draw_agreement(directory, found)]
-    click.echo(agreements.render(found))
+    show(agreements.render(found))
     for path in written:
-        click.echo(path)
+        show(path)
     if problems := found.problems():
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise PointsFailed(f"the labs do not agree: {problems[0]}{more}", hint=f"see {written[1]}")
@@ -118,12 +119,6 @@ def _run(points: Sequence[Point], place: Place, directory: Path, cancel: Cancel)
     name = re.sub(r"[^A-Za-z0-9.@_-]+", "-", place.lab.name)
     run = store.create(directory / name, [point.id for point in points], {**facts_of([place]), "plan": plan})
     tasks = [task_of(point) for point in points]
-    with run.lock():
-        try:
-            with watch(tasks, place.width) as watcher:
-                scheduler.run(tasks, [place], run, cancel=cancel, watcher=watcher)
-        except RunInterrupted:
-            run.update(state="interrupted")
-            raise
-        run.update(state="complete")
+    with run.lock(), closing(run), watch(tasks, place.width) as watcher:
+        scheduler.run(tasks, [place], run, cancel=cancel, watcher=watcher)
     return run

@@ -11,6 +11,7 @@ import click
 
 from analysis.errors import AnalysisError
 from testbed import store
+from testbed.cli.output import show
 from testbed.cli.run import show_files
 from testbed.errors import PointsFailed, UsageError
 from testbed.labs import cores
@@ -72,10 +73,11 @@ def _run(directory: Path, out: Path, *, every: bool) -> None:
         raise UsageError(f"{directory}: the run has no finished point")
     summaries = [each.summary for each in analysed]
     tables = stack(analysed)
-    _show(tables, every=every)
-    click.echo(render_table(summaries))
     written = [*_write(out, tables), *write_summary(out, summaries), *draw_figures(out, summaries)]
-    show_files([*written, *draw_run(tables, out / "figures")])
+    written += draw_run(tables, out / "figures")
+    _show(tables, every=every)  # what is written is there whether or not somebody reads this to its end
+    show(render_table(summaries))
+    show_files(written)
     bad = [each for each in summaries if not each.valid]
     if bad:
         raise PointsFailed(
@@ -91,13 +93,15 @@ def _captures(
     if packets and out is None:
         raise UsageError("--packets: where to?", hint="name a directory with --out")
     found = analyse_captures(paths, service=_endpoint(service), unique=unique)
-    _show(found.tables, every=every)
-    click.echo(_who(found))
+    written: list[Path] = []
     if out:
         from analysis.run_figures import draw_run
 
-        written = _write(out, found.all_tables() if packets else found.tables)
-        show_files([*written, *draw_run(found.tables, out / "figures")])
+        written = [*_write(out, found.all_tables() if packets else found.tables)]
+        written += draw_run(found.tables, out / "figures")
+    _show(found.tables, every=every)
+    show(_who(found))
+    show_files(written)
     if found.warnings:
         raise PointsFailed(f"not whole: {found.warnings[0]}", hint="what came before is analysed")
 
@@ -121,7 +125,7 @@ def _who(found: ForeignCaptures) -> str:
 def _show(tables: Mapping[str, Any], *, every: bool) -> None:
     from analysis.overview import MOST_CONNECTIONS, render_overview
 
-    click.echo(render_overview(tables, None if every else MOST_CONNECTIONS))
+    show(render_overview(tables, None if every else MOST_CONNECTIONS))
 
 
 def _write(out: Path, tables: Mapping[str, Any]) -> list[Path]:

@@ -16,6 +16,7 @@ from experiments.point import Point
 from testbed import digests
 from testbed.cli.inspect import columns
 from testbed.cli.labs import clocks_of, lab_option
+from testbed.cli.output import show
 from testbed.cli.run import job_of, plan_points
 from testbed.errors import UsageError
 from testbed.kernel.cache import Kernel, default_cache
@@ -89,10 +90,10 @@ def bench(lab: LabSpec, ids: tuple[str, ...], repeat: int, seconds: float) -> No
                 rows.append(_row(point, kernel, costs[i], costs[0] if len(kernels) > 1 else None, first))
                 if differing := _differing(bytes_of[0], bytes_of[i]):
                     notes.append(f"{point.id}: kernel {kernel.id} gives another result: {', '.join(differing)}")
-    click.echo(columns(rows, right=range(2, 8)))
-    click.echo(f"\na guest that does nothing: {median(boots):.2f} s of wall time")
+    show(columns(rows, right=range(2, 8)))
+    show(f"\na guest that does nothing: {median(boots):.2f} s of wall time")
     if len(kernels) > 1:
-        click.echo("\n".join(notes or ["every file of every point is the same, byte by byte, with each kernel"]))
+        show("\n".join(notes or ["every file of every point is the same, byte by byte, with each kernel"]))
 
 
 def _run(point: Point, lab: Lab, output: Path, boot_s: float) -> Cost:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +17,7 @@ from analysis.packet_divergence import PacketDivergence
 from analysis.packet_text import PacketText
 from analysis.pairing import Pairs, pair_points
 from testbed import digests
+from testbed.cli.output import Console, show
 from testbed.errors import EXIT_FAILURE, UsageError
 
 _COUNTERS_SHOWN = 12
@@ -50,7 +51,7 @@ def diff(context: click.Context, run_a: Path, run_b: Path, count: int, all_count
     except (AnalysisError, OSError) as error:
         raise UsageError(str(error)) from error
     for line in _alone(pairs):
-        click.echo(line)
+        show(line)
     context.exit(0 if same and not pairs.only_ours and not pairs.only_theirs else EXIT_FAILURE)
 
 
@@ -59,7 +60,7 @@ def _show(what: RenderableType) -> None:
     console = Console(highlight=False, width=_WIDTH, force_terminal=Console().is_terminal)
     with console.capture() as captured:
         console.print(what)
-    click.echo("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
+    show("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
 
 
 def _point(found: PointDivergence, ours: Path, theirs: Path, *, all_counters: bool) -> RenderableType:

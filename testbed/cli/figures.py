@@ -9,6 +9,7 @@ import click
 
 from analysis.errors import AnalysisError
 from testbed import store
+from testbed.cli.output import show
 from testbed.errors import UsageError
 
 KINDS = ("bytes", "join-delay", "paths", "resets", "subflows", "sequence")
@@ -52,4 +53,4 @@ def figures(run: Path, kinds: tuple[str, ...], point: str | None, connection: in
     if not written:
         raise UsageError(f"{run}: nothing to draw: no such packets in it")
     for path in written:
-        click.echo(path)
+        show(path)

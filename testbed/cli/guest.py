@@ -14,6 +14,7 @@ import click
 
 from experiments import plan as planning
 from testbed.cli.labs import clocks_of, lab_option, say
+from testbed.cli.output import OutputLost, drop, tell
 from testbed.errors import EXIT_LAB, PrerequisiteError, UsageError
 from testbed.labs import catalog
 from testbed.labs.base import Cancel, Clock, InteractiveLab, Job, Sink
@@ -76,7 +77,7 @@ def exec_command(
         )
         done = opened.run(job, stdout=_pass_on(sys.stdout.buffer), stderr=_pass_on(sys.stderr.buffer), cancel=cancel)
     if done.kernel_warnings:
-        click.echo(f"testbed: warning: the lab's kernel complained: {done.kernel_warnings[0]}", err=True)
+        tell(f"testbed: warning: the lab's kernel complained: {done.kernel_warnings[0]}")
         context.exit(done.status or EXIT_LAB)
     context.exit(done.status)
 
@@ -126,7 +127,11 @@ def _make(directory: Path) -> Path:
 
 def _pass_on(stream: BinaryIO) -> Sink:
     def write(data: bytes) -> None:
-        stream.write(data)
-        stream.flush()
+        try:
+            stream.write(data)
+            stream.flush()
+        except OSError as error:
+            drop(stream.fileno())
+            raise OutputLost(error) from error
 
     return write

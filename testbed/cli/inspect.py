@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from experiments import plan as planning
+from testbed.cli import output
 from testbed.cli.guest import DEFAULT_FIGURES, set_option
 
 
@@ -31,7 +32,7 @@ def list_command() -> None:
         experiment = planning.load(planning.find(name))
         counts = [f"{len(planning.plan(experiment, profile))} {profile}" for profile in experiment.profiles]
         rows.append((name, experiment.figure, experiment.scenario, ", ".join(counts), experiment.title))
-    click.echo(columns(rows))
+    output.show(columns(rows))
 
 
 @click.command()
@@ -44,4 +45,4 @@ def show(name: str, profile: str, overrides: tuple[str, ...]) -> None:
 
     experiment = planning.load(planning.find(DEFAULT_FIGURES.get(name, name)))
     point = planning.plan(experiment, profile, overrides=overrides)[0]
-    click.echo(picture(point.scenario, dict(point.parameters)).rstrip("\n"))
+    output.show(picture(point.scenario, dict(point.parameters)).rstrip("\n"))

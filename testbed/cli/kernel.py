@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from testbed.cli.output import Console, show
 from testbed.errors import PrerequisiteError
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel, default_cache
@@ -106,7 +106,7 @@ def build(
         )
     how = f"built in {made.manifest.build_s:.0f} s" if "compile" in stages else "already in the cache"
     errors.print(f"kernel {made.id} ({made.release}): {how}", highlight=False)
-    click.echo(made.image)
+    show(made.image)
 
 
 @kernel.command()
@@ -134,7 +134,7 @@ def path(directory: Path | None, with_patches: bool | None, flavour: Flavour, fr
     found = kernel_build.find(directory, patches=with_patches, flavour=flavour, fragments=fragments)
     if found is None:
         raise PrerequisiteError("the lab kernel is not built", hint=f"run: {_command(flavour)}")
-    click.echo(found.image)
+    show(found.image)
 
 
 def _command(flavour: Flavour) -> str:

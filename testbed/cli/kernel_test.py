@@ -11,11 +11,11 @@ from datetime import datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from testbed import scheduler, store
 from testbed.cli.inspect import columns
 from testbed.cli.kernel import reporter
+from testbed.cli.output import Console, show
 from testbed.errors import PointsFailed, PrerequisiteError, UsageError
 from testbed.kernel import build as kernel_build
 from testbed.kernel import selftests, selftests_run, selftests_table
@@ -73,8 +73,8 @@ def kernel_test(only: tuple[str, ...], jobs: int | None, out: Path | None, wall_
     rows = selftests_table.compare(ends[BASE], ends[OURS], known)
     text = "\n\n".join(filter(None, (_heading(suite, kernels), table(rows), failures(rows), summary(rows)))) + "\n"
     _save(directory, suite, kernels, ends, rows, text)
-    click.echo(text)
-    click.echo(f"kept in {directory}")
+    show(text)
+    show(f"kept in {directory}")
     bad = [row for row in rows if row.is_bad]
     if bad:
         names = ", ".join(f"{row.unit}: {row.subtest}: {row.verdict}" for row in bad[:3])

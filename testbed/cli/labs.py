@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import click
 
+from testbed.cli.output import tell
 from testbed.errors import UsageError
 from testbed.labs import catalog
 from testbed.labs.base import Clock
@@ -59,7 +60,7 @@ def clocks_of(labs: Sequence[LabSpec], chosen: Clock | None = None) -> tuple[Clo
 
 def say(what: str) -> None:
     """Tell the user of something that takes long, beside the output."""
-    click.echo(f"testbed: {what}", err=True)
+    tell(f"testbed: {what}")
 
 
 @contextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
 
 import click
 
 import testbed
 from analysis.errors import AnalysisError
+from testbed.cli import output
 from testbed.cli.agree import agree
 from testbed.cli.analyze import analyze
 from testbed.cli.bench import bench
@@ -18,6 +19,7 @@ from testbed.cli.guest import exec_command, shell
 from testbed.cli.inspect import list_command, show
 from testbed.cli.kernel import kernel
 from testbed.cli.kernel_test import kernel_test
+from testbed.cli.output import OutputLost, complain, tell
 from testbed.cli.path_manager import path_manager
 from testbed.cli.report import report
 from testbed.cli.run import run
@@ -25,6 +27,9 @@ from testbed.cli.upkeep import clean, doctor
 from testbed.cli.verify import verify
 from testbed.cli.vm import vm
 from testbed.errors import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, LabError, TestbedError
+from testbed.signals import Interrupted, raised
+
+_NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())  # click 8.1 ends with status 0
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,41 +53,45 @@ def main(args: list[str] | None = None) -> None:
 
 
 def _status(args: list[str] | None) -> int:
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # inherited; programs that end would leave no status
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
-        status = root.main(args, prog_name="testbed", standalone_mode=False)
-        sys.stdout.flush()
+        output.prepare()
+        with raised():
+            status = root.main(args, prog_name="testbed", standalone_mode=False)
+            output.show_styled("")  # what click has printed itself may not have left yet
+    except OutputLost as error:
+        if not error.reader_left:
+            complain(error)
+        return error.exit_code
     except TestbedError as error:
-        _complain(str(error))
+        complain(error)
         if isinstance(error, LabError) and error.console:
-            click.echo("".join(f"    {line}\n" for line in error.console.splitlines()), err=True, nl=False)
+            tell("\n".join(f"    {line}" for line in error.console.splitlines()))
         return error.exit_code
     except AnalysisError as error:
-        _complain(str(error))
+        complain(error)
         return EXIT_FAILURE
     except click.UsageError as error:
         return _misused(error)
     except click.ClickException as error:
-        _complain(error.format_message())
+        complain(error.format_message())
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        _complain("interrupted")
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader has left; Python would complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # this machine's doing, whatever it was about: a full disk, a file that nobody may read
+        output.drop(1)  # what click prints itself (--help) may be what failed
+        complain(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error)
         return EXIT_FAILURE
+    except (click.Abort, KeyboardInterrupt, Interrupted) as error:
+        complain(str(error) or "interrupted")
+        return EXIT_INTERRUPTED
     return status if isinstance(status, int) else 0
 
 
 def _misused(error: click.UsageError) -> int:
     message = error.format_message()
-    if "\n" in message:  # no command at all: click's message is the help
-        click.echo(message, err=True)
+    if isinstance(error, _NO_ARGUMENTS):  # click's message is the help
+        tell(message)
         return EXIT_USAGE
     hint = f" (see: {error.ctx.command_path} --help)" if error.ctx else ""
-    _complain(message.rstrip(".") + hint)
+    complain(message.rstrip(".") + hint)
     return EXIT_USAGE
-
-
-def _complain(message: str) -> None:
-    click.echo(f"testbed: error: {' '.join(message.splitlines())}", err=True)

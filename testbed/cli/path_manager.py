@@ -12,10 +12,12 @@ from typing import TypeVar
 
 import click
 
+from testbed.cli.output import OutputLost, show
 from testbed.net.mptcp_pm.addresses import SocketAddress
 from testbed.path_manager import daemon
 from testbed.path_manager.figure4 import Settings
 from testbed.path_manager.journal import Journal
+from testbed.signals import ENDING, handled
 from testbed.units import parse_duration_s, parse_size_bytes
 
 T = TypeVar("T")
@@ -66,7 +68,7 @@ def path_manager(
     """Manage the paths of a server behind a load balancer, as in the paper's Fig. 4, from user space.
 
     It serves the MPTCP connections of the network namespace it is started in (ip netns exec), as root,
-    until SIGTERM or SIGINT; it prints "ready" when it is, and at the end what it did. It needs
+    until SIGTERM, SIGINT or SIGHUP; it prints "ready" when it is, and at the end what it did. It needs
     net.mptcp.pm_type=1 there; set net.mptcp.allow_join_initial_addr_port=0 as well.
 
     While net.mptcp.pm_type is 1 and no path manager runs, connections keep to their initial subflow. If
@@ -80,14 +82,21 @@ def path_manager(
         repeat_s=repeat_s,
     )
     options = daemon.Options(take_over=take_over, receive_buffer_bytes=receive_buffer)
-    with _stop_on_signals() as stop, Journal(journal, click.echo if verbose else None) as notes:
+    with _stop_on_signals() as stop, Journal(journal, _say_or_fail if verbose else None) as notes:
         counts = daemon.run(settings, options, notes, stop=stop, ready=lambda: _say("ready"))
     _say("stopped: " + ", ".join(f"{name} {number}" for name, number in counts.items()))
 
 
 def _say(line: str) -> None:
-    with contextlib.suppress(OSError):  # nobody listens: no reason to leave the connections alone
-        click.echo(line)
+    with contextlib.suppress(OutputLost):  # nobody listens: no reason to leave the connections alone
+        show(line)
+
+
+def _say_or_fail(line: str) -> None:
+    try:
+        show(line)
+    except OutputLost as error:  # the journal counts what it could not say
+        raise OSError(str(error)) from error
 
 
 def _addresses(texts: tuple[str, ...], port: int) -> tuple[SocketAddress, ...]:
@@ -105,15 +114,13 @@ def _addresses(texts: tuple[str, ...], port: int) -> tuple[SocketAddress, ...]:
 
 @contextlib.contextmanager
 def _stop_on_signals() -> Iterator[socket.socket]:
-    """A socket that is readable from the first SIGTERM or SIGINT on."""
+    """A socket that is readable from the first signal on that asks for the end."""
     reader, writer = socket.socketpair()
     with reader, writer:
         writer.setblocking(False)
         wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-        before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
-            yield reader
+            with handled(ENDING, lambda _number: None):
+                yield reader
         finally:
             signal.set_wakeup_fd(wakeup)
-            for number, handler in before.items():
-                signal.signal(number, handler)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from testbed.base.text import plain
+from testbed.cli.output import Console, show
 from testbed.scheduler import Task, TaskEnd, Watcher, total_s
 
 _SHOWN = 2
@@ -30,7 +31,7 @@ class Lines:
     def finished(self, task: Task, end: TaskEnd) -> None:
         """Print `[ 3/84] ID ok 12.3 s`, or the error."""
         self._done += 1
-        click.echo(f"[{self._done:{len(str(self._total))}}/{self._total}] {describe(end)}")
+        show(f"[{self._done:{len(str(self._total))}}/{self._total}] {describe(end)}")
 
 
 class Bar:
@@ -60,7 +61,7 @@ class Bar:
         self._left.pop(task.id, None)
         self._bar.advance(self._row)
         if not end.ok:
-            self._bar.console.print(describe(end), markup=False, highlight=False, soft_wrap=True)
+            self._bar.console.print(describe(end), soft_wrap=True)
         self._show()
 
     def _show(self) -> None:
@@ -68,12 +69,12 @@ class Bar:
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         seconds = total_s(list(self._left.values()), self._jobs)
         eta = f"about {seconds / 60:.0f} min left" if seconds >= 60 else f"about {seconds:.0f} s left"
-        self._bar.update(self._row, description=", ".join(names[:_SHOWN]) + more, eta=eta)
+        self._bar.update(self._row, description=", ".join(names[:_SHOWN]) + more, eta=eta, refresh=True)
 
 
 def describe(end: TaskEnd) -> str:
     """One finished point in one line."""
-    return f"{end.id} ok {end.wall_s:.1f} s" if end.ok else f"{end.id} FAILED {end.wall_s:.1f} s: {end.error}"
+    return plain(f"{end.id} ok {end.wall_s:.1f} s" if end.ok else f"{end.id} FAILED {end.wall_s:.1f} s: {end.error}")
 
 
 @contextmanager
@@ -84,5 +85,11 @@ def watch(tasks: Sequence[Task], jobs: int) -> Iterator[Watcher]:
         yield Lines(len(tasks))
         return
     parts = (BarColumn(20), MofNCompleteColumn(), TextColumn("{task.fields[eta]}  {task.description}", markup=False))
-    with Progress(*parts, console=console, transient=True) as bar:
+    # Drawn by whoever changes it, not by a thread of its own: a terminal that is gone is then noticed like a pipe.
+    bar = Progress(*parts, console=console, transient=True, auto_refresh=False)
+    try:
+        bar.start()
         yield Bar(bar, tasks, jobs)
+    finally:
+        with contextlib.suppress(OSError):
+            bar.stop()

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from testbed.cli.output import Console, show
 from testbed.errors import EXIT_FAILURE, PrerequisiteError, UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def report(context: click.Context, runs: tuple[Path, ...], out: Path | None, str
     path = out or runs[0] / _PAGE
     _write(path, render_page(compiled))
     _show(compiled)
-    click.echo(f"\n{path}")
+    show(f"\n{path}")
     context.exit(EXIT_FAILURE if strict and compiled.count(Verdict.FAILS) else 0)
 
 
@@ -93,7 +93,7 @@ def _show(compiled: Report) -> None:
             console.print(Padding(Text(names), (0, 0, 0, _INDENT), expand=False))
         counts = ", ".join(f"{compiled.count(verdict)} {verdict.value}" for verdict in Verdict)
         console.print(Text(f"\n{len(compiled.judgements)} claims: {counts}", style="bold"))
-    click.echo("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
+    show("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
 
 
 def _show_claim(console: Console, judgement: Judgement) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,13 +23,15 @@ from testbed import scheduler, store
 from testbed.cli import guest
 from testbed.cli.inspect import columns
 from testbed.cli.labs import clock_option, clocks_of, labs_option, open_places
+from testbed.cli.output import show
 from testbed.cli.progress import watch
 from testbed.doctor import package_versions
-from testbed.errors import PointsFailed, RunInterrupted, UsageError
+from testbed.errors import PointsFailed, PrerequisiteError, RunInterrupted, UsageError
 from testbed.labs import catalog, cores
 from testbed.labs.base import Cancel, Clock, Job
 from testbed.labs.catalog import LabSpec
 from testbed.scheduler import Place, Task
+from testbed.signals import ENDING, Interrupted, handled
 from testbed.sources import sources_sha256
 
 RESULTS = Path("results")
@@ -83,12 +86,17 @@ def run(
         facts = facts_of(places)
         run_store = found or store.create(directory, [point.id for point in points], {**facts, "plan": plan})
         stack.enter_context(run_store.lock())
-        if found:
-            history = [*found.manifest.get("resumed", []), facts]
-            found.update(state="running", finished_at=None, resumed=history)
-            found.remove_partials()
-        _run_points(points, places, run_store, out)
-    _raise_for_failures(run_store, len(points))
+        with closing(run_store, is_default=out is None):
+            if found:
+                history = [*found.manifest.get("resumed", []), facts]
+                found.update(state="running", finished_at=None, resumed=history)
+                found.remove_partials()
+            table, written = _run_points(points, places, run_store, out)
+    try:
+        show(table)
+        show_files(written)
+    finally:  # nobody reads the table: that the points are bad is said all the same
+        _raise_for_failures(run_store, len(points))
 
 
 def _lab_names(found: store.RunStore | None) -> list[str]:
@@ -119,27 +127,38 @@ def facts_of(places: Sequence[Place]) -> dict[str, object]:
     }
 
 
-def _run_points(points: Sequence[Point], places: Sequence[Place], run_store: store.RunStore, out: Path | None) -> None:
-    """Run what has no result yet, and write summary and figures; however it ends, the manifest says how."""
+@contextmanager
+def closing(run_store: store.RunStore, *, is_default: bool = False) -> Iterator[None]:
+    """However the block ends, the manifest says so: `complete`, or `interrupted`, which --resume goes on with."""
+    try:
+        yield
+    except BaseException:
+        # A second Ctrl-C must not leave a manifest that says the run goes on; nor must what cannot be written now
+        # hide why the run has ended.
+        with handled(ENDING, lambda _number: None), contextlib.suppress(PrerequisiteError):
+            _close(run_store, "interrupted", is_default=is_default)
+        raise
+    _close(run_store, "complete", is_default=is_default)
+
+
+def _run_points(
+    points: Sequence[Point], places: Sequence[Place], run_store: store.RunStore, out: Path | None
+) -> tuple[str, list[Path]]:
+    """Run what has no result yet, and write summary and figures; returns the table, and the files."""
     cancel = Cancel()
     width = sum(place.width for place in places)
     tasks = [task_of(point) for point in points if not run_store.is_ok(point.id)]
     try:
         with scheduler.cancel_on_signals(cancel), watch(tasks, width) as watcher:
             scheduler.run(tasks, places, run_store, cancel=cancel, watcher=watcher)
-    except RunInterrupted as error:
-        _close(run_store, "interrupted", is_default=out is None)
+        cancel.raise_if_set()  # it may have come when the last point had just ended
+        return _analyse(run_store, len(cores.available()))
+    except (RunInterrupted, Interrupted) as error:
         finished = sum(map(run_store.is_ok, run_store.manifest["points"]))
         raise RunInterrupted(
-            f"interrupted; {finished} of {len(points)} points are kept in {run_store.directory}",
+            f"{error}; {finished} of {len(points)} points are kept in {run_store.directory}",
             hint="continue with: testbed run --resume" + (f" --out {out}" if out else ""),
         ) from error
-    try:
-        _analyse(run_store, len(cores.available()))
-    except BaseException:
-        _close(run_store, "interrupted", is_default=out is None)
-        raise
-    _close(run_store, "complete", is_default=out is None)
 
 
 def plan_points(
@@ -213,9 +232,9 @@ def _print_plan(points: Sequence[Point], width: int) -> None:
     tasks = [task_of(point) for point in points]
     rows = [("point", "clock", "estimate")]
     rows += [(task.id, task.clock, f"{task.estimate_s:.0f} s") for task in tasks]
-    click.echo(columns(rows, right=(2,)))
+    show(columns(rows, right=(2,)))
     total = scheduler.total_s(tasks, width)
-    click.echo(f"\n{len(points)} points, about {total / 60:.1f} min with {width} at a time")
+    show(f"\n{len(points)} points, about {total / 60:.1f} min with {width} at a time")
 
 
 def _join(names: Sequence[str]) -> str:
@@ -228,7 +247,7 @@ def _close(run_store: store.RunStore, state: str, *, is_default: bool) -> None:
         run_store.link_latest()
 
 
-def _analyse(run_store: store.RunStore, width: int) -> None:
+def _analyse(run_store: store.RunStore, width: int) -> tuple[str, list[Path]]:
     # matplotlib takes a second to import, which no other command should pay.
     from analysis.figures import draw_figures
     from analysis.run_figures import draw_run
@@ -241,17 +260,16 @@ def _analyse(run_store: store.RunStore, width: int) -> None:
     write_tables(run_store.directory, tables)
     written = [*write_summary(run_store.directory, summaries), *draw_figures(run_store.directory, summaries)]
     written += draw_run(tables, run_store.directory / "figures")
-    click.echo(render_table(summaries))
-    show_files(written)
+    return render_table(summaries), written
 
 
 def show_files(paths: Sequence[Path]) -> None:
     """Name the files that were written; a figure by its PNG alone."""
     for path in paths:
         if path.suffix not in (".pdf", ".svg"):
-            click.echo(path)
+            show(path)
     if any(path.suffix == ".svg" for path in paths):
-        click.echo("(each figure as PDF and SVG, too)")
+        show("(each figure as PDF and SVG, too)")
 
 
 def _raise_for_failures(run_store: store.RunStore, count: int) -> None:

@@ -9,7 +9,9 @@ import click
 
 from testbed import cleaning
 from testbed import doctor as examination
+from testbed.base.text import plain
 from testbed.cli.labs import lab_option, labs_option, say
+from testbed.cli.output import show
 from testbed.errors import PrerequisiteError, UsageError
 from testbed.kernel.cache import default_cache
 from testbed.labs import catalog
@@ -29,9 +31,9 @@ def doctor(lab: LabSpec) -> None:
     missing = 0
     for check in examination.examine() if lab.kind == catalog.DEFAULT else _elsewhere(lab):
         missing += not check.ok
-        click.echo(f"{'ok' if check.ok else 'missing':8} {check.name:28} {check.detail}".rstrip())
+        show(f"{'ok' if check.ok else 'missing':8} {check.name:28} {check.detail}".rstrip())
         if not check.ok:
-            click.echo(f"{'':8} -> {check.cure}")
+            show(f"{'':8} -> {check.cure}")
     if missing:
         raise PrerequisiteError(f"{missing} prerequisite{'s are' if missing > 1 else ' is'} missing")
 
@@ -64,9 +66,9 @@ def clean(labs: list[LabSpec], toolkits: bool, with_results: bool, with_kernels:
     if with_kernels:
         removed += cleaning.remove_kernels(cache)
     for path in removed:
-        click.echo(f"removed {path}")
+        show(f"removed {plain(path)}")
     if _clean_others(labs, toolkits) == 0 and not removed:
-        click.echo("nothing to remove")
+        show("nothing to remove")
 
 
 def _clean_others(labs: Sequence[LabSpec], toolkits: bool) -> int:
@@ -80,7 +82,7 @@ def _clean_others(labs: Sequence[LabSpec], toolkits: bool) -> int:
     for found in leftovers.remove(named, toolkits=toolkits):
         count += len(found.removed)
         for path in found.removed:
-            click.echo(f"removed {path} on {found.host}")
+            show(f"removed {plain(path)} on {plain(found.host)}")
         if found.error is not None:
             errors.append(found.error)
     if errors:

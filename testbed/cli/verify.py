@@ -12,7 +12,8 @@ from experiments.plan import Point
 from testbed import scheduler, store
 from testbed.cli import guest
 from testbed.cli.labs import clocks_of, lab_option, open_places
-from testbed.cli.run import TOOLS, stored_points, task_of
+from testbed.cli.output import show, tell
+from testbed.cli.run import TOOLS, closing, stored_points, task_of
 from testbed.doctor import package_versions
 from testbed.errors import PointsFailed, UsageError
 from testbed.kernel.cache import default_cache
@@ -51,6 +52,7 @@ def verify(run: Path, points: tuple[str, ...], jobs: int | None, keep: Path | No
             comparer = Comparer(again, candidates, lambda verdict: _print(verdict, width), keep=keep is not None)
             cancel = Cancel()
             stack.enter_context(scheduler.cancel_on_signals(cancel))
+            stack.enter_context(closing(again))
             for name in sorted({candidate.digests.kernel for candidate in candidates}):
                 kernel = cache.load(name)
                 assert kernel is not None  # `examine` saw it
@@ -58,7 +60,6 @@ def verify(run: Path, points: tuple[str, ...], jobs: int | None, keep: Path | No
                 tasks = [task_of(point) for point in chosen if point.id in mine]
                 with open_places([lab], jobs, Wishes(kernel=kernel)) as places:
                     scheduler.run(tasks, places, again, cancel=cancel, watcher=comparer)
-            again.update(state="complete")
         verdicts += comparer.verdicts
     _conclude(verdicts, run, keep)
 
@@ -80,16 +81,16 @@ def _facts(before: store.RunStore, points: Sequence[Point]) -> dict[str, object]
 
 def _warn_of_other_tools(before: store.RunStore) -> None:
     if before.manifest.get("sources") not in (None, sources_sha256()):
-        click.echo("note: the toolkit's own code is not the run's: that may make a difference", err=True)
+        tell("note: the toolkit's own code is not the run's: that may make a difference")
     then = before.manifest.get("tools") or {}
     for name, version in package_versions(TOOLS).items():
         if name in then and then[name] != version:
-            click.echo(f"note: {name} was {then[name]}, now it is {version}: that may make a difference", err=True)
+            tell(f"note: {name} was {then[name]}, now it is {version}: that may make a difference")
 
 
 def _print(verdict: Verdict, width: int) -> None:
     seconds = f", {verdict.wall_s:.1f} s" if verdict.wall_s else ""
-    click.echo(f"{verdict.finding:<13} {verdict.id:<{width}}  {verdict.detail}{seconds}")
+    show(f"{verdict.finding:<13} {verdict.id:<{width}}  {verdict.detail}{seconds}")
 
 
 def _conclude(verdicts: Sequence[Verdict], run: Path, keep: Path | None) -> None:
@@ -107,4 +108,4 @@ def _conclude(verdicts: Sequence[Verdict], run: Path, keep: Path | None) -> None
         raise PointsFailed(f"{len(missing)} of {len(asked)} points could not be compared: {first.id}: {first.detail}")
     if not asked:
         raise UsageError(f"{run}: no point of it ran in virtual time", hint="real time never repeats itself")
-    click.echo(f"all {len(asked)} points are identical")
+    show(f"all {len(asked)} points are identical")

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
-from rich.console import Console
 
 from testbed.cli.kernel import reporter
 from testbed.cli.labs import say
+from testbed.cli.output import Console, show
 from testbed.errors import LabError
 from testbed.kernel import build as kernel_build
 from testbed.kernel.flavour import X86_64
@@ -49,7 +49,7 @@ def build(size: str, force: bool) -> None:
         with _working(errors) as working:
             found = image.build(state, size=size, report=working)
         errors.print(f"kernel {kernel.id}, image {found.id}: built in {found.build_s:.0f} s", highlight=False)
-    click.echo(state.image)
+    show(state.image)
 
 
 @vm.command()
@@ -68,7 +68,7 @@ def start(memory_mib: int, cpus: int, no_kvm: bool) -> None:
     """Start the machine and wait until it answers; it runs until `testbed vm stop`."""
     chosen = Accelerator("tcg", "--no-kvm was given") if no_kvm else None
     running = machine.start(default_state(), Wish(memory_mib, cpus, chosen), report=say)
-    click.echo(_summary(running))
+    show(_summary(running))
 
 
 @vm.command()
@@ -87,18 +87,18 @@ def status(as_json: bool) -> None:
             "image_is_current": is_current,
             "machine": running.model_dump(mode="json") if running else None,
         }
-        click.echo(json.dumps(said, indent=1))
+        show(json.dumps(said, indent=1))
         return
-    click.echo(f"kernel   {kernel.release + ' ' + kernel.id if kernel else 'not built: testbed vm build'}")
+    show(f"kernel   {kernel.release + ' ' + kernel.id if kernel else 'not built: testbed vm build'}")
     if found is None:
-        click.echo("image    not built: testbed vm build")
+        show("image    not built: testbed vm build")
     else:
         age = "" if is_current else "; of another version of the toolkit: testbed vm build"
-        click.echo(f"image    {found.id}, Debian {found.debian}, {len(found.packages)} packages chosen{age}")
-    click.echo(f"machine  {_summary(running) if running else 'does not run'}")
+        show(f"image    {found.id}, Debian {found.debian}, {len(found.packages)} packages chosen{age}")
+    show(f"machine  {_summary(running) if running else 'does not run'}")
     if state.folder.is_dir():
         used = sum(path.lstat().st_blocks * 512 for path in state.folder.rglob("*"))
-        click.echo(f"folder   {state.folder}, {used / 1e9:.1f} GB")
+        show(f"folder   {state.folder}, {used / 1e9:.1f} GB")
 
 
 @vm.command(context_settings={"ignore_unknown_options": True})
@@ -120,7 +120,7 @@ def ssh(command: tuple[str, ...]) -> None:
 @_force
 def stop(force: bool) -> None:
     """Shut the machine down in order; its disk stays."""
-    click.echo("stopped" if machine.stop(default_state(), force=force, report=say) else "it does not run")
+    show("stopped" if machine.stop(default_state(), force=force, report=say) else "it does not run")
 
 
 @vm.command()
@@ -129,7 +129,7 @@ def destroy(force: bool) -> None:
     """Stop the machine and remove everything of it (not the kernel, which is in the kernels' cache)."""
     state = default_state()
     was_there = machine.destroy(state, force=force, report=say)
-    click.echo(f"removed {state.folder}" if was_there else "there is no lab VM")
+    show(f"removed {state.folder}" if was_there else "there is no lab VM")
 
 
 def _summary(running: Machine) -> str:

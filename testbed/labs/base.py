@@ -64,14 +64,17 @@ class JobResult:
 
 
 class Cancel:
-    """A flag that ends everything which waits on it; set by Ctrl-C, shared between threads."""
+    """A flag that ends everything which waits on it; set by Ctrl-C and its like, shared between threads."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._why = "interrupted"
 
-    def set(self) -> None:
-        """Ask everyone who holds this flag to end."""
-        self._event.set()
+    def set(self, why: str = "interrupted") -> None:
+        """Ask everyone who holds this flag to end; the first reason counts."""
+        if not self._event.is_set():
+            self._why = why
+            self._event.set()
 
     def is_set(self) -> bool:
         """Whether the end was asked for."""
@@ -80,7 +83,7 @@ class Cancel:
     def raise_if_set(self) -> None:
         """Raise `RunInterrupted` once the end was asked for."""
         if self._event.is_set():
-            raise RunInterrupted("interrupted")
+            raise RunInterrupted(self._why)
 
     def wait(self, seconds: float) -> bool:
         """Wait at most `seconds`; True as soon as the end is asked for."""
