@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis import reading
 from analysis.errors import AnalysisError
 
 _HINT = "ab.stderr.txt beside it may say why"
@@ -89,11 +90,7 @@ class AbResult:
 
 def read_ab(path: Path) -> AbResult:
     """The result in a file that holds ab's standard output; raises AnalysisError as `parse_ab` does."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise AnalysisError(f"{path}: {error.strerror or error}") from error
-    return parse_ab(text, name=path.name)
+    return parse_ab(reading.read_text(path, errors="replace"), name=path.name)
 
 
 def parse_ab(text: str, *, name: str = "ab's output") -> AbResult:

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis import output
 from analysis.errors import AnalysisError
-from analysis.results import PointSummary, replace_text
+from analysis.results import PointSummary
 from analysis.table import figure_order, protocol_name
 
 AGREEMENT_VERSION = 1
@@ -164,8 +165,8 @@ def write_agreement(directory: Path, agreement: Agreement) -> list[Path]:
         "groups": groups,
     }
     paths = [directory / AGREEMENT_FILE, directory / "agreement.txt"]
-    replace_text(paths[0], json.dumps(document, indent=1, allow_nan=False) + "\n")
-    replace_text(paths[1], render(agreement))
+    output.write_text(paths[0], json.dumps(document, indent=1, allow_nan=False) + "\n")
+    output.write_text(paths[1], render(agreement))
     return paths
 
 

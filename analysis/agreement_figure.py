@@ -9,9 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from analysis import style
+from analysis import figures, output, style
 from analysis.agreement import QUANTITIES, Agreement, Compared
-from analysis.errors import AnalysisError
 
 _LOOKS = (style.scheme(0), style.scheme(1))
 _OFFSET = 0.14
@@ -19,16 +18,11 @@ _OFFSET = 0.14
 
 def draw_agreement(directory: Path, agreement: Agreement) -> list[Path]:
     """Draw `figures/agreement.png` and `.pdf` in the directory; raises AnalysisError where it cannot."""
-    paths = [directory / "figures" / f"agreement.{kind}" for kind in ("png", "pdf")]
+    folder = output.make_folder(directory / "figures")
     with mpl.rc_context(dict(style.RC)):
         figure = agreement_figure(agreement)
-        try:
-            paths[0].parent.mkdir(exist_ok=True)
-            figure.savefig(paths[0], dpi=style.PNG_DPI, metadata={"Software": None})
-            figure.savefig(paths[1], metadata={"CreationDate": None, "Creator": None, "Producer": None})
-        except OSError as error:
-            raise AnalysisError(f"{directory}: {error.strerror or error}") from error
-    return paths
+        png, pdf = figures.png_bytes(figure), figures.pdf_bytes(figure)
+    return [output.write_bytes(folder / "agreement.png", png), output.write_bytes(folder / "agreement.pdf", pdf)]
 
 
 def agreement_figure(agreement: Agreement) -> Figure:

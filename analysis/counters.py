@@ -6,12 +6,12 @@ AnalysisError.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis import reading
 from analysis.errors import AnalysisError
 from analysis.servers import CounterSeries
 
@@ -55,9 +55,9 @@ class Sample:
 def read_counters(directory: Path) -> Counters | None:
     """The counters around the workload; raises AnalysisError for a malformed file."""
     path = directory / "counters.json"
-    if not path.exists():
+    if not reading.is_there(path):
         return None
-    raw = _json(path.read_text(encoding="utf-8", errors="replace"), path.name)
+    raw = reading.read_object(path, path.name)
     drops = raw.get("queue_drops")
     try:
         return Counters(
@@ -70,12 +70,10 @@ def read_counters(directory: Path) -> Counters | None:
 def read_samples(directory: Path) -> list[Sample]:
     """The samples in order of time; raises AnalysisError with the line of a malformed one."""
     path = directory / "samples.jsonl"
-    if not path.exists():
+    if not reading.is_there(path):
         return []
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
-        name = f"{path.name}:{number}"
-        raw = _json(line, name)
+    for name, raw in reading.read_lines(path):
         try:
             found.append(Sample(float(raw["t"]), _nodes(raw["interfaces"]), _nodes(raw["counters"])))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -102,13 +100,3 @@ def _settled(raw: Mapping[str, Any]) -> Settled | None:
 
 def _nodes(raw: Mapping[str, Mapping[str, Any]]) -> Nodes:
     return {node: {name: int(value) for name, value in counters.items()} for node, counters in raw.items()}
-
-
-def _json(text: str, name: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise AnalysisError(f"{name}: not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise AnalysisError(f"{name}: not a JSON object")
-    return value

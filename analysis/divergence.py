@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis import reading
 from analysis.errors import AnalysisError
 from analysis.packet_divergence import PacketDivergence, in_behaviour, in_bytes
 from analysis.packet_text import Capture
@@ -109,7 +110,8 @@ def _first_line(ours: Path, theirs: Path) -> LineDivergence | None:
         one = left[number] if number < len(left) else None
         other = right[number] if number < len(right) else None
         if one != other:
-            parts = [_object(text, f"{ours.name}:{number + 1}") for text in (one, other) if text is not None]
+            name = f"{ours.name}:{number + 1}"
+            parts = [reading.parse_object(text, name) for text in (one, other) if text is not None]
             what, shown = _smallest_part(*parts) if len(parts) == 2 else ("", (one, other))
             return LineDivergence(ours.name, min(float(part.get("t", 0)) for part in parts), what, *shown)
     return None
@@ -137,7 +139,7 @@ def _counters(ours: Path, theirs: Path) -> list[CounterDelta]:
 
 
 def _growth(path: Path) -> dict[tuple[str, str], int]:
-    raw = _object(_text(path), path.name)
+    raw = reading.read_object(path)
     try:
         before, after = raw["before"], raw["after"]
         return {
@@ -160,25 +162,8 @@ def _other_files(ours: Path, theirs: Path) -> list[str]:
 
 
 def _bytes(path: Path) -> bytes | None:
-    return path.read_bytes() if path.exists() else None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise AnalysisError(f"{path}: cannot be read: {error}") from error
+    return reading.read_bytes(path) if reading.is_there(path) else None
 
 
 def _lines(path: Path) -> list[str]:
-    return _text(path).splitlines()
-
-
-def _object(text: str, name: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise AnalysisError(f"{name}: not JSON") from error
-    if not isinstance(value, dict):
-        raise AnalysisError(f"{name}: not a JSON object")
-    return value
+    return reading.read_text(path).splitlines()

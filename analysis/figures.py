@@ -16,9 +16,8 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from analysis import style
+from analysis import output, style
 from analysis.ablation_figure import draw_ablation
-from analysis.errors import AnalysisError
 from analysis.page_size_figure import draw_page_size
 from analysis.results import PointSummary
 from analysis.table import figure_order, group_title
@@ -34,6 +33,7 @@ _PAINTERS: dict[str, Callable[[Figure, Sequence[PointSummary], Sequence[PointSum
 }
 _INCHES = {"ablation": (9.0, 7.0)}
 _USUAL_INCHES = (6.4, 6.0)
+_NAME_LENGTH = 160  # what is put behind it, and the name of a draft, must fit into 255
 
 
 def draw_figures(run_dir: Path, points: Sequence[PointSummary]) -> list[Path]:
@@ -41,18 +41,12 @@ def draw_figures(run_dir: Path, points: Sequence[PointSummary]) -> list[Path]:
 
     Raises AnalysisError when the directory cannot be written.
     """
-    directory = run_dir / "figures"
     paths: list[Path] = []
-    try:
-        for name, title, members in figure_groups(points):
-            siblings = [point for point in points if point.experiment == members[0].experiment]
-            figure = draw_figure(title, members, siblings)
-            if figure is None:
-                continue
-            directory.mkdir(exist_ok=True)
-            paths += save(figure, directory, name)
-    except OSError as error:
-        raise AnalysisError(f"{directory}: {error.strerror or error}") from error
+    for name, title, members in figure_groups(points):
+        siblings = [point for point in points if point.experiment == members[0].experiment]
+        figure = draw_figure(title, members, siblings)
+        if figure is not None:
+            paths += save(figure, output.make_folder(run_dir / "figures"), name)
     return paths
 
 
@@ -113,14 +107,18 @@ def png_bytes(figure: Figure, dpi: int = style.PNG_DPI) -> bytes:
     return buffer.getvalue()
 
 
-def save(figure: Figure, directory: Path, name: str) -> list[Path]:
-    """Write a drawn figure as PNG, PDF and SVG; the same figure gives the same bytes. Raises OSError."""
-    png, pdf, svg = (directory / f"{name}.{suffix}" for suffix in ("png", "pdf", "svg"))
-    svg.write_bytes(svg_bytes(figure))
-    png.write_bytes(png_bytes(figure))
+def pdf_bytes(figure: Figure) -> bytes:
+    """A drawn figure as PDF, the same bytes for the same figure."""
+    buffer = io.BytesIO()
     with mpl.rc_context(dict(style.RC)):
-        figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
-    return [png, pdf, svg]
+        figure.savefig(buffer, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    return buffer.getvalue()
+
+
+def save(figure: Figure, directory: Path, name: str) -> list[Path]:
+    """Write a drawn figure as PNG, PDF and SVG; the same figure gives the same bytes. Raises AnalysisError."""
+    drawn = {"svg": svg_bytes(figure), "png": png_bytes(figure), "pdf": pdf_bytes(figure)}
+    return [output.write_bytes(directory / f"{name}.{kind}", drawn[kind]) for kind in ("png", "pdf", "svg")]
 
 
 def _file_name(point: PointSummary) -> str:
@@ -130,4 +128,4 @@ def _file_name(point: PointSummary) -> str:
 
 def file_name(text: str) -> str:
     """The text as the name of a file, without suffix."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "figure"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:_NAME_LENGTH] or "figure"

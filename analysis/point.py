@@ -7,14 +7,15 @@ malformed is one AnalysisError that names the file and the key.
 from __future__ import annotations
 
 import ipaddress
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from analysis import reading
 from analysis.errors import AnalysisError
+from testbed.base.manifest import is_point_id
 
 POINT_VERSION = 1
 
@@ -135,6 +136,8 @@ def read_point(directory: Path) -> Point:
     raw, name = _load(directory / "point.json", dict)
     if raw.get("version") != POINT_VERSION:
         raise AnalysisError(f"{name}: version {raw.get('version')!r}, but this toolkit reads version {POINT_VERSION}")
+    if not is_point_id(_get(raw, "id", str, name)):
+        raise AnalysisError(f"{name}: 'id' is {raw['id']!r}, which cannot name a point")
     limit = raw.get("wire_limit_bps")
     return Point(
         id=_get(raw, "id", str, name),
@@ -171,13 +174,7 @@ def read_events(directory: Path) -> tuple[Event, ...]:
     """The events in order of time; raises AnalysisError with the line of a malformed one."""
     path = directory / "events.jsonl"
     events = []
-    for number, line in enumerate(_read_text(path).splitlines(), start=1):
-        if not line.strip():
-            continue
-        name = f"{path.name}:{number}"
-        raw = _parse(line, name)
-        if not isinstance(raw, dict):
-            raise AnalysisError(f"{name}: not a JSON object")
+    for name, raw in reading.read_lines(path):
         epoch_s = None if raw.get("epoch_s") is None else _get(raw, "epoch_s", float, name)
         t_s = _get(raw, "t", float, name)
         events.append(Event(t_s, _get(raw, "event", str, name), str(raw.get("server") or ""), epoch_s))
@@ -225,16 +222,11 @@ def read_captures(directory: Path) -> tuple[CaptureFile, ...]:
 def read_host_load(directory: Path) -> tuple[HostLoad, ...] | None:
     """How busy the machine was, second by second; None where nobody noted it; raises AnalysisError."""
     path = directory / "host_load.jsonl"
-    if not path.exists():
+    if not reading.is_there(path):
         return None
-    lines = []
-    for number, line in enumerate(_read_text(path).splitlines(), start=1):
-        name = f"{path.name}:{number}"
-        raw = _parse(line, name)
-        if not isinstance(raw, dict):
-            raise AnalysisError(f"{name}: not a JSON object")
-        lines.append(HostLoad(**{key: _get(raw, key, float, name) for key in _HOST_LOAD}))
-    return tuple(lines)
+    return tuple(
+        HostLoad(**{key: _get(raw, key, float, name) for key in _HOST_LOAD}) for name, raw in reading.read_lines(path)
+    )
 
 
 @dataclass(frozen=True)
@@ -247,7 +239,7 @@ class ServerCapture:
 
 def read_server_captures(directory: Path) -> tuple[ServerCapture, ...]:
     """The list of captures at the servers, empty for a point without them; raises AnalysisError."""
-    if not (directory / "server_captures.json").exists():
+    if not reading.is_there(directory / "server_captures.json"):
         return ()
     raw, name = _load(directory / "server_captures.json", list)
     if not all(isinstance(entry, dict) for entry in raw):
@@ -261,24 +253,8 @@ def read_injected_drops(directory: Path) -> int:
     return _get(raw, "dropped", int, name)
 
 
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise AnalysisError(f"{path.name}: {reason}") from error
-
-
-def _parse(text: str, name: str) -> object:
-    try:
-        value: object = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise AnalysisError(f"{name}: not JSON: {error.msg}") from error
-    return value
-
-
 def _load(path: Path, kind: type[_T]) -> tuple[_T, str]:
-    value = _parse(_read_text(path), path.name)
+    value = reading.parse(reading.read_text(path, path.name), path.name)
     if not isinstance(value, kind):
         raise AnalysisError(f"{path.name}: not a JSON {'object' if kind is dict else 'list'}")
     return value, path.name

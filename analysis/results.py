@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from analysis import output, reading
 from analysis.errors import AnalysisError
 
 SUMMARY_VERSION = 1
@@ -130,20 +130,15 @@ class PointSummary:
 def write_json(run_dir: Path, points: Sequence[PointSummary]) -> Path:
     """Write `summary.json` in a run directory, whole or not at all; raises AnalysisError where it cannot."""
     document = {"version": SUMMARY_VERSION, "points": [dataclasses.asdict(point) for point in points]}
-    path = run_dir / SUMMARY_FILE
-    replace_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
-    return path
+    return output.write_text(run_dir / SUMMARY_FILE, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
 def read_summary(run_dir: Path) -> list[PointSummary]:
     """The points of a run's `summary.json`; raises AnalysisError also for one of another version."""
     path = run_dir / SUMMARY_FILE
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AnalysisError(f"{path}: {error.strerror}", hint="analyse the run first") from error
-    except ValueError as error:
-        raise AnalysisError(f"{path}: not JSON: {error}") from error
+    if not reading.is_there(path):
+        raise AnalysisError(f"{path}: no such file", hint="analyse the run first")
+    document = reading.parse(reading.read_text(path), str(path))
     version = document.get("version") if isinstance(document, dict) else None
     if version != SUMMARY_VERSION:
         raise AnalysisError(f"{path}: version {version!r}, but this toolkit reads version {SUMMARY_VERSION}")
@@ -151,17 +146,6 @@ def read_summary(run_dir: Path) -> list[PointSummary]:
         return [_point(raw) for raw in document["points"]]
     except (KeyError, TypeError) as error:
         raise AnalysisError(f"{path}: not a summary: {error}") from error
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a text file by way of a temporary one, so that no reader sees half of it; raises AnalysisError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise AnalysisError(f"{path}: {error.strerror or error}") from error
 
 
 def _point(raw: dict[str, object]) -> PointSummary:

@@ -5,7 +5,6 @@ A point that cannot be analysed becomes an invalid summary that says why; it nev
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
@@ -15,11 +14,11 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from analysis import fidelity, point_tables, validity
+from analysis import fidelity, output, point_tables, reading, validity
 from analysis.ab import AbResult, read_ab
 from analysis.connections import Traffic, sort_out
 from analysis.counters import read_counters, read_samples
@@ -45,12 +44,12 @@ from analysis.results import (
     PointSummary,
     SecondBySecond,
     read_summary,
-    replace_text,
     write_json,
 )
 from analysis.series import Window, churn, per_second, resets_within, workload_window
 from analysis.table import render_table
 from analysis.tables import TABLES
+from testbed.base import manifest
 
 __all__ = [
     "PointAnalysis",
@@ -63,8 +62,6 @@ __all__ = [
     "stack",
     "write_summary",
 ]
-
-RUN_VERSION = 1
 
 _T = TypeVar("_T")
 
@@ -145,8 +142,7 @@ def analyse_run_fully(run_dir: Path, jobs: int = 1) -> list[PointAnalysis]:
 
 def write_summary(run_dir: Path, points: Sequence[PointSummary]) -> tuple[Path, Path]:
     """Write `summary.json` and `summary.txt` in the run directory, each whole or not at all; raises AnalysisError."""
-    table = run_dir / "summary.txt"
-    replace_text(table, render_table(points))
+    table = output.write_text(run_dir / "summary.txt", render_table(points))
     return write_json(run_dir, points), table
 
 
@@ -158,21 +154,28 @@ def point_directories(run_dir: Path) -> list[Path]:
     root = run_dir / "points"
     if not root.is_dir():
         raise AnalysisError(f"{run_dir}: not a run directory: it has no 'points'")
-    order: list[object] = []
-    manifest = run_dir / "run.json"
-    if manifest.exists():
-        try:
-            raw = json.loads(manifest.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise AnalysisError(f"{manifest}: cannot be read: {error}") from error
-        version = raw.get("version") if isinstance(raw, dict) else None
-        if version != RUN_VERSION:
-            raise AnalysisError(f"{manifest}: version {version!r}, but this toolkit reads version {RUN_VERSION}")
-        listed = raw.get("points")
-        order = listed if isinstance(listed, list) else []
+    if root.is_symlink():
+        raise AnalysisError(f"{root}: a link, which is not followed")
+    order = (read_manifest(run_dir) or {"points": []})["points"]
     found = {entry.name: entry for entry in sorted(root.iterdir()) if entry.is_dir() and entry.name[0] != "."}
-    first = [found.pop(name) for name in order if isinstance(name, str) and name in found]
+    for entry in found.values():
+        if entry.is_symlink():
+            raise AnalysisError(f"{entry}: a link, which is not followed")
+    first = [found.pop(name) for name in dict.fromkeys(order) if name in found]
     return [*first, *found.values()]
+
+
+def read_manifest(run_dir: Path) -> dict[str, Any] | None:
+    """The manifest of a run's directory, None if it has none; raises AnalysisError for one that cannot be used."""
+    path = run_dir / manifest.NAME
+    if not reading.is_there(path):
+        return None
+    try:
+        return manifest.read(path)
+    except OSError as error:
+        raise AnalysisError(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise AnalysisError(f"{path}: {error}") from error
 
 
 def _begin_worker() -> None:

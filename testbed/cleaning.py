@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
-import shutil
-import stat
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from testbed import holding
+from testbed import holding, removal
+from testbed.base import files, ownership
 from testbed.errors import PrerequisiteError
 from testbed.kernel.cache import Cache
 from testbed.kernel.source import ARRIVING
 from testbed.labs import cores
 from testbed.labs.uml import RUNTIME_PREFIX
-from testbed.store import LATEST, runs
+from testbed.store import LATEST, MANIFEST, runs
+from testbed.verification import enumerate_names
+
+Tell = Callable[[str], None]
 
 # The process id tells ours from others with the same prefix (the directory of the cores' locks has none).
-_DRAFT = re.compile(r"\..+\.(\d+)")
+_BUILD_ID = re.compile(r"[0-9a-f]{12}\Z")
 _RUNTIME = re.compile(re.escape(RUNTIME_PREFIX) + r"(\d+)-")
+
+
+def _say_nothing(_what: str) -> None:
+    pass
 
 
 def remove_runtimes(directory: Path | None = None) -> list[Path]:
@@ -30,7 +37,7 @@ def remove_runtimes(directory: Path | None = None) -> list[Path]:
     removed = []
     for path in sorted((directory or Path(tempfile.gettempdir())).glob(f"{RUNTIME_PREFIX}*")):
         match = _RUNTIME.match(path.name)
-        if match and _is_mine(path) and not _is_alive(int(match[1])) and holding.comes_free(path):
+        if match and _is_mine(path) and not files.is_alive(int(match[1])) and holding.comes_free(path):
             _remove(path)
             removed.append(path)
     return removed
@@ -41,17 +48,24 @@ def remove_core_locks() -> list[Path]:
     return cores.remove_unused()
 
 
-def remove_partials(results: Path) -> list[Path]:
-    """Remove the unfinished points and half-written files of runs at which nobody works; returns them."""
+def remove_partials(results: Path, tell: Tell = _say_nothing) -> list[Path]:
+    """Remove the unfinished points and half-written files of runs at which nobody works; returns them.
+
+    `tell` hears, in one line each, of what looks like a run and cannot be one, and of what cannot be removed.
+    """
+    if not _is_followed(results, tell):
+        return []
     removed = []
-    for run in runs(results):
-        with run.idle() as mine:
-            if mine:
-                removed += [*run.remove_partials(), *_remove_drafts(run.directory)]
-                for folder in run.directory.iterdir():
-                    if folder.is_dir() and folder != run.points:
-                        removed += _remove_drafts(folder)
-    return [*removed, *_remove_drafts(results, LATEST)]
+    # The two runs of a comparison of labs (`testbed agree`) lie together in a directory that is no run.
+    nested = [each for each in sorted(results.glob("*")) if not each.is_symlink() and not (each / MANIFEST).exists()]
+    for run in [*runs(results, tell), *(run for each in nested for run in runs(each, tell))]:
+        with run.idle() as nobody_works, _telling(tell, run.directory):
+            if nobody_works:
+                removed += run.remove_leftovers()
+    for folder in (results, *nested, *(each / "figures" for each in nested)):
+        with _telling(tell, folder):
+            removed += ownership.remove_drafts(folder, LATEST if folder == results else None)
+    return removed
 
 
 def remove_builds(cache: Cache) -> list[Path]:
@@ -59,22 +73,33 @@ def remove_builds(cache: Cache) -> list[Path]:
     removed = [path for shelf in (cache.shelf, cache.selftests) for path in shelf.remove_leftovers()]
     for path in cache.downloads.glob(f"{ARRIVING}*"):
         pid = path.name.removeprefix(ARRIVING)
-        if pid.isdecimal() and not _is_alive(int(pid)):
+        if pid.isdecimal() and _is_mine(path) and not files.is_alive(int(pid)):
             _remove(path)
             removed.append(path)
     return removed
 
 
-def remove_results(results: Path) -> list[Path]:
-    """Remove the runs in a results directory, and the directory if nothing else is in it; returns them."""
+def remove_results(results: Path, tell: Tell = _say_nothing) -> list[Path]:
+    """Remove the runs in a results directory that we made, and the directory if nothing else is in it; returns them.
+
+    Of a run only what we made in it: what else lies there stays, and `tell` hears of it in one line.
+    """
+    if not _is_followed(results, tell):
+        return []
     removed = []
-    for run in runs(results):
-        with run.idle() as mine:
-            if mine:
-                _remove(run.directory)
-                removed.append(run.directory)
+    for run in runs(results):  # `remove_partials` has told of those that are none
+        with run.idle() as nobody_works, _telling(tell, run.directory):
+            if nobody_works:
+                why = removal.why_not_ours(run)
+                left = [] if why else removal.remove_run(run)
+                if why:
+                    tell(f"{run.directory}: {why}")
+                elif left:
+                    tell(f"{run.directory}: not ours: {enumerate_names([str(path) for path in left])}")
+                else:
+                    removed.append(run.directory)
     latest = results / LATEST
-    if latest.is_symlink() and not latest.exists():
+    if latest.is_symlink() and str(latest.readlink()) in {path.name for path in removed}:
         latest.unlink()
     if removed and not any(results.iterdir()):
         results.rmdir()
@@ -83,46 +108,36 @@ def remove_results(results: Path) -> list[Path]:
 
 def remove_kernels(cache: Cache) -> list[Path]:
     """Remove the finished kernels and their selftests from the cache (not the downloads); returns them."""
-    removed = [*(cache.kernels / kernel.id for kernel in cache.all()), *cache.selftests.finished()]
+    selftests = [
+        path for path in cache.selftests.finished() if _BUILD_ID.match(path.name) and (path / "mptcp").is_dir()
+    ]
+    removed = [*(cache.kernels / kernel.id for kernel in cache.all() if kernel.id == kernel.manifest.id), *selftests]
     for path in removed:
         _remove(path)
     return removed
 
 
-def _remove_drafts(folder: Path, name: str = "*") -> list[Path]:
-    """Remove the files that dead processes were about to rename: `.NAME.PID`."""
-    removed = []
-    for path in folder.glob(f".{name}.*"):
-        match = _DRAFT.fullmatch(path.name)
-        if match and not (path.is_dir() and not path.is_symlink()) and not _is_alive(int(match[1])):
-            path.unlink(missing_ok=True)
-            removed.append(path)
-    return removed
+def _is_followed(results: Path, tell: Tell) -> bool:
+    """Whether the results directory is one; a link may lead to where nothing is ours."""
+    if results.is_symlink():
+        tell(f"{results}: a link, which is not followed")
+    return results.is_dir() and not results.is_symlink()
+
+
+@contextlib.contextmanager
+def _telling(tell: Tell, where: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        tell(f"{error.filename or where}: cannot be removed: {error.strerror or error}")
 
 
 def _is_mine(path: Path) -> bool:
-    try:
-        state = path.lstat()
-    except FileNotFoundError:  # a keeper has removed it just now
-        return False
-    return stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid()
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return ownership.is_mine(path) and path.is_dir() and not path.is_symlink()
 
 
 def _remove(path: Path) -> None:
-    while os.path.lexists(path):
-        try:
-            shutil.rmtree(path)
-        except FileNotFoundError:  # somebody else removes it, too
-            continue
-        except OSError as error:
-            raise PrerequisiteError(f"{path}: cannot be removed: {error.strerror}") from error
+    try:
+        files.remove(path)
+    except OSError as error:
+        raise PrerequisiteError(f"{path}: cannot be removed: {error.strerror or error}") from error

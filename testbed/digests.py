@@ -7,11 +7,12 @@ the outcome, which has the wall's seconds in it, and `guest/`, which has paths a
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from testbed.base import files
+from testbed.base.text import parse_json
 from testbed.errors import ConfigError
 from testbed.store import OUTCOME, write_json
 
@@ -56,14 +57,14 @@ def read(directory: Path) -> Digests | None:
     """The digests of a point's directory, None if it has none; raises `ConfigError` for a file that is not one."""
     path = directory / FILE
     try:
-        raw: Any = json.loads(path.read_text(encoding="utf-8"))
+        raw: Any = parse_json(files.read_bytes(path))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise ConfigError(path, None, f"cannot be read: {error}") from error
+        raise ConfigError(path, None, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not isinstance(raw, dict) or raw.get("version") != VERSION:
         raise ConfigError(path, None, f"not the digests of a point of version {VERSION}")
-    kernel, seed, files = (raw.get(key) for key in ("kernel", "seed", "files"))
-    if not isinstance(kernel, str) or not isinstance(seed, int) or not isinstance(files, dict):
+    kernel, seed, listed = (raw.get(key) for key in ("kernel", "seed", "files"))
+    if not isinstance(kernel, str) or not isinstance(seed, int) or not isinstance(listed, dict):
         raise ConfigError(path, None, "not the digests of a point")
-    return Digests(kernel, seed, {str(name): str(digest) for name, digest in files.items()})
+    return Digests(kernel, seed, {str(name): str(digest) for name, digest in listed.items()})

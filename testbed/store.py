@@ -12,46 +12,41 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from testbed.base import files, manifest, ownership
+from testbed.base.manifest import is_point_id
+from testbed.base.text import parse_json
 from testbed.errors import ConfigError, PrerequisiteError, UsageError
 from testbed.locks import try_lock
 
-VERSION = 1
-MANIFEST = "run.json"
+VERSION = manifest.VERSION
+MANIFEST = manifest.NAME
 OUTCOME = "outcome.json"
 LATEST = "latest"
 PARTIAL = ".partial-"
 SPACE_BYTES = 2_000_000_000
 
-_LOCK = ".lock"
+LOCK = ".lock"
 _LOCK_S = 1.0
-# A point's id becomes a directory's name, and `..` would leave the run.
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*\Z")
+_FOLDERS = ("figures", "tables")  # of the analysis
 
 
 def write_json(path: Path, value: object) -> None:
     """Write JSON whole or not at all; raises OSError."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    files.write_text(path, json.dumps(value, indent=1) + "\n")
 
 
 class RunStore:
     """One run's directory; make it with `create` or `open_run`."""
 
-    def __init__(self, directory: Path, manifest: dict[str, Any]) -> None:
+    def __init__(self, directory: Path, fields: dict[str, Any]) -> None:
         self.directory = directory
-        self.manifest = manifest
+        self.manifest = fields
 
     @property
     def points(self) -> Path:
@@ -69,36 +64,50 @@ class RunStore:
     def begin(self, point_id: str) -> Path:
         """A new, empty directory for a point that is about to run; raises OSError."""
         partial = self._partial(point_id)
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        files.make_directory(self.points)
+        files.remove(partial)
+        partial.mkdir()
         return partial
 
     def finish(self, point_id: str, outcome: Mapping[str, object]) -> Path:
         """Write the outcome and give the directory its final name (a failed one there makes way); raises OSError."""
         partial, final = self._partial(point_id), self.points / point_id
-        write_json(partial / OUTCOME, dict(outcome))
-        if final.exists():
-            shutil.rmtree(final)
+        write_json(partial / OUTCOME, dict(outcome) | {"files": _files_in(partial)})
+        files.remove(final)
         return partial.rename(final)
 
     def abandon(self, point_id: str) -> None:
-        """Remove what a point that did not come to its end has left."""
-        shutil.rmtree(self._partial(point_id), ignore_errors=True)
+        """Remove what a point that did not come to its end has left; what cannot be is left to `testbed clean`."""
+        with contextlib.suppress(OSError):
+            files.remove(self._partial(point_id))
 
-    def remove_partials(self) -> list[Path]:
-        """Remove what killed runs left among the points; returns the removed directories."""
-        found = sorted(self.points.glob(f"{PARTIAL}*"))
-        for path in found:
-            shutil.rmtree(path, ignore_errors=True)
+    def forget(self, point_id: str) -> None:
+        """Remove a finished point's directory; raises OSError."""
+        if is_point_id(point_id):
+            files.remove(self.points / point_id)
+
+    def remove_leftovers(self) -> list[Path]:
+        """Remove what killed runs left: unfinished points, half-written files; returns it. Raises OSError."""
+        found = []
+        if self.points.is_dir() and not self.points.is_symlink():
+            found = sorted(path for path in self.points.glob(f"{PARTIAL}*") if ownership.is_mine(path))
+            for path in found:
+                files.remove(path)
+        for folder in (self.directory, self.points, *(self.directory / name for name in _FOLDERS)):
+            found += ownership.remove_drafts(folder)
         return found
+
+    def outcome(self, point_id: str) -> dict[str, Any]:
+        """How the point ended, as it was noted; empty if it is not finished, or nobody can read it."""
+        try:
+            outcome = parse_json(files.read_bytes(self.points / point_id / OUTCOME))
+        except (OSError, ValueError):
+            return {}
+        return outcome if isinstance(outcome, dict) else {}
 
     def is_ok(self, point_id: str) -> bool:
         """Whether the point is finished and its outcome is ok."""
-        try:
-            outcome = json.loads((self.points / point_id / OUTCOME).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return False
-        return isinstance(outcome, dict) and outcome.get("status") == "ok"
+        return self.outcome(point_id).get("status") == "ok"
 
     def is_unfinished(self) -> bool:
         """Whether a point is missing or failed, or the run did not come to its end."""
@@ -108,7 +117,7 @@ class RunStore:
     def lock(self) -> Iterator[None]:
         """Be the only one who works in the directory; raises `UsageError` if somebody else does."""
         try:
-            file = (self.directory / _LOCK).open("a")
+            file = ownership.open_lock(self.directory / LOCK)
         except OSError as error:
             raise _not_writable(self.directory, error) from error
         with file:
@@ -124,9 +133,12 @@ class RunStore:
     def idle(self) -> Iterator[bool]:
         """Whether nobody works in the directory; if so, nobody begins to until the block ends."""
         try:
-            file = (self.directory / _LOCK).open("r")
-        except OSError:  # nobody ever did
+            file = ownership.open_lock(self.directory / LOCK, create=False)
+        except FileNotFoundError:  # nobody ever did
             yield True
+            return
+        except OSError:  # whatever it is, it is not our lock
+            yield False
             return
         with file:
             yield try_lock(file)
@@ -134,18 +146,14 @@ class RunStore:
     def link_latest(self) -> Path:
         """Point `latest` beside the run's directory to it, in one step; raises `PrerequisiteError`."""
         link = self.directory.parent / LATEST
-        draft = link.with_name(f".{LATEST}.{os.getpid()}")
         try:
-            draft.unlink(missing_ok=True)
-            draft.symlink_to(self.directory.name)
-            draft.replace(link)
+            files.link(link, self.directory.name)
         except OSError as error:
-            draft.unlink(missing_ok=True)
             raise _not_writable(link, error) from error
         return link
 
     def _partial(self, point_id: str) -> Path:
-        if not _ID.match(point_id):
+        if not is_point_id(point_id):
             raise UsageError(f"{point_id!r} cannot name a point", hint="letters, digits, '.', '_', '+' and '-'")
         return self.points / f"{PARTIAL}{point_id}"
 
@@ -165,6 +173,11 @@ def create(directory: Path, points: Sequence[str], fields: Mapping[str, object])
         raise _not_writable(directory, error) from error
     store = RunStore(directory, {"version": VERSION, "state": "running", **fields, "points": list(points)})
     store.update()
+    try:
+        for name in (MANIFEST, LOCK):
+            ownership.note(directory / name)
+    except OSError as error:
+        raise _not_writable(directory, error) from error
     return store
 
 
@@ -172,26 +185,40 @@ def open_run(directory: Path) -> RunStore:
     """The run in a directory; raises `UsageError` if there is none, `ConfigError` if its manifest cannot be read."""
     path = directory / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        read = manifest.read(path)
+    except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{directory}: not a run directory: it has no {MANIFEST}") from None
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
+        raise UsageError(f"{path}: {error.strerror or error}") from error
     except ValueError as error:
-        raise ConfigError(path, None, "not JSON") from error
-    if not isinstance(manifest, dict) or manifest.get("version") != VERSION:
-        raise ConfigError(path, None, f"not the manifest of a run of version {VERSION}")
-    return RunStore(directory, manifest)
+        raise ConfigError(path, None, str(error)) from error
+    for folder in ("points", *_FOLDERS):
+        if (directory / folder).is_symlink():
+            raise UsageError(f"{directory / folder}: a link, which is not followed")
+    return RunStore(directory, read)
 
 
-def runs(results: Path) -> list[RunStore]:
-    """The readable runs in a results directory, the newest first by when they were started."""
+def runs(results: Path, tell: Callable[[str], None] = lambda _why: None) -> list[RunStore]:
+    """The readable runs in a results directory, the newest first by when they were started.
+
+    What has a manifest and is no run that can be used is left out; `tell` hears of each, in one line. Links are not
+    followed, neither the results directory itself nor what lies in it.
+    """
     found = []
-    for path in results.glob(f"*/{MANIFEST}"):
-        if not path.parent.is_symlink():
-            with contextlib.suppress(UsageError, ConfigError):
-                found.append(open_run(path.parent))
-    return sorted(found, key=lambda run: (str(run.manifest.get("started_at", "")), run.directory.name), reverse=True)
+    for directory in [] if results.is_symlink() else sorted(results.glob("*")):
+        if directory.is_symlink() or not directory.is_dir() or not os.path.lexists(directory / MANIFEST):
+            continue
+        try:
+            found.append(open_run(directory))
+        except (UsageError, ConfigError) as error:
+            tell(str(error))
+    return sorted(found, key=lambda run: (run.manifest.get("started_at") or "", run.directory.name), reverse=True)
+
+
+def _files_in(directory: Path) -> list[str]:
+    """The files (and links) below a directory of ours, by their paths in it: what may be removed with it later."""
+    found = (path for path in directory.rglob("*") if path.is_symlink() or not path.is_dir())
+    return sorted({path.relative_to(directory).as_posix() for path in found} | {OUTCOME})
 
 
 def require_space(directory: Path) -> None:

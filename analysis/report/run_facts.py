@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis import reading
 from analysis.errors import AnalysisError
 from analysis.results import SUMMARY_FILE, PointSummary, read_summary
-from analysis.summary import RUN_VERSION
+from analysis.summary import read_manifest
 
 DIGESTS_VERSION = 1
 
@@ -77,14 +77,10 @@ def read_run(directory: Path) -> RunFacts:
     """The facts of a run directory; raises AnalysisError for one that is none, is newer, or has no summary."""
     if not directory.is_dir():
         raise AnalysisError(f"{directory}: no such run directory")
-    path = directory / "run.json"
-    if not path.exists():
+    manifest = read_manifest(directory)
+    if manifest is None:
         raise AnalysisError(f"{directory}: not a run directory: it has no run.json")
-    manifest = _object(path)
-    version = manifest.get("version")
-    if version != RUN_VERSION:
-        raise AnalysisError(f"{path}: version {version!r}, but this toolkit reads version {RUN_VERSION}")
-    if not (directory / SUMMARY_FILE).exists():
+    if not reading.is_there(directory / SUMMARY_FILE):
         raise AnalysisError(
             f"{directory}: no {SUMMARY_FILE}", hint=f"finish and analyse it: testbed run --resume --out {directory}"
         )
@@ -102,27 +98,13 @@ def read_run(directory: Path) -> RunFacts:
 
 
 def _read_digests(path: Path, point: str) -> Digests | None:
-    if not path.exists():
+    if not reading.is_there(path):
         return None
-    raw = _object(path)
-    files = raw.get("files")
-    if raw.get("version") != DIGESTS_VERSION or not isinstance(files, dict):
+    raw = reading.read_object(path)
+    seed, files = raw.get("seed", 0), raw.get("files")
+    if raw.get("version") != DIGESTS_VERSION or not isinstance(files, dict) or not isinstance(seed, int):
         raise AnalysisError(f"{path}: not digests of version {DIGESTS_VERSION}")
-    return Digests(
-        point, int(raw.get("seed", 0)), str(raw.get("kernel", "")), {str(k): str(v) for k, v in files.items()}
-    )
-
-
-def _object(path: Path) -> dict[str, Any]:
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AnalysisError(f"{path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise AnalysisError(f"{path}: not JSON: {error}") from error
-    if not isinstance(raw, dict):
-        raise AnalysisError(f"{path}: not a JSON object")
-    return raw
+    return Digests(point, seed, str(raw.get("kernel", "")), {str(k): str(v) for k, v in files.items()})
 
 
 def _names(value: object) -> Sequence[str]:

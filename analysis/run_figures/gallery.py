@@ -13,7 +13,7 @@ import pyarrow as pa
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from analysis import figures, style
+from analysis import figures, output, style
 from analysis.errors import AnalysisError
 from analysis.run_figures.joins import draw_join_delay
 from analysis.run_figures.paths import draw_bytes, draw_over_time
@@ -61,7 +61,7 @@ def figures_of_run(tables: Tables, kinds: Sequence[str] | None = None) -> Iterat
 
 def draw_run(tables: Tables, directory: Path, kinds: Sequence[str] | None = None) -> list[Path]:
     """Write the figures of a run into `directory`; returns the files, or raises AnalysisError."""
-    return [path for name, _, figure in figures_of_run(tables, kinds) for path in _saved(figure, directory / name)]
+    return [path for name, _, figure in figures_of_run(tables, kinds) for path in _saved(figure, directory, name)]
 
 
 def figures_of_point(
@@ -106,7 +106,7 @@ def draw_point(
 ) -> list[Path]:
     """Write the figures of one point into `directory`; returns the files, or raises AnalysisError."""
     drawn = figures_of_point(tables, point_id, kinds, connection, packets)
-    return [path for name, _, figure in drawn for path in _saved(figure, directory / name)]
+    return [path for name, _, figure in drawn for path in _saved(figure, directory, name)]
 
 
 def _sequence(packets: pa.Table, scenario: str, figure: Figure, _tables: Tables, _points: Sequence[Point]) -> bool:
@@ -127,12 +127,8 @@ def _painted(title: str, paint: Painter, *given: Any) -> Figure | None:
     return figure
 
 
-def _saved(figure: Figure, path: Path) -> list[Path]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return figures.save(figure, path.parent, path.name)
-    except OSError as error:
-        raise AnalysisError(f"{path.parent}: {error.strerror or error}") from error
+def _saved(figure: Figure, directory: Path, name: str) -> list[Path]:
+    return figures.save(figure, output.make_folder(directory), name)
 
 
 def _groups(points: Sequence[Point]) -> list[tuple[str, str, list[Point]]]:

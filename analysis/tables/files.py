@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from analysis import output
 from analysis.errors import AnalysisError
 from analysis.tables.catalogue import TABLES
 from analysis.tables.schema import FORMAT, FORMAT_KEY
@@ -23,18 +24,13 @@ def write_tables(directory: Path, tables: Mapping[str, pa.Table]) -> list[Path]:
 
     The same tables give the same bytes: nothing of the time or the machine is in a file.
     """
-    target = directory / DIRECTORY
+    target = output.make_folder(directory / DIRECTORY)
     written = []
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        for name, table in tables.items():
-            written += [
-                _whole(target / f"{name}.parquet", partial(pq.write_table, table)),
-                _whole(target / f"{name}.csv", partial(pa_csv.write_csv, table)),
-            ]
-    except (OSError, pa.ArrowException) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise AnalysisError(f"{target}: the tables cannot be written: {reason}") from error
+    for name, table in tables.items():
+        written += [
+            _whole(target / f"{name}.parquet", partial(pq.write_table, table)),
+            _whole(target / f"{name}.csv", partial(pa_csv.write_csv, table)),
+        ]
     return written
 
 
@@ -53,11 +49,10 @@ def read_table(directory: Path, name: str) -> pa.Table:
     return TABLES[name].stack([table]) if name in TABLES and table.schema.equals(TABLES[name].schema) else table
 
 
-def _whole(path: Path, write: Callable[[Path], None]) -> Path:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+def _whole(path: Path, write: Callable[[IO[bytes]], None]) -> Path:
     try:
-        write(draft)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+        with output.writing(path) as file:
+            write(file)
+    except pa.ArrowException as error:
+        raise AnalysisError(f"{path}: cannot be written: {error}") from error
     return path

@@ -46,11 +46,14 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """What the JSON says; ValueError for what is none, is nested too deep, or counts beyond 64 bits."""
+    """What the JSON says; ValueError for what is none, is nested too deep, or counts beyond 64 bits.
+
+    NaN and Infinity, which Python's own reader takes, are no JSON (RFC 8259, section 6).
+    """
     if isinstance(text, bytes):
         text = text.decode("utf-8")
     try:
-        value = json.loads(text, parse_int=_integer)
+        value = json.loads(text, parse_int=_integer, parse_float=_real, parse_constant=_no_number)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     level = [value] if isinstance(value, dict | list) else []
@@ -67,3 +70,14 @@ def _integer(digits: str) -> int:
     if not -_MOST_INTEGER < number < _MOST_INTEGER:
         raise ValueError(f"{digits[:12]}... is no number of 64 bits" if len(digits) > 12 else f"{digits} is too large")
     return number
+
+
+def _real(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"{digits[:12]}: too large a number")
+    return number
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ import click
 
 from experiments.point import Point
 from testbed import digests
+from testbed.cli import guest
 from testbed.cli.inspect import columns
 from testbed.cli.labs import clocks_of, lab_option
 from testbed.cli.output import show
@@ -73,16 +73,16 @@ def bench(lab: LabSpec, ids: tuple[str, ...], repeat: int, seconds: float) -> No
     rows = [("point", "kernel", "virtual s", "wall s", "wall per virtual s", "ratio", "min", "max")]
     notes: list[str] = []
     with ExitStack() as stack:
-        scratch = stack.enter_context(tempfile.TemporaryDirectory())
+        scratch = guest.temporary_output(stack)
         labs = [stack.enter_context(catalog.open_lab(lab, Wishes(kernel=kernel))) for kernel in kernels]
-        boots = [each.run(Job(("true",), Path(scratch) / f"boot-{i}")).wall_s for i, each in enumerate(labs)]
+        boots = [each.run(Job(("true",), scratch / f"boot-{i}")).wall_s for i, each in enumerate(labs)]
         first = 0.0
         for point in _points(seconds):
             costs: defaultdict[int, list[Cost]] = defaultdict(list)
             bytes_of: dict[int, dict[str, str]] = {}
             for turn in range(repeat):
                 for i, each in enumerate(labs):
-                    output = Path(scratch) / f"{point.id}-{i}-{turn}"
+                    output = scratch / f"{point.id}-{i}-{turn}"
                     costs[i].append(_run(point, each, output, boots[i]))
                     bytes_of.setdefault(i, digests.of_directory(output))
             first = first or median(cost.per_s for cost in costs[0])

@@ -13,6 +13,7 @@ from typing import BinaryIO
 import click
 
 from experiments import plan as planning
+from testbed.base import files
 from testbed.cli.labs import clocks_of, lab_option, say
 from testbed.cli.output import OutputLost, drop, tell
 from testbed.errors import EXIT_LAB, PrerequisiteError, UsageError
@@ -99,7 +100,7 @@ def shell(context: click.Context, scenario: str, lab: LabSpec, overrides: tuple[
         if not isinstance(opened, InteractiveLab):
             raise UsageError(f"the {lab} lab has no shell", hint="run a command with: testbed exec -- COMMAND")
         output = temporary_output(stack)
-        (output / "point.json").write_text(point.to_json(), encoding="utf-8")
+        files.write_text(output / "point.json", point.to_json())
         argv = (sys.executable, "-m", "experiments.agent", "--shell")
         day_s = 86400.0
         done = opened.interact(
@@ -121,7 +122,9 @@ def _make(directory: Path) -> Path:
         with tempfile.TemporaryFile(dir=directory):
             pass
     except OSError as error:
-        raise PrerequisiteError(f"{directory}: cannot be written: {error.strerror}") from error
+        raise PrerequisiteError(
+            f"{directory}: cannot be written: {error.strerror}", hint="name another directory with --out"
+        ) from error
     return directory
 
 

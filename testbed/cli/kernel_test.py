@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from testbed import scheduler, store
+from testbed.base import files
 from testbed.cli.inspect import columns
 from testbed.cli.kernel import reporter
 from testbed.cli.output import Console, show
@@ -143,7 +144,7 @@ def _save(
     rows: Sequence[Row],
     text: str,
 ) -> None:
-    (directory / "selftests.txt").write_text(text, encoding="utf-8")
+    files.write_text(directory / "selftests.txt", text)
     store.write_json(
         directory / "selftests.json",
         {

@@ -11,6 +11,7 @@ import click
 from rich.padding import Padding
 from rich.text import Text
 
+from testbed.base import files, ownership
 from testbed.cli.output import Console, show
 from testbed.errors import EXIT_FAILURE, PrerequisiteError, UsageError
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _STYLES = {"holds": "green", "does not hold": "bold red", "cannot be judged here": "dim"}
 _PAGE = "report.html"
+_BEGINNING = 1024
+# The second is of pages of older toolkits.
+_MARKS = (b'<meta name="generator" content="testbed report">', b'initial-scale=1">\n<title>Report: ')
 _INDENT = 4
 
 
@@ -34,20 +38,22 @@ def report(context: click.Context, runs: tuple[Path, ...], out: Path | None, str
     """Judge the paper's claims by one or several RUNs: a self-contained HTML page, and the same in short here.
 
     Exit status: 0 once the report is written, whatever the verdicts are (with --strict: 1 if a claim does not hold);
-    2 bad input.
+    2 bad input. A FILE that is there already is replaced only if it is a report.
     """
     # matplotlib takes a second to import, which no other command should pay.
     from analysis.claims import Verdict
     from analysis.errors import AnalysisError
+    from analysis.output import is_of_run
     from analysis.report import compile_report, read_run, render_page
 
+    path = out or runs[0] / _PAGE
     try:
         facts = [read_run(run) for run in runs]
     except AnalysisError as error:
         raise UsageError(error.message, hint=error.hint) from error
+    _require_free(path)
     compiled = compile_report(facts, _picture)
-    path = out or runs[0] / _PAGE
-    _write(path, render_page(compiled))
+    _write(path, render_page(compiled), note=is_of_run(path))
     _show(compiled)
     show(f"\n{path}")
     context.exit(EXIT_FAILURE if strict and compiled.count(Verdict.FAILS) else 0)
@@ -63,13 +69,39 @@ def _picture(scenario: str, parameters: Mapping[str, object]) -> str:
         return f"(no picture: the points' parameters do not describe a {scenario} topology: {error})"
 
 
-def _write(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+def _require_free(path: Path) -> None:
+    """Raise `UsageError` unless the path is free or has an older report: what the user has there stays."""
+    if not os.path.lexists(path):
+        return
+    what = "not a report"
+    if path.is_symlink():
+        what = "a link, which is not followed"
+    elif path.is_dir():
+        what = "a directory"
+    elif not path.is_file():
+        what = "not a regular file"
+    elif _is_report(path):
+        return
+    raise UsageError(f"{path}: it is there already, and {what}", hint="name another file with --out")
+
+
+def _is_report(path: Path) -> bool:
+    """Whether the file begins as our pages do."""
     try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        with files.open_regular(path) as file:
+            beginning = file.read(_BEGINNING)
+    except OSError:
+        return False
+    return any(mark in beginning for mark in _MARKS)
+
+
+def _write(path: Path, text: str, *, note: bool) -> None:
+    ownership.remove_drafts(path.parent, path.name)
+    try:
+        files.write_text(path, text)
+        if note:
+            ownership.note(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise PrerequisiteError(
             f"{path}: cannot be written: {error.strerror or error}", hint="name another file with --out"
         ) from error

@@ -20,9 +20,10 @@ from experiments import needs
 from experiments import plan as planning
 from experiments.plan import Point
 from testbed import scheduler, store
+from testbed.base import files
 from testbed.cli import guest
 from testbed.cli.inspect import columns
-from testbed.cli.labs import clock_option, clocks_of, labs_option, open_places
+from testbed.cli.labs import clock_option, clocks_of, labs_option, open_places, say
 from testbed.cli.output import show
 from testbed.cli.progress import watch
 from testbed.doctor import package_versions
@@ -90,13 +91,22 @@ def run(
             if found:
                 history = [*found.manifest.get("resumed", []), facts]
                 found.update(state="running", finished_at=None, resumed=history)
-                found.remove_partials()
+                _tidy(found)
             table, written = _run_points(points, places, run_store, out)
     try:
         show(table)
         show_files(written)
     finally:  # nobody reads the table: that the points are bad is said all the same
         _raise_for_failures(run_store, len(points))
+
+
+def _tidy(found: store.RunStore) -> None:
+    try:
+        found.remove_leftovers()
+    except OSError as error:
+        raise PrerequisiteError(
+            f"{error.filename or found.directory}: cannot be removed: {error.strerror or error}"
+        ) from error
 
 
 def _lab_names(found: store.RunStore | None) -> list[str]:
@@ -190,7 +200,7 @@ def plan_points(
 
 
 def _find_unfinished(out: Path | None, points: Sequence[Point]) -> store.RunStore:
-    candidates = [store.open_run(out)] if out else [run for run in store.runs(RESULTS) if run.is_unfinished()]
+    candidates = [store.open_run(out)] if out else [run for run in store.runs(RESULTS, say) if run.is_unfinished()]
     wanted = [point.model_dump(mode="json") for point in points]
     for run_store in candidates:
         if not points or run_store.manifest.get("plan") == wanted:
@@ -216,7 +226,7 @@ def task_of(point: Point) -> Task:
 
 def job_of(point: Point, output: Path) -> Job:
     """The job that runs a point and leaves its raw directory in `output`."""
-    (output / "point.json").write_text(point.to_json(), encoding="utf-8")
+    files.write_text(output / "point.json", point.to_json())
     return Job(
         argv=(sys.executable, "-m", "experiments.agent"),
         output=output,

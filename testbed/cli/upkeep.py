@@ -9,6 +9,7 @@ import click
 
 from testbed import cleaning
 from testbed import doctor as examination
+from testbed.base import ownership
 from testbed.base.text import plain
 from testbed.cli.labs import lab_option, labs_option, say
 from testbed.cli.output import show
@@ -59,16 +60,21 @@ def clean(labs: list[LabSpec], toolkits: bool, with_results: bool, with_kernels:
         raise UsageError(f"this would remove all {what}", hint="add --yes")
     results, cache = Path("results"), default_cache()
     removed = [*cleaning.remove_runtimes(), *cleaning.remove_core_locks()]
-    removed += [*cleaning.remove_partials(results), *cleaning.remove_builds(cache)]
+    removed += [*cleaning.remove_partials(results, _left), *ownership.remove_drafts(Path())]
+    removed += cleaning.remove_builds(cache)
     removed += machine.remove_leftovers(default_state())
     if with_results:
-        removed += cleaning.remove_results(results)
+        removed += cleaning.remove_results(results, _left)
     if with_kernels:
         removed += cleaning.remove_kernels(cache)
     for path in removed:
         show(f"removed {plain(path)}")
     if _clean_others(labs, toolkits) == 0 and not removed:
         show("nothing to remove")
+
+
+def _left(why: str) -> None:
+    show(f"left alone: {plain(why)}")
 
 
 def _clean_others(labs: Sequence[LabSpec], toolkits: bool) -> int:

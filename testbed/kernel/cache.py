@@ -21,6 +21,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from testbed.base import files, ownership
 from testbed.errors import PrerequisiteError
 from testbed.kernel.shelf import Shelf
 
@@ -97,9 +98,9 @@ class Cache:
         """The kernel with this identity; None if it is not there or not whole."""
         folder = self.kernels / kernel_id
         try:
-            manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+            manifest = Manifest.model_validate_json(files.read_bytes(folder / "manifest.json"))
             image = folder / manifest.image
-            if image.stat().st_size != manifest.image_bytes:
+            if Path(manifest.image).name != manifest.image or image.stat().st_size != manifest.image_bytes:
                 return None
         except (OSError, ValidationError):
             return None
@@ -135,14 +136,28 @@ class Cache:
 
 
 def default_cache(environ: Mapping[str, str] | None = None) -> Cache:
-    """The cache that the environment names; raises `PrerequisiteError` when there is not even a home directory."""
+    """The cache that the environment names.
+
+    Raises `PrerequisiteError` when there is not even a home directory, or when others may write there.
+    """
     variables = os.environ if environ is None else environ
     if named := variables.get("TESTBED_CACHE"):
-        return Cache(Path(named).absolute())
+        return _trusted(Cache(Path(named).absolute()))
     base = Path(variables.get("XDG_CACHE_HOME", ""))
     if not base.is_absolute():
         home = variables.get("HOME")
         if not home:
             raise PrerequisiteError("no home directory for the cache", hint="set TESTBED_CACHE")
         base = Path(home) / ".cache"
-    return Cache(base / "mptcp-lb-testbed")
+    return _trusted(Cache(base / "mptcp-lb-testbed"))
+
+
+def _trusted(cache: Cache) -> Cache:
+    """The cache, unless others can change what lies in it: it holds programs that we start."""
+    for folder in (cache.root, cache.kernels, cache.selftests.folder, cache.downloads):
+        if why := ownership.why_not_private(folder):
+            raise PrerequisiteError(
+                f"the cache {folder} cannot be trusted: {why}",
+                hint="set TESTBED_CACHE to a directory that only you can write to",
+            )
+    return cache

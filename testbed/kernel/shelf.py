@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed import holding
+from testbed.base import files, ownership
 from testbed.locks import try_lock
 
 _BUILDING = ".building-"
@@ -30,7 +31,7 @@ class Shelf:
     @contextmanager
     def lock(self, name: str, waiting: Callable[[], None]) -> Iterator[None]:
         """Be the only one who builds this; `waiting` is called once if somebody else does."""
-        with (self.folder / f".lock-{name}").open("a") as file:
+        with ownership.open_lock(self.folder / f".lock-{name}") as file:
             if not try_lock(file):
                 waiting()
                 fcntl.flock(file, fcntl.LOCK_EX)
@@ -40,7 +41,7 @@ class Shelf:
     def idle(self, name: str) -> Iterator[bool]:
         """Whether nobody builds this; if so, nobody begins to until the block ends."""
         try:
-            file = (self.folder / f".lock-{name}").open("r+b")
+            file = ownership.open_lock(self.folder / f".lock-{name}", create=False)
         except FileNotFoundError:
             yield True
             return
@@ -60,16 +61,17 @@ class Shelf:
     def adopt(self, whole: Path, name: str) -> None:
         """Put a finished directory in its place; needs the lock. A damaged one there makes way."""
         target = self.folder / name
-        shutil.rmtree(target, ignore_errors=True)
+        files.remove(target)
         whole.rename(target)
 
     def finished(self) -> list[Path]:
         """The directories that are in their place."""
-        return sorted(path for path in self.folder.glob("[!.]*") if path.is_dir())
+        return sorted(path for path in self.folder.glob("[!.]*") if path.is_dir() and not path.is_symlink())
 
     def begun(self) -> list[Path]:
         """The directories in which something is being built, or was until it was killed."""
-        return sorted(self.folder.glob(f"{_BUILDING}*"))
+        found = sorted(self.folder.glob(f"{_BUILDING}*"))
+        return [path for path in found if ownership.is_mine(path) and path.is_dir() and not path.is_symlink()]
 
     def remove_leftovers(self) -> list[Path]:
         """Remove the directories of killed builds and return them.
@@ -81,6 +83,6 @@ class Shelf:
             name = folder.name.removeprefix(_BUILDING).rpartition("-")[0]
             with self.idle(name) as nobody_builds:
                 if nobody_builds and holding.comes_free(folder):
-                    shutil.rmtree(folder, ignore_errors=True)
+                    files.remove(folder)
                     removed.append(folder)
         return removed

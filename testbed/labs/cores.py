@@ -10,13 +10,16 @@ import contextlib
 import fcntl
 import math
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from testbed.errors import PrerequisiteError
 from testbed.labs.base import Cancel
 
 _RETRY_S = 0.2
+_CURE = "remove it, or set TMPDIR to a directory of your own"
 
 
 def available() -> list[int]:
@@ -32,18 +35,33 @@ def _take(core: int) -> int | None:
     """The open lock of a core, None if somebody has it."""
     directory = _lock_directory()
     while True:
-        with contextlib.suppress(FileExistsError):
-            directory.mkdir(mode=0o700)
         try:
-            handle = os.open(directory / f"core-{core}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            with contextlib.suppress(FileExistsError):
+                directory.mkdir(mode=0o700)
+            _require_own(directory)
+            handle = os.open(directory / f"core-{core}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:  # `remove_unused` was there in between
             continue
+        except OSError as error:
+            raise PrerequisiteError(
+                f"{directory}: the locks of cores cannot be kept there: {error.strerror or error}", hint=_CURE
+            ) from error
         if not _try_lock(handle):
             os.close(handle)
             return None
         if os.fstat(handle).st_nlink:
             return handle
         os.close(handle)
+
+
+def _require_own(directory: Path) -> None:
+    """Raise `PrerequisiteError` for a directory in which others could play with our locks; FileNotFoundError for none.
+
+    It lies where everybody may make one, and by a name that everybody knows.
+    """
+    state = directory.lstat()
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o022:
+        raise PrerequisiteError(f"{directory}: not a directory that only you can write to", hint=_CURE)
 
 
 def _try_lock(handle: int) -> bool:
@@ -57,9 +75,13 @@ def _try_lock(handle: int) -> bool:
 def remove_unused() -> list[Path]:
     """Remove the locks that nobody has, and their directory if that was all; returns what of it is a directory."""
     directory = _lock_directory()
+    try:
+        _require_own(directory)
+    except (FileNotFoundError, PrerequisiteError):
+        return []
     for path in directory.glob("core-*"):
-        with contextlib.suppress(FileNotFoundError):
-            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        with contextlib.suppress(OSError):
+            handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             # Unlinked while it is ours: whoever opened it before sees that it has no name any more.
             if _try_lock(handle):
                 path.unlink(missing_ok=True)

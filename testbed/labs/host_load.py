@@ -45,7 +45,7 @@ def read(text: str, ticks_per_s: int) -> CoreTime:
 def recorded(output: Path) -> Iterator[None]:
     """Write a line per second until the block ends."""
     ended = threading.Event()
-    with (output / FILE).open("w", encoding="utf-8") as file:
+    with (output / FILE).open("x", encoding="utf-8") as file:
 
         def sample() -> None:
             ticks_per_s = os.sysconf("SC_CLK_TCK")

@@ -8,7 +8,6 @@ Source: Documentation/virt/uml and arch/um/kernel/time.c of the kernel.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -23,9 +22,8 @@ from typing import IO, Any
 import testbed
 from testbed.errors import PrerequisiteError, UsageError
 from testbed.keeper import FIRST_FD
-from testbed.labs import cores
+from testbed.labs import cores, own_folder
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
-from testbed.labs.guest import JOB_FILE
 from testbed.labs.terminal import Terminal
 from testbed.labs.verdict import CONSOLE_FILE, GuestEnd, judge, kernel_warnings
 from testbed.process import Kept
@@ -33,6 +31,7 @@ from testbed.process import Kept
 RUNTIME_PREFIX = "mptcp-testbed-"
 CLOCK_START_NS = 1_507_593_600 * 10**9  # 2017-10-10, the week of ICNP 2017
 _MASKED = ("/tmp", "/run", "/var/tmp", "/dev/shm")
+_STDIN_FILE = "guest/stdin"
 _MEMORY = "4G"  # with 512 MB the anycast point is slower and its results are wrong
 _POLL_S = 0.05
 # Mininet imports distutils, and setuptools, where it is installed, would bring all of itself: a second in a guest.
@@ -58,15 +57,17 @@ def _fstab_line(path: str) -> str:
 
 def _prepare(job: Job, runtime: Path, window_size: tuple[int, int] | None) -> None:
     output = job.output.resolve()
-    (output / "guest").mkdir(parents=True, exist_ok=True)
-    for stale in (output / "guest").iterdir():
-        if stale != job.stdin:
-            stale.unlink()
-    stdin = None
+    request = {
+        "argv": list(job.argv),
+        "cwd": str(job.cwd),
+        "env": {**_PYTHON_ENV, **job.env},
+        "clock_limit_s": job.clock_limit_s,
+        "stdin": None if job.stdin is None else _STDIN_FILE,
+        "terminal": window_size,
+    }
+    own_folder.prepare(output / "guest", request)
     if job.stdin is not None:
-        stdin = f"guest/{job.stdin.name}"
-        if job.stdin.resolve() != output / stdin:
-            shutil.copyfile(job.stdin, output / stdin)
+        shutil.copyfile(job.stdin, output / _STDIN_FILE)
     (runtime / "window").symlink_to(output)
     (runtime / "python").write_text(sys.executable + "\n")
     paths = _toolkit_paths(job)
@@ -74,15 +75,6 @@ def _prepare(job: Job, runtime: Path, window_size: tuple[int, int] | None) -> No
     (runtime / "fstab").write_text("".join(_fstab_line(path) for path in paths))
     shutil.copyfile(Path(__file__).with_name("guest_init.sh"), runtime / "init")
     (runtime / "init").chmod(0o755)
-    request = {
-        "argv": list(job.argv),
-        "cwd": str(job.cwd),
-        "env": {**_PYTHON_ENV, **job.env},
-        "clock_limit_s": job.clock_limit_s,
-        "stdin": stdin,
-        "terminal": window_size,
-    }
-    (output / JOB_FILE).write_text(json.dumps(request, indent=1) + "\n")
 
 
 def command_line(image: Path, job: Job, lines: tuple[str, str]) -> list[str]:
@@ -186,11 +178,13 @@ class UmlLab:
             started = time.monotonic()
             runtime = Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-"))
             stack.callback(shutil.rmtree, runtime, ignore_errors=True)
-            _prepare(job, runtime, terminal.size() if terminal else None)
             guest_dir = job.output.resolve() / "guest"
-            console = stack.enter_context((job.output / CONSOLE_FILE).open("ab"))
-            out = stack.enter_context((guest_dir / "stdout").open("ab"))
-            err = stack.enter_context((guest_dir / "stderr").open("ab"))
+            try:
+                _prepare(job, runtime, terminal.size() if terminal else None)
+            except OSError as error:
+                raise own_folder.cannot_write(Path(error.filename or job.output), error) from error
+            paths = (job.output / CONSOLE_FILE, guest_dir / "stdout", guest_dir / "stderr")
+            console, out, err = (stack.enter_context(own_folder.begin(path)) for path in paths)
             followers = [Follower(guest_dir / "stdout", stdout), Follower(guest_dir / "stderr", stderr)]
             for follower in followers:
                 stack.callback(follower.close)

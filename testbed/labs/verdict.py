@@ -6,13 +6,14 @@ things to a reader, so each gets an error of its own with the end of the console
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from testbed.base import files
+from testbed.base.text import parse_json
 from testbed.errors import GuestAsleep, GuestKilled, GuestPanic, GuestTimeout, LabError
 from testbed.labs.guest import DMESG_FILE, STATUS_FILE
 
@@ -38,7 +39,7 @@ class GuestEnd:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(errors="replace")
+        return files.read_text(path, errors="replace")
     except OSError:
         return ""
 
@@ -64,7 +65,7 @@ def complaints(lines: Iterable[str]) -> tuple[str, ...]:
 def read_status(output: Path) -> dict[str, Any] | None:
     """The supervisor's status file, or None if the guest did not live to write it."""
     try:
-        status = json.loads((output / STATUS_FILE).read_text())
+        status = parse_json(files.read_bytes(output / STATUS_FILE))
     except (OSError, ValueError):
         return None
     return status if isinstance(status, dict) else None

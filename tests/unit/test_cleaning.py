@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from testbed import cleaning, holding, store
+from testbed.base import files
 from testbed.kernel.cache import Cache
 from testbed.labs import cores
 from testbed.labs.base import Cancel
@@ -28,6 +29,11 @@ kept = Kept(["sleep", "1000"], stdout=sys.stderr.buffer, stderr=sys.stderr.buffe
 print(kept._process.pid, flush=True)
 time.sleep(1000)
 """
+
+
+def draft(name: str) -> str:
+    """The name of a file that a process which is no more was about to rename."""
+    return f".{name}.{DEAD}-{'0' * 16}.testbed-draft"
 
 
 @pytest.fixture
@@ -69,16 +75,17 @@ def test_a_directory_that_stays_in_use_stays(tmp_path: Path) -> None:
 def test_drafts_of_dead_processes_go_and_those_of_live_ones_stay(run_store: store.RunStore) -> None:
     run, results = run_store.directory, run_store.directory.parent
     (run / "tables").mkdir()
-    dead = [run / f".run.json.{DEAD}", run / "tables" / f".packets.parquet.{DEAD}"]
-    alive = [run / f".summary.txt.{os.getpid()}", results / f".latest.{os.getpid()}", results / f".notes.{DEAD}"]
-    for path in (*dead, *alive):
+    dead = [run / draft("run.json"), run / "tables" / draft("packets.parquet")]
+    kept = [files.draft_path(run / "summary.txt"), files.draft_path(results / "latest"), results / draft("notes")]
+    kept += [run / f".notes.{DEAD}", run / f".notes.{DEAD}.swp"]
+    for path in (*dead, *kept):
         path.touch()
-    link = results / f".latest.{DEAD}"
+    link = results / draft("latest")
     link.symlink_to("one")
     with run_store.lock():
         assert cleaning.remove_partials(results) == [link]
     assert cleaning.remove_partials(results) == dead
-    assert all(path.exists() for path in (*alive, run / "run.json"))
+    assert all(path.exists() for path in (*kept, run / "run.json"))
 
 
 def test_a_run_begins_although_somebody_looks_at_it(run_store: store.RunStore) -> None:

@@ -122,6 +122,7 @@ def test_a_failed_point_does_not_stop_the_others(run_store: store.RunStore) -> N
         "virtual_s": 2.0,
         "kernel_warnings": ["WARNING: x"],
         "lab": "fake",
+        "files": ["outcome.json"],
     }
     assert sorted(notes.phases) == ["bug workload", "good workload", "lab workload", "status workload"]
 

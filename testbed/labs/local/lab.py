@@ -10,7 +10,6 @@ result comes with the machine's load, second by second (`testbed.labs.host_load`
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 import shutil
@@ -23,13 +22,15 @@ from pathlib import Path
 from typing import IO, Any
 
 import testbed
+from testbed.base import files
+from testbed.base.text import parse_json
 from testbed.errors import GuestKilled, GuestTimeout, LabError, PrerequisiteError, UsageError
 from testbed.labs import features as kernel_features
-from testbed.labs import host_load, kernel_log
+from testbed.labs import host_load, kernel_log, own_folder
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.features import Finding
 from testbed.labs.local import mounts
-from testbed.labs.local.supervisor import FOLDER, JOB_FILE, STATUS_FILE
+from testbed.labs.local.supervisor import FOLDER, STATUS_FILE
 from testbed.labs.terminal import Terminal
 from testbed.labs.uml import RUNTIME_PREFIX, Follower
 from testbed.process import Kept
@@ -95,20 +96,20 @@ class LocalLab:
             prepare(job, output, has_terminal=terminal is not None)
             log = stack.enter_context(kernel_log.watched())
             stack.enter_context(host_load.recorded(output))
-            console = stack.enter_context((output / FOLDER / "console.log").open("ab"))
+            console = stack.enter_context(own_folder.begin(output / FOLDER / "console.log"))
             followers = []
             if terminal:
                 line = stack.enter_context(terminal.attach("here"))
                 fds = [line, line, line]
             else:
                 stdin = stack.enter_context((job.stdin or Path(os.devnull)).open("rb"))
-                files: list[IO[bytes]] = [stdin]
+                given: list[IO[bytes]] = [stdin]
                 for name, sink in (("stdout", stdout), ("stderr", stderr)):
                     path = output / FOLDER / name
-                    files.append(stack.enter_context(path.open("ab")))
+                    given.append(stack.enter_context(own_folder.begin(path)))
                     followers.append(Follower(path, sink))
                     stack.callback(followers[-1].close)
-                fds = [file.fileno() for file in files]
+                fds = [file.fileno() for file in given]
             argv = [sys.executable, "-m", "testbed.labs.local.supervisor", str(output)]
             contained = Kept(argv, stdout=console, stderr=console, cwd=runtime, pass_fds=fds, remove=runtime)
             stack.callback(contained.release)
@@ -134,10 +135,6 @@ class LocalLab:
 
 def prepare(job: Job, output: Path, *, has_terminal: bool) -> None:
     """Leave in the output directory what the supervisor needs to know."""
-    folder = output / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.iterdir():
-        stale.unlink()
     request = {
         "argv": list(job.argv),
         "cwd": str(job.cwd),
@@ -146,7 +143,7 @@ def prepare(job: Job, output: Path, *, has_terminal: bool) -> None:
         "terminal": has_terminal,
         "visible": visible(job),
     }
-    (output / JOB_FILE).write_text(json.dumps(request, indent=1) + "\n")
+    own_folder.prepare(output / FOLDER, request, beside=host_load.FILE)
 
 
 def visible(job: Job) -> list[str]:
@@ -159,12 +156,12 @@ def visible(job: Job) -> list[str]:
 def judge(output: Path, process_status: int, clock_limit_s: float) -> dict[str, Any]:
     """The status of a command that came to an end of its own; raises the fitting `LabError` otherwise."""
     try:
-        status = json.loads((output / STATUS_FILE).read_text())
+        status = parse_json(files.read_bytes(output / STATUS_FILE))
     except (OSError, ValueError):
         status = None
     said = ""
     with contextlib.suppress(OSError):
-        said = (output / FOLDER / "console.log").read_text(errors="replace").strip()
+        said = files.read_text(output / FOLDER / "console.log", errors="replace").strip()
     if not isinstance(status, dict):
         if process_status >= 128:
             raise GuestKilled(f"the command's first process was killed from outside (signal {process_status - 128})")

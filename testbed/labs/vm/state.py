@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import IO
 
 from testbed import holding
+from testbed.base import ownership
 from testbed.errors import PrerequisiteError, UsageError
 from testbed.kernel.shelf import Shelf
 from testbed.labs.vm import user_namespace
@@ -120,7 +121,7 @@ class State:
     @contextmanager
     def used(self) -> Iterator[None]:
         """Until the block ends, the machine is in use by this process."""
-        with (self.folder / "in-use").open("ab") as file:
+        with ownership.open_lock(self.folder / "in-use") as file:
             fcntl.flock(file, fcntl.LOCK_SH)
             yield
 
@@ -136,7 +137,7 @@ class State:
     def is_alive(self) -> bool:
         """Whether a QEMU of this directory lives."""
         try:
-            with self.alive.open("rb") as file:
+            with ownership.open_lock(self.alive, create=False) as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who ask do not see each other
         except BlockingIOError:
             return True
@@ -176,7 +177,7 @@ def _refuse(error: UsageError) -> None:
 def _hold(path: Path, how: int) -> IO[bytes] | None:
     """The file, locked; None if somebody else holds it, or its directory is gone."""
     try:
-        file = path.open("ab")
+        file = ownership.open_lock(path)
     except FileNotFoundError:
         return None
     try:
@@ -195,9 +196,16 @@ def _is_there(file: IO[bytes], path: Path) -> bool:
 
 
 def default_state() -> State:
-    """The state directory of this user."""
+    """The state directory of this user; raises `PrerequisiteError` where others may write in it."""
     if named := os.environ.get("TESTBED_VM"):
-        return State(Path(named).absolute() / FOLDER)
-    base = os.environ.get("XDG_STATE_HOME", "")
-    root = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
-    return State(root / "mptcp-lb-testbed" / "vm")
+        state = State(Path(named).absolute() / FOLDER)
+    else:
+        base = os.environ.get("XDG_STATE_HOME", "")
+        root = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
+        state = State(root / "mptcp-lb-testbed" / "vm")
+    if why := ownership.why_not_private(state.folder):
+        raise PrerequisiteError(
+            f"the lab VM's directory {state.folder} cannot be trusted: {why}",
+            hint="set TESTBED_VM to a directory that only you can write to",
+        )
+    return state

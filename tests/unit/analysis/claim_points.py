@@ -100,5 +100,6 @@ def scheme(variant: str, condition: str, *, joined: int = REQUESTS, asked: int =
     return replace(
         page("7", "mptcp", 1_000_000, 90.0),
         figure="", experiment="ablation-schemes", plot="ablation", variant=variant, condition=condition,
-        id=f"{variant}-{condition}", joined=joined, joins=Joins(asked, asked - refused, refused, 0, 0),
+        id=f"scheme-{variant}-{condition}".replace(" ", "-"),
+        joined=joined, joins=Joins(asked, asked - refused, refused, 0, 0),
     )  # fmt: skip

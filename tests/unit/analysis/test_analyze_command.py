@@ -156,7 +156,7 @@ def wrong(tmp_path: Path, kind: str) -> tuple[list[str | Path], str]:
     (path / "points").mkdir()
     if kind == "newer":
         (path / "run.json").write_text('{"version": 2, "points": []}')
-        return [path], f"{path}/run.json: not the manifest of a run of version 1"
+        return [path], f"{path}/run.json: version 2, but this toolkit reads version 1"
     (path / "run.json").write_text('{"version": 1, "points": ["a"]}')
     if kind == "no-points":
         return [path], f"{path}: the run has no finished point"
@@ -192,4 +192,4 @@ def test_a_directory_that_cannot_be_written_is_one_line(
     (tmp_path / "file").write_text("")
     status, _, err = analyze(capture, "--out", tmp_path / "file" / "out")
     assert status == 2
-    assert err == f"testbed: error: {tmp_path}/file/out/tables: the tables cannot be written: Not a directory\n"
+    assert err == f"testbed: error: {tmp_path}/file/out/tables: cannot be written: Not a directory\n"

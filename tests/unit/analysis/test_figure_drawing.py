@@ -190,5 +190,5 @@ def test_a_title_is_folded_between_words_but_not_between_a_number_and_its_unit()
 
 def test_a_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "figures").write_text("in the way")
-    with pytest.raises(AnalysisError, match="figures: File exists"):
+    with pytest.raises(AnalysisError, match="figures: cannot be written: not a directory"):
         draw_figures(tmp_path, page_size_points())

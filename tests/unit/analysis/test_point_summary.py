@@ -323,7 +323,9 @@ def test_the_summary_is_written_and_read_back(tmp_path: Path) -> None:
     assert document["points"][0]["per_second"]["churn"][0] == {"t": 1.0, "event": "server-removed", "server": "s1"}
     assert read_summary(run) == points
     assert text_path.read_text() == render_table(points)
-    assert sorted(p.name for p in run.iterdir()) == ["points", "run.json", "summary.json", "summary.txt"]
+    assert sorted(p.name for p in run.iterdir()) == [
+        ".testbed-files", "points", "run.json", "summary.json", "summary.txt",
+    ]  # fmt: skip
 
 
 def test_every_field_of_the_summary_is_documented() -> None:

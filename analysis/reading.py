@@ -1,0 +1,68 @@
+"""How the analysis reads what a run directory holds: regular files of a bounded size, JSON of a bounded depth.
+
+A run directory may come from anybody, and a file in it may be a FIFO, a link to a device, or no JSON at all. Each is an
+AnalysisError that names the file (and the line), never an endless wait.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from analysis.errors import AnalysisError
+from testbed.base import files
+from testbed.base.text import parse_json
+
+
+def is_there(path: Path) -> bool:
+    """Whether anything has this name, be it a link to nothing."""
+    return os.path.lexists(path)
+
+
+def read_bytes(path: Path, name: str | None = None) -> bytes:
+    """All of a file; `name` is what an error calls it (None: its path)."""
+    try:
+        return files.read_bytes(path)
+    except OSError as error:
+        raise AnalysisError(f"{name or path}: {error.strerror or error}") from error
+
+
+def read_text(path: Path, name: str | None = None, errors: str = "strict") -> str:
+    """All of a file of UTF-8 text (see codecs for `errors`)."""
+    try:
+        return files.read_text(path, errors=errors)
+    except OSError as error:
+        raise AnalysisError(f"{name or path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise AnalysisError(f"{name or path}: not UTF-8 text") from error
+
+
+def parse(text: str, name: str) -> Any:
+    """What the JSON says."""
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise AnalysisError(f"{name}: not JSON: {error}") from error
+
+
+def parse_object(text: str, name: str) -> dict[str, Any]:
+    """What the JSON of an object says."""
+    value = parse(text, name)
+    if not isinstance(value, dict):
+        raise AnalysisError(f"{name}: not a JSON object")
+    return value
+
+
+def read_object(path: Path, name: str | None = None) -> dict[str, Any]:
+    """The JSON object in a file."""
+    return parse_object(read_text(path, name), name or str(path))
+
+
+def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The JSON objects of a file that has one a line, each with the file's name and the line's number."""
+    for number, line in enumerate(read_text(path, path.name).split("\n"), start=1):
+        if line.strip():
+            name = f"{path.name}:{number}"
+            yield name, parse_object(line, name)
