@@ -119,13 +119,13 @@ def _numbers(values: NDArray[Any]) -> tuple[Rows, int]:
 def _strands(packets: Packets, source: Rows, target: Rows) -> tuple[Rows, Rows, Bools]:
     """The strand of each packet, each strand's row of opening, and whether that is a SYN.
 
-    A strand is a flow as one place (capture or interface) saw it.
+    A strand is a flow as one place (an interface, or several that captured one after the other) saw it.
     """
     rows = len(packets)
     ends, count = _numbers(np.concatenate([source, target]))
     tuples, total = _numbers(np.minimum(ends[:rows], ends[rows:]) * count + np.maximum(ends[:rows], ends[rows:]))
-    if len(packets.interfaces) > 1:
-        tuples, total = _numbers(tuples * len(packets.interfaces) + packets.interface)
+    if len(set(packets.places) or packets.interfaces) > 1:
+        tuples, total = _numbers(tuples * len(packets.interfaces) + packets.place)
     every = np.arange(rows)
     appears = first_rows(every, tuples, total)
 
@@ -193,7 +193,7 @@ def _signatures(packets: Packets, strand: Rows, from_opener: Bools, opening: Row
     """
     strands = len(opening)
     alone = np.arange(strands)
-    if len(packets.interfaces) <= 1 and not _translated(packets, opening, has_syn):
+    if len(set(packets.places) or packets.interfaces) <= 1 and not _translated(packets, opening, has_syn):
         return alone
     answers = np.flatnonzero(((packets.flags & (SYN | ACK)) == SYN | ACK) & ~from_opener)
     answer = first_rows(answers, strand[answers], strands)
@@ -229,7 +229,8 @@ def _with_headless(packets: Packets, signature: Rows, opening: Rows, has_syn: Bo
     opened = np.full(count, -1, np.int64)
     opened[ends[has_syn][::-1]] = np.flatnonzero(has_syn)[::-1]
     match = np.where(has_syn, -1, opened[ends])
-    match[(match >= 0) & (packets.interface[opening] == packets.interface[opening[match]])] = -1
+    place = packets.place[opening]
+    match[(match >= 0) & (place == place[match])] = -1
     return np.where(match >= 0, signature[match], signature)
 
 

@@ -13,22 +13,27 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from analysis.clocks import aligned, gaps, steady
 from analysis.connections import sort_out
 from analysis.errors import AnalysisError
 from analysis.observation import Observation
 from analysis.packet_table import tabulate_packets
 from analysis.pcap import Packets, merge, read_pcap
+from analysis.places import said_of_places, with_places
 from analysis.roles import guess_addresses
 from analysis.tables import TABLES
 from analysis.tabulation import tabulate
 
+_MOST_NAMES = 3
+
 
 @dataclass(frozen=True, eq=False)
 class ForeignCaptures:
-    """The tables of some captures, who is who in them, and what could not be read of them."""
+    """The tables of some captures, who is who in them, and what a reader of the tables must know beside them."""
 
     tables: dict[str, pa.Table]
     observed: Observation
+    notes: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -55,16 +60,11 @@ def analyse_captures(
 
     Raises AnalysisError for a file that cannot be read, one without a TCP packet, and addresses that are in none.
     """
-    captures = [read_pcap(path) for path in paths]
-    for path, capture in zip(paths, captures, strict=True):
-        if not len(capture):
-            reason = f": {capture.warnings[0]}" if capture.warnings else ""
-            raise AnalysisError(f"{path}: no TCP packet in it{reason}")
-    packets = merge(captures)
+    packets, notes = gather([read_pcap(path) for path in paths], paths)
     known = None if service is None else (_number(packets, service[0]), service[1])
     addresses = guess_addresses(packets, service=known, unique=[_number(packets, each) for each in unique])
     traffic = sort_out(packets, addresses)
-    name = "+".join(path.stem for path in paths)
+    name = _name(paths)
     observed = Observation(name, packets, traffic, addresses, int(packets.time_ns.min()), None)
     tables = tabulate(observed)
     row = {
@@ -81,7 +81,43 @@ def analyse_captures(
         "valid": not packets.warnings,
         "invalid_reasons": "; ".join(packets.warnings),
     }
-    return ForeignCaptures({"points": TABLES["points"].of_rows([row]), **tables}, observed)
+    return ForeignCaptures({"points": TABLES["points"].of_rows([row]), **tables}, observed, tuple(notes))
+
+
+def _name(paths: Sequence[Path]) -> str:
+    """A name for all of the captures together, that fits into a line."""
+    stems = [path.stem for path in paths]
+    return "+".join(stems if len(stems) <= _MOST_NAMES else [*stems[: _MOST_NAMES - 1], f"{len(stems) - 2} more"])
+
+
+def gather(captures: Sequence[Packets], paths: Sequence[Path]) -> tuple[Packets, list[str]]:
+    """The packets of all captures as one, by time and with their places, and what there is to say about that.
+
+    Raises AnalysisError if there is no TCP packet in any.
+    """
+    notes: list[str] = []
+    there = []
+    for path, capture in zip(paths, captures, strict=True):
+        if len(capture):
+            in_order, said = steady(capture, path.name)
+            there.append(in_order)
+            notes += said
+        else:
+            reason = f": {capture.warnings[0]}" if capture.warnings else ""
+            notes.append(f"{path}: no TCP packet in it{reason}")
+    if not there:
+        raise AnalysisError(notes[0])
+    packets, grouped = with_places(merge(there))
+    notes += said_of_places(packets, grouped)
+    files = [interface.file for interface in packets.interfaces]
+    packets, said = aligned(packets, [_place_name(files, members[0]) for members in grouped])
+    return packets, [*notes, *said, *gaps(packets, files)]
+
+
+def _place_name(files: Sequence[str], interface: int) -> str:
+    """Where an interface captured: its file, with the interface's number in it where it has several."""
+    file = files[interface]
+    return file if files.count(file) == 1 else f"{file} interface {interface - files.index(file)}"
 
 
 def _number(packets: Packets, text: str) -> int:

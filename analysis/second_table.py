@@ -1,4 +1,9 @@
-"""The table of seconds: packets, bytes and RSTs per path and direction."""
+"""The table of seconds: packets, bytes and RSTs per path and direction.
+
+A point's workload is as long as was planned, and each of its seconds has a row (unless that makes millions). Captures
+from anywhere may have a gap of years, by their clock at least: their table has rows for seconds with packets only, so
+that it never has more rows than there are packets.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,7 @@ from analysis.pcap import RST
 from analysis.tables import TABLES
 
 _NS = 1_000_000_000
+_MOST_EMPTY_ROWS = 1_000_000
 
 
 def tabulate_seconds(observed: Observation) -> pa.Table:
@@ -34,23 +40,33 @@ def tabulate_seconds(observed: Observation) -> pa.Table:
         np.concatenate([label, [-1 - VIA_DIRECTOR], sorted(names) if (sides.via == PAST_DIRECTOR).any() else []])
     )
     labels = labels.astype(np.int64)
-    group = (np.searchsorted(labels, label) * 2 + sides.from_client[inside]) * count + second
-    groups = len(labels) * 2 * count
+    # A row's number is label, direction and second in one.
+    number = np.searchsorted(labels, label) * 2 + sides.from_client[inside]
+    if observed.end_ns is not None and len(labels) * 2 * count <= _MOST_EMPTY_ROWS:
+        group, groups = number * count + second, len(labels) * 2 * count
+        each_second, each_number = (
+            np.tile(np.arange(count), 2 * len(labels)),
+            np.repeat(np.arange(len(labels) * 2), count),
+        )
+    else:
+        seconds, place = np.unique(second, return_inverse=True)
+        busy, group = np.unique(number * len(seconds) + place, return_inverse=True)
+        groups = len(busy)
+        each_second, each_number = seconds[busy % max(len(seconds), 1)], busy // max(len(seconds), 1)
 
     def total(values: NDArray[Any] | None) -> NDArray[np.int64]:
         return np.asarray(np.bincount(group, values, minlength=groups), np.int64)
 
     def of_label(found: Sequence[str | None]) -> list[str | None]:
-        return [each for each in found for _ in range(2 * count)]
+        return [found[each] for each in (each_number // 2).tolist()]
 
     paths = [PATHS[-1 - label_] if label_ < 0 else "past" for label_ in labels.tolist()]
-    each_second = np.tile(np.arange(count), 2 * len(labels))
     columns = {
         "point": [observed.point] * groups,
         "second": each_second,
         "path": of_label(paths),
         "server": of_label([names.get(label_) if label_ >= 0 else None for label_ in labels.tolist()]),
-        "direction": [DIRECTIONS[direction] for _ in labels for direction in (0, 1) for _ in range(count)],
+        "direction": [DIRECTIONS[direction] for direction in (each_number % 2).tolist()],
         "whole": each_second < whole,
         "packets": total(None),
         "payload_bytes": total(packets.payload_bytes[inside]),

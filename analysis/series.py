@@ -19,6 +19,9 @@ from analysis.pcap import Packets
 from analysis.point import Event
 
 _NS = 1_000_000_000
+_LONGEST_S = 31 * 86_400
+"""Longer workloads are mistakes of a clock; there is a value per second of what lies below."""
+
 CHURN = ("server-removed", "server-added")
 
 
@@ -56,7 +59,8 @@ class PerSecond:
 def workload_window(events: Sequence[Event], planned_s: float | None) -> Window:
     """When the workload ran, by its events; a planned length bounds it (what ab does after that is its end).
 
-    Raises AnalysisError without a `workload-started` that says where t = 0 lies on the lab's clock.
+    Raises AnalysisError without a `workload-started` that says where t = 0 lies on the lab's clock, and for a workload
+    of more than a month.
     """
     started = next((event for event in events if event.event == "workload-started"), None)
     if started is None or started.epoch_s is None:
@@ -65,6 +69,8 @@ def workload_window(events: Sequence[Event], planned_s: float | None) -> Window:
     duration_s = ended.t if ended else planned_s if planned_s is not None else events[-1].t
     if planned_s is not None:
         duration_s = min(duration_s, planned_s)
+    if not duration_s <= _LONGEST_S:
+        raise AnalysisError(f"events.jsonl: the workload took {duration_s:g} s: more than a month, {_LONGEST_S} s")
     return Window(round(started.epoch_s * _NS), max(duration_s, 0.0), ended is not None)
 
 

@@ -37,7 +37,8 @@ FIN, SYN, RST, PSH, ACK, URG, ECE, CWR, AE = (1 << bit for bit in range(9))
 class Packets(Columns):
     """TCP packets as columns of equal length, in capture order.
 
-    `interfaces` are what the column `interface` numbers, `ipv6` the IPv6 addresses (16 bytes each) by number.
+    `interfaces` are what the column `interface` numbers, `places` the number of the place that each of them captured at
+    (empty: every interface is a place of its own), `ipv6` the IPv6 addresses (16 bytes each) by number.
     `records` counts every frame of the capture, `skipped` those that are no row here and why. `warnings` says what
     could not be read, with its byte offset, and what the capture itself says that it lost.
     """
@@ -83,6 +84,7 @@ class Packets(Columns):
     mp_tcprst: MpTcprst
     other_mptcp: OtherMptcp
     interfaces: tuple[Interface, ...] = ()
+    places: tuple[int, ...] = ()
     ipv6: tuple[bytes, ...] = (addresses.UNSPECIFIED,)
     records: int = 0
     skipped: Skipped = field(default_factory=Skipped)
@@ -93,6 +95,12 @@ class Packets(Columns):
         """The tables of options by name."""
         return {name: getattr(self, name) for name in OPTION_TABLES}
 
+    @property
+    def place(self) -> Rows:
+        """Per packet the number of the place that captured it."""
+        places: Rows = np.array(self.places or range(max(len(self.interfaces), 1)), np.int64)
+        return places[self.interface]
+
     def address(self, number: int, version: int = 4) -> str:
         """An address of a column such as `src` in the usual notation."""
         return addresses.text(number, version, self.ipv6)
@@ -102,6 +110,15 @@ class Packets(Columns):
         new_row = np.full(len(self) + 1, -1, np.int64)
         new_row[rows] = np.arange(len(rows))
         return self._reordered(rows, new_row)
+
+    def by_time(self) -> Packets:
+        """The packets in order of time; equal times keep their order, and packets that are in order are left alone."""
+        if (self.time_ns[1:] >= self.time_ns[:-1]).all():
+            return self
+        order = np.argsort(self.time_ns, kind="stable")
+        new_row = np.empty_like(order)
+        new_row[order] = np.arange(len(order))
+        return self._reordered(order, new_row)
 
     def _reordered(self, rows: Rows, new_row: Rows) -> Packets:
         tables: dict[str, Any] = {}
@@ -144,7 +161,7 @@ def merge(captures: Sequence[Packets]) -> Packets:
     The interfaces of all captures are numbered through; `frame` and the offsets stay those of each file.
     """
     if len(captures) == 1:
-        return captures[0]
+        return captures[0].by_time()
     interfaces = tuple(interface for capture in captures for interface in capture.interfaces)
     ipv6 = tuple(dict.fromkeys((addresses.UNSPECIFIED, *(each for capture in captures for each in capture.ipv6))))
     base = 0
@@ -154,11 +171,7 @@ def merge(captures: Sequence[Packets]) -> Packets:
         interface = (renumbered.interface + base).astype(np.uint16)
         adjusted.append(replace(renumbered, interface=interface, interfaces=interfaces, ipv6=ipv6))
         base += len(capture.interfaces)
-    everything = concatenate(adjusted)
-    order = np.argsort(everything.time_ns, kind="stable")
-    new_row = np.empty_like(order)
-    new_row[order] = np.arange(len(order))
-    return everything._reordered(order, new_row)
+    return concatenate(adjusted).by_time()
 
 
 def _renumbered(packets: Packets, ipv6: Sequence[bytes]) -> Packets:

@@ -13,9 +13,9 @@ from typing import TypeVar
 import numpy as np
 
 from analysis.pcap.chain import Chain
-from analysis.pcap.columns import I64, U64, Rows
+from analysis.pcap.columns import I64, U64, Bools, Rows
 from analysis.pcap.frames import LARGEST_FRAME_BYTES, Frames, Interface, Window, gather
-from analysis.pcap.pcapng_blocks import Clock, read_description, read_drops
+from analysis.pcap.pcapng_blocks import LATEST_NS, Clock, read_description, read_drops
 
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 2, 3, 5, 6
 _ORDERS = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
@@ -52,6 +52,7 @@ class Pcapng:
         self._clocks: list[Clock] = []
         self._lost: dict[int, int] = {}
         self._without_time = 0
+        self._beyond = 0
         # Of the window at hand: its sections, and where each interface is described (-1: before it).
         self._sections: list[_Section] = []
         self._described_at: list[int] = []
@@ -66,6 +67,8 @@ class Pcapng:
         ]
         if self._without_time:
             said.append(f"{self._file}: {self._without_time} packets have no time (Simple Packet Blocks)")
+        if self._beyond:
+            said.append(f"{self._file}: {self._beyond} packets have a time that cannot be (before 1824 or after 2115)")
         return said
 
     def split(self, window: Window) -> tuple[Frames, int, str]:
@@ -176,15 +179,16 @@ class Pcapng:
             data_at=data_at[:count],
             captured=captured[:count],
             original=original[:count],
-            time_ns=np.where(simple[:count], 0, self._time_ns(ticks, interface[:count])),
+            time_ns=np.where(simple[:count], 0, self._time_ns(ticks, interface[:count], ~simple[:count])),
             interface=interface[:count].astype(np.uint16),
         )
 
-    def _time_ns(self, ticks: U64, interface: I64) -> I64:
+    def _time_ns(self, ticks: U64, interface: I64, timed: Bools) -> I64:
         time_ns = np.zeros(len(ticks), np.int64)
         for number in np.flatnonzero(np.bincount(interface)).tolist():
             mine = interface == number
             time_ns[mine] = self._clocks[number].to_ns(ticks[mine])
+        self._beyond += int(np.count_nonzero((abs(time_ns) == LATEST_NS) & timed))
         return time_ns
 
 

@@ -11,6 +11,9 @@ import numpy as np
 from analysis.pcap.columns import I64, U64
 
 _NS = 1_000_000_000
+LATEST_NS = 4_600_000_000 * _NS
+"""The year 2115: beyond what classic pcap can say, and two times that far from the epoch are apart by 63 bits."""
+
 _IF_NAME, _IF_TSRESOL, _IF_TSOFFSET, _ISB_IFDROP = 2, 9, 14, 5
 
 
@@ -23,21 +26,23 @@ class Clock:
     offset_s: int = 0
 
     def to_ns(self, ticks: U64) -> I64:
-        """Nanoseconds since the epoch, rounded down."""
+        """Nanoseconds since the epoch, rounded down; what is beyond `LATEST_NS` before or after it becomes that."""
         if self.base == 2:
             # More than 2**34 ticks a second and the product of fraction and 10**9 would not fit.
             exponent = min(self.exponent, 34)
             ticks = ticks >> np.uint64(min(self.exponent - exponent, 63))
-            seconds = (ticks >> np.uint64(exponent)).astype(np.int64)
+            seconds = np.minimum(ticks >> np.uint64(exponent), np.uint64(LATEST_NS // _NS)).astype(np.int64)
             fraction = ticks & np.uint64((1 << exponent) - 1)
             ns = seconds * _NS + ((fraction * np.uint64(_NS)) >> np.uint64(exponent)).astype(np.int64)
         elif self.exponent <= 9:
-            ns = ticks.astype(np.int64) * 10 ** (9 - self.exponent)
+            unit_ns = 10 ** (9 - self.exponent)
+            ns = np.minimum(ticks, np.uint64(LATEST_NS // unit_ns)).astype(np.int64) * unit_ns
         elif self.exponent <= 28:
-            ns = (ticks // np.uint64(10 ** (self.exponent - 9))).astype(np.int64)
+            ns = np.minimum(ticks // np.uint64(10 ** (self.exponent - 9)), np.uint64(LATEST_NS)).astype(np.int64)
         else:
             ns = np.zeros(len(ticks), np.int64)
-        return ns + self.offset_s * _NS
+        clipped: I64 = np.clip(ns + self.offset_s * _NS, -LATEST_NS, LATEST_NS)
+        return clipped
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def read_description(body: bytes, order: str) -> Description | None:
         elif code == _IF_TSOFFSET and len(value) == 8:
             offset_s = struct.unpack(f"{order}q", value)[0]
     # An offset that would leave the range of nanoseconds in 64 bits cannot be meant.
-    clock = Clock(2 if resolution & 0x80 else 10, resolution & 0x7F, offset_s if abs(offset_s) < 1 << 33 else 0)
+    clock = Clock(2 if resolution & 0x80 else 10, resolution & 0x7F, offset_s if abs(offset_s) < 1 << 32 else 0)
     return Description(link_type, snap_bytes, name, clock)
 
 

@@ -13,6 +13,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import PercentFormatter
 
 from analysis import style
+from analysis.run_figures.over_time import in_words, per_step, step_s
 from analysis.run_figures.selection import (
     first_panels,
     legend,
@@ -46,10 +47,10 @@ def draw_over_time(figure: Figure, tables: Tables, points: Sequence[Point]) -> b
     panels = panels_of(figure, len(shown), note)
     order = _paths(tables["seconds"], [point for _, members in shown for point in members])
     for axes, (title, members) in zip(panels, shown, strict=True):
-        _over_time(axes, tables, members, order)
+        step = _over_time(axes, tables, members, order)
         _mark_churn(axes, tables, members[0])
         axes.set_title(f"{title}: median; band: minimum to maximum" if len(members) > 1 else title, loc="left")
-        axes.set_ylabel("Payload (Mbit/s)")
+        axes.set_ylabel("Payload (Mbit/s)" if step == 1 else f"Payload (Mbit/s,\nmean of {in_words(step)})")
         axes.set_ylim(0, axes.get_ylim()[1] * 1.06)
         axes.set_xlim(left=0)
     panels[-1].set_xlabel("Time since the workload's start (s)")
@@ -57,22 +58,27 @@ def draw_over_time(figure: Figure, tables: Tables, points: Sequence[Point]) -> b
     return True
 
 
-def _over_time(axes: Axes, tables: Tables, members: Sequence[Point], order: Sequence[Path]) -> None:
+def _over_time(axes: Axes, tables: Tables, members: Sequence[Point], order: Sequence[Path]) -> int:
+    """Draw the curves; returns the seconds of one step."""
     each_seed = [_main_seconds(tables, member) for member in members]
+    # The last whole second of a seed may be the last but one of another.
+    length = min((int(numbers(seconds, "second").max()) + 1 for seconds in each_seed if len(seconds)), default=0)
+    step = step_s(length)
     for place, (path, server) in enumerate(order):
-        parts = [numbers(rows(seconds, path=path, server=server or None), "payload_bytes") for seconds in each_seed]
+        parts = [rows(seconds, path=path, server=server or None) for seconds in each_seed]
         if not any(map(len, parts)):
             continue
-        # The last whole second of a seed may be the last but one of another; a path that a seed never used has no rows.
-        count = min(len(part) for part in parts if len(part))
-        megabits = np.array([part[:count] if len(part) else np.zeros(count) for part in parts]) * 8 / 1e6
-        look, at = style.scheme(place), np.arange(count) + 0.5
+        # A path that a seed never used has no rows, and captures that are no point have none for an empty second.
+        megabits = np.array([per_step(part, "payload_bytes", length, step) for part in parts]) * 8 / 1e6 / step
+        count = megabits.shape[1]
+        look, at = style.scheme(place), (np.arange(count) + 0.5) * step
         if len(parts) > 1:
             axes.fill_between(at, megabits.min(axis=0), megabits.max(axis=0), color=look.colour, alpha=0.2, linewidth=0)
         axes.plot(
             at, np.median(megabits, axis=0), color=look.colour, linestyle=look.line, marker=look.marker, markersize=4,
             markevery=(place, max(count // 10, 1)), label=path_name(path, server, members[0]["scenario"]),
         )  # fmt: skip
+    return step
 
 
 def _mark_churn(axes: Axes, tables: Tables, point: Point) -> None:

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from analysis.run_figures.causes import in_order, look, named
+from analysis.run_figures.over_time import in_words, step_s
 from analysis.run_figures.selection import Numbers, first_panels, legend, numbers, panels_of, repeats, rows
 
 # Of one point: when its RSTs were sent, and the name of each one's cause.
@@ -35,9 +36,9 @@ def draw_resets(figure: Figure, tables: Mapping[str, pa.Table], points: Sequence
     labels = {name: f"{name}: {np.count_nonzero(every == name)}" for name in in_order(every.tolist())}
     panels = panels_of(figure, len(shown), note)
     for axes, (title, members) in zip(panels, shown, strict=True):
-        _draw(axes, [sent[point["point"]] for point in members], labels)
+        step = _draw(axes, [sent[point["point"]] for point in members], labels)
         axes.set_title(title, loc="left")
-        axes.set_ylabel("RST per second")
+        axes.set_ylabel("RST per second" if step == 1 else f"RST per {in_words(step)}")
         axes.set_xlim(left=0)
         axes.set_ylim(0, axes.get_ylim()[1] * 1.05)
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -51,8 +52,11 @@ def _sent(within: pa.Table, point: str) -> _Sent:
     return numbers(mine, "t_s"), np.array(named(mine), object)
 
 
-def _draw(axes: Axes, seeds: Sequence[_Sent], labels: Mapping[str, str]) -> None:
-    edges = np.arange(0, int(max(at.max(initial=0.0) for at, _ in seeds)) + 2)
+def _draw(axes: Axes, seeds: Sequence[_Sent], labels: Mapping[str, str]) -> int:
+    """Draw the bars; returns the seconds of one."""
+    last = int(max(at.max(initial=0.0) for at, _ in seeds))
+    step = step_s(last)
+    edges = np.arange(0, last + 1 + step, step)
     bottom = np.zeros(len(edges) - 1)
     for name, label in labels.items():
         height = np.mean([np.histogram(at[causes == name], edges)[0] for at, causes in seeds], axis=0)
@@ -60,7 +64,7 @@ def _draw(axes: Axes, seeds: Sequence[_Sent], labels: Mapping[str, str]) -> None
             continue
         filled = look(name)
         axes.bar(
-            edges[:-1], height, 1.0, bottom, align="edge", color=filled.colour, edgecolor=filled.hatch_colour,
+            edges[:-1], height, step, bottom, align="edge", color=filled.colour, edgecolor=filled.hatch_colour,
             hatch=filled.hatch, linewidth=0.3, zorder=3, label=label,
         )  # fmt: skip
         bottom += height
@@ -69,6 +73,7 @@ def _draw(axes: Axes, seeds: Sequence[_Sent], labels: Mapping[str, str]) -> None
         spread = np.abs(np.array([totals.min(axis=0), totals.max(axis=0)]) - bottom)
         there = totals.any(axis=0)
         axes.errorbar(
-            edges[:-1][there] + 0.5, bottom[there], spread[:, there], fmt="none", ecolor="black", elinewidth=0.8,
+            edges[:-1][there] + step / 2, bottom[there], spread[:, there], fmt="none", ecolor="black", elinewidth=0.8,
             capsize=1.5, zorder=4, label="mean of the seeds; bars: minimum and maximum",
         )  # fmt: skip
+    return step

@@ -275,7 +275,8 @@ CAUSES: Mapping[str, str] = {
 
 SECONDS = Table(
     "seconds",
-    "one second of one path and direction; a second without a packet has a row with zeros",
+    "one second of one path and direction; of a point, a second without a packet has a row with zeros; captures that "
+    "are no point have rows for seconds with packets only",
     (
         _POINT,
         Field("second", "integer", f"the second [k, k+1) {_T}", "s"),

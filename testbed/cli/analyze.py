@@ -11,6 +11,7 @@ import click
 
 from analysis.errors import AnalysisError
 from testbed import store
+from testbed.base.text import plain
 from testbed.cli.output import show
 from testbed.cli.run import show_files
 from testbed.errors import PointsFailed, UsageError
@@ -101,6 +102,8 @@ def _captures(
         written += draw_run(found.tables, out / "figures")
     _show(found.tables, every=every)
     show(_who(found))
+    for note in found.notes:
+        show(f"note: {plain(note)}")
     show_files(written)
     if found.warnings:
         raise PointsFailed(f"not whole: {found.warnings[0]}", hint="what came before is analysed")

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import download_maker as given
 import observation_maker as seen
 import packet_maker as make
 import pytest
@@ -193,3 +194,20 @@ def test_a_directory_that_cannot_be_written_is_one_line(
     status, _, err = analyze(capture, "--out", tmp_path / "file" / "out")
     assert status == 2
     assert err == f"testbed: error: {tmp_path}/file/out/tables: cannot be written: Not a directory\n"
+
+
+def test_what_was_found_about_files_and_clocks_is_said_and_no_error(
+    analyze: Callable[..., Says], tmp_path: Path
+) -> None:
+    frames = given.download()
+    first = make.write_pcap(tmp_path / "rotated-0.pcap", frames[:40], snap=2000)
+    second = make.write_pcap(tmp_path / "rotated-1.pcap", frames[40:], snap=2000)
+    status, out, err = analyze(second, first, "--out", tmp_path / "out")
+    assert (status, err) == (0, "")
+    assert "note: rotated-0.pcap, rotated-1.pcap: one capture, one after the other\n" in out
+    (row,) = read_table(tmp_path / "out", "connections").to_pylist()
+    assert row["bytes_to_client"] == 40_000
+    stepped = [(t - (T if number < 2 else 0), frame) for number, (t, frame) in enumerate(frames)]
+    status, out, err = analyze(make.write_pcap(tmp_path / "clock-step.pcap", stepped))
+    assert (status, err, out.count("note: ")) == (0, "", 1)
+    assert "note: clock-step.pcap: no packet for 53.9 years after frame 2 (1970-01-01 00:00:00 to 2023-11-14" in out

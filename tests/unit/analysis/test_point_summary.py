@@ -10,7 +10,9 @@ import run_maker as runs
 
 from analysis import summary as summary_module
 from analysis.errors import AnalysisError
+from analysis.point import Event
 from analysis.results import FailedRequests, Joins, PointSummary, SecondBySecond, Waits, read_summary
+from analysis.series import workload_window
 from analysis.summary import analyse_point, analyse_run, render_table, write_summary
 from analysis.table import figure_order
 
@@ -420,3 +422,12 @@ def test_the_table_has_a_group_per_condition_with_the_variants_in_the_order_of_t
 
 def test_figures_sort_by_number() -> None:
     assert sorted(["13", "mine", "7", "11"], key=lambda figure: figure_order(figure, "")) == ["7", "11", "13", "mine"]
+
+
+def test_a_workload_of_more_than_a_month_is_no_workload() -> None:
+    started = Event(0.0, "workload-started", epoch_s=1.0)
+    month = 31 * 86_400.0
+    assert workload_window([started, Event(month, "workload-ended")], None).duration_s == month
+    for too_long in (month + 1, 1e300, float("inf"), float("nan")):
+        with pytest.raises(AnalysisError, match="more than a month"):
+            workload_window([started, Event(too_long, "workload-ended")], None)

@@ -61,7 +61,7 @@ def test_paths_over_time_have_a_curve_each_in_mbit_per_second_and_the_churn_is_m
     assert draw_over_time(figure, given, [POINT])
     (axes,) = figure.axes
     curves = {line.get_label(): np.asarray(line.get_xydata()).tolist() for line in axes.lines}
-    assert curves["anycast address"] == [[0.5, 1.0]]
+    assert curves["anycast address"] == [[0.5, 1.0], [1.5, 0.0]]  # a second without a row is an empty one
     assert curves["address of s1"] == [[0.5, 100.0], [1.5, 200.0]]
     assert [x for x, _ in curves["server removed"]] == [1.5, 1.5]
     assert (axes.get_ylabel(), axes.get_xlabel()) == ("Payload (Mbit/s)", "Time since the workload's start (s)")
@@ -360,3 +360,26 @@ def test_a_run_without_tables_names_the_cure(run: Path, capfd: pytest.CaptureFix
     said = capfd.readouterr().err
     assert (ended.value.code, said.count("\n")) == (2, 1)
     assert "there is no such table" in said and f"testbed analyze {run}" in said
+
+
+def test_years_are_drawn_in_wider_steps_and_empty_seconds_need_no_row() -> None:
+    far = 315_569_520  # ten years
+    second = {"point": "p", "direction": "to-client", "whole": True, "path": "director"}
+    reset = {"point": "p", "in_workload": True, "cause": "refused"}
+    given = tables(
+        seconds=[second | {"second": each, "payload_bytes": 125_000_000} for each in (0, far)],
+        resets=[reset | {"t_s": each} for each in (0.5, 0.7, far + 0.5)],
+    )
+    figure = Figure()
+    assert draw_over_time(figure, given, [POINT])
+    (curve,) = [line for line in figure.axes[0].lines if line.get_label() == "anycast address"]
+    at, rate = np.asarray(curve.get_xydata()).T
+    assert len(at) <= 3600
+    step = at[1] - at[0]
+    assert rate[[0, -1]].tolist() == pytest.approx([1000 / step] * 2)
+    assert figure.axes[0].get_ylabel() == "Payload (Mbit/s,\nmean of 1.01 days)"
+    figure = Figure()
+    assert draw_resets(figure, given, [POINT])
+    heights = [bar.get_height() for bar in figure.axes[0].patches]
+    assert len(heights) <= 3601
+    assert (heights[0], heights[-1], sum(heights)) == (2, 1, 3)

@@ -1,0 +1,170 @@
+"""Which captures one place took one after the other, and which are of different places.
+
+Enters: the packets of several captures. Leaves: the same, where a place may have several interfaces. tcpdump with -C,
+-G or -W and dumpcap with -b write one capture into several files; a pcapng of several sections is alike. They follow
+each other in time and share no packets, where another place has copies of the same ones. Files of two places that a
+clock's error has set one after the other share most of their packets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+
+from analysis.clocks import copies_of
+from analysis.pcap import Interface, Packets
+from analysis.pcap.columns import Rows
+
+_Pair = tuple[int, int]
+
+_OVERLAP_NS = 10_000_000
+"""How far two files of one capture may overlap: packets are stored a little out of order."""
+
+_COPIES = 0.2
+"""Share of the smaller capture's packets that another place has; at the border of two files some are repeated, too."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The packets of one interface: its number, the first and last time, and what one capture's files agree in.
+
+    `ttls` are the times to live of the packets from one address to another.
+    """
+
+    number: int
+    first_ns: int
+    last_ns: int
+    kind: tuple[int, int, str]
+    stem: str
+    ttls: dict[tuple[int, int], frozenset[int]]
+
+
+@dataclass
+class _Place:
+    parts: list[_Part] = field(default_factory=list)
+
+
+def with_places(packets: Packets) -> tuple[Packets, list[list[int]]]:
+    """The packets with their places; and of each place, in order of appearance, the interfaces in order of time."""
+    parts = _parts(packets)
+    if len(parts) < 2:
+        return packets, [[part.number] for part in parts]
+    shared, few = _shared(packets, parts)
+    places: list[_Place] = []
+    for part in sorted(parts, key=lambda each: (each.first_ns, each.last_ns)):
+        fitting = [each for each in places if _follows(part, each, shared)]
+        if fitting:
+            max(fitting, key=partial(_likeness, part, few)).parts.append(part)
+        else:
+            places.append(_Place([part]))
+    grouped = sorted([part.number for part in place.parts] for place in places)
+    grouped.sort(key=min)
+    of_interface = np.arange(len(packets.interfaces)) + len(grouped)  # those without a packet
+    for number, members in enumerate(grouped):
+        of_interface[members] = number
+    return replace(packets, places=tuple(of_interface.tolist())), grouped
+
+
+def said_of_places(packets: Packets, grouped: Sequence[Sequence[int]]) -> list[str]:
+    """A line on every place whose capture is in several files."""
+    lines = []
+    for members in grouped:
+        files = list(dict.fromkeys(packets.interfaces[number].file for number in members))
+        if len(members) > 1:
+            what = ", ".join(files) if len(files) > 1 else f"the sections of {files[0]}"
+            lines.append(f"{what}: one capture, one after the other")
+    return lines
+
+
+def _parts(packets: Packets) -> list[_Part]:
+    parts = []
+    first = np.full(len(packets.interfaces), np.iinfo(np.int64).max, np.int64)
+    last = np.full(len(packets.interfaces), np.iinfo(np.int64).min, np.int64)
+    np.minimum.at(first, packets.interface, packets.time_ns)
+    np.maximum.at(last, packets.interface, packets.time_ns)
+    for number, interface in enumerate(packets.interfaces):
+        if first[number] <= last[number]:
+            ttls = _ttls(packets, np.flatnonzero(packets.interface == number))
+            times = int(first[number]), int(last[number])
+            parts.append(_Part(number, *times, _kind(interface), _stem(interface.file), ttls))
+    return parts
+
+
+def _ttls(packets: Packets, rows: Rows) -> dict[tuple[int, int], frozenset[int]]:
+    """The times to live per source and target; of one place they are the same, of another at the far end none is."""
+    ends = packets.src[rows].astype(np.int64) << 32 | packets.dst[rows]
+    ordered = np.lexsort((packets.ttl[rows], ends))
+    fresh = np.ones(len(rows), np.bool_)
+    by_ends, by_ttl = ends[ordered], packets.ttl[rows][ordered]
+    fresh[1:] = (by_ends[1:] != by_ends[:-1]) | (by_ttl[1:] != by_ttl[:-1])
+    found: dict[tuple[int, int], set[int]] = {}
+    for end, ttl in zip(by_ends[fresh].tolist(), by_ttl[fresh].tolist(), strict=True):
+        found.setdefault((end >> 32, end & 0xFFFFFFFF), set()).add(ttl)
+    return {pair: frozenset(each) for pair, each in found.items()}
+
+
+def _kind(interface: Interface) -> tuple[int, int, str]:
+    return interface.link_type, interface.snap_bytes, interface.name
+
+
+def _stem(file: str) -> str:
+    """What the names of one capture's files have in common: all but numbers and times."""
+    return re.sub(r"\d+", "", file)
+
+
+def _follows(part: _Part, place: _Place, shared: Collection[_Pair]) -> bool:
+    last = place.parts[-1]
+    return (
+        last.kind == part.kind
+        and part.first_ns >= last.last_ns - _OVERLAP_NS
+        and not any(_pair(part, each) in shared for each in place.parts)
+        and _same_distance(part, last) > 0
+    )
+
+
+def _likeness(part: _Part, few: Mapping[_Pair, int], place: _Place) -> tuple[float, bool, int, int]:
+    """How much a place is like that of a part that may follow it: the greater the more."""
+    last = place.parts[-1]
+    return _same_distance(part, last), last.stem == part.stem, -few.get(_pair(part, last), 0), last.last_ns
+
+
+def _same_distance(one: _Part, other: _Part) -> float:
+    """Share of their common ways between two addresses on which packets have come equally far; 0.5: nothing to tell by.
+
+    A single way that differs is no evidence: the route to a far end may have changed.
+    """
+    common = one.ttls.keys() & other.ttls.keys()
+    if not common:
+        return 0.5
+    same = sum(not one.ttls[each].isdisjoint(other.ttls[each]) for each in common)
+    return same / len(common) if len(common) > 1 or same else 0.5
+
+
+def _pair(one: _Part, other: _Part) -> _Pair:
+    return min(one.number, other.number), max(one.number, other.number)
+
+
+def _shared(packets: Packets, parts: Sequence[_Part]) -> tuple[set[_Pair], dict[_Pair, int]]:
+    """Pairs of interfaces that have captured the same packets, and of all pairs how many packets both have."""
+    copies, count = copies_of(packets), len(packets.interfaces)
+    own = {part.number: np.unique(copies[packets.interface == part.number]) for part in parts}
+    every = np.concatenate([own[part.number] for part in parts])
+    of = np.repeat([part.number for part in parts], [len(own[part.number]) for part in parts])
+    order = np.lexsort((of, every))
+    every, of = every[order], of[order]
+    both: dict[_Pair, int] = {}
+    # The copies of one packet stand together: neighbours at a distance of 1, 2, ... until no packet has so many.
+    for distance in range(1, len(parts)):
+        same = np.flatnonzero(every[distance:] == every[:-distance])
+        if not len(same):
+            break
+        pairs, times = np.unique(of[same] * count + of[same + distance], return_counts=True)
+        for pair, found in zip(pairs.tolist(), times.tolist(), strict=True):
+            ends = divmod(pair, count)
+            both[ends] = both.get(ends, 0) + found
+    most = {ends for ends, found in both.items() if found >= _COPIES * min(len(own[each]) for each in ends)}
+    return most, both

@@ -1,0 +1,138 @@
+"""Captures in several files: those of one place that follow each other are one; what a second place saw counts once."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import download_maker as given
+import frame_encoder as encode
+import packet_maker as make
+import pytest
+from download_maker import MS, Frames, S, analysed, download, rows, some
+
+from analysis.foreign import ForeignCaptures, analyse_captures
+
+
+def farther(frames: Frames, *, delay_ns: int = 5 * MS, clock_ns: int = 0) -> Frames:
+    """What the server's side sees: the client's packets have come over a router there, the server's not yet."""
+    client = bytes(map(int, make.CLIENT.split(".")))
+
+    def moved(t: int, frame: bytes) -> tuple[int, bytes]:
+        is_clients = frame[26:30] == client
+        ttl = bytes([63 if is_clients else 64])
+        return t + clock_ns + (delay_ns if is_clients else -delay_ns), frame[:22] + ttl + frame[23:]
+
+    return [moved(*each) for each in frames]
+
+
+def at_client(frames: Frames) -> Frames:
+    """The client's side of it, where the server's packets have come over a router."""
+    server = bytes(map(int, make.VIP.split(".")))
+    return [(t, frame[:22] + (b"\x3f" if frame[26:30] == server else b"\x40") + frame[23:]) for t, frame in frames]
+
+
+def moved(found: ForeignCaptures) -> list[tuple[int, int, int]]:
+    return [some(row, "bytes_to_client", "distinct_to_client", "subflows") for row in rows(found, "connections")]
+
+
+def in_order(frames: Frames) -> Frames:
+    return sorted(frames, key=lambda each: each[0])
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_two_files_of_one_place_are_one_capture_in_any_order(tmp_path: Path, order: tuple[int, int]) -> None:
+    files = [download()[:40], download()[40:]]
+    found = analysed(tmp_path, *[files[each] for each in order])
+    assert moved(found) == [(40_000, 40_000, 1)]
+    names = [f"f{order.index(each)}.pcap" for each in (0, 1)]
+    assert found.notes == (f"{names[0]}, {names[1]}: one capture, one after the other",)
+    assert found.warnings == ()
+
+
+def test_a_ring_of_many_files_is_one_capture(tmp_path: Path) -> None:
+    frames = download()
+    found = analysed(tmp_path, *[frames[at : at + 7] for at in range(0, len(frames), 7)][::-1])
+    assert moved(found) == [(40_000, 40_000, 1)]
+    assert len(found.notes) == 1
+    assert found.observed.point == "f0+f1+10 more"
+
+
+def test_a_packet_that_is_repeated_at_the_border_of_two_files_is_a_retransmission(tmp_path: Path) -> None:
+    frames = download()
+    again = (frames[41][0] + MS // 2, frames[41][1])
+    found = analysed(tmp_path, frames[:42], in_order([again, *frames[42:]]))
+    assert moved(found) == [(41_000, 40_000, 1)]
+    assert rows(found, "connections")[0]["retransmitted_to_client"] == 1000
+
+
+@pytest.mark.parametrize("number_first", [0, 1])
+def test_a_second_place_counts_once(tmp_path: Path, number_first: int) -> None:
+    places = [at_client(download()), in_order(farther(download()))]
+    found = analysed(tmp_path, places[number_first], places[1 - number_first])
+    assert moved(found) == [(40_000, 40_000, 1)]
+    assert rows(found, "subflows")[0]["points_seen"] == 2
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[::5])
+@pytest.mark.parametrize("cut", [40, 43])
+def test_two_places_of_two_files_each(tmp_path: Path, order: tuple[int, ...], cut: int) -> None:
+    client, server = at_client(download()), in_order(farther(download()))
+    files = [client[:40], client[40:], server[:cut], server[cut:]]
+    found = analysed(tmp_path, *[files[each] for each in order])
+    assert moved(found) == [(40_000, 40_000, 1)]
+    names = [f"f{order.index(each)}.pcap" for each in range(4)]
+    assert set(found.notes) == {
+        f"{names[0]}, {names[1]}: one capture, one after the other",
+        f"{names[2]}, {names[3]}: one capture, one after the other",
+    }
+
+
+@pytest.mark.parametrize("years", [-20, 20])
+def test_two_places_whose_clocks_are_years_apart_are_two_places(tmp_path: Path, years: int) -> None:
+    client = [*download(), *given.join_by_client()]
+    server = in_order(farther(client, clock_ns=years * 31_556_952 * S))
+    found = analysed(tmp_path, at_client(client), server)
+    assert moved(found) == [(40_000, 40_000, 2)]
+    (note,) = found.notes
+    assert note == (
+        f"f1.pcap: its clock is 20.0 years {'ahead of' if years > 0 else 'behind'} that of f0.pcap: "
+        "its times are moved by that"
+    )
+    assert found.tables["points"].to_pylist()[0]["duration_s"] < 1
+
+
+def test_rotated_files_of_two_places_whose_clocks_are_years_apart(tmp_path: Path) -> None:
+    client, server = at_client(download()), in_order(farther(download(), clock_ns=-20 * 31_556_952 * S))
+    found = analysed(tmp_path, client[:40], server[:45], client[40:], server[45:])
+    assert moved(found) == [(40_000, 40_000, 1)]
+    assert len(found.notes) == 3
+
+
+def test_two_interfaces_that_saw_different_packets_at_one_time_stay_two(tmp_path: Path) -> None:
+    one, other = given.join_by_client(), download()
+    found = analysed(tmp_path, other, [(t - 190 * MS, frame) for t, frame in one])
+    assert moved(found) == [(40_000, 40_000, 2)]
+    assert [row["interface"] for row in rows(found, "subflows")] == ["f0.pcap", "f1.pcap"]
+    assert found.notes == ()
+
+
+def test_a_file_without_a_tcp_packet_among_others_is_named(tmp_path: Path) -> None:
+    found = analysed(tmp_path, download()[:40], [], download()[40:])
+    assert moved(found) == [(40_000, 40_000, 1)]
+    assert found.notes[0] == f"{tmp_path}/f1.pcap: no TCP packet in it"
+
+
+def test_the_sections_of_one_pcapng_are_one_capture(tmp_path: Path) -> None:
+    frames = download()
+    sections = [
+        encode.section() + encode.interface(name="eth0") + b"".join(encode.enhanced("<", 0, t // 1000, frame)
+                                                                   for t, frame in part)
+        for part in (frames[:40], frames[40:])
+    ]  # fmt: skip
+    path = tmp_path / "two.pcapng"
+    path.write_bytes(b"".join(sections))
+    found = analyse_captures([path])
+    assert moved(found) == [(40_000, 40_000, 1)]
+    assert found.notes == ("the sections of two.pcapng: one capture, one after the other",)
