@@ -16,6 +16,7 @@ import pytest
 
 from testbed import cleaning, holding, store
 from testbed.base import files
+from testbed.errors import PrerequisiteError
 from testbed.kernel.cache import Cache
 from testbed.labs import cores
 from testbed.labs.base import Cancel
@@ -109,6 +110,31 @@ def test_the_locks_of_cores_go_unless_somebody_has_one(tmp_path: Path, monkeypat
         assert [path.name for path in locks.iterdir()] == [f"core-{core}"]
     assert cores.remove_unused() == [locks]
     assert cores.remove_unused() == []
+
+
+@pytest.mark.parametrize("kind", ["link", "everybody", "file"])
+def test_locks_of_cores_are_kept_only_where_nobody_else_may_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """The directory lies where everybody may make one of this name first."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with cores.lease(Cancel(), 0.0):
+        (locks,) = tmp_path.iterdir()
+    cores.remove_unused()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "core-0").touch()
+    if kind == "link":
+        locks.symlink_to(elsewhere)
+    elif kind == "file":
+        locks.touch()
+    else:
+        elsewhere.rename(locks)
+        locks.chmod(0o777)
+    with pytest.raises(PrerequisiteError, match=r"only you can write to \(remove it, or set TMPDIR"):
+        cores.lease(Cancel(), 0.0).__enter__()
+    assert cores.remove_unused() == []
+    assert kind == "file" or (locks / "core-0").exists()
 
 
 def test_no_core_has_two_leases_while_locks_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from testbed.base import files
 from testbed.errors import LabError, PrerequisiteError, UsageError
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel
@@ -48,7 +49,7 @@ def find(state: State) -> Machine | None:
     if not state.is_alive():
         return None
     try:
-        return Machine.model_validate_json(state.record.read_bytes())
+        return Machine.model_validate_json(files.read_bytes(state.record))
     except (OSError, ValidationError):
         return None
 
@@ -195,7 +196,5 @@ def _launch(state: State, wish: Wish, by: Literal["user", "run"], starter: Start
         kernel=bootable.id, image=made.id, started_by=by,
         started_at=datetime.now(UTC).isoformat(timespec="seconds"), boot_s=round(time.monotonic() - began, 1),
     )  # fmt: skip
-    draft = state.record.with_suffix(".draft")
-    draft.write_text(machine.model_dump_json(indent=1) + "\n")
-    draft.rename(state.record)
+    files.write_text(state.record, machine.model_dump_json(indent=1) + "\n")
     return machine

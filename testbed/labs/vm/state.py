@@ -9,12 +9,13 @@
     machine.json      the running machine (`testbed.labs.vm.machine`)
     qemu.pid, qmp.sock, qemu.log, console.log
 
-The directory is removed whole, so it is never one that somebody named: it has a name of ours, in there.
+The directory is never one that somebody named: it has a name of ours, in there. What is removed in it goes by name.
 Source of the default: the XDG Base Directory Specification ($XDG_STATE_HOME).
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Callable, Iterator
@@ -33,8 +34,9 @@ from testbed.labs.vm import user_namespace
 IMAGE = "image"
 LOOPBACK = "127.0.0.1"
 FOLDER = "mptcp-lb-testbed-vm"
+_BY_HAND = "remove it yourself"
 _MACHINE = "machine"
-_OF_A_MACHINE = ("machine.json", "qemu.pid", "qmp.sock", "machine.draft", "disk.draft")
+_OF_A_MACHINE = ("machine.json", "qemu.pid", "qmp.sock", "disk.draft")
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ class State:
         left = [self.folder / name for name in _OF_A_MACHINE if os.path.lexists(self.folder / name)]
         for path in left:
             path.unlink(missing_ok=True)
-        return left
+        return left + ownership.remove_drafts(self.folder)
 
     def remove_builds(self) -> list[Path]:
         """Remove what killed builds left; returns it. The caller must have kept new ones from beginning."""
@@ -160,8 +162,24 @@ class State:
         return left
 
     def remove(self) -> None:
-        """Remove the directory, and ours around it if that is empty; nobody may be at work in it."""
-        user_namespace.remove(self.folder)
+        """Remove what is ours in the directory, it if nothing else is in it, and ours around it if that is empty then.
+
+        Nobody may be at work in it.
+        """
+        if self.folder.is_symlink():
+            raise PrerequisiteError(f"{self.folder}: is a symbolic link, not a directory of ours", hint=_BY_HAND)
+        if self.image.exists():
+            user_namespace.remove(self.image)
+        ours = (*_OF_A_MACHINE, "in-use", "alive", "console.log", "qemu.log", "disk.qcow2")
+        for path in (*(self.folder / name for name in ours), *self.folder.glob(".lock-*")):
+            with contextlib.suppress(IsADirectoryError):
+                path.unlink(missing_ok=True)
+        try:
+            self.folder.rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError:  # somebody else has put something there
+            return
         if self.folder.name != FOLDER and not any(self.folder.parent.iterdir()):
             self.folder.parent.rmdir()
 

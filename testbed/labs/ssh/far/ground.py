@@ -23,8 +23,10 @@ import platform
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -111,12 +113,26 @@ def _sha256(path: Path) -> Any:
 def prepare(owner: str) -> str:
     """Make our folders; returns the one for what this owner sends."""
     root = cache_root()
+    _require_own(root)
     try:
         for name in (TOOLKITS, JOBS, f"{INCOMING}/{owner}"):
             (root / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Refusal(f"{error.filename}: {error.strerror}", "make room there, or set TESTBED_CACHE there") from error
     return str(root / INCOMING / owner)
+
+
+def _require_own(root: Path) -> None:
+    """Refuse a cache in which others can change the programs that we start (as `testbed.kernel.cache`)."""
+    try:
+        state = root.stat()
+    except OSError:
+        return
+    if state.st_uid not in (0, os.geteuid()) or state.st_mode & stat.S_IWOTH:
+        raise Refusal(
+            f"the cache {root} cannot be trusted: it belongs to another user, or everybody may write there",
+            "set TESTBED_CACHE there to a directory that only you can write to",
+        )
 
 
 def require_space(needed_bytes: int, what: str, folder: str = FOLDER) -> int:
@@ -264,7 +280,31 @@ def sweep(dead: list[str], toolkits: bool) -> list[str]:
     for empty in (TOOLKITS, INCOMING, JOBS, FOLDER):
         with contextlib.suppress(OSError):
             (root / empty).rmdir()
-    return [str(path) for path in removed]
+    return [str(path) for path in [*removed, *_remove_core_locks()]]
+
+
+def _remove_core_locks() -> list[Path]:
+    """Remove the locks of cores that nobody has, and their directory if that was all (as `testbed.labs.cores`)."""
+    directory = Path(tempfile.gettempdir()) / f"mptcp-testbed-cores-{os.getuid()}"
+    try:
+        state = directory.lstat()
+    except OSError:
+        return []
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o022:
+        return []
+    for path in directory.glob("core-*"):
+        with contextlib.suppress(OSError):
+            handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+            finally:
+                os.close(handle)
+    try:
+        directory.rmdir()
+    except OSError:
+        return []
+    return [directory]
 
 
 def _is_abandoned(job: Path) -> bool:

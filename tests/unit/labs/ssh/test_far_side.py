@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from testbed.errors import GuestPanic, LabError, PrerequisiteError
+from testbed.labs import cores
+from testbed.labs.base import Cancel
 from testbed.labs.ssh.far import ground, protocol, serve
 from testbed.labs.ssh.far.job import Lease
 from testbed.labs.ssh.far.protocol import FarFault, FrameReader
@@ -72,8 +75,11 @@ def test_a_lease_lasts_from_the_last_touch_by_our_own_clock(tmp_path: Path) -> N
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("TESTBED_CACHE", str(tmp_path))
-    return tmp_path
+    monkeypatch.setenv("TESTBED_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    return tmp_path / "cache"
 
 
 def a_job(root: Path, name: str, *, unheard_s: float, lease_s: float = 60) -> Path:
@@ -99,6 +105,23 @@ def test_a_sweep_removes_what_is_the_dead_ones_or_nobodys(root: Path) -> None:
     assert ground.sweep(["dead"], False) == [str(dead), str(forgotten), str(sent)]
     assert alive.is_dir() and other.is_dir() and foreign.exists()
     assert ground.sweep(["dead"], False) == []
+
+
+def test_a_sweep_removes_the_locks_of_cores_that_nobody_has(root: Path) -> None:
+    with cores.lease(Cancel(), 0.0):
+        (locks,) = Path(tempfile.gettempdir()).iterdir()
+        assert ground.sweep([], False) == []
+    assert ground.sweep([], False) == [str(locks)]
+    locks.symlink_to(root)
+    (root / "core-1").touch()
+    assert ground.sweep([], False) == []
+    assert (root / "core-1").exists()
+
+
+def test_a_cache_that_everybody_may_write_to_is_refused(root: Path) -> None:
+    root.chmod(0o777)
+    with pytest.raises(ground.Refusal, match="cannot be trusted"):
+        ground.prepare("me")
 
 
 def test_a_job_that_runs_is_nobodys_to_remove_even_if_nobody_asks_for_it(root: Path) -> None:

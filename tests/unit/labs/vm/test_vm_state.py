@@ -120,6 +120,26 @@ def test_what_is_removed_is_ours_alone(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [foreign]
 
 
+def test_what_a_user_has_put_into_our_directory_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TESTBED_VM", str(tmp_path))
+    state = default_state()
+    state.folder.mkdir()
+    foreign = state.folder / "notes.txt"
+    foreign.touch()
+    assert remove_leftovers(state) == []
+    vm_maker.built(state)
+    assert machine.destroy(state, report=lambda _what: None)
+    assert list(state.folder.iterdir()) == [foreign]
+
+
+def test_a_directory_in_which_others_may_write_is_not_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TESTBED_VM", str(tmp_path))
+    (tmp_path / "mptcp-lb-testbed-vm").mkdir()
+    (tmp_path / "mptcp-lb-testbed-vm").chmod(0o757)
+    with pytest.raises(PrerequisiteError, match=r"everybody may write there \(set TESTBED_VM"):
+        default_state()
+
+
 def test_a_link_in_our_place_is_not_followed(state: State, tmp_path: Path) -> None:
     elsewhere = State(tmp_path / "elsewhere")
     vm_maker.built(elsewhere)
