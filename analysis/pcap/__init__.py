@@ -1,15 +1,20 @@
 """Captures to columns: `read_pcap` and `iter_packets` give `Packets`, one row per TCP packet, without a loop over them.
 
-Classic pcap and pcapng, Ethernet (with VLAN tags), Linux cooked and raw IP, IPv4 and IPv6, TCP, every option of MPTCP
-(RFC 8684). A record of a segmentation-offload burst is one row. A file goes through in windows:
+Classic pcap and pcapng, compressed or not, Ethernet (with VLAN tags), Linux cooked, NULL, PPP and raw IP, tunnels, IPv4
+and IPv6, TCP, every option of MPTCP (RFC 8684). A record of a segmentation-offload burst is one row. What is no TCP
+packet is counted by name. A file goes through in windows:
 
+    compression       a compressed file      -> what is in it
     classic, pcapng   a window of the file   -> `Frames`
     link, network     frames                 -> where the TCP headers are, and who talks to whom
+    tunnels           other IP packets       -> frames in them, for `network` again
+    tally             frames without TCP     -> their names
     options, layout   the option spaces      -> tables of options
     segment           all of that            -> `Packets`
 """
 
 from analysis.pcap.frames import Interface
+from analysis.pcap.link import TUNNEL_NAMES, Tunnel
 from analysis.pcap.network import Skipped
 from analysis.pcap.packets import (
     ACK,
@@ -41,11 +46,13 @@ __all__ = [
     "PSH",
     "RST",
     "SYN",
+    "TUNNEL_NAMES",
     "URG",
     "Interface",
     "Option",
     "Packets",
     "Skipped",
+    "Tunnel",
     "concatenate",
     "iter_packets",
     "merge",

@@ -1,4 +1,7 @@
-"""Classic pcap: a file header, then records of 16 bytes and a frame each, in either byte order."""
+"""Classic pcap: a file header, then records of 16 bytes and a frame each, in either byte order.
+
+In files of an old patch to libpcap (Kuznetsov's, magic number A1B2CD34) a record's header has 8 bytes more.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,15 @@ from analysis.pcap.chain import Chain
 from analysis.pcap.frames import LARGEST_FRAME_BYTES, Frames, Interface, Window, gather
 
 FILE_HEADER_BYTES = 24
-_RECORD_HEADER_BYTES = 16
+_RECORD_HEADER_BYTES, _PATCHED_HEADER_BYTES = 16, 24
 _SAMPLE_BYTES = 1 << 16
-_MAGICS = {  # byte order, nanoseconds per unit of the fractions of a second
-    b"\xd4\xc3\xb2\xa1": ("<", 1000),
-    b"\xa1\xb2\xc3\xd4": (">", 1000),
-    b"\x4d\x3c\xb2\xa1": ("<", 1),
-    b"\xa1\xb2\x3c\x4d": (">", 1),
+_MAGICS = {  # byte order, nanoseconds per unit of the fractions of a second, bytes of a record's header
+    b"\xd4\xc3\xb2\xa1": ("<", 1000, _RECORD_HEADER_BYTES),
+    b"\xa1\xb2\xc3\xd4": (">", 1000, _RECORD_HEADER_BYTES),
+    b"\x4d\x3c\xb2\xa1": ("<", 1, _RECORD_HEADER_BYTES),
+    b"\xa1\xb2\x3c\x4d": (">", 1, _RECORD_HEADER_BYTES),
+    b"\x34\xcd\xb2\xa1": ("<", 1000, _PATCHED_HEADER_BYTES),
+    b"\xa1\xb2\xcd\x34": (">", 1000, _PATCHED_HEADER_BYTES),
 }
 
 
@@ -29,7 +34,7 @@ class ClassicPcap:
     """Splits the windows of one file into frames; `start` is its file header."""
 
     def __init__(self, file: str, start: bytes) -> None:
-        self._order, self._unit_ns = _MAGICS[start[:4]]
+        self._order, self._unit_ns, self._header_bytes = _MAGICS[start[:4]]
         snap_bytes, link_type = struct.unpack(f"{self._order}II", start[16:24])
         self.interfaces = [Interface(file, "", link_type & 0xFFFF, snap_bytes)]
         order = self._order
@@ -47,7 +52,7 @@ class ClassicPcap:
 
         def step(at: int) -> tuple[int, bool] | None:
             nonlocal problem
-            if at + _RECORD_HEADER_BYTES > size:
+            if at + self._header_bytes > size:
                 return None
             seconds, fraction, captured, original = self._unpack(data[at : at + _RECORD_HEADER_BYTES].tobytes())
             if captured > LARGEST_FRAME_BYTES:
@@ -56,14 +61,14 @@ class ClassicPcap:
             if not (seconds or fraction or captured or original):
                 problem = "zeros"
                 return None
-            following = at + _RECORD_HEADER_BYTES + captured
+            following = at + self._header_bytes + captured
             return (following, True) if following <= size else None
 
         at, end = self._guess(window).follow(0, step)
         header = gather(data, at, self._header)
         frames = Frames(
             record_at=at,
-            data_at=at + _RECORD_HEADER_BYTES,
+            data_at=at + self._header_bytes,
             captured=header["captured"].astype(np.int64),
             original=header["original"].astype(np.int64),
             time_ns=header["seconds"].astype(np.int64) * 1_000_000_000
@@ -83,7 +88,7 @@ class ClassicPcap:
         at = np.flatnonzero(everywhere == data[rare])
         at = at[data[at + other] == data[other]]
         captured = gather(data, at + 8, f"{self._order}u4").astype(np.int64)
-        following = at + _RECORD_HEADER_BYTES + captured
+        following = at + self._header_bytes + captured
         plausible = (following <= size) & (captured <= LARGEST_FRAME_BYTES) & (captured > 0)
         if not plausible.all():
             at, following = at[plausible], following[plausible]

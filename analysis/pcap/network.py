@@ -1,8 +1,7 @@
-"""IPv4 and IPv6: where the TCP header starts, and what the IP header says."""
+"""IPv4 and IPv6: where the TCP header starts, and what the IP header says; in tunnels those of the packet inside."""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,15 +10,22 @@ import numpy as np
 from analysis.pcap.addresses import Ipv6Numbering
 from analysis.pcap.columns import I64, U8, U16, U32, Bools, Column, Columns, Rows
 from analysis.pcap.frames import Frames, gather
-from analysis.pcap.link import IPV4, IPV6, Payloads
+from analysis.pcap.link import IPV4, IPV6, SHIMS, Payloads
+from analysis.pcap.tally import NO_FIT, TOO_DEEP, Tally
+from analysis.pcap.tunnels import Inside, inner_packets
 
 TCP_BYTES = 20
 """TCP's header without options."""
+LEAST_TCP_BYTES = 14
+"""As far as its flags: with so much of it a segment is a row."""
+MOST_TUNNELS = 4
+"""In one another."""
 
 _TCP = 6
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _OPTIONS, _MOBILITY, _HIP, _SHIM6 = 0, 43, 44, 51, 60, 135, 139, 140
 _EXTENSIONS = (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _OPTIONS, _MOBILITY, _HIP, _SHIM6)
 _MOST_EXTENSIONS = 16
+_LARGEST_SHIM_BYTES = 8
 
 _IPV4_HEADER = np.dtype(
     [
@@ -34,12 +40,15 @@ _IPV6_HEADER = np.dtype(
 
 @dataclass(frozen=True, eq=False)
 class Segments(Columns):
-    """The TCP segments whose header without options was captured, in the order of their frames."""
+    """The TCP segments whose header was captured as far as its flags, in the order of their frames."""
 
     frame: Annotated[Rows, Column("row in `Frames`")]
     at: Annotated[Rows, Column("where the TCP header starts in the window", "bytes")]
     captured: Annotated[Rows, Column("captured bytes from there on, without what follows the IP packet", "bytes")]
     vlan: Annotated[U16, Column("VLAN id")]
+    tunnel: Annotated[U8, Column("what it was found in: bits of `Tunnel`")]
+    device: Annotated[U32, Column("SLL2: index of the network interface")]
+    packet_type: Annotated[U8, Column("SLL, SLL2: who it was for or from")]
     ip_version: Annotated[U8, Column("4 or 6")]
     tos: Annotated[U8, Column("DSCP and ECN")]
     ttl: Annotated[U8, Column("time to live, hop limit")]
@@ -52,66 +61,114 @@ class Segments(Columns):
 
 @dataclass(frozen=True)
 class Skipped:
-    """Frames that are no row: no TCP over IP, later IP fragments, TCP headers that were not captured or do not fit."""
+    """Frames that are no row: no TCP over IP, later IP fragments, TCP headers that were not captured or do not fit.
+
+    A frame that was cut off before it could tell whether it is TCP counts as `cut`.
+    """
 
     not_tcp: int = 0
     fragments: int = 0
     cut: int = 0
 
 
-def segments(data: U8, frames: Frames, payloads: Payloads, numbering: Ipv6Numbering) -> tuple[Segments, Skipped]:
-    """The TCP segments among the network layer's payloads, and how many frames have none."""
-    four, fragments, cut = _ipv4(data, _Packets.of(IPV4, _IPV4_HEADER, frames, payloads))
-    found = four
-    if (payloads.protocol == IPV6).any():
-        six, later, short = _ipv6(data, _Packets.of(IPV6, _IPV6_HEADER, frames, payloads), numbering)
-        found, fragments, cut = six, fragments + later, cut + short
-        if len(four):
-            both = Segments(**Segments.stack([four, six]))
-            order = np.argsort(both.frame)
-            found = both.take(order)
-    return found, Skipped(len(frames) - len(found) - fragments - cut, fragments, cut)
+def segments(data: U8, frames: Frames, payloads: Payloads, numbering: Ipv6Numbering, tally: Tally) -> Segments:
+    """The TCP segments among the network layer's payloads and in tunnels there; the tally gets all other payloads."""
+    parts: list[Segments] = []
+    for _ in range(MOST_TUNNELS + 1):
+        found, outer = _segments(data, frames, payloads, numbering, tally)
+        parts += found
+        inner = [inner_packets(data, frames, each, tally) for each in outer]
+        if not inner:
+            break
+        payloads = inner[0] if len(inner) == 1 else Payloads(**Payloads.stack(inner))
+    else:
+        tally.add_hiding(TOO_DEEP, len(payloads))
+    if len(parts) == 1:
+        return parts[0]
+    together = Segments(**Segments.stack(parts))
+    return together.take(np.argsort(together.frame))
+
+
+def _segments(
+    data: U8, frames: Frames, payloads: Payloads, numbering: Ipv6Numbering, tally: Tally
+) -> tuple[list[Segments], list[Inside]]:
+    """The TCP segments at this depth, and the other IP packets."""
+    four = payloads.protocol == IPV4
+    if four.all():
+        both = [_ipv4(data, _Packets.of(_IPV4_HEADER, frames, payloads, tally))] if len(payloads) else []
+    else:
+        six = payloads.protocol == IPV6
+        both = []
+        if four.any():
+            both.append(_ipv4(data, _Packets.of(_IPV4_HEADER, frames, payloads.take(np.flatnonzero(four)), tally)))
+        if six.any():
+            packets = _Packets.of(_IPV6_HEADER, frames, payloads.take(np.flatnonzero(six)), tally)
+            both.append(_ipv6(data, packets, numbering))
+        _name_the_rest(frames, payloads, np.flatnonzero(~(four | six)), tally)
+    sorted_out = [_sort_out(frames, each, tally) for each in both]
+    return [found for found, _ in sorted_out if len(found)], [outer for _, outer in sorted_out if outer is not None]
+
+
+def _name_the_rest(frames: Frames, payloads: Payloads, rows: Rows, tally: Tally) -> None:
+    """What is no IP; a tag that is still there was cut off, or is one too many."""
+    kind, frame = payloads.protocol[rows], payloads.frame[rows]
+    short = frames.data_at[frame] + frames.captured[frame] - payloads.at[rows] < _LARGEST_SHIM_BYTES
+    cut = np.isin(kind, SHIMS) & short & (frames.captured[frame] < frames.original[frame])
+    tally.add_cut(int(np.count_nonzero(cut)))
+    tally.add_ether_types(kind[~cut].tolist())
 
 
 @dataclass(frozen=True)
 class _Packets:
-    """The IP packets of one family: their frames, where they start, where the captured bytes end, bytes on the wire."""
+    """The IP packets of one family: where the link layer has them, where the captured bytes end, bytes on the wire."""
 
-    frame: Rows
-    vlan: U16
-    at: Rows
+    link: Payloads
     end: Rows
     wire: Rows
 
     @classmethod
-    def of(cls, protocol: int, header: np.dtype[np.void], frames: Frames, payloads: Payloads) -> _Packets:
+    def of(cls, header: np.dtype[np.void], frames: Frames, found: Payloads, tally: Tally) -> _Packets:
         """Those with a whole IP header."""
-        wanted = payloads.protocol == protocol
-        found = payloads if wanted.all() else payloads.take(np.flatnonzero(wanted))
         rows = found.frame if len(found) < len(frames) else slice(None)
         data_at = frames.data_at[rows]
         end = data_at + frames.captured[rows]
+        wire = frames.original[rows] - (found.at - data_at)
         whole = end - found.at >= header.itemsize
-        packets = cls(found.frame, found.vlan, found.at, end, frames.original[rows] - (found.at - data_at))
         if whole.all():
-            return packets
-        return cls(*(getattr(packets, each.name)[whole] for each in dataclasses.fields(cls)))
+            return cls(found, end, wire)
+        snapped = int(np.count_nonzero(~whole & (frames.captured[rows] < frames.original[rows])))
+        tally.add_cut(snapped)
+        tally.add(NO_FIT, int(np.count_nonzero(~whole)) - snapped)
+        return cls(found.take(np.flatnonzero(whole)), end[whole], wire[whole])
 
 
-def _ipv4(data: U8, packets: _Packets) -> tuple[Segments, int, int]:
-    header = gather(data, packets.at, _IPV4_HEADER)
+@dataclass(frozen=True)
+class _Parsed:
+    """IP packets as if all were TCP, and what each is: its protocol, whether its header can be, whether it has it."""
+
+    packets: Segments
+    protocol: U8
+    can_be: Bools
+    is_first: Bools
+
+
+def _ipv4(data: U8, packets: _Packets) -> _Parsed:
+    link = packets.link
+    header = gather(data, link.at, _IPV4_HEADER)
     header_bytes = (header["version_ihl"] & 0x0F).astype(np.int64) * 4
-    is_tcp = (header["version_ihl"] >> 4 == 4) & (header_bytes >= 20) & (header["protocol"] == _TCP)
-    is_first = header["fragment"] & 0x1FFF == 0
+    can_be = (header["version_ihl"] >> 4 == 4) & (header_bytes >= 20)
     # Linux writes a total length of 0 when a burst does not fit in 16 bits; the length on the wire then tells.
     ip_bytes = header["length"].astype(np.int64)
     _measure(ip_bytes, ip_bytes == 0, packets.wire)
-    at = packets.at + header_bytes
+    at = link.at + header_bytes
     found = Segments(
-        frame=packets.frame,
+        frame=link.frame,
         at=at,
-        captured=np.minimum(packets.end, packets.at + ip_bytes) - at,
-        vlan=packets.vlan,
+        captured=np.minimum(packets.end, link.at + ip_bytes) - at,
+        vlan=link.vlan,
+        tunnel=link.tunnel,
+        device=link.device,
+        packet_type=link.packet_type,
         ip_version=np.full(len(at), 4, np.uint8),
         tos=header["tos"],
         ttl=header["ttl"],
@@ -121,22 +178,26 @@ def _ipv4(data: U8, packets: _Packets) -> tuple[Segments, int, int]:
         ip_bytes=ip_bytes,
         tcp_bytes=ip_bytes - header_bytes,
     )
-    return _sort_out(found, is_tcp, is_first)
+    return _Parsed(found, header["protocol"], can_be, header["fragment"] & 0x1FFF == 0)
 
 
-def _ipv6(data: U8, packets: _Packets, numbering: Ipv6Numbering) -> tuple[Segments, int, int]:
-    header = gather(data, packets.at, _IPV6_HEADER)
+def _ipv6(data: U8, packets: _Packets, numbering: Ipv6Numbering) -> _Parsed:
+    link = packets.link
+    header = gather(data, link.at, _IPV6_HEADER)
     # A jumbogram has its length in an option, and Linux leaves that out too: the length on the wire then tells.
     ip_bytes = header["length"].astype(np.int64) + _IPV6_HEADER.itemsize
     _measure(ip_bytes, header["length"] == 0, packets.wire)
-    stop = np.minimum(packets.end, packets.at + ip_bytes)
-    protocol, at, is_later = _past_extensions(data, packets.at + _IPV6_HEADER.itemsize, header["next"].copy(), stop)
-    is_tcp = (header["start"] >> 28 == 6) & (protocol == _TCP)
+    stop = np.minimum(packets.end, link.at + ip_bytes)
+    protocol, at, is_later = _past_extensions(data, link.at + _IPV6_HEADER.itemsize, header["next"].copy(), stop)
+    can_be = header["start"] >> 28 == 6
     found = Segments(
-        frame=packets.frame,
+        frame=link.frame,
         at=at,
         captured=stop - at,
-        vlan=packets.vlan,
+        vlan=link.vlan,
+        tunnel=link.tunnel,
+        device=link.device,
+        packet_type=link.packet_type,
         ip_version=np.full(len(at), 6, np.uint8),
         tos=(header["start"] >> 20).astype(np.uint8),
         ttl=header["hop_limit"],
@@ -144,13 +205,14 @@ def _ipv6(data: U8, packets: _Packets, numbering: Ipv6Numbering) -> tuple[Segmen
         src=np.zeros(len(at), np.uint32),
         dst=np.zeros(len(at), np.uint32),
         ip_bytes=ip_bytes,
-        tcp_bytes=ip_bytes - (at - packets.at),
+        tcp_bytes=ip_bytes - (at - link.at),
     )
+    parsed = _Parsed(found, protocol, can_be, ~is_later)
     # Only the addresses of TCP packets get numbers, so those are looked up last.
-    addressed = is_tcp & ~is_later & (found.captured >= TCP_BYTES)
+    addressed = _wanted(parsed)
     found.src[addressed] = numbering.numbers(header["src"][addressed])
     found.dst[addressed] = numbering.numbers(header["dst"][addressed])
-    return _sort_out(found, is_tcp, ~is_later)
+    return parsed
 
 
 def _measure(ip_bytes: I64, unsaid: Bools, wire: I64) -> None:
@@ -159,14 +221,44 @@ def _measure(ip_bytes: I64, unsaid: Bools, wire: I64) -> None:
         ip_bytes[unsaid] = np.minimum(wire[unsaid], np.iinfo(np.int32).max)
 
 
-def _sort_out(found: Segments, is_tcp: Bools, is_first: Bools) -> tuple[Segments, int, int]:
-    """The segments whose header is there, how many are later fragments, and how many are cut short."""
-    wanted = is_tcp & is_first & (found.captured >= TCP_BYTES)
+def _wanted(parsed: _Parsed) -> Bools:
+    """Which packets are segments that have a header as far as its flags."""
+    found = parsed.packets
+    segments = parsed.can_be & (parsed.protocol == _TCP) & parsed.is_first
+    wanted: Bools = segments & (found.captured >= TCP_BYTES)
+    if not wanted.all():
+        wanted = segments & (found.captured >= LEAST_TCP_BYTES) & (found.tcp_bytes >= TCP_BYTES)
+    return wanted
+
+
+def _sort_out(frames: Frames, parsed: _Parsed, tally: Tally) -> tuple[Segments, Inside | None]:
+    """The segments, and the packets that are none but may be tunnels; all others go into the tally."""
+    wanted = _wanted(parsed)
+    found = parsed.packets
     if wanted.all():
-        return found, 0, 0
-    fragments = int(np.count_nonzero(is_tcp & ~is_first))
-    cut = int(np.count_nonzero(is_tcp & is_first)) - int(np.count_nonzero(wanted))
-    return found.take(np.flatnonzero(wanted)), fragments, cut
+        return found, None
+    rest = np.flatnonzero(~wanted)
+    others, protocol, is_first = found.take(rest), parsed.protocol[rest], parsed.is_first[rest]
+    can_be = parsed.can_be[rest]
+    tally.add(NO_FIT, int(np.count_nonzero(~can_be)))
+    is_tcp = can_be & (protocol == _TCP)
+    tally.add_fragments(int(np.count_nonzero(is_tcp & ~is_first)))
+    # IPv6 extensions that are still there were not captured, as the headers of these segments.
+    short = can_be & is_first & ((protocol == _TCP) | np.isin(protocol, _EXTENSIONS) & (others.ip_version == 6))
+    snapped = frames.captured[others.frame] < frames.original[others.frame]
+    lost, unfit = int(np.count_nonzero(short & snapped)), int(np.count_nonzero(short & is_tcp & ~snapped))
+    tally.add_cut(lost, captured_whole=unfit)
+    tally.add(NO_FIT, int(np.count_nonzero(short & ~is_tcp & ~snapped)))
+    later = can_be & ~is_tcp & ~is_first
+    tally.add_ip_protocols(protocol[later].tolist(), "later fragments of ")
+    left = np.flatnonzero(can_be & is_first & ~short)
+    outer = None
+    if len(left):
+        outer = Inside(
+            **{name: getattr(others, name)[left] for name in Inside.types() if name != "protocol"},
+            protocol=protocol[left],
+        )
+    return found.take(np.flatnonzero(wanted)), outer
 
 
 def _past_extensions(data: U8, at: Rows, protocol: U8, stop: Rows) -> tuple[U8, Rows, Bools]:

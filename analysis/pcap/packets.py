@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
@@ -39,14 +40,18 @@ class Packets(Columns):
 
     `interfaces` are what the column `interface` numbers, `places` the number of the place that each of them captured at
     (empty: every interface is a place of its own), `ipv6` the IPv6 addresses (16 bytes each) by number.
-    `records` counts every frame of the capture, `skipped` those that are no row here and why. `warnings` says what
-    could not be read, with its byte offset, and what the capture itself says that it lost.
+    `records` counts every frame of the capture, `skipped` those that are no row here and why; `others` and `opaque` say
+    by name what these are, `opaque` of those that may hide TCP packets. `warnings` says what could not be read, with
+    its byte offset, and what was not captured.
     """
 
     frame: Annotated[U32, Column("number of the frame in its file, from 1")]
     time_ns: Annotated[I64, Column("time since the epoch, by the capturing machine's clock", "ns")]
     interface: Annotated[U16, Column("number of the interface, from 0")]
     vlan: Annotated[U16, Column("VLAN id of the outermost tag; 0: no tag")]
+    tunnel: Annotated[U8, Column("what it was found in: bits of `Tunnel`; 0: no tunnel")]
+    device: Annotated[U32, Column("Linux cooked, version 2: index of the network interface; else 0")]
+    packet_type: Annotated[U8, Column("Linux cooked: 4 for a packet that this machine sent; else 0")]
     ip_version: Annotated[U8, Column("4 or 6")]
     tos: Annotated[U8, Column("DSCP (upper 6 bits) and ECN")]
     ttl: Annotated[U8, Column("time to live, or hop limit")]
@@ -59,7 +64,7 @@ class Packets(Columns):
     seq: Annotated[U32, Column("sequence number")]
     ack: Annotated[U32, Column("acknowledgement number")]
     flags: Annotated[U16, Column("the 12 bits after the data offset; FIN is 0x001, AE 0x100")]
-    window: Annotated[U16, Column("receive window, before scaling")]
+    window: Annotated[U16, Column("receive window, before scaling; 0 where it was not captured, as the next two")]
     checksum: Annotated[U16, Column("TCP checksum, as captured")]
     urgent: Annotated[U16, Column("urgent pointer")]
     header_bytes: Annotated[U8, Column("length of the TCP header, as it says itself", "bytes")]
@@ -88,6 +93,8 @@ class Packets(Columns):
     ipv6: tuple[bytes, ...] = (addresses.UNSPECIFIED,)
     records: int = 0
     skipped: Skipped = field(default_factory=Skipped)
+    others: Mapping[str, int] = field(default_factory=dict)
+    opaque: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @property
@@ -151,8 +158,17 @@ def concatenate(chunks: Sequence[Packets]) -> Packets:
             fragments=sum(chunk.skipped.fragments for chunk in chunks),
             cut=sum(chunk.skipped.cut for chunk in chunks),
         ),
+        others=_added(chunk.others for chunk in chunks),
+        opaque=_added(chunk.opaque for chunk in chunks),
         warnings=tuple(warning for chunk in chunks for warning in chunk.warnings),
     )
+
+
+def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(total)
 
 
 def merge(captures: Sequence[Packets]) -> Packets:

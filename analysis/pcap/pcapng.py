@@ -16,6 +16,7 @@ from analysis.pcap.chain import Chain
 from analysis.pcap.columns import I64, U64, Bools, Rows
 from analysis.pcap.frames import LARGEST_FRAME_BYTES, Frames, Interface, Window, gather
 from analysis.pcap.pcapng_blocks import LATEST_NS, Clock, read_description, read_drops
+from testbed.base.text import plain
 
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 2, 3, 5, 6
 _ORDERS = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
@@ -61,14 +62,14 @@ class Pcapng:
     def warnings(self) -> list[str]:
         """What a reader of the packets should know: losses that the file mentions, packets without a time."""
         said = [
-            f"{self._file}: the capture lost {lost} packets on interface {self.interfaces[number].name or number}"
+            f"the capture lost {lost} packets on interface {self.interfaces[number].name or number}"
             for number, lost in sorted(self._lost.items())
             if lost
         ]
         if self._without_time:
-            said.append(f"{self._file}: {self._without_time} packets have no time (Simple Packet Blocks)")
+            said.append(f"{self._without_time} packets have no time (Simple Packet Blocks)")
         if self._beyond:
-            said.append(f"{self._file}: {self._beyond} packets have a time that cannot be (before 1824 or after 2115)")
+            said.append(f"{self._beyond} packets have a time that cannot be (before 1824 or after 2115)")
         return said
 
     def split(self, window: Window) -> tuple[Frames, int, str]:
@@ -136,7 +137,7 @@ class Pcapng:
             raise _Garbage
         if len(self.interfaces) == _MOST_INTERFACES:
             raise _Garbage(f"more than {_MOST_INTERFACES} interfaces")
-        self.interfaces.append(Interface(self._file, found.name, found.link_type, found.snap_bytes))
+        self.interfaces.append(Interface(self._file, plain(found.name), found.link_type, found.snap_bytes))
         self._clocks.append(found.clock)
         self._described_at.append(at)
 

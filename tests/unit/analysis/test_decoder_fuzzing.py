@@ -27,7 +27,8 @@ ROUNDS = 30 * int(os.environ.get("DECODER_FUZZING", "1"))
 DAMAGED = re.compile(r"capture\.pcap: (truncated record|garbage|zeros|more than 65536 interfaces) at byte (\d+): ")
 SAID_BY_THE_FILE = re.compile(
     r"capture\.pcap: (the capture lost \d+ packets on interface .*|\d+ packets have no time \(Simple Packet Blocks\)"
-    r"|frames of link type \d+ are not decoded \(\d+ interfaces\))"
+    r"|\d+ frames of link type \d+( \(.*\))? are not decoded"
+    r"|of \d+ of \d+ frames the headers were not captured .*|of \d+ of \d+ TCP packets the options were not .*)"
 )
 Damage = Callable[[random.Random, bytearray], None]
 
@@ -79,6 +80,7 @@ def check(path: Path) -> Packets | None:
         assert not damaged or int(damaged[2]) < size
     assert sum(bool(DAMAGED.match(warning)) for warning in packets.warnings) <= 1
     assert len(packets) + sum(vars(packets.skipped).values()) == packets.records
+    assert sum(packets.others.values()) + sum(packets.opaque.values()) == packets.records - len(packets)
     assert (packets.option_offset + packets.option_bytes <= size).all()
     for table in packets.tables.values():
         assert (table.packet[:-1] <= table.packet[1:]).all()
@@ -90,7 +92,9 @@ def same(one: Packets | None, other: Packets | None) -> bool:
     """Whether two readings of a file agree in everything (IPv6 addresses may have other numbers)."""
     if one is None or other is None:
         return one is other
-    if (one.records, one.skipped, one.warnings) != (other.records, other.skipped, other.warnings):
+    if any(
+        getattr(one, name) != getattr(other, name) for name in ("records", "skipped", "others", "opaque", "warnings")
+    ):
         return False
     left, right = (dict(everything(packets)) for packets in (one, other))
     return left.keys() == right.keys() and all(np.array_equal(values, right[name]) for name, values in left.items())

@@ -203,7 +203,7 @@ def test_a_pcapng_says_what_it_lost_and_what_cannot_be_decoded(tmp_path: Path) -
     assert (packets.records, packets.skipped.not_tcp) == (2, 1)
     assert packets.warnings == (
         "a.pcapng: the capture lost 12 packets on interface eth0",
-        "a.pcapng: frames of link type 147 are not decoded (1 interfaces)",
+        "a.pcapng: 1 frames of link type 147 are not decoded",
     )
 
 
@@ -222,7 +222,9 @@ def test_packets_of_simple_blocks_have_no_time(tmp_path: Path) -> None:
         (b"This is a text file, quite long enough.", "not a pcap or pcapng file"),
         (make.pcap_bytes([])[:20], "not a pcap or pcapng file"),
         (b"\x0a\x0d\x0d\x0a" + bytes(40), "not a pcap or pcapng file"),
-        (gzip.compress(make.pcap_bytes([])), "not a pcap or pcapng file (unpack it first)"),
+        (gzip.compress(b"This is a text file."), "what it holds is not a pcap or pcapng file"),
+        (b"PK\x03\x04" + bytes(40), "not a pcap or pcapng file (unpack it first: zip)"),
+        (gzip.compress(make.pcap_bytes([]))[:8], "the compressed file is cut short: nothing can be read of it"),
         (make.pcap_bytes([], link=147), "frames of link type 147 are not decoded"),
     ],
 )

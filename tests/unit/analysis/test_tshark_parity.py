@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import tempfile
 from dataclasses import replace
@@ -15,7 +16,7 @@ import pytest
 from capture_variants import NAMES
 from tshark import HEADER_FIELDS, OPTION_FIELDS, Fields, dss_checksums, expected_fields, read_fields
 
-from analysis.pcap import COLUMNS, OPTION_TABLES, Packets, read_pcap
+from analysis.pcap import COLUMNS, OPTION_TABLES, Packets, Tunnel, read_pcap
 from analysis.pcap.tables import DSS_ACK_8, DSS_DSN_8, Dss
 
 _UNPACKED = tempfile.TemporaryDirectory()
@@ -35,8 +36,12 @@ def compare(packets: Packets, path: Path, said: list[Fields]) -> list[tuple[int,
     for number, ours in expected_fields(packets, path.read_bytes(), said):
         theirs = said[number - 1]
         pairs = {name: (ours.get(name, []), theirs.get(name, [])) for name in (*HEADER_FIELDS, *OPTION_FIELDS)}
+        del pairs["frame.protocols"]
         tags = [*pairs.pop("ieee8021ad.id")[1], *pairs.pop("vlan.id")[1], "0"]
         pairs["outermost VLAN"] = ours["outermost VLAN"], tags[:1]
+        for name in ("sll.ifindex", "sll.pkttype"):  # other link layers have none: 0 here
+            pairs[name] = pairs[name][0], theirs.get(name, ["0"])
+        pairs["tunnel"] = ours["tunnel"], [str(tunnel_of(theirs))]
         if "frame.interface_id" not in theirs:
             pairs["frame.interface_id"] = pairs["frame.interface_id"][0], ["0"]
         mine, lengths = pairs["tcp.option_len"]
@@ -53,6 +58,16 @@ def compare(packets: Packets, path: Path, said: list[Fields]) -> list[tuple[int,
     if checksums != said_of_dss:
         differences.append((0, "checksum of DSS", [str(checksums)], [str(said_of_dss)]))
     return differences
+
+
+def tunnel_of(said: Fields) -> int:
+    """The bits of `Tunnel` that tshark's list of a frame's protocols stands for."""
+    layers = [layer.replace("ipv6", "ip") for layer in said["frame.protocols"][0].split(":")]
+    names = {"gre": Tunnel.GRE, "vxlan": Tunnel.VXLAN, "geneve": Tunnel.GENEVE, "mpls": Tunnel.MPLS,
+             "pppoes": Tunnel.PPPOE}  # fmt: skip
+    bits = [names.get(layer, 0) for layer in layers]
+    bits += [Tunnel.IP for pair in itertools.pairwise(layers) if pair == ("ip", "ip")]
+    return sum(set(bits))
 
 
 @pytest.mark.parametrize("name", NAMES)

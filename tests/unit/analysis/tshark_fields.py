@@ -5,8 +5,8 @@ from __future__ import annotations
 MPTCP = "tcp.options.mptcp."
 
 HEADER_FIELDS = (
-    "frame.number", "frame.time_epoch", "frame.interface_id", "frame.file_off",
-    "vlan.id", "ieee8021ad.id",
+    "frame.number", "frame.protocols", "frame.time_epoch", "frame.interface_id", "frame.file_off",
+    "vlan.id", "ieee8021ad.id", "sll.ifindex", "sll.pkttype",
     "ip.version", "ip.dsfield", "ip.ttl", "ip.id", "ip.src", "ip.dst", "ip.len",
     "ipv6.version", "ipv6.tclass", "ipv6.hlim", "ipv6.src", "ipv6.dst", "ipv6.plen",
     "tcp.srcport", "tcp.dstport", "tcp.seq_raw", "tcp.ack_raw", "tcp.flags", "tcp.window_size_value", "tcp.checksum",
