@@ -12,8 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from experiments.schema import SYSCTL_ROLES
 from experiments.toml_source import KeyPath, TomlSource
 from testbed.errors import ConfigError, TestbedError, UsageError
+
+_LONGEST = 120
+"""Characters of an option that an error quotes."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +69,10 @@ class Document:
         """The error to raise for what is wrong at `path`: a ConfigError or, for an option, a UsageError."""
         origin = self.origin(path)
         if origin.option:
-            return UsageError(f"--set {origin.option}: {what}", hint=hint)
+            return UsageError(f"--set {_brief(origin.option)}: {what}", hint=hint)
         if self.options:
             # The file was right before the options came, so one of them is the cause.
-            options = ", ".join(f"--set {text}" for text in self.options)
+            options = ", ".join(f"--set {_brief(text)}" for text in self.options)
             return UsageError(f"{options}: {what} ({self.path}:{origin.line})", hint=hint)
         return ConfigError(self.path, origin.line, what, hint=hint)
 
@@ -124,7 +128,7 @@ def table_of(document: Document, *prefix: str | int) -> Document:
 def parse_option(text: str) -> Option:
     """Parse `KEY=VALUE`: a dotted key, and a value in TOML or, if it is none, a plain text.
 
-    Below `sysctl` the rest of the key is one name, since names of sysctls have dots themselves.
+    Below `sysctl`, and a role there, the rest of the key is one name: names of sysctls have dots themselves.
     Raises UsageError if there is no key or no `=`.
     """
     key, equals, raw = text.partition("=")
@@ -132,8 +136,13 @@ def parse_option(text: str) -> Option:
     if not equals or not all(parts):
         raise UsageError(f"--set {text}: not of the form KEY=VALUE", hint="for example --set workload.concurrency=20")
     if parts[0] == "sysctl" and len(parts) > 2:
-        parts = ("sysctl", ".".join(parts[1:]).strip("\"'"))
+        table = 2 if parts[1] in SYSCTL_ROLES else 1
+        parts = (*parts[:table], ".".join(parts[table:]).strip("\"'"))
     return Option(text, parts, _option_value(raw.strip()))
+
+
+def _brief(option: str) -> str:
+    return option if len(option) <= _LONGEST else f"{option[:_LONGEST]}..."
 
 
 def _option_value(raw: str) -> object:
@@ -141,6 +150,8 @@ def _option_value(raw: str) -> object:
         parsed = tomllib.loads(f"value = {raw}")
     except tomllib.TOMLDecodeError:
         return raw
+    except (RecursionError, ValueError):
+        return raw  # brackets without end, or a number of thousands of digits: as a text it is refused where it matters
     # A text with a line break can smuggle in a second key: then it is not one value.
     return parsed["value"] if len(parsed) == 1 else raw
 

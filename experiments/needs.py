@@ -20,6 +20,7 @@ def features(point: Point) -> frozenset[str]:
     links = [LinkProfile.of(parameters, name) for name in _LINKS[point.scenario]]
     found = {"veth", "rate", "tbf", *map(command, _PROGRAMS)}
     found |= set(map(sysctl, (*common.BUFFERS, *common.PORTS, *parameters["sysctl"])))
+    found |= {sysctl(name) for values in parameters.get("sysctl_of", {}).values() for name in values}
     if any(link.delay_s or link.loss for link in links):
         found.add("netem")
     if any(link.loss for link in links):

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments import bounds, sysctls
 from experiments.cost import estimate, transfer_s, virtual_limit_s, wall_limit_s
 from experiments.point import Point
 from experiments.profiles import DEFAULT_PROFILE, AnySettings, Experiment, load
@@ -79,9 +80,12 @@ def plan(
     The seed comes first so that a run which is interrupted has whole figures. Raises UsageError
     for a profile or an override that does not exist or cannot be, and for a bad list of seeds.
     """
+    found = experiment.settings(profile, overrides)
+    per_seed = sum(len(settings.protocols) * len(_object_sizes(settings)) for _, settings in found)
+    if len(seeds):
+        bounds.check_plan(experiment.scenario, per_seed, seeds)
     if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
         raise UsageError(f"seeds {list(seeds)}: give at least one, none twice, none below zero")
-    found = experiment.settings(profile, overrides)
 
     def of(settings: AnySettings) -> tuple[Clock, ...]:
         return tuple(clock for clock in settings.clocks if clock in clocks) or (clocks[0],)
@@ -189,7 +193,9 @@ def _common_parameters(settings: Settings) -> dict[str, object]:
         "add_addr_resend_ms": round(mptcp.add_addr_resend_interval_s * 1000),
         "lb_mode": mptcp.lb_mode,
         "enforce_deny_join": mptcp.enforce_deny_join,
-        "sysctl": dict(settings.sysctl),
+        "sysctl": sysctls.of_hosts(settings),
+        # Only where there are some: the points of all other experiments stay the bytes that they were.
+        **({"sysctl_of": roles} if (roles := sysctls.of_roles(settings)) else {}),
     }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from testbed.base.text import parse_json
 from testbed.errors import ConfigError
 
 
@@ -15,10 +17,11 @@ class Point(BaseModel):
 
     `variant` and `condition` are empty where the experiment's file has none.
     `parameters` are the numbers of the scenario with their unit in the key, and `sysctl`: a table of
-    extra sysctls for client and servers. `wire_limit_bps` is the goodput that the wire allows.
+    extra sysctls for client and servers; `sysctl_of`, where it is there, has such a table per role.
+    `wire_limit_bps` is the goodput that the wire allows.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     version: Literal[1] = 1
     id: str
@@ -30,12 +33,20 @@ class Point(BaseModel):
     variant: str = ""
     condition: str = ""
     protocol: Literal["tcp", "mptcp"]
-    object_bytes: int
-    seed: int
+    object_bytes: Annotated[int, Field(ge=0, lt=1 << 63)]
+    seed: Annotated[int, Field(ge=0, lt=1 << 64)]
     profile: str
     clock: Literal["virtual", "real"]
     parameters: dict[str, Any]
     wire_limit_bps: float
+
+    @field_validator("parameters")
+    @classmethod
+    def _are_numbers_one_can_count_with(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name, each in value.items():
+            if isinstance(each, float) and not math.isfinite(each):
+                raise ValueError(f"{name}: {each} is no number")
+        return value
 
     def to_json(self) -> str:
         """The text of `point.json`: the same bytes for the same point."""
@@ -45,8 +56,12 @@ class Point(BaseModel):
     def from_json(cls, text: str, path: Path | str = "point.json") -> Point:
         """The point of a `point.json`; raises ConfigError, naming `path`, if the text is not one."""
         try:
-            return cls.model_validate_json(text)
+            point = cls.model_validate_json(text)
+            parse_json(text)  # bounds that pydantic does not have
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])
             raise ConfigError(path, None, f"not a point: {where + ': ' if where else ''}{first['msg']}") from error
+        except ValueError as error:
+            raise ConfigError(path, None, f"not a point: {error}") from error
+        return point

@@ -14,8 +14,9 @@ from pathlib import Path
 from experiments import toml_source
 from experiments.document import Document, Option, from_source, parse_option, table_of
 from experiments.schema import AnycastSettings, LoadBalancerSettings
-from experiments.validation import did_you_mean, is_list, validate
+from experiments.validation import is_list, validate
 from experiments.variants import IDENTITY, TABLES, Case, cases
+from experiments.words import did_you_mean
 from testbed.errors import UsageError
 
 DEFAULT_PROFILE = "quick"

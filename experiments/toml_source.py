@@ -15,7 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed.base import files
 from testbed.errors import ConfigError
+
+MOST_BYTES = 1 << 20
+MOST_NESTED = 20
 
 KeyPath = tuple[str | int, ...]
 
@@ -46,23 +50,42 @@ class TomlSource:
 def read(path: Path) -> TomlSource:
     """Read a TOML file; raises ConfigError, with the line, if it is missing, unreadable or not TOML."""
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = files.read_bytes(path, MOST_BYTES).decode("utf-8")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigError(path, line, "not a text file in UTF-8") from error
-    except OSError as error:
-        raise ConfigError(path, None, f"cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in its name
+        raise ConfigError(path, None, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
     return parse(text, path)
 
 
 def parse(text: str, path: Path) -> TomlSource:
     """Parse TOML text that came from `path`; raises ConfigError with the line of a syntax error."""
-    text = text.replace("\r\n", "\n")
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")  # some editors begin a file with a mark
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(text, path, str(error)) from error
+    except RecursionError:
+        raise ConfigError(path, None, "its brackets are nested too deep") from None
+    except ValueError:  # Python's own bound, of some thousands
+        raise ConfigError(path, None, "a number in it has too many digits") from None
+    if _depth_is_beyond(data, MOST_NESTED):
+        raise ConfigError(path, None, f"its tables and lists are nested more than {MOST_NESTED} deep")
     return TomlSource(path, data, _Scanner(text).scan())
+
+
+def _depth_is_beyond(value: object, most: int) -> bool:
+    level: list[object] = [value]
+    for _ in range(most):
+        level = [
+            child
+            for each in level
+            for child in (each.values() if isinstance(each, dict) else each if isinstance(each, list) else ())
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _syntax_error(text: str, path: Path, message: str) -> ConfigError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
@@ -17,13 +17,18 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from experiments import bounds, sysctls
 from experiments.document import Document
 from experiments.schema import SCENARIOS, AnycastSettings, LoadBalancerSettings
 from experiments.toml_source import KeyPath
+from experiments.words import did_you_mean
 from testbed.errors import TestbedError
 
 # Tables of a file that are no settings: other modules take them out before the schema sees the rest.
 _AROUND_THE_SETTINGS = ("profile", "variant", "condition")
+
+_LONGEST = 80
+"""Characters of a value that are quoted: somebody has to read them."""
 
 _WANTED = {
     "int_type": "a whole number",
@@ -52,25 +57,19 @@ def validate(document: Document) -> LoadBalancerSettings | AnycastSettings:
     """
     model = _model(document)
     try:
-        return model.model_validate(dict(document.data))
+        settings = model.model_validate(dict(document.data))
     except ValidationError as error:
         problems = [_problem(document, model, details) for details in error.errors(include_url=False)]
-    raise _first(document, problems)
+        raise _first(document, problems) from None
+    sysctls.check(settings, settings.scenario, document)
+    bounds.check(settings, document)
+    return settings
 
 
 def is_list(document: Document, path: tuple[str, ...]) -> bool:
     """Whether the schema has a list at `path` (so that an option may give `a,b` for it)."""
     field = _fields(_model(document)).get(path)
     return field is not None and get_origin(field.annotation) is tuple
-
-
-def did_you_mean(name: str, valid: Iterable[str], otherwise: str) -> str:
-    """A hint for a name that does not exist: the nearest one that does, else `otherwise` and all of them."""
-    names = list(valid)
-    close = difflib.get_close_matches(name, names, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"{otherwise}: {', '.join(names)}"
 
 
 def _model(document: Document) -> type[LoadBalancerSettings] | type[AnycastSettings]:
@@ -117,13 +116,15 @@ def _problem(document: Document, model: type[BaseModel], details: ErrorDetails) 
     elif kind in _WANTED:
         what = f"{key} must be {_WANTED[kind]}, not {_shown(given)}"
     elif kind == "greater_than_equal":
-        what = f"{key} must be at least {context['ge']}, not {given}"
+        what = f"{key} must be at least {context['ge']}, not {_shown(given)}"
     elif kind == "less_than_equal":
-        what = f"{key} must be at most {context['le']}, not {given}"
+        what = f"{key} must be at most {context['le']}, not {_shown(given)}"
     elif kind in ("too_short", "string_too_short"):
         what = f"{key} must not be empty"
+    elif kind == "string_too_long":
+        what = f"{key} may have {context['max_length']} characters at most, not {len(str(given))}"
     elif kind == "string_pattern_mismatch":
-        what = f"{key}: {given!r} may have letters, digits, '_' and '-' only"
+        what = f"{key}: {_shown(given)} may have letters, digits, '_' and '-' only"
     else:
         what = f"{key}: {details['msg']}"
     return _Problem(path, what, "", rank=2)
@@ -176,4 +177,5 @@ def _dotted(path: KeyPath) -> str:
 
 
 def _shown(value: Any) -> str:
-    return repr(value) if isinstance(value, str) else json.dumps(value, default=str)
+    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

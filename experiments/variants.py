@@ -12,12 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments.document import Document, table_of
-from experiments.validation import did_you_mean
+from experiments.words import did_you_mean
+from testbed.base.text import plain
 
 # What an experiment *is*; an override that changed it would make another one.
 IDENTITY = ("version", "name", "figure", "title", "scenario", "plot")
 
 TABLES = ("variant", "condition")
+
+LONGEST_NAME = 48
+"""Characters; with the rest of a point's id it names directories and files."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,9 @@ def _names(whole: Document, kind: str) -> list[str]:
             raise whole.error((kind, index), f"missing key 'name' in [[{kind}]]")
         if not isinstance(name, str) or not label_of(name):
             raise whole.error((kind, index, "name"), f"the name of a {kind} must be a text with letters or digits")
+        if len(name) > LONGEST_NAME or plain(name) != name:
+            what = f"the name of a {kind} is one line of {LONGEST_NAME} characters at most"
+            raise whole.error((kind, index, "name"), what)
         names.append(name)
     return names
 

@@ -9,7 +9,11 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-_NUMBER = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*(\S.*?)?\s*$")
+_NUMBER = re.compile(r"^\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))\s*(\S.*?)?\s*$")
+_MOST_CHARACTERS = 60
+"""Of a quantity; one with hundreds of digits is a mistake, and no number that others can count with."""
+
+_MOST = (1 << 63) - 1
 
 _RATES = {"bit/s": 1, "kbit/s": 10**3, "Mbit/s": 10**6, "Gbit/s": 10**9}
 _SIZES = {
@@ -27,6 +31,8 @@ _SHARES = {"%": Fraction(1, 100)}
 
 def _parse(text: str, units: dict[str, int] | dict[str, Fraction], what: str) -> Fraction:
     names = ", ".join(units)
+    if len(text) > _MOST_CHARACTERS:
+        raise ValueError(f"'{text[:20]}...' has {len(text)} characters, too many for a {what}")
     match = _NUMBER.match(text)
     if match is None:
         raise ValueError(f"{text!r} is not a {what}: write a number and a unit ({names})")
@@ -35,7 +41,10 @@ def _parse(text: str, units: dict[str, int] | dict[str, Fraction], what: str) ->
         raise ValueError(f"{text!r} has no unit: a {what} is written with one of {names}")
     if unit not in units:
         raise ValueError(f"{unit!r} is not a unit of a {what}: use one of {names}")
-    return Fraction(number) * Fraction(units[unit])
+    value = Fraction(number) * Fraction(units[unit])
+    if abs(value) > _MOST:
+        raise ValueError(f"{text!r}: no {what} is that large")
+    return value
 
 
 def _whole(value: Fraction, text: str, what: str, unit: str) -> int:

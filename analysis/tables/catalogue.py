@@ -33,7 +33,7 @@ POINTS = Table(
         Field("protocol", "text", "`tcp` or `mptcp`"),
         Field("clock", "text", "`virtual` or `real`"),
         Field("object_bytes", "integer", "size of the downloaded object", "bytes"),
-        Field("seed", "integer", "seed of the run"),
+        Field("seed", "integer from 0", "seed of the run"),
         Field("parameters", "text", "the point's parameters, as a JSON object; each name ends in its unit"),
         Field("start_ns", "integer", "the workload's start, which is t = 0 of every table, since the epoch", "ns"),
         Field("duration_s", "number", "length of the workload (captures that are no point: of the captures)", "s"),

@@ -18,9 +18,10 @@ FORMAT = 1
 
 FORMAT_KEY, TABLE_KEY, UNIT_KEY, MEANING_KEY = (b"testbed.format", b"testbed.table", b"unit", b"meaning")
 
-Type = Literal["integer", "number", "text", "yes/no"]
+Type = Literal["integer", "integer from 0", "number", "text", "yes/no"]
 _ARROW: Mapping[str, pa.DataType] = {
     "integer": pa.int64(),
+    "integer from 0": pa.uint64(),
     "number": pa.float64(),
     "text": pa.string(),
     "yes/no": pa.bool_(),

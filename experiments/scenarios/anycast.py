@@ -15,10 +15,11 @@ from experiments.scenarios.common import (
     configure_hosts,
     losing,
     measured,
+    sysctls_of,
     write_addresses,
 )
 from testbed.errors import CommandError, GuestTimeout
-from testbed.net import netem, routing
+from testbed.net import netem, routing, sysctl
 from testbed.network import running
 from testbed.process import CommandLog, Process
 from testbed.sampler import Action
@@ -50,6 +51,8 @@ def stage(point: Point, log: CommandLog) -> Iterator[Stage]:
             servers.append(server)
         settings = configure_hosts(point, client, servers, second_address=plan.client_second_address)
         settings["router"] = routing.hash_by_flow(router, point.seed)
+        if own := sysctls_of(point, "router"):
+            settings["router"] |= sysctl.put(router, own)
         settings["nexthops"] = routing.nexthops(
             router, plan.anycast, [plan.unique(number) for number in range(1, plan.servers + 1)]
         )

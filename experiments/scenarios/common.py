@@ -68,9 +68,11 @@ def configure_hosts(point: Point, client: Node, servers: Sequence[Server], *, se
     """
     parameters = point.parameters
     extra: Mapping[str, str | int] = parameters["sysctl"]
-    settings: dict[str, Any] = {client.name: {"sysctl": sysctl.put(client, {**BUFFERS, **PORTS, **extra})}}
+    of_client = {**BUFFERS, **PORTS, **extra, **sysctls_of(point, "client")}
+    settings: dict[str, Any] = {client.name: {"sysctl": sysctl.put(client, of_client)}}
     for server in servers:
-        settings[server.node.name] = {"sysctl": sysctl.put(server.node, {**BUFFERS, **extra})}
+        of_server = {**BUFFERS, **extra, **sysctls_of(point, "server")}
+        settings[server.node.name] = {"sysctl": sysctl.put(server.node, of_server)}
     if point.protocol == "mptcp":
         if _has_second_address(point):
             routing.add_address(client, f"{client.name}-eth0", second_address, 32)
@@ -97,6 +99,12 @@ def configure_hosts(point: Point, client: Node, servers: Sequence[Server], *, se
                 enforce_deny_join=parameters.get("enforce_deny_join", False),
             )
     return settings
+
+
+def sysctls_of(point: Point, role: str) -> Mapping[str, str | int]:
+    """The extra sysctls of the nodes with a role."""
+    found: Mapping[str, str | int] = point.parameters.get("sysctl_of", {}).get(role, {})
+    return found
 
 
 @contextlib.contextmanager

@@ -15,11 +15,12 @@ from experiments.scenarios.common import (
     loses_packets,
     losing,
     measured,
+    sysctls_of,
     uploads,
     write_addresses,
 )
 from testbed.errors import CommandError, GuestTimeout
-from testbed.net import ipvs, netem, routing
+from testbed.net import ipvs, netem, routing, sysctl
 from testbed.network import running
 from testbed.process import CommandLog, Process
 from testbed.tools import apache_bench
@@ -56,6 +57,8 @@ def stage(point: Point, log: CommandLog) -> Iterator[Stage]:
             servers.append(server)
         settings = configure_hosts(point, client, servers, second_address=plan.client_second_address)
         settings["ipvs"] = ipvs.serve(director, plan.vip, plan.port, [server.local for server in servers])
+        if own := sysctls_of(point, "director"):
+            settings[director.name] = {"sysctl": sysctl.put(director, own)}
         settings["links"] = network.links
         yield Stage(
             network,

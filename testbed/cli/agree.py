@@ -31,7 +31,7 @@ _SOON = Wishes(patience_s=30)  # few points, and somebody is waiting; virtual ti
 @click.argument("experiment", metavar="FIGURE|FILE")
 @click.option("--profile", default=planning.DEFAULT_PROFILE, show_default=True, help="quick, paper, or the file's own.")
 @guest.set_option
-@click.option("--repeat", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds per point.")
+@click.option("--repeat", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Seeds per point.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The first seed.")
 @click.option(
     "--tolerance",
@@ -40,7 +40,7 @@ _SOON = Wishes(patience_s=30)  # few points, and somebody is waiting; virtual ti
     metavar="QUANTITY=PERCENT",
     help="goodput, bypass, joins, failures, resets.",
 )
-@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Points at a time in each lab. Default: one per core.")
+@click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Points at a time in each lab. Default: one per core.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where the two runs go, new or empty.")
 @labs_option
 @clock_option

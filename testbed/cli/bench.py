@@ -58,9 +58,9 @@ def _kernels(ids: Sequence[str]) -> list[Kernel]:
 @click.option(
     "--kernel", "ids", multiple=True, metavar="ID", help="Compare these kernels (see: testbed kernel status)."
 )
-@click.option("--repeat", type=click.IntRange(min=1), default=1, show_default=True, help="Runs of each, in turn.")
+@click.option("--repeat", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Runs of each, in turn.")
 @click.option(
-    "--seconds", type=click.FloatRange(min=5), default=20.0, show_default=True, help="Anycast's virtual time."
+    "--seconds", type=click.FloatRange(5, 100_000), default=20.0, show_default=True, help="Anycast's virtual time."
 )
 def bench(lab: LabSpec, ids: tuple[str, ...], repeat: int, seconds: float) -> None:
     """Measure wall seconds per virtual second of three points; prints medians and their ratios.

@@ -35,7 +35,7 @@ BASE, OURS = "unpatched", "patched"  # MPTCP, that is
 
 @click.command("test")
 @click.option("--only", multiple=True, metavar="NAME", help="mptcp_join, mptcp_join-f (a group), ...: may be repeated.")
-@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Guests at a time. Default: one per core.")
+@click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Guests at a time. Default: one per core.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Keep all output here.")
 @click.option(
     "--wall-limit", type=click.FloatRange(min=0, min_open=True), default=1200.0, metavar="S", show_default=True

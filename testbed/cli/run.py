@@ -27,7 +27,7 @@ from testbed.cli.labs import clock_option, clocks_of, labs_option, open_places, 
 from testbed.cli.output import show
 from testbed.cli.progress import watch
 from testbed.doctor import package_versions
-from testbed.errors import PointsFailed, PrerequisiteError, RunInterrupted, UsageError
+from testbed.errors import ConfigError, PointsFailed, PrerequisiteError, RunInterrupted, UsageError
 from testbed.labs import catalog, cores
 from testbed.labs.base import Cancel, Clock, Job
 from testbed.labs.catalog import LabSpec
@@ -43,8 +43,8 @@ TOOLS = ["apache2-utils", "ethtool", "iproute2", "lighttpd", "mininet", "mptcpiz
 @click.argument("figures", nargs=-1, metavar="FIGURE|FILE...")
 @click.option("--profile", default=planning.DEFAULT_PROFILE, show_default=True, help="quick, paper, or the file's own.")
 @guest.set_option
-@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Points at a time in each lab. Default: one per core.")
-@click.option("--repeat", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds per point.")
+@click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Points at a time in each lab. Default: one per core.")
+@click.option("--repeat", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Seeds per point.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The first seed.")
 @click.option("--dry-run", is_flag=True, help="List the points and an estimate of the time; run nothing.")
 @click.option("--resume", is_flag=True, help="Continue the newest unfinished run (the one in --out, if given).")
@@ -216,7 +216,17 @@ def _find_unfinished(out: Path | None, points: Sequence[Point]) -> store.RunStor
 def stored_points(run_store: store.RunStore) -> list[Point]:
     """The points of a run as its manifest has them; raises `ConfigError`."""
     path = run_store.directory / store.MANIFEST
-    return [Point.from_json(json.dumps(entry), path) for entry in run_store.manifest.get("plan", [])]
+    points = [Point.from_json(json.dumps(entry), path) for entry in run_store.manifest.get("plan", [])]
+    for point in points:
+        try:
+            task_of(point)
+        # What the manifest of a stranger's run can have wrong is without end; what it is used for is here.
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            what = (
+                f"{point.id}: these are no parameters of scenario {point.scenario!r}: {type(error).__name__}: {error}"
+            )
+            raise ConfigError(path, None, what) from error
+    return points
 
 
 def task_of(point: Point) -> Task:

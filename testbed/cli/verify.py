@@ -26,7 +26,7 @@ from testbed.verification import Candidate, Comparer, Verdict, examine
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("points", nargs=-1, metavar="[POINT]...")
-@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Points at a time. Default: one per core.")
+@click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Points at a time. Default: one per core.")
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR", help="Keep the second run here.")
 @lab_option
 def verify(run: Path, points: tuple[str, ...], jobs: int | None, keep: Path | None, lab: LabSpec) -> None:

@@ -37,8 +37,15 @@ def put(node: Node, values: Mapping[str, str | int]) -> dict[str, str]:
             try:
                 _path(name).write_text(wanted)
                 found[name] = " ".join(_path(name).read_text().split())
+            except (FileNotFoundError, PermissionError) as error:
+                missing, why = name, error
+                break
             except OSError as error:
                 raise TestbedError(f"sysctl {name}={wanted} on {node.name}: {error.strerror}") from error
             if found[name] != wanted:
                 raise ReadbackError(f"sysctl {name} on {node.name}", wanted, found[name])
-    return found
+        else:
+            return found
+    # Back outside, where the machine's own are.
+    whose = "it belongs to the whole machine, not to a node" if _path(missing).exists() else "this kernel has none"
+    raise TestbedError(f"sysctl {missing} on {node.name}: {whose}") from why

@@ -1,0 +1,62 @@
+"""`[sysctl]`: set where it acts, or refused with the place where it would."""
+
+from __future__ import annotations
+
+import pytest
+
+from experiments import plan as planning
+from experiments.needs import features
+from experiments.plan import Point
+from testbed.errors import TestbedError
+
+HASH = "net.ipv4.fib_multipath_hash_policy"
+
+
+def points(figure: str, *overrides: str) -> list[Point]:
+    return planning.plan(planning.load(planning.find(figure)), overrides=overrides)
+
+
+def test_a_role_has_sysctls_of_its_own() -> None:
+    for figure, role, name in (("13", "router", HASH), ("7", "director", "net.ipv4.vs.conntrack")):
+        for point in points(figure, f"sysctl.{role}.{name}=1", "sysctl.net.ipv4.tcp_sack=0"):
+            assert point.parameters["sysctl"] == {"net.ipv4.tcp_sack": 0}
+            assert point.parameters["sysctl_of"] == {role: {name: 1}}
+            assert f"sysctl:{name}" in features(point)
+
+
+def test_a_point_without_them_is_the_bytes_that_it_was() -> None:
+    for figure in ("7", "13"):
+        assert all("sysctl_of" not in point.parameters for point in points(figure, "sysctl.net.ipv4.tcp_sack=0"))
+
+
+@pytest.mark.parametrize(
+    ("figure", "option", "pattern"),
+    [
+        ("13", f"sysctl.{HASH}=1", r"write it in \[sysctl.router\]"),
+        ("13", f"sysctl.client.{HASH}=1", r"write it in \[sysctl.router\]"),
+        ("13", "sysctl.net.ipv6.fib_multipath_hash_policy=1", r"write it in \[sysctl.router\]"),
+        ("7", f"sysctl.{HASH}=1", "'load-balancer' has none"),
+        ("7", "sysctl.net.ipv4.vs.conntrack=1", r"write it in \[sysctl.director\]"),
+        ("7", "sysctl.server.net.ipv4.vs.conntrack=1", r"write it in \[sysctl.director\]"),
+        ("13", "sysctl.router.net.ipv4.vs.conntrack=1", "'anycast' has none"),
+        ("13", "sysctl.net.ipv4.ip_forward=1", r"write it in \[sysctl.router\]"),
+        ("7", "sysctl.net.ipv4.conf.all.forwarding=1", r"write it in \[sysctl.director\]"),
+        ("7", "sysctl.router.net.ipv4.ip_forward=1", "has no router"),
+        ("7", "sysctl.net.mptcp.add_addr_timeout=5", "the key for it is: mptcp.add_addr_timeout"),
+        ("7", "sysctl.client.net.mptcp.enabled=0", "the key for it is: protocols"),
+        ("7", "sysctl.server.net.mptcp.pm_type=1", "the key for it is: mptcp.path_manager"),
+        ("7", "sysctl.router=1", "must be a table"),
+        ("7", "sysctl.client.kernel.panic=1", "not the name of a sysctl"),
+        ("7", "sysctl.client.net.ipv4.tcp_sack=true", "a whole number or a text"),
+        ("7", 'sysctl.net.ipv4.tcp_rmem="1\\n2"', "one line"),
+        ("7", f"sysctl.net.ipv4.tcp_rmem={'9' * 300}", "64 bits"),
+    ],
+)
+def test_a_sysctl_that_nobody_there_obeys_is_refused(figure: str, option: str, pattern: str) -> None:
+    with pytest.raises(TestbedError, match=pattern) as caught:
+        points(figure, option)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_the_toolkit_sets_on_servers_only_a_client_may_have() -> None:
+    assert points("7", "sysctl.client.net.mptcp.add_addr_timeout=5")
