@@ -67,6 +67,7 @@ def connection_ends(
     events = np.searchsorted(times, until, side="right") - np.searchsorted(times, opened_ns, side="right")
     events = np.maximum(events, 0)
 
+    acknowledges = subflows.acknowledged
     end: list[str] = []
     survived: list[bool] = []
     why: list[str] = []
@@ -75,7 +76,8 @@ def connection_ends(
         at_end = end_ns is not None and ended_ns[number] > end_ns
         if reset[number] >= 0:
             which = int(reset[number])
-            refused = flows.has_syn[leader] and not (flows.answered[leader] and flows.answer[leader] < row[number])
+            before = flows.answer[leader] >= row[number] if flows.answered[leader] else not acknowledges[leader]
+            refused = flows.has_syn[leader] and before
             found = "refused" if refused else "reset"
             says = _aborter(subflows, resets, int(leader)) if resets.cause[which] == "fastclose" else ""
             fate = (found, at_end, says or _cause(resets, which))
@@ -87,7 +89,7 @@ def connection_ends(
             fate = ("closed", True, "closed in order" + outlived)
             if at_end:
                 fate = ("open", True, "open when the workload ended" + outlived)
-        elif flows.has_syn[leader] and not flows.answered[leader]:
+        elif flows.has_syn[leader] and not flows.answered[leader] and not acknowledges[leader]:
             fate = ("unanswered", False, "no SYN+ACK came")
         else:
             fate = ("open", True, "open when the capture ended" + outlived)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analysis.flows import PAST_DIRECTOR
 from analysis.mptcp_options import DENY_JOIN_TO_INITIAL_ADDRESS
 from analysis.observation import Observation
+from analysis.pcap import Option, Packets
 from analysis.pcap.columns import Bools, Rows
 from analysis.reinjection import reinjected_bytes
 from analysis.resets import NEVER
@@ -44,6 +45,7 @@ def tabulate_connections(observed: Observation) -> pa.Table:
 
     past = flows.via == PAST_DIRECTOR
     is_mptcp = flows.connection[leaders] >= 0
+    spoken = _speaks_mptcp(packets, subflows.lane, len(flows))
     offered = flows.has_syn & (packets.mp_capable.first("length", flows.opening) > 0)
     answer_flags = packets.mp_capable.first("flags", flows.answer[leaders])
     reinjected = np.zeros((count, 2), np.int64)
@@ -61,7 +63,11 @@ def tabulate_connections(observed: Observation) -> pa.Table:
         "point": [observed.point] * count,
         "connection": np.arange(count),
         "protocol": np.select(
-            [is_mptcp, offered[leaders] & flows.answered[leaders], offered[leaders] | flows.is_join[leaders]],
+            [
+                is_mptcp,
+                offered[leaders] & flows.answered[leaders],
+                offered[leaders] | flows.is_join[leaders] | (spoken & ~flows.has_syn)[leaders],
+            ],
             ["mptcp", "fallback", "mptcp"],
             "tcp",
         ),
@@ -71,8 +77,12 @@ def tabulate_connections(observed: Observation) -> pa.Table:
         "server_port": flows.server_port[leaders],
         "token": token,
         "client_token": np.ma.MaskedArray(tokens, tokens < 0),
-        "mptcp_version": np.ma.MaskedArray(packets.mp_capable.first("version", flows.answer[leaders]), ~is_mptcp),
-        "deny_join": np.ma.MaskedArray((answer_flags & DENY_JOIN_TO_INITIAL_ADDRESS) != 0, ~is_mptcp),
+        "mptcp_version": np.ma.MaskedArray(
+            packets.mp_capable.first("version", flows.answer[leaders]), ~is_mptcp | ~flows.answered[leaders]
+        ),
+        "deny_join": np.ma.MaskedArray(
+            (answer_flags & DENY_JOIN_TO_INITIAL_ADDRESS) != 0, ~is_mptcp | ~flows.answered[leaders]
+        ),
         "server": [observed.homes[flow].name for flow in leaders.tolist()],
         "server_evidence": [observed.homes[flow].evidence for flow in leaders.tolist()],
         "syn_s": observed.seconds(syn_row),
@@ -104,3 +114,11 @@ def tabulate_connections(observed: Observation) -> pa.Table:
         "reset": np.ma.MaskedArray(ends.reset, ends.reset < 0),
     }
     return TABLES["connections"].of_columns(columns)
+
+
+def _speaks_mptcp(packets: Packets, lane: Rows, flows: int) -> Bools:
+    """Which flows carry any option of MPTCP: what tells it where the handshake was not captured."""
+    rows = np.flatnonzero(((packets.options & Option.ANY_MPTCP) != 0) & (lane >= 0))
+    found = np.zeros(flows, np.bool_)
+    found[lane[rows] >> 1] = True
+    return found

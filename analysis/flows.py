@@ -16,6 +16,7 @@ from analysis.conversations import Conversations, find_conversations, first_rows
 from analysis.mptcp_options import tokens_of_keys
 from analysis.pcap import ACK, RST, SYN, Packets
 from analysis.pcap.columns import Rows
+from analysis.pcap.tables import MptcpTable
 from analysis.point import Addresses
 
 VIA_UNLISTED, VIA_DIRECTOR, PAST_DIRECTOR = 0, 1, 2
@@ -23,6 +24,7 @@ VIA_UNLISTED, VIA_DIRECTOR, PAST_DIRECTOR = 0, 1, 2
 
 # Lengths of the options tell their form (RFC 8684 sections 3.1 and 3.2).
 _CAPABLE_WITH_KEY_BYTES, _CAPABLE_BOTH_KEYS_BYTES, _JOIN_SYN_BYTES, _JOIN_SYN_ACK_BYTES = 12, 20, 12, 16
+_JOIN_ACK_BYTES = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,16 +46,17 @@ class Sides:
 class Flows:
     """One row per TCP flow, in order of opening.
 
-    `opening` is the row of its first SYN (of its first packet where `has_syn` is False), `opened_ns` the time of that,
-    `by_client` whether the client opened it, `listed` whether it is a flow that the client opened to an address of
-    ours: only those count as connections. `via` is the path, `is_join` whether the SYN carried MP_JOIN, `answer` the
-    row of the first SYN+ACK, `answered` whether there was one and `answered_ns` when, `is_mptcp` whether it accepted
-    what the SYN asked for (MP_CAPABLE or MP_JOIN), `payload_bytes` what arrived at the client in it (of an upload: what
-    the client sent; repeats included), `first_payload_ns` when the first of it did, `reset` whether the client received
-    a RST, `token` the MPTCP token (of an accepted initial subflow that of the server's key, of a join the one in its
-    SYN), `client_token` that of the client's key, `places` at how many places it was captured, `connection` the row in
-    `Traffic.connection_flow`, or -1 for plain TCP and joins of an unknown token. A row, time or token that there is
-    none of is -1.
+    `opening` is the row of its first SYN (of its first packet where `has_syn` is False), `opened_ns` the time of
+    that, `by_client` whether the client opened it, `listed` whether it is a flow that the client opened to an
+    address of ours, whose SYN or SYN+ACK was captured: only those count as connections. `via` is the path,
+    `is_join` whether the SYN carried MP_JOIN, `answer` the row of the first SYN+ACK, `answered` whether there was
+    one and `answered_ns` when, `is_mptcp` whether it accepted what the SYN asked for (MP_CAPABLE or MP_JOIN; the
+    opener's third packet says so, too), `payload_bytes` what arrived at the client in it (of an upload: what the
+    client sent; repeats included), `first_payload_ns` when the first of it did, `reset` whether the client received
+    a RST, `token` the MPTCP token (of an accepted initial subflow that of the server's key, of a join the one in
+    its SYN), `client_token` that of the client's key, `places` at how many places it was captured, `connection` the
+    row in `Traffic.connection_flow`, or -1 for plain TCP and joins of an unknown token. A row, time or token that
+    there is none of is -1.
     """
 
     opening: NDArray[np.int64]
@@ -92,16 +95,25 @@ def find_flows(packets: Packets, addresses: Addresses, *, upload: bool = False) 
     answers = np.flatnonzero((handshake == SYN | ACK) & (found.flow >= 0) & ~found.from_opener)
     answer = first_rows(answers, found.flow[answers], count)
     mp_join, mp_capable = packets.mp_join, packets.mp_capable
-    is_join = found.has_syn & (mp_join.first("length", opening) == _JOIN_SYN_BYTES)
+    asks_join = found.has_syn & (mp_join.first("length", opening) == _JOIN_SYN_BYTES)
     accepts_join = mp_join.first("length", answer) == _JOIN_SYN_ACK_BYTES
     has_key = mp_capable.first("length", answer) >= _CAPABLE_WITH_KEY_BYTES
-    is_mptcp = np.where(is_join, accepts_join, has_key)
-    token = np.where(is_join, mp_join.first("token", opening).astype(np.int64), -1)
+    # Where one direction alone was captured, a flow begins with the SYN+ACK, or has the opener's third packet only:
+    # what that carries the SYN+ACK has accepted.
+    is_join = asks_join | (~found.has_syn & (answer == opening) & accepts_join)
+    third_join = _first_of(packets, found, mp_join, mp_join.length == _JOIN_ACK_BYTES)
+    third = _first_of(packets, found, mp_capable, mp_capable.length >= _CAPABLE_BOTH_KEYS_BYTES)
+    by_third = found.has_syn & (np.where(is_join, third_join, third) >= 0)
+    is_mptcp = np.where(answer >= 0, np.where(is_join, accepts_join, has_key), by_third)
+    token = np.where(asks_join, mp_join.first("token", opening).astype(np.int64), -1)
     initial = is_mptcp & ~is_join
-    version = mp_capable.first("version", answer)
-    token[initial] = _tokens(mp_capable.first("sender_key", answer)[initial], version[initial])
+    version = mp_capable.first("version", np.where(answer >= 0, answer, third))
+    others_key = np.where(answer >= 0, mp_capable.first("sender_key", answer), mp_capable.first("receiver_key", third))
+    token[initial] = _tokens(others_key[initial], version[initial])
     client_token = np.full(count, -1, np.int64)
-    says_key = _says_opener_key(packets, found, version)
+    # In version 0 the SYN has the opener's key, too.
+    in_syn = found.has_syn & (version == 0) & (mp_capable.first("length", opening) == _CAPABLE_WITH_KEY_BYTES)
+    says_key = np.where((third < 0) & in_syn, opening, third)
     keyed = initial & (says_key >= 0)
     client_token[keyed] = _tokens(mp_capable.first("sender_key", says_key)[keyed], version[keyed])
     # A join says by its token whose connection it asks for: the opener's of an initial subflow, or the other end's.
@@ -127,7 +139,7 @@ def find_flows(packets: Packets, addresses: Addresses, *, upload: bool = False) 
         via=ends.via,
         has_syn=found.has_syn,
         by_client=ends.by_client,
-        listed=found.has_syn & ends.by_client & ends.is_ours & (ends.via != VIA_UNLISTED),
+        listed=(found.has_syn | (answer == opening)) & ends.by_client & ends.is_ours & (ends.via != VIA_UNLISTED),
         is_join=is_join,
         answered=answer >= 0,
         is_mptcp=is_mptcp,
@@ -187,14 +199,11 @@ def _sides(found: Conversations, ends: _Ends) -> Sides:
     return Sides(ours & ~from_client, ours & from_client, ends.via[flow], flow)
 
 
-def _says_opener_key(packets: Packets, found: Conversations, version: NDArray[Any]) -> Rows:
-    """For each flow the first packet of its opener with both keys in MP_CAPABLE, or -1; of version 0 the SYN."""
-    table = packets.mp_capable
-    rows = table.packet[table.length >= _CAPABLE_BOTH_KEYS_BYTES]
-    rows = rows[(found.flow[rows] >= 0) & found.from_opener[rows]]
-    third = first_rows(rows, found.flow[rows], len(found))
-    in_syn = found.has_syn & (version == 0) & (table.first("length", found.opening) == _CAPABLE_WITH_KEY_BYTES)
-    return np.where((third < 0) & in_syn, found.opening, third)
+def _first_of(packets: Packets, found: Conversations, table: MptcpTable, which: NDArray[np.bool_]) -> Rows:
+    """For each flow the first packet of its opener, behind the SYN, that has such an option; or -1."""
+    rows = table.packet[which]
+    rows = rows[(found.flow[rows] >= 0) & found.from_opener[rows] & ((packets.flags[rows] & SYN) == 0)]
+    return first_rows(rows, found.flow[rows], len(found))
 
 
 def _tokens(keys: NDArray[Any], versions: NDArray[Any]) -> NDArray[np.int64]:

@@ -20,6 +20,7 @@ from analysis.observation import Observation
 from analysis.packet_table import tabulate_packets
 from analysis.pcap import Packets, merge, read_pcap
 from analysis.places import said_of_places, with_places
+from analysis.remarks import remarks
 from analysis.roles import guess_addresses
 from analysis.tables import TABLES
 from analysis.tabulation import tabulate
@@ -81,7 +82,9 @@ def analyse_captures(
         "valid": not packets.warnings,
         "invalid_reasons": "; ".join(packets.warnings),
     }
-    return ForeignCaptures({"points": TABLES["points"].of_rows([row]), **tables}, observed, tuple(notes))
+    return ForeignCaptures(
+        {"points": TABLES["points"].of_rows([row]), **tables}, observed, (*notes, *remarks(observed))
+    )
 
 
 def _name(paths: Sequence[Path]) -> str:

@@ -76,7 +76,12 @@ def find_resets(
     closed_row = np.where((fins >= 0).all(axis=1), fins.max(axis=1, initial=-1), NEVER)
     # A client that sends a RST has no socket any more, whatever its receiver makes of it. But in SYN-SENT it answers so
     # to a packet of an earlier connection on the same port, and waits on (RFC 9293 section 3.10.7.3).
-    waits_on = ~to_client & flows.by_client[flow] & _before_answer(flows, flow, row) & ((packets.flags[row] & ACK) == 0)
+    waits_on = (
+        ~to_client
+        & flows.by_client[flow]
+        & _before_answer(flows, subflows, flow, row)
+        & ((packets.flags[row] & ACK) == 0)
+    )
     ends = (~to_client & ~waits_on) | (to_client & np.isin(acceptance.verdict, (EXACT, UNKNOWN)))
     first = first_rows(row[ends], flow[ends], len(flows))
     ended_row = np.where((first >= 0) & (first < closed_row), first, NEVER)
@@ -163,16 +168,17 @@ def _data_fins(packets: Packets, traffic: Traffic, subflows: Subflows) -> Rows:
     return np.where(first >= 0, first, NEVER)
 
 
-def _before_answer(flows: Flows, flow: Rows, row: Rows) -> Bools:
-    """Whether each row comes before the SYN+ACK of its flow."""
-    before: Bools = flows.has_syn[flow] & ((flows.answer[flow] < 0) | (row < flows.answer[flow]))
+def _before_answer(flows: Flows, subflows: Subflows, flow: Rows, row: Rows) -> Bools:
+    """Whether each row comes before the SYN+ACK of its flow, which may have been where nobody captured it."""
+    none = (flows.answer[flow] < 0) & ~subflows.acknowledged[flow]
+    before: Bools = flows.has_syn[flow] & (none | (row < flows.answer[flow]))
     return before
 
 
 def _causes(found: _Found, churned: NDArray[np.int64]) -> list[str]:
     packets, flows, row, flow = found.packets, found.traffic.flows, found.row, found.flow
     has_ack = (packets.flags[row] & ACK) != 0
-    unanswered = _before_answer(flows, flow, row)
+    unanswered = _before_answer(flows, found.subflows, flow, row)
     to_opener = found.to_client == flows.by_client[flow]
     late = np.zeros(len(row), np.bool_) if found.end_ns is None else packets.time_ns[row] > found.end_ns
     server_fin = found.subflows.fin_row[flow, TO_CLIENT]

@@ -97,9 +97,10 @@ def _subflow_ends(observed: Observation) -> tuple[NDArray[np.str_], list[str | N
     fins = subflows.fin_row
     was_reset, closed = resets.ended_row != NEVER, resets.closed_row != NEVER
     reset_row = np.where(was_reset, resets.ended_row, -1)
-    before_answer = flows.has_syn & ~(flows.answered & (flows.answer < resets.ended_row)) & was_reset
+    unanswered = flows.has_syn & ~flows.answered & ~subflows.acknowledged
+    before_answer = (unanswered | (flows.has_syn & flows.answered & (flows.answer >= resets.ended_row))) & was_reset
     end = np.select(
-        [before_answer, was_reset, closed, (fins >= 0).any(axis=1), flows.has_syn & ~flows.answered],
+        [before_answer, was_reset, closed, (fins >= 0).any(axis=1), unanswered],
         ["refused", "reset", "closed", "half-closed", "unanswered"],
         "open",
     )

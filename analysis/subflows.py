@@ -28,13 +28,15 @@ _JOIN_SYN_BYTES, _JOIN_SYN_ACK_BYTES, _JOIN_ACK_BYTES = 12, 16, 24
 class Subflows:
     """One row per flow; `*_row` are rows of packets, arrays of shape (flows, 2) are by direction.
 
-    `lane` is 2 * flow + direction of every packet (-1: not a client's). `backup_row` is the first MP_PRIO with B; the
-    `add_addr_*` are of the server's ADD_ADDRs and the client's echoes.
+    `lane` is 2 * flow + direction of every packet (-1: not a client's). `acknowledged` says whether the opener ever
+    acknowledged anything, which shows that there was a SYN+ACK even where none was captured. `backup_row` is the
+    first MP_PRIO with B; the `add_addr_*` are of the server's ADD_ADDRs and the client's echoes.
     """
 
     lane: Rows
     space: SequenceSpace
     syns: NDArray[np.int64]
+    acknowledged: Bools
     established_row: Rows
     joined_row: Rows
     backup_in_syn: Bools
@@ -88,6 +90,7 @@ def find_subflows(packets: Packets, traffic: Traffic) -> Subflows:
         lane=lane,
         space=space,
         syns=_count(flow[is_syn & from_opener], count),
+        acknowledged=first(is_ack & from_opener) >= 0,
         established_row=first(is_ack & from_opener & after_answer),
         joined_row=first_rows(hmac_rows, flow[hmac_rows], count),
         backup_in_syn=flows.is_join & (join_syn.first("backup", flows.opening) | join_syn.first("backup", join_answer)),

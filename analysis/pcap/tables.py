@@ -39,6 +39,7 @@ class Option:
     MP_FASTCLOSE = 1 << 15
     MP_TCPRST = 1 << 16
     OTHER_MPTCP = 1 << 17
+    ANY_MPTCP = (1 << 18) - (1 << 8)
     CUT = 1 << 30
     MALFORMED = 1 << 31
 
