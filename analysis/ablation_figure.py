@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogFormatter, NullLocator, PercentFormatter
 
 from analysis import style
 from analysis.results import PointSummary
@@ -67,7 +67,7 @@ def _variants(points: Sequence[PointSummary], siblings: Sequence[PointSummary]) 
     shown = [point for point in points if point.connections]
     return [
         _Variant(
-            name,
+            style.label(name),
             look=style.scheme(every.index(name)),
             phase=(every.index(name) + 0.5) / len(every),
             place=place,
@@ -96,6 +96,7 @@ def _draw_waiting(axes: Axes, variants: Sequence[_Variant], siblings: Sequence[P
     axes.set_ylabel("Connections that still wait")
     axes.set_xlabel("Time since the connection's SYN+ACK")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:g}%"))
+    axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=style.MINOR_TICKS))
 
 
 def _time_axis(axes: Axes, points: Sequence[PointSummary], what: str) -> None:

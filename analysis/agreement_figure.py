@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -19,14 +18,18 @@ _OFFSET = 0.14
 def draw_agreement(directory: Path, agreement: Agreement) -> list[Path]:
     """Draw `figures/agreement.png` and `.pdf` in the directory; raises AnalysisError where it cannot."""
     folder = output.make_folder(directory / "figures")
-    with mpl.rc_context(dict(style.RC)):
-        figure = agreement_figure(agreement)
-        png, pdf = figures.png_bytes(figure), figures.pdf_bytes(figure)
+    figure = agreement_figure(agreement)
+    png, pdf = figures.png_bytes(figure), figures.pdf_bytes(figure)
     return [output.write_bytes(folder / "agreement.png", png), output.write_bytes(folder / "agreement.pdf", pdf)]
 
 
 def agreement_figure(agreement: Agreement) -> Figure:
     """One panel per quantity that was compared; what differs is marked, what is invalid is hollow."""
+    with style.settings():
+        return _drawn(agreement)
+
+
+def _drawn(agreement: Agreement) -> Figure:
     shown = [q for q in QUANTITIES if any(each.quantity == q.name for g in agreement.groups for each in g.compared)]
     height = 1.1 + len(shown) * (0.55 + 0.26 * len(agreement.groups))
     figure = Figure(figsize=(7.2, max(height, 2.5)), layout="constrained")
@@ -39,7 +42,8 @@ def agreement_figure(agreement: Agreement) -> Figure:
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
     verdict = "agree" if agreement.agrees else "do not agree"
-    figure.suptitle(f"{agreement.labs[0]} and {agreement.labs[1]} {verdict}", fontsize=11)
+    names = [style.label(lab) for lab in agreement.labs]
+    figure.suptitle(f"{names[0]} and {names[1]} {verdict}", fontsize=11)
     return figure
 
 
@@ -56,14 +60,14 @@ def _panel(axes: Axes, agreement: Agreement, quantity: str, *, relative: bool) -
             axes.plot(
                 [value], [place + (lab - 0.5) * 2 * _OFFSET], linestyle="none", marker=look.marker, color=look.colour,
                 markerfacecolor="white" if measured.invalid_reasons else look.colour, zorder=3,
-                label=f"{'_' if place else ''}{measured.lab} ({measured.clock} time)",
+                label=f"{'_' if place else ''}{style.label(measured.lab)} ({measured.clock} time)",
             )  # fmt: skip
         if not each.agrees:
             axes.annotate(
                 "differ", (1.0, place), xycoords=("axes fraction", "data"), xytext=(4, 0),
                 textcoords="offset points", va="center", fontsize=8, color=style.NOTE_COLOUR,
             )  # fmt: skip
-    axes.set_yticks(range(len(agreement.groups)), [group.name for group in agreement.groups])
+    axes.set_yticks(range(len(agreement.groups)), [style.label(group.name) for group in agreement.groups])
     axes.set_ylim(len(agreement.groups) - 0.4, -0.6)
     axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
     axes.grid(axis="y", visible=False)

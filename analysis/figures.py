@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from itertools import count, groupby
 from pathlib import Path
 
-import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -20,7 +19,7 @@ from analysis import output, style
 from analysis.ablation_figure import draw_ablation
 from analysis.page_size_figure import draw_page_size
 from analysis.results import PointSummary
-from analysis.table import figure_order, group_title
+from analysis.table import figure_number, figure_order, group_title
 from analysis.timeline_figure import draw_timeline
 
 INVALID_NOTE = "hollow: invalid, see summary"
@@ -80,7 +79,7 @@ def draw_figure(
     `siblings` are all points of the experiment (None: there are no others): those figures of an experiment that
     are to be compared have the same looks and axes.
     """
-    with mpl.rc_context(dict(style.RC)):
+    with style.settings():
         figure = Figure(figsize=_INCHES.get(points[0].plot, _USUAL_INCHES), layout="constrained")
         FigureCanvasAgg(figure)
         if not _PAINTERS[points[0].plot](figure, points, siblings or points):
@@ -94,7 +93,7 @@ def draw_figure(
 def svg_bytes(figure: Figure) -> bytes:
     """A drawn figure as SVG, the same bytes for the same figure; text is drawn, so that no font is needed."""
     buffer = io.BytesIO()
-    with mpl.rc_context({**style.RC, "svg.fonttype": "path", "svg.hashsalt": "testbed"}):
+    with style.settings(**{"svg.fonttype": "path", "svg.hashsalt": "testbed"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
@@ -102,7 +101,7 @@ def svg_bytes(figure: Figure) -> bytes:
 def png_bytes(figure: Figure, dpi: int = style.PNG_DPI) -> bytes:
     """A drawn figure as PNG, the same bytes for the same figure."""
     buffer = io.BytesIO()
-    with mpl.rc_context(dict(style.RC)):
+    with style.settings():
         figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()
 
@@ -110,7 +109,7 @@ def png_bytes(figure: Figure, dpi: int = style.PNG_DPI) -> bytes:
 def pdf_bytes(figure: Figure) -> bytes:
     """A drawn figure as PDF, the same bytes for the same figure."""
     buffer = io.BytesIO()
-    with mpl.rc_context(dict(style.RC)):
+    with style.settings():
         figure.savefig(buffer, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
     return buffer.getvalue()
 
@@ -122,7 +121,8 @@ def save(figure: Figure, directory: Path, name: str) -> list[Path]:
 
 
 def _file_name(point: PointSummary) -> str:
-    name = f"fig{int(point.figure):02d}" if point.figure.isdecimal() else point.figure or point.experiment
+    number = figure_number(point.figure)
+    name = f"fig{number:02d}" if number is not None else point.figure or point.experiment
     return file_name(f"{name}-{point.condition}" if point.condition else name)
 
 

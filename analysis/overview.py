@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from testbed.base.text import plain
+
 MOST_CONNECTIONS = 20
 
 _NOTHING = "-"
@@ -19,8 +21,8 @@ def render_overview(tables: Mapping[str, pa.Table], most: int | None = MOST_CONN
     parts = []
     for point in tables["points"].column("point").to_pylist():
         mine = {name: _of_point(table, point) for name, table in tables.items()}
-        parts += [point, *_connections(mine["connections"], mine["subflows"], most), *_resets(mine["resets"])]
-        parts += [*_accounts(mine.get("accounts", [])), ""]
+        parts += [plain(point), *_connections(mine["connections"], mine["subflows"], most), *_resets(mine["resets"])]
+        parts += [*map(plain, _accounts(mine.get("accounts", []))), ""]
     return "\n".join(parts)
 
 
@@ -91,6 +93,7 @@ def _accounts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _aligned(table: Sequence[Sequence[str]], right: Sequence[int]) -> list[str]:
+    table = [[plain(cell) for cell in row] for row in table]
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     return [
         "    " + "  ".join(

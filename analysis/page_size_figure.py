@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter, NullLocator
 
 from analysis import style
 from analysis.results import PointSummary
@@ -34,6 +34,7 @@ def draw_page_size(figure: Figure, points: Sequence[PointSummary]) -> bool:
     requests.set_ylabel("Requests per second")
     requests.set_yscale("log")
     requests.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    requests.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=style.MINOR_TICKS))
     requests.set_xlabel("Page size (KB)")
     requests.set_xscale("log")
     requests.set_xlim(sizes[0] / 1.35, sizes[-1] * 1.35)
@@ -80,7 +81,8 @@ def _curves(axes: Axes, points: Sequence[PointSummary], value: _Value) -> None:
         above = [max(valid[size]) - mean for size, mean in zip(sizes, means, strict=True)]
         axes.errorbar(
             sizes, means, yerr=[below, above] if any(above) else None,
-            color=look.colour, marker=look.marker, linestyle=look.line, label=protocol_name(protocol, clock), zorder=3,
+            color=look.colour, marker=look.marker, linestyle=look.line, zorder=3,
+            label=style.label(protocol_name(protocol, clock)),
         )  # fmt: skip
 
 
@@ -93,7 +95,7 @@ def _wire_limits(axes: Axes, points: Sequence[PointSummary]) -> None:
     if not names:
         return
     axes.set_ylim(0, max(*names, axes.get_ylim()[1] / 1.05) * 1.05)
-    values = ", ".join(f"{' and '.join(sorted(names[limit]))} {limit:g}" for limit in sorted(names))
+    values = ", ".join(f"{style.label(' and '.join(sorted(names[limit])))} {limit:g}" for limit in sorted(names))
     for limit in sorted(names):
         label = f"{_LIMIT_LABEL}: {values}" if limit == min(names) else f"_{_LIMIT_LABEL}"
         axes.axhline(limit, color=style.LIMIT_COLOUR, linestyle=":", linewidth=1.1, zorder=2, label=label)

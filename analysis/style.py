@@ -1,4 +1,4 @@
-"""One look for every figure: sizes, fonts, and a line, marker and colour per curve.
+"""One look for every figure: sizes, fonts, a line, marker and colour per curve, and how foreign text is set.
 
 The colours are Okabe and Ito's, which colour-blind people can tell apart; marker, line style and brightness
 differ as well, so a figure printed in grey stays readable.
@@ -6,15 +6,22 @@ differ as well, so a figure printed in grey stays readable.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import textwrap
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
+from testbed.base.text import plain
 
 PNG_DPI = 150
 TITLE_SIZE = 11.0
 _TITLE_CHARACTERS_PER_INCH = 13
+_TITLE_LINES = 4
+_LONGEST_TITLE = 1000
+_LONGEST_LABEL = 80
 
 RC: Mapping[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -41,8 +48,13 @@ RC: Mapping[Any, Any] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "pdf.fonttype": 42,
+    "text.parse_math": False,
+    "text.usetex": False,
 }
-"""Matplotlib settings of every figure; Type 42 keeps the text of a PDF selectable."""
+"""Matplotlib settings of every figure; Type 42 keeps the text of a PDF selectable.
+
+No text is read as a formula: titles and names come from files, and a `$` in them is a `$`.
+"""
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,9 @@ _SCHEMES = (
     Curve("#555555", "h", ":"),
 )
 
+MINOR_TICKS = (1, 0.4)
+"""Decades below which a logarithmic axis has numbers at some of the small ticks, and at all (matplotlib's own)."""
+
 LIMIT_COLOUR = "#444444"
 NOTE_COLOUR = "#B00020"
 REMOVAL_SHADE = "#ececec"
@@ -89,8 +104,33 @@ SENT_COLOUR = "#F3D58B"
 
 
 def folded(title: str, inches: float) -> str:
-    """A figure's title in lines that are no wider than the figure; a number and its unit stay in one."""
-    return textwrap.fill(re.sub(r"(?<=\d) ", "\N{NO-BREAK SPACE}", title), round(_TITLE_CHARACTERS_PER_INCH * inches))
+    """A figure's title in lines that are no wider than the figure; a number and its unit stay in one.
+
+    One that is too long for a title is cut.
+    """
+    text = re.sub(r"(?<=\d) ", "\N{NO-BREAK SPACE}", plain(title[:_LONGEST_TITLE]))
+    width = round(_TITLE_CHARACTERS_PER_INCH * inches)
+    return textwrap.fill(text, width, max_lines=_TITLE_LINES, placeholder=" ...")
+
+
+def label(name: str) -> str:
+    """A name from a file, for a legend, an axis or a panel: one line that is not too long.
+
+    Matplotlib would leave out one that begins with `_`.
+    """
+    text = plain(name[: _LONGEST_LABEL + 1])
+    text = text if len(text) <= _LONGEST_LABEL else text[:_LONGEST_LABEL] + "..."
+    return f" {text}" if text.startswith("_") else text
+
+
+@contextlib.contextmanager
+def settings(**more: Any) -> Iterator[None]:
+    """The settings of every figure, and some more, until the block ends; a glyph that the font lacks is a box."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(dict(RC) | more), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from")
+        yield
 
 
 def scheme(place: int) -> Curve:

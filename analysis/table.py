@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from analysis.results import PointSummary
+from testbed.base.text import plain
 
 _HEAD = (
     ("protocol", ""), ("object", "KB"), ("seed", ""), ("goodput", "Mbit/s"), ("limit", "Mbit/s"),
@@ -14,6 +15,7 @@ _HEAD = (
 )  # fmt: skip
 _LEFT_ALIGNED = (0, len(_HEAD) - 1)
 _NOTHING = "-"
+_DIGITS = 9
 _LIMIT_NOTE = "Limit of MPTCP: the direct path alone. What a page still gets through the director comes on top of it."
 _NO_PATH_NOTE = "Limit of a variant whose servers announce no address: the path through the director."
 
@@ -35,8 +37,8 @@ def render_table(points: Sequence[PointSummary]) -> str:
     ]
     lines = [_line([head for head, _ in _HEAD], widths), _line([unit for _, unit in _HEAD], widths)]
     for group, group_rows in zip(groups, rows, strict=True):
-        lines += ["", group_title(group), *(_line(row, widths) for row in group_rows)]
-        lines += [f"  ! {point.id}: {reason}" for point in group for reason in point.invalid_reasons]
+        lines += ["", plain(group_title(group)), *(_line(row, widths) for row in group_rows)]
+        lines += [plain(f"  ! {point.id}: {reason}") for point in group for reason in point.invalid_reasons]
     if any(p.protocol == "mptcp" and p.scenario == "load-balancer" for p in ordered):
         lines += ["", _LIMIT_NOTE]
         lines += [_NO_PATH_NOTE] if any(p.parameters.get("add_addr") is False for p in ordered) else []
@@ -47,7 +49,13 @@ def render_table(points: Sequence[PointSummary]) -> str:
 
 def figure_order(figure: str, experiment: str) -> tuple[int, str]:
     """Sort key of a figure: numbered figures by number, then the others by name."""
-    return (int(figure), "") if figure.isdecimal() else (1 << 30, figure or experiment)
+    number = figure_number(figure)
+    return (1 << 30, figure or experiment) if number is None else (number, "")
+
+
+def figure_number(figure: str) -> int | None:
+    """The number of a figure that has one."""
+    return int(figure) if figure.isdecimal() and len(figure) < _DIGITS else None
 
 
 def group_title(points: Sequence[PointSummary]) -> str:
@@ -79,7 +87,7 @@ def _row(point: PointSummary) -> list[str]:
     share = point.goodput_bps / limit * 100 if point.goodput_bps is not None and limit else None
     bypass = None if point.director_bypass_share is None else point.director_bypass_share * 100
     return [
-        curve_name(point) or _NOTHING,
+        plain(curve_name(point)) or _NOTHING,
         f"{point.object_bytes / 1000:g}" if point.object_bytes < 10**9 else f"{point.object_bytes // 1000}",
         str(point.seed),
         _fixed(point.goodput_bps, 1, 1e-6),

@@ -27,7 +27,7 @@ def draw_timeline(figure: Figure, points: Sequence[PointSummary]) -> bool:
     _mark_churn(resets, shown[0][1].churn, seconds, labelled=False)
     kinds = sorted({(point.protocol, point.clock) for point, _ in shown}, reverse=True)
     for place, (protocol, clock) in enumerate(kinds):
-        name, look = protocol_name(protocol, clock), style.curve(protocol, clock)
+        name, look = style.label(protocol_name(protocol, clock)), style.curve(protocol, clock)
         mine = [(point.valid, series) for point, series in shown if (point.protocol, point.clock) == (protocol, clock)]
         valid = [series for ok, series in mine if ok]
         if valid:

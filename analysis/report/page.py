@@ -1,4 +1,7 @@
-"""The report as one HTML page: jinja2 templates of this package, everything escaped, images inlined."""
+"""The report as one HTML page: jinja2 templates of this package, everything escaped, images inlined.
+
+Control characters are shown as such: none of them may stand in HTML.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.claims import Verdict
 from analysis.report.content import Report
+from testbed.base.text import plain_lines
 
 # Words and signs beside the colours: the page must be readable in grey.
 MARKS = {Verdict.HOLDS: "✓", Verdict.FAILS: "✗", Verdict.OPEN: "?"}
@@ -19,6 +23,7 @@ def render_page(report: Report) -> str:
     environment = Environment(
         loader=PackageLoader("analysis.report"),
         autoescape=True,
+        finalize=lambda value: plain_lines(value) if type(value) is str else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

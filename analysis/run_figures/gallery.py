@@ -8,7 +8,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import pyarrow as pa
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -115,7 +114,7 @@ def _sequence(packets: pa.Table, scenario: str, figure: Figure, _tables: Tables,
 
 def _painted(title: str, paint: Painter, *given: Any) -> Figure | None:
     """The figure, or None where there is nothing to draw; a painter makes it as high as it needs."""
-    with mpl.rc_context(dict(style.RC)):
+    with style.settings():
         figure = Figure(figsize=_INCHES, layout="constrained")
         FigureCanvasAgg(figure)
         if not paint(figure, *given):

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from analysis import style
 from analysis.run_figures.causes import in_order, look, named
 from analysis.run_figures.over_time import in_words, step_s
 from analysis.run_figures.selection import Numbers, first_panels, legend, numbers, panels_of, repeats, rows
@@ -33,7 +34,7 @@ def draw_resets(figure: Figure, tables: Mapping[str, pa.Table], points: Sequence
         return False
     sent = {point["point"]: _sent(within, point["point"]) for _, members in shown for point in members}
     every = np.concatenate([causes for _, causes in sent.values()])
-    labels = {name: f"{name}: {np.count_nonzero(every == name)}" for name in in_order(every.tolist())}
+    labels = {name: f"{style.label(name)}: {np.count_nonzero(every == name)}" for name in in_order(every.tolist())}
     panels = panels_of(figure, len(shown), note)
     for axes, (title, members) in zip(panels, shown, strict=True):
         step = _draw(axes, [sent[point["point"]] for point in members], labels)

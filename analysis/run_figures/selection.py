@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from analysis import style
 from analysis.table import protocol_name
 
 Numbers = NDArray[np.float64]
@@ -45,7 +46,7 @@ def points(tables: Any) -> list[dict[str, Any]]:
 
 def point_name(point: dict[str, Any], among: Sequence[dict[str, Any]]) -> str:
     """What tells a point from the others: protocol or variant, size and seed if they differ, and if it is invalid."""
-    parts = [point["variant"] or protocol_name(point["protocol"], point["clock"])]
+    parts = [style.label(point["variant"] or protocol_name(point["protocol"], point["clock"]))]
     for column, text in (
         ("object_bytes", f"{(point['object_bytes'] or 0) / 1000:g} KB"),
         ("seed", f"seed {point['seed']}"),
@@ -88,7 +89,7 @@ def first_panels(
 def path_name(path: str, server: str | None, scenario: str) -> str:
     """A path in words."""
     if path == "past":
-        return f"address of {server}" if server else "a server's own address"
+        return f"address of {style.label(server)}" if server else "a server's own address"
     if path == "director":
         return "anycast address" if scenario == "anycast" else "director"
     return "unknown path"

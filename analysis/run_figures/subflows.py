@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from analysis import style
 from analysis.run_figures.selection import legend, path_name, rows
 
 _MOST_ROWS = 24
@@ -160,7 +161,7 @@ def _draw(axes: Axes, row: int, subflow: dict[str, Any], last_s: float, from_s: 
     for t_s, label, marker, colour, offset in signals:
         if t_s is not None and t_s >= from_s:
             _mark(axes, t_s, row + offset, marker, colour, label)
-    _mark(axes, end_s, row, *_ENDS.get(subflow["end"], _OTHER_END), f"end: {subflow['end']}")
+    _mark(axes, end_s, row, *_ENDS.get(subflow["end"], _OTHER_END), f"end: {style.label(subflow['end'])}")
 
 
 def _mark(axes: Axes, t_s: float, height: float, marker: str, colour: str, label: str) -> None:
