@@ -24,6 +24,9 @@ _GAP_NS = 86_400 * _NS
 _MOST_STEPS, _LARGEST_NS = 16, 1 << 62
 """A clock that is set back more often, or farther in all, is none: the order of the file is all that there is."""
 
+_MOST_PLACES = 64
+"""More interfaces at one time are those of one machine, which has one clock."""
+
 _PORT_BITS = 16
 
 
@@ -71,15 +74,16 @@ def aligned(packets: Packets, names: Sequence[str]) -> tuple[Packets, list[str]]
     Only clocks that are off by more than a second are moved: less may be the time on the way. `names` are the places'.
     """
     notes: list[str] = []
-    if len(names) < 2:
+    if not 1 < len(names) <= _MOST_PLACES:
         return packets, notes
     place, copies, moved = packets.place, copies_of(packets), packets.time_ns.copy()
-    for number in range(1, len(names)):
-        offset = None
-        for other in range(number):
-            offset = _offset(copies, moved, np.flatnonzero(place == other), np.flatnonzero(place == number))
-            if offset is not None:
-                break
+    seen: list[tuple[I64, Rows]] = []
+    for number in range(len(names)):
+        rows = np.flatnonzero(place == number)
+        own, first = np.unique(copies[rows], return_index=True)
+        seen.append((own, rows[first]))
+        offsets = (_offset(moved, seen[other], seen[number]) for other in range(number))
+        other, offset = next(((n, each) for n, each in enumerate(offsets) if each is not None), (0, None))
         if offset is None or abs(offset) <= _SET_NS:
             continue
         moved[place == number] -= offset
@@ -145,17 +149,15 @@ def _set_back(packets: Packets, time_ns: I64, candidates: Rows) -> Rows:
     return candidates[np.bincount(at, way, minlength=len(candidates)) > 0]
 
 
-def _offset(copies: I64, time_ns: I64, one: Rows, other: Rows) -> int | None:
-    """How far the clock of the rows `other` is ahead of that of `one`, by the packets of both; None: there are none.
+def _offset(time_ns: I64, one: tuple[I64, Rows], other: tuple[I64, Rows]) -> int | None:
+    """How far the clock of `other` is ahead of that of `one`, by the packets of both (copies, rows); None: none are.
 
     The median is that of both directions together, so that the time on the way is at most all of it.
     """
-    mine, first = np.unique(copies[one], return_index=True)
-    theirs, second = np.unique(copies[other], return_index=True)
-    _, left, right = np.intersect1d(mine, theirs, assume_unique=True, return_indices=True)
+    _, left, right = np.intersect1d(one[0], other[0], assume_unique=True, return_indices=True)
     if not len(left):
         return None
-    return int(np.median(time_ns[other[second[right]]] - time_ns[one[first[left]]]))
+    return int(np.median(time_ns[other[1][right]] - time_ns[one[1][left]]))
 
 
 def _others(count: int) -> str:

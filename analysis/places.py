@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 
 from analysis.clocks import copies_of
-from analysis.pcap import Interface, Packets
+from analysis.pcap import Packets
 from analysis.pcap.columns import Rows
 
 _Pair = tuple[int, int]
@@ -26,6 +26,10 @@ _OVERLAP_NS = 10_000_000
 
 _COPIES = 0.2
 """Share of the smaller capture's packets that another place has; at the border of two files some are repeated, too."""
+
+
+_MOST_PARTS = 4096
+"""More interfaces than this are no ring of files: each is a place."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,11 @@ class _Place:
 
 def with_places(packets: Packets) -> tuple[Packets, list[list[int]]]:
     """The packets with their places; and of each place, in order of appearance, the interfaces in order of time."""
-    parts = _parts(packets)
-    if len(parts) < 2:
-        return packets, [[part.number] for part in parts]
-    shared, few = _shared(packets, parts)
+    rows = _rows_of(packets)
+    if not 1 < len(rows) <= _MOST_PARTS:
+        return packets, [[number] for number in rows]
+    parts = [_part(packets, number, mine) for number, mine in rows.items()]
+    shared, few = _shared(packets, rows)
     places: list[_Place] = []
     for part in sorted(parts, key=lambda each: (each.first_ns, each.last_ns)):
         fitting = [each for each in places if _follows(part, each, shared)]
@@ -80,18 +85,17 @@ def said_of_places(packets: Packets, grouped: Sequence[Sequence[int]]) -> list[s
     return lines
 
 
-def _parts(packets: Packets) -> list[_Part]:
-    parts = []
-    first = np.full(len(packets.interfaces), np.iinfo(np.int64).max, np.int64)
-    last = np.full(len(packets.interfaces), np.iinfo(np.int64).min, np.int64)
-    np.minimum.at(first, packets.interface, packets.time_ns)
-    np.maximum.at(last, packets.interface, packets.time_ns)
-    for number, interface in enumerate(packets.interfaces):
-        if first[number] <= last[number]:
-            ttls = _ttls(packets, np.flatnonzero(packets.interface == number))
-            times = int(first[number]), int(last[number])
-            parts.append(_Part(number, *times, _kind(interface), _stem(interface.file), ttls))
-    return parts
+def _rows_of(packets: Packets) -> dict[int, Rows]:
+    """The rows of every interface that has any."""
+    order = np.argsort(packets.interface, kind="stable")
+    numbers, first = np.unique(packets.interface[order], return_index=True)
+    return dict(zip(numbers.tolist(), np.split(order, first[1:]), strict=True))
+
+
+def _part(packets: Packets, number: int, rows: Rows) -> _Part:
+    interface, times = packets.interfaces[number], packets.time_ns[rows]
+    kind = interface.link_type, interface.snap_bytes, interface.name
+    return _Part(number, int(times.min()), int(times.max()), kind, _stem(interface.file), _ttls(packets, rows))
 
 
 def _ttls(packets: Packets, rows: Rows) -> dict[tuple[int, int], frozenset[int]]:
@@ -105,10 +109,6 @@ def _ttls(packets: Packets, rows: Rows) -> dict[tuple[int, int], frozenset[int]]
     for end, ttl in zip(by_ends[fresh].tolist(), by_ttl[fresh].tolist(), strict=True):
         found.setdefault((end >> 32, end & 0xFFFFFFFF), set()).add(ttl)
     return {pair: frozenset(each) for pair, each in found.items()}
-
-
-def _kind(interface: Interface) -> tuple[int, int, str]:
-    return interface.link_type, interface.snap_bytes, interface.name
 
 
 def _stem(file: str) -> str:
@@ -148,17 +148,17 @@ def _pair(one: _Part, other: _Part) -> _Pair:
     return min(one.number, other.number), max(one.number, other.number)
 
 
-def _shared(packets: Packets, parts: Sequence[_Part]) -> tuple[set[_Pair], dict[_Pair, int]]:
+def _shared(packets: Packets, rows: Mapping[int, Rows]) -> tuple[set[_Pair], dict[_Pair, int]]:
     """Pairs of interfaces that have captured the same packets, and of all pairs how many packets both have."""
     copies, count = copies_of(packets), len(packets.interfaces)
-    own = {part.number: np.unique(copies[packets.interface == part.number]) for part in parts}
-    every = np.concatenate([own[part.number] for part in parts])
-    of = np.repeat([part.number for part in parts], [len(own[part.number]) for part in parts])
+    own = {number: np.unique(copies[mine]) for number, mine in rows.items()}
+    every = np.concatenate(list(own.values()))
+    of = np.repeat(list(own), [len(each) for each in own.values()])
     order = np.lexsort((of, every))
     every, of = every[order], of[order]
     both: dict[_Pair, int] = {}
     # The copies of one packet stand together: neighbours at a distance of 1, 2, ... until no packet has so many.
-    for distance in range(1, len(parts)):
+    for distance in range(1, len(own)):
         same = np.flatnonzero(every[distance:] == every[:-distance])
         if not len(same):
             break

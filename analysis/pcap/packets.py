@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from analysis.errors import AnalysisError
 from analysis.pcap import addresses
 from analysis.pcap.columns import I32, I64, U8, U16, U32, Column, Columns, ColumnType, Rows
 from analysis.pcap.frames import Interface
@@ -179,6 +180,8 @@ def merge(captures: Sequence[Packets]) -> Packets:
     if len(captures) == 1:
         return captures[0].by_time()
     interfaces = tuple(interface for capture in captures for interface in capture.interfaces)
+    if len(interfaces) > 1 << 16:
+        raise AnalysisError(f"the captures have {len(interfaces)} interfaces: more than {1 << 16} are too many")
     ipv6 = tuple(dict.fromkeys((addresses.UNSPECIFIED, *(each for capture in captures for each in capture.ipv6))))
     base = 0
     adjusted = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from pathlib import Path
 
 import download_maker as given
@@ -136,3 +137,17 @@ def test_the_sections_of_one_pcapng_are_one_capture(tmp_path: Path) -> None:
     found = analyse_captures([path])
     assert moved(found) == [(40_000, 40_000, 1)]
     assert found.notes == ("the sections of two.pcapng: one capture, one after the other",)
+
+
+def test_a_pcapng_of_very_many_interfaces_is_read_in_seconds(tmp_path: Path) -> None:
+    """A packet on each of them: neither a place for each nor pairs of all are looked for."""
+    many = 5_000
+    content = [encode.section(), *[encode.interface(name=f"i{number}") for number in range(many)]]
+    content += [encode.enhanced("<", number, given.T // 1000 + number, make.data(0, 1 + number % 60_000, 10)[1])
+                for number in range(many)]  # fmt: skip
+    content += [encode.enhanced("<", 0, t // 1000, frame) for t, frame in download()]
+    path = tmp_path / "many.pcapng"
+    path.write_bytes(b"".join(content))
+    began = time.process_time()
+    assert analyse_captures([path]).tables["connections"].num_rows > 1
+    assert time.process_time() - began < 10
