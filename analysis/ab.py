@@ -14,8 +14,8 @@ from analysis import reading
 from analysis.errors import AnalysisError
 
 _HINT = "ab.stderr.txt beside it may say why"
-_BREAKDOWN = re.compile(r"\(Connect: (\d+), Receive: (\d+), Length: (\d+), Exceptions: (\d+)\)")
-_PERCENTILE = re.compile(r"^\s+(\d+)%\s+(\d+)(?:\s+\(longest request\))?$", re.MULTILINE)
+_BREAKDOWN = re.compile(r"\(Connect: (\d{1,18}), Receive: (\d{1,18}), Length: (\d{1,18}), Exceptions: (\d{1,18})\)")
+_PERCENTILE = re.compile(r"^\s+(\d{1,3})%\s+(\d{1,18})(?:\s+\(longest request\))?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def parse_ab(text: str, *, name: str = "ab's output") -> AbResult:
 
 
 def _optional(text: str, label: str) -> float | None:
-    found = re.search(rf"^{re.escape(label)}:\s+([0-9.]+)", text, re.MULTILINE)
+    found = re.search(rf"^{re.escape(label)}:\s+([0-9]{{1,18}}(?:\.[0-9]{{1,18}})?)(?!\S)", text, re.MULTILINE)
     return float(found.group(1)) if found else None
 
 

@@ -64,7 +64,7 @@ def read_counters(directory: Path) -> Counters | None:
             _nodes(raw["before"]), _nodes(raw["after"]), _settled(raw), None if drops is None else _nodes(drops)
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise AnalysisError(f"{path.name}: not counters by node: {error}") from error
+        raise AnalysisError(f"{path.name}: not counters by node: {str(error)[:80]}") from error
 
 
 def read_samples(directory: Path) -> list[Sample]:
@@ -77,7 +77,7 @@ def read_samples(directory: Path) -> list[Sample]:
         try:
             found.append(Sample(float(raw["t"]), _nodes(raw["interfaces"]), _nodes(raw["counters"])))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise AnalysisError(f"{name}: not a sample: {error}") from error
+            raise AnalysisError(f"{name}: not a sample: {str(error)[:80]}") from error
     return found
 
 

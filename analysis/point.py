@@ -128,6 +128,9 @@ class HostLoad:
     stolen_s: float
 
 
+# Seconds whose nanoseconds still have 63 bits; seeds have 64.
+_LARGEST = {"t": 1e9, "epoch_s": 9e9, "seed": 1 << 64}
+_ANY = 1e15
 _HOST_LOAD = ("epoch_s", "seconds", "busy_s", "idle_s", "stolen_s")
 
 
@@ -135,9 +138,11 @@ def read_point(directory: Path) -> Point:
     """The point of a raw directory; raises AnalysisError, also for a version that is not this one."""
     raw, name = _load(directory / "point.json", dict)
     if raw.get("version") != POINT_VERSION:
-        raise AnalysisError(f"{name}: version {raw.get('version')!r}, but this toolkit reads version {POINT_VERSION}")
+        raise AnalysisError(
+            f"{name}: version {reading.shown(raw.get('version'))}, but this toolkit reads version {POINT_VERSION}"
+        )
     if not is_point_id(_get(raw, "id", str, name)):
-        raise AnalysisError(f"{name}: 'id' is {raw['id']!r}, which cannot name a point")
+        raise AnalysisError(f"{name}: 'id' is {reading.shown(raw['id'])}, which cannot name a point")
     limit = raw.get("wire_limit_bps")
     return Point(
         id=_get(raw, "id", str, name),
@@ -166,7 +171,9 @@ def read_outcome(directory: Path) -> Outcome:
         error=str(raw.get("error") or ""),
         wall_s=None if raw.get("wall_s") is None else _get(raw, "wall_s", float, name),
         virtual_s=None if raw.get("virtual_s") is None else _get(raw, "virtual_s", float, name),
-        kernel_warnings=tuple(str(line) for line in raw.get("kernel_warnings") or ()),
+        kernel_warnings=tuple(
+            str(line) for line in _get({"kernel_warnings": [], **raw}, "kernel_warnings", list, name)
+        ),
     )
 
 
@@ -211,7 +218,7 @@ def read_captures(directory: Path) -> tuple[CaptureFile, ...]:
     return tuple(
         CaptureFile(
             _get(entry, "interface", str, name),
-            _get(entry, "file", str, name),
+            _file(entry, name),
             _get(entry, "captured", int, name),
             _get(entry, "dropped", int, name),
         )
@@ -244,7 +251,7 @@ def read_server_captures(directory: Path) -> tuple[ServerCapture, ...]:
     raw, name = _load(directory / "server_captures.json", list)
     if not all(isinstance(entry, dict) for entry in raw):
         raise AnalysisError(f"{name}: not a list of objects")
-    return tuple(ServerCapture(_get(entry, "node", str, name), _get(entry, "file", str, name)) for entry in raw)
+    return tuple(ServerCapture(_get(entry, "node", str, name), _file(entry, name)) for entry in raw)
 
 
 def read_injected_drops(directory: Path) -> int:
@@ -265,15 +272,25 @@ def _get(raw: Mapping[str, object], key: str, kind: type[_T], name: str) -> _T:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, kind) or isinstance(value, bool):
-        what = "missing" if key not in raw else f"{value!r}, not of type {kind.__name__}"
+        what = "missing" if key not in raw else f"{reading.shown(value)}, not of type {kind.__name__}"
         raise AnalysisError(f"{name}: {key!r} is {what}")
     if isinstance(value, float) and not math.isfinite(value):
         raise AnalysisError(f"{name}: {key!r} is not a finite number")
+    if isinstance(value, int | float) and abs(value) > _LARGEST.get(key, _ANY):
+        raise AnalysisError(f"{name}: {key!r} is {reading.shown(value)}, which is beyond all bounds")
     return value
+
+
+def _file(entry: Mapping[str, object], name: str) -> str:
+    """The name of a capture beside the list; whatever it says, it leads nowhere else."""
+    file = Path(_get(entry, "file", str, name)).name
+    if not file or not file.isprintable():
+        raise AnalysisError(f"{name}: 'file' is {reading.shown(entry['file'])}, which names no file")
+    return file
 
 
 def _address(text: object, name: str) -> int:
     try:
         return int(ipaddress.IPv4Address(str(text)))
     except ipaddress.AddressValueError as error:
-        raise AnalysisError(f"{name}: {text!r} is not an IPv4 address") from error
+        raise AnalysisError(f"{name}: {reading.shown(text)} is not an IPv4 address") from error

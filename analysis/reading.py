@@ -6,7 +6,9 @@ AnalysisError that names the file (and the line), never an endless wait.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ from typing import Any
 from analysis.errors import AnalysisError
 from testbed.base import files
 from testbed.base.text import parse_json
+
+_MOST_SHOWN = 60
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def is_there(path: Path) -> bool:
@@ -42,9 +47,20 @@ def read_text(path: Path, name: str | None = None, errors: str = "strict") -> st
 def parse(text: str, name: str) -> Any:
     """What the JSON says."""
     try:
-        return parse_json(text)
+        value = parse_json(text)
+        if _SURROGATE.search(text):  # half a character, which no table and no page can hold
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise AnalysisError(f"{name}: not JSON: a text in it is no Unicode") from error
     except ValueError as error:
         raise AnalysisError(f"{name}: not JSON: {error}") from error
+    return value
+
+
+def shown(value: object) -> str:
+    """A value as an error quotes it: not all of a long one."""
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 def parse_object(text: str, name: str) -> dict[str, Any]:

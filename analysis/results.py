@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from analysis import output, reading
 from analysis.errors import AnalysisError
+from testbed.base.manifest import is_point_id
 
 SUMMARY_VERSION = 1
 SUMMARY_FILE = "summary.json"
@@ -141,41 +144,40 @@ def read_summary(run_dir: Path) -> list[PointSummary]:
     document = reading.parse(reading.read_text(path), str(path))
     version = document.get("version") if isinstance(document, dict) else None
     if version != SUMMARY_VERSION:
-        raise AnalysisError(f"{path}: version {version!r}, but this toolkit reads version {SUMMARY_VERSION}")
+        raise AnalysisError(
+            f"{path}: version {reading.shown(version)}, but this toolkit reads version {SUMMARY_VERSION}"
+        )
     try:
-        return [_point(raw) for raw in document["points"]]
-    except (KeyError, TypeError) as error:
-        raise AnalysisError(f"{path}: not a summary: {error}") from error
+        points: list[PointSummary] = _POINTS.validate_json(json.dumps(document.get("points")), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise AnalysisError(
+            f"{path}: not a summary: points.{where}: {first['msg']}".replace("points.:", "points:")
+        ) from error
+    for point in points:
+        if not is_point_id(point.id):
+            raise AnalysisError(f"{path}: not a summary: {reading.shown(point.id)} cannot name a point")
+        series = point.per_second
+        if series and len({len(series.utilisation_bps), len(series.resets), len(series.resets_received)}) != 1:
+            raise AnalysisError(f"{path}: not a summary: {point.id}: its seconds are not the same in every row")
+        if (key := _out_of_range(dataclasses.asdict(point) | {"seed": 0, "parameters": {}})) is not None:
+            raise AnalysisError(f"{path}: not a summary: {point.id}: {key} is beyond all bounds")
+    return points
 
 
-def _point(raw: dict[str, object]) -> PointSummary:
-    fields = dict(raw)
-    series = fields.get("per_second")
-    if isinstance(series, dict):
-        fields["per_second"] = SecondBySecond(
-            utilisation_bps=tuple(series["utilisation_bps"]),
-            resets=tuple(series["resets"]),
-            resets_received=tuple(series["resets_received"]),
-            churn=tuple(Churn(**event) for event in series["churn"]),
-        )
-    failures = fields.get("ab_failures")
-    if isinstance(failures, dict):
-        fields["ab_failures"] = FailedRequests(**failures)
-    joins = fields.get("joins")
-    if isinstance(joins, dict):
-        fields["joins"] = Joins(**joins)
-    waits = fields.get("waits")
-    if isinstance(waits, dict):
-        times = (tuple(waits[name]) for name in ("join_wait_s", "bypass_wait_s"))
-        fields["waits"] = Waits(waits["connections"], *times)
-    fidelity = fields.get("fidelity")
-    if isinstance(fidelity, dict):
-        fields["fidelity"] = Fidelity(
-            idle_share_min=fidelity["idle_share_min"],
-            bottlenecks=tuple(Bottleneck(**link) for link in fidelity["bottlenecks"]),
-            capture_drops=fidelity["capture_drops"],
-            problems=tuple(fidelity["problems"]),
-        )
-    reasons = fields.get("invalid_reasons")
-    fields["invalid_reasons"] = tuple(str(reason) for reason in reasons) if isinstance(reasons, list) else ()
-    return PointSummary(**fields)  # type: ignore[arg-type]
+_POINTS = TypeAdapter(list[PointSummary])
+_LARGEST = 1e15  # of bits, bytes, seconds: nothing here comes near, and a figure of it could not be drawn
+
+
+def _out_of_range(value: object, key: str = "it") -> str | None:
+    """The name of a number that is too large in what a point says."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return None if abs(value) <= _LARGEST else key
+    if isinstance(value, dict):
+        return next((found for name, each in value.items() if (found := _out_of_range(each, name)) is not None), None)
+    if isinstance(value, list | tuple):
+        return next((found for each in value if (found := _out_of_range(each, key)) is not None), None)
+    return None

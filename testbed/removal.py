@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from testbed.base import files, ownership
-from testbed.store import MANIFEST, PARTIAL, RunStore
+from testbed.store import MANIFEST, PARTIAL, RunStore, recorded_name
 
 _LISTED = ("figures", "tables")
 
@@ -71,7 +71,7 @@ def _remove_point(directory: Path, record: frozenset[str]) -> list[Path]:
         if path.is_dir() and not path.is_symlink():
             with contextlib.suppress(OSError):
                 path.rmdir()
-        elif path.relative_to(directory).as_posix() in record:
+        elif recorded_name(path, directory) in record:
             path.unlink(missing_ok=True)
         else:
             left.append(path)

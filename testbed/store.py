@@ -218,7 +218,12 @@ def runs(results: Path, tell: Callable[[str], None] = lambda _why: None) -> list
 def _files_in(directory: Path) -> list[str]:
     """The files (and links) below a directory of ours, by their paths in it: what may be removed with it later."""
     found = (path for path in directory.rglob("*") if path.is_symlink() or not path.is_dir())
-    return sorted({path.relative_to(directory).as_posix() for path in found} | {OUTCOME})
+    return sorted({recorded_name(path, directory) for path in found} | {OUTCOME})
+
+
+def recorded_name(path: Path, directory: Path) -> str:
+    """A path in a directory as the record has it: text, also where the name is no UTF-8."""
+    return os.fsencode(path.relative_to(directory)).decode(errors="backslashreplace")
 
 
 def require_space(directory: Path) -> None:

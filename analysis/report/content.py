@@ -222,7 +222,10 @@ def _description(title: str, points: Sequence[PointSummary]) -> str:
 
 def _environment(run: RunFacts) -> Environment:
     kernel, host, tools = run.kernel, run.manifest.get("host"), run.manifest.get("tools")
-    patches = [str(patch.get("name")) for patch in kernel.get("patches", ()) if isinstance(patch, dict)]
+    listed = kernel.get("patches")
+    patches = [
+        str(patch.get("name")) for patch in (listed if isinstance(listed, list) else ()) if isinstance(patch, dict)
+    ]
     rows = [
         ("Kernel", f"{kernel.get('release', 'unknown')} ({kernel.get('flavour', '?')}), build {kernel.get('id', '?')}"),
         ("Kernel source", str(kernel.get("source", "unknown"))),
