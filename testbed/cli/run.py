@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,6 +22,7 @@ from experiments import plan as planning
 from experiments.plan import Point
 from testbed import scheduler, store
 from testbed.base import files
+from testbed.base.text import plain
 from testbed.cli import guest
 from testbed.cli.inspect import columns
 from testbed.cli.labs import clock_option, clocks_of, labs_option, open_places, say
@@ -76,7 +78,7 @@ def run(
         left = [point for point in points if not (found and found.is_ok(point.id))]
         _print_plan(left, jobs or len(cores.available()))
         return
-    labs = labs or catalog.parse_all(_lab_names(found))
+    labs = labs or _labs_of(found)
     with ExitStack() as stack:
         places = stack.enter_context(open_places(labs, jobs))
         scheduler.require([task_of(point) for point in points if not (found and found.is_ok(point.id))], places)
@@ -109,10 +111,29 @@ def _tidy(found: store.RunStore) -> None:
         ) from error
 
 
-def _lab_names(found: store.RunStore | None) -> list[str]:
-    """The labs of the run that is continued; manifests of older toolkits know one lab only."""
+def _labs_of(found: store.RunStore | None) -> list[LabSpec]:
+    """The labs of the run that is continued; manifests of older toolkits know one lab only.
+
+    A run directory may be anybody's: it never says which other machine this one logs in to. Raises `UsageError` with
+    the command that does.
+    """
     names = found.manifest.get("lab") if found else None
-    return names if isinstance(names, list) else [catalog.DEFAULT]
+    if found is None or not isinstance(names, list) or not names:
+        return [LabSpec(catalog.DEFAULT)]
+    command = f"testbed run --resume --out {shlex.quote(str(found.directory))}"
+    try:
+        labs = catalog.parse_all([str(name) for name in names])
+    except UsageError as error:
+        raise UsageError(
+            f"{found.directory / store.MANIFEST}: {plain(error.message)}", hint=f"say where: {command} --lab LAB"
+        ) from error
+    if any(lab.target for lab in labs):
+        options = " ".join(f"--lab {shlex.quote(str(lab))}" for lab in labs)
+        raise UsageError(
+            f"{found.directory}: it was run on another machine: {', '.join(map(str, labs))}",
+            hint=f"to go on there: {command} {options}",
+        )
+    return labs
 
 
 def _default_directory(points: Sequence[Point]) -> Path:

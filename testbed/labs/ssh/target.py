@@ -6,15 +6,18 @@ import re
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from testbed.base.text import plain
 from testbed.errors import UsageError
 from testbed.labs.base import Clock
 
 FarLab = Literal["uml", "local"]
 
+# A spec may come from a file of somebody else's, and its parts reach the shell of a ProxyCommand: names have letters,
+# digits and few signs, none of which means anything there (OpenSSH 9.6 and later are as strict).
 _SPEC = re.compile(
-    r"(?:(?P<user>[^@/\s]+)@)?"
-    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%\w+)?)\]|(?P<host>[^@:/\s\[\]]+))"
-    r"(?::(?P<port>\d+))?"
+    r"(?:(?P<user>[\w.+@-]+)@)?"
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<host>[\w.-]+))"
+    r"(?::(?P<port>[0-9]{1,9}))?"
     r"(?:/(?P<lab>\w+))?"
 )
 
@@ -37,6 +40,7 @@ class Target:
 def parse(text: str) -> Target:
     """The target in the text; raises `UsageError`."""
     match = _SPEC.fullmatch(text)
+    text = plain(text)
     hint = "write ssh:[user@]host[:port], and /local after it for the other machine's own kernel"
     if match is None or (match["host"] or "").startswith("-") or (match["user"] or "").startswith("-"):
         raise UsageError(f"lab 'ssh:{text}': not a host", hint=hint)

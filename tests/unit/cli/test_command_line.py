@@ -202,6 +202,29 @@ def test_a_run_that_was_interrupted_keeps_its_points_and_is_resumed(cli: Testbed
     assert_one_line(cli("run", "--resume"), 2, "no unfinished run")
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["ssh:lab1"], "another machine: ssh:lab1 (to go on there: testbed run --resume --out {run} --lab ssh:lab1)"),
+        (["uml", "ssh:me@lab1:22/local"], "--out {run} --lab uml --lab ssh:me@lab1:22/local)"),
+        (["ssh:$(touch${IFS}X)/local"], "not a host (say where: testbed run --resume --out {run} --lab LAB)"),
+        (["ssh:-oProxyCommand=touch X"], "not a host"),
+        (["\x1b[2Jlab"], "no lab '\\x1b[2Jlab'"),
+    ],
+)  # fmt: skip
+def test_a_run_directory_never_says_which_machine_to_log_in_to(
+    cli: Testbed, lab: FakeLab, tmp_path: Path, names: list[object], said: str
+) -> None:
+    lab.interrupt_after = 3
+    cli("run", "7", "--jobs", "1")
+    latest = (tmp_path / "results" / "latest").resolve()
+    (latest / "run.json").write_text(json.dumps({**manifest(latest), "lab": names}))
+    ran = list(lab.ran)
+    done = cli("run", "--resume", "--out", str(latest), "--jobs", "1")
+    assert_one_line(done, 2, re.escape(said.format(run=latest) if "{run}" in said else said))
+    assert lab.ran == ran and not (tmp_path / "X").exists()
+
+
 def test_exec_passes_output_and_status_through(cli: Testbed, lab: FakeLab) -> None:
     lab.result = JobResult(7, 1.0, 2.0)
     said = cli("exec", "--", "false")
