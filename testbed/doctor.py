@@ -26,6 +26,7 @@ from testbed.store import SPACE_BYTES
 
 PACKAGES_FILE = Path(testbed.__file__).with_name("debian-packages.txt")
 VM_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-vm.txt")
+SSH_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-ssh.txt")
 COMMANDS = ("ab", "lighttpd", "mptcpize", "tcpdump", "mnexec", "ip", "tc", "ethtool", "bpf-gcc")
 MODULES = ("click", "matplotlib", "mininet", "numpy", "paramiko", "pydantic", "pyroute2", "rich")
 GUEST_MEMORY_BYTES = 4 << 30
@@ -68,6 +69,7 @@ def examine(kernel: Kernel | None = None, *, boot: bool = True, cure: str = "run
     """
     yield packages()
     yield vm_packages()
+    yield ssh_packages()
     for command in COMMANDS:
         found = shutil.which(command, path=_SEARCH_PATH)
         yield Check(f"command {command}", found is not None, found or "not found", cure)
@@ -129,11 +131,21 @@ def packages() -> Check:
 
 def vm_packages() -> Check:
     """Which of the lab VM's Debian packages are installed; without them everything else works."""
-    names = debian_packages(VM_PACKAGES_FILE)
+    return _packages_of("the VM", VM_PACKAGES_FILE, "run make vm", "--lab vm")
+
+
+def ssh_packages() -> Check:
+    """Which of the ssh lab's Debian packages are installed here; without them everything else works."""
+    names = " ".join(debian_packages(SSH_PACKAGES_FILE))
+    return _packages_of("the ssh lab", SSH_PACKAGES_FILE, f"run as root: apt-get install {names}", "--lab ssh:")
+
+
+def _packages_of(whose: str, path: Path, cure: str, option: str) -> Check:
+    names = debian_packages(path)
     installed = package_versions(names)
     missing = [name for name in names if name not in installed]
-    found = f"{' '.join(missing)} not installed: run make vm" if missing else f"all {len(names)} installed"
-    return Check("Debian packages of the VM", True, f"{found} (only --lab vm needs them)")
+    found = f"{' '.join(missing)} not installed: {cure}" if missing else f"all {len(names)} installed"
+    return Check(f"Debian packages of {whose}", True, f"{found} (only {option} needs them)")
 
 
 def _memory_directory() -> Path:

@@ -85,7 +85,7 @@ def _clean_others(labs: Sequence[LabSpec], toolkits: bool) -> int:
     if toolkits and not named:
         raise UsageError("--toolkits: on which machine?", hint="add --lab ssh:HOST")
     count, errors = 0, []
-    for found in leftovers.remove(named, toolkits=toolkits):
+    for found in leftovers.remove(named, toolkits=toolkits, report=say):
         count += len(found.removed)
         for path in found.removed:
             show(f"removed {plain(path)} on {plain(found.host)}")

@@ -7,14 +7,19 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
+
+from testbed.base.text import parse_json, plain
 from testbed.errors import LabError, PrerequisiteError
 from testbed.labs.ssh.connection import Answer, Connection
 from testbed.labs.ssh.far import ground, protocol
 
 PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 """The interpreter that is looked for there: the same version as ours."""
+
+T = TypeVar("T")
 
 _IDLE_S = 300
 _LOADER = "import sys; exec(sys.stdin.buffer.read(int(sys.argv[1])).decode())"
@@ -39,8 +44,8 @@ def ask_ground(connection: Connection, action: str, arguments: Mapping[str, obje
 
 def tidy_up(connection: Connection, *owners: str, toolkits: bool = False) -> list[str]:
     """Remove what these owners have there, and what nobody asks for; returns the paths."""
-    removed: list[str] = ask_ground(connection, "sweep", {"dead": owners, "toolkits": toolkits}, limit_s=120.0)
-    return removed
+    removed = ask_ground(connection, "sweep", {"dead": owners, "toolkits": toolkits}, limit_s=120.0)
+    return [plain(path) for path in understood(list[str], removed, str(connection.address))]
 
 
 def ask(
@@ -58,18 +63,29 @@ def module(toolkit: str, name: str, *arguments: object) -> str:
     return shlex.join(argv)
 
 
+def understood(kind: type[T], said: object, host: str) -> T:
+    """What the other side says, if it is of this kind; raises `protocol.FarFault`."""
+    try:
+        return TypeAdapter(kind).validate_python(said)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise protocol.FarFault(f"{host}: its answer makes no sense: {plain(where)}: {plain(first['msg'])}") from error
+
+
 def _understand(connection: Connection, answer: Answer) -> Any:
     # What the login shell prints comes first.
     lines = answer.stdout.decode(errors="replace").strip().splitlines()
     try:
-        said = json.loads(lines[-1]) if lines else None
+        said = parse_json(lines[-1]) if lines else None
     except ValueError:
         said = None
     if not isinstance(said, dict) or not said.keys() & {"ok", "error"}:
         words = answer.stderr.decode(errors="replace").strip().splitlines() or lines or ["no word"]
-        raise LabError(f"{connection.address}: no answer that makes sense (status {answer.status}): {words[-1]}")
+        raise LabError(f"{connection.address}: no answer that makes sense (status {answer.status}): {plain(words[-1])}")
     if "ok" in said:
         return said["ok"]
-    if said["error"].get("kind") == "PipFailed":
-        raise PipFailed(f"{connection.address}: {said['error']['message']}", hint=str(said["error"].get("hint", "")))
-    raise protocol.error_from_json(said["error"], str(connection.address))
+    error = protocol.error_from_json(said["error"], str(connection.address))
+    if isinstance(said["error"], dict) and said["error"].get("kind") == "PipFailed":
+        raise PipFailed(error.message, hint=error.hint)
+    raise error

@@ -7,27 +7,33 @@ finished. It ends by itself when this side does not ask for it for a while (`tes
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 import sys
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
+from pydantic import Field
+
+from testbed.base.text import plain
 from testbed.errors import RunInterrupted, TestbedError
 from testbed.kernel.cache import Kernel
 from testbed.labs import features as kernel_features
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.features import Finding
-from testbed.labs.ssh import address, provisioning, shell, target, transfer, wheel
+from testbed.labs.ssh import address, provisioning, retrieval, shell, target, transfer, wheel
 from testbed.labs.ssh.address import Address
-from testbed.labs.ssh.asking import ask, ask_ground, module, tidy_up
-from testbed.labs.ssh.connection import Connection, connect
+from testbed.labs.ssh.asking import ask, ask_ground, module, tidy_up, understood
+from testbed.labs.ssh.connection import Connection
 from testbed.labs.ssh.far import ground, protocol
 from testbed.labs.ssh.line import Line, Patience
 from testbed.labs.ssh.link import Following, Link, next_news
+from testbed.labs.ssh.opening import connect
 from testbed.labs.ssh.owner import Owner, owning
 from testbed.labs.ssh.provisioning import Machine, Report
 from testbed.labs.ssh.target import Target
@@ -40,6 +46,25 @@ _POLL_S = 0.05
 _ENDING_S = 45.0
 _GONE_S = 5.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True)
+class _Check:
+    """A check of the doctor there (`testbed.doctor.Check`)."""
+
+    name: str
+    ok: bool
+    detail: str
+    cure: str
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What the other side says of its lab."""
+
+    facts: dict[str, Any]
+    clocks: tuple[Clock, ...]
+    width: Annotated[int, Field(ge=1, le=4096)]
 
 
 class SshLab:
@@ -56,8 +81,10 @@ class SshLab:
         kernel: Kernel | None,
         patience_s: float,
         patience: Patience,
+        report: Report,
     ) -> None:
         self.name = name
+        self._report = report
         self._lab = wanted.lab
         self._line = line
         self._machine = machine
@@ -69,10 +96,10 @@ class SshLab:
         greeting = protocol.greeting(Path(toolkit).name)
         command = module(toolkit, "serve", toolkit, patience.beat_s, patience.lease_s)
         self.link = Link(line, command, greeting, patience)
-        said = self._ask("facts")
-        self._facts: dict[str, Any] = said["facts"]
-        self.clocks: tuple[Clock, ...] = tuple(said["clocks"])
-        self.width: int = said["width"]
+        said = understood(_Said, self._ask("facts"), name)
+        self._facts = said.facts
+        self.clocks = said.clocks
+        self.width = said.width
         self._is_checked = False
         self._left = False
 
@@ -96,11 +123,11 @@ class SshLab:
     def probe(self, features: Collection[str]) -> list[Finding]:
         """Try each feature there; nothing to try in the lab kernel, which has everything."""
         said = self._ask("probe", names=sorted(features))
-        return [Finding(**each) for each in said]
+        return [_shown(each) for each in understood(list[Finding], said, self.name)]
 
     def examine(self, *, boot: bool = True) -> list[dict[str, Any]]:
         """What `testbed doctor` says there: `name`, `ok`, `detail` and `cure` of each check."""
-        said: list[dict[str, Any]] = self._ask("check", boot=boot)
+        said = self._checks(boot=boot)
         if self._lab == "local":
             findings = self.probe(kernel_features.every())
             said += [
@@ -114,13 +141,15 @@ class SshLab:
             ]
         return said
 
+    def _checks(self, *, boot: bool) -> list[dict[str, Any]]:
+        found = understood(list[_Check], self._ask("check", boot=boot), self.name)
+        return [dataclasses.asdict(_shown(each)) for each in found]
+
     def _check(self) -> None:
         """The doctor's quick checks, once."""
         if self._is_checked:
             return
-        missing = [
-            each for each in self._ask("check", lab=self._lab, kernel=self._kernel, boot=False) if not each["ok"]
-        ]
+        missing = [each for each in self._checks(boot=False) if not each["ok"]]
         if missing:
             what = "; ".join(f"{each['name']}: {each['detail']}" for each in missing)
             kinds = {"kind": "PrerequisiteError", "message": what, "hint": f"there: {missing[0]['cure']}"}
@@ -162,8 +191,7 @@ class SshLab:
     def _result(self, end: dict[str, Any]) -> JobResult:
         if "error" in end:
             raise protocol.error_from_json(end["error"], self.name)
-        result = end["result"]
-        return JobResult(**{**result, "kernel_warnings": tuple(result["kernel_warnings"])})
+        return understood(JobResult, end.get("result"), self.name)
 
     def _send(self, connection: Connection, name: str, job: Job, flag: Cancel) -> None:
         """Send what the job needs; its request comes last, and makes it one."""
@@ -204,8 +232,7 @@ class SshLab:
                 what, value = news
                 if what == "end":
                     flag.raise_if_set()
-                    end: dict[str, Any] = value
-                    return end
+                    return value if isinstance(value, dict) else {}
                 sinks[what](value)
             elif flag.is_set():
                 if not followed.cancelled:
@@ -218,8 +245,9 @@ class SshLab:
                     )
 
     def _fetch(self, connection: Connection, name: str, output: Path, flag: Cancel) -> None:
-        contents = ask(connection, self._toolkit, "contents", {"name": name})
-        transfer.fetch(connection, contents, module(self._toolkit, "send", name), output, flag)
+        said = ask(connection, self._toolkit, "contents", {"name": name})
+        contents = retrieval.understand(said, str(connection.address))
+        retrieval.fetch(connection, contents, module(self._toolkit, "send", name), output, flag, self._report)
 
     def _remove(self, name: str) -> None:
         """Leave nothing of the job there; what cannot be reached is remembered (`testbed.labs.ssh.owner`)."""
@@ -261,8 +289,26 @@ def opened(
     Raises `LabError`, `PrerequisiteError`, `ConfigError`.
     """
     wanted = target.parse(text)
-    where = address.resolve(wanted, address.read_configuration())
+    where = address.resolve(wanted)
     return opened_at(f"ssh:{text}", text, where, wanted, kernel, patience_s, report, patience)
+
+
+def _once(report: Report) -> Report:
+    """Says each thing once: a connection is made again when it breaks."""
+    said: set[str] = set()
+
+    def say(what: str) -> None:
+        if what not in said:
+            said.add(what)
+            report(what)
+
+    return say
+
+
+def _shown(finding: T) -> T:
+    """The same, its texts fit for a terminal: they are another machine's."""
+    texts = {key: plain(value) for key, value in vars(finding).items() if isinstance(value, str)}
+    return dataclasses.replace(finding, **texts)  # type: ignore[type-var]
 
 
 @contextlib.contextmanager
@@ -280,7 +326,8 @@ def opened_at(
     packed = wheel.toolkit()
     with ExitStack() as stack:
         owner = stack.enter_context(owning(owned))
-        line = Line(lambda: connect(where), patience)
+        say = _once(report)
+        line = Line(lambda: connect(where, say), patience)
         stack.callback(line.close)
         try:
             line.open()
@@ -292,7 +339,7 @@ def opened_at(
             toolkit = machine.toolkit(packed.sha256)
             if kernel is not None:
                 line.use(lambda c: provisioning.provide_kernel(c, toolkit, kernel, owner.id, report))
-            lab = SshLab(name, wanted, line, machine, toolkit, owner, kernel, patience_s, patience)
+            lab = SshLab(name, wanted, line, machine, toolkit, owner, kernel, patience_s, patience, report)
         except BaseException:
             with contextlib.suppress(TestbedError):
                 once = Cancel()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from testbed.base.text import plain
 from testbed.errors import TestbedError
 from testbed.labs.ssh import address, owner, target
 from testbed.labs.ssh.asking import tidy_up
-from testbed.labs.ssh.connection import connect
+from testbed.labs.ssh.opening import connect
 from testbed.labs.vm import address as vm_address
 from testbed.labs.vm import machine as vm_machine
 from testbed.labs.vm.state import default_state
@@ -23,17 +24,21 @@ class Found:
     error: TestbedError | None = None
 
 
-def remove(targets: Sequence[str], *, toolkits: bool) -> Iterator[Found]:
+def remove(
+    targets: Sequence[str], *, toolkits: bool, report: Callable[[str], None] = lambda _what: None
+) -> Iterator[Found]:
     """Go to the hosts of the dead owners, and to `targets`, and remove what is left there; one answer per host.
 
     With `toolkits`, the environments of `targets` that nobody uses too.
     """
-    records = owner.dead()
-    configuration = address.read_configuration()
     hosts: dict[address.Address, list[owner.Record]] = {}
-    asked = {address.resolve(target.parse(text), configuration) for text in targets}
-    for record in records:
-        where = _where(record.target, configuration)
+    asked = {address.resolve(target.parse(text)) for text in targets}
+    for record in owner.dead():
+        try:
+            where = _where(record.target)
+        except TestbedError as error:
+            yield Found(plain(record.target), error=error)
+            continue
         if where is None:
             owner.forget(record)
         else:
@@ -43,7 +48,7 @@ def remove(targets: Sequence[str], *, toolkits: bool) -> Iterator[Found]:
     for host, mine in hosts.items():
         found = Found(str(host))
         try:
-            connection = connect(host)
+            connection = connect(host, report)
             try:
                 dead = [record.id for record in mine]
                 found.removed = tidy_up(connection, *dead, toolkits=toolkits and host in asked)
@@ -56,13 +61,13 @@ def remove(targets: Sequence[str], *, toolkits: bool) -> Iterator[Found]:
         yield found
 
 
-def _where(text: str, configuration: str) -> address.Address | None:
+def _where(text: str) -> address.Address | None:
     """Where a record's owner had its things; None if that was the lab VM, and it does not run: nothing is left then.
 
     (Files on its disk may be: the next run in it removes them.)
     """
     if text != vm_address.OWNED:
-        return address.resolve(target.parse(text), configuration)
+        return address.resolve(target.parse(text))
     state = default_state()
     machine = vm_machine.find(state)
     return None if machine is None else vm_address.address(state, machine.port)

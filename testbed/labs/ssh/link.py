@@ -17,6 +17,7 @@ from typing import Any
 
 import paramiko
 
+from testbed.base.text import plain
 from testbed.errors import LabError, TestbedError
 from testbed.labs.base import Cancel
 from testbed.labs.ssh.connection import Connection, ConnectionLost
@@ -27,6 +28,7 @@ from testbed.labs.ssh.line import Line, Patience
 _POLL_S = 0.05
 _CHUNK = 1 << 16
 _SEND_S = 10.0
+_WORDS_BYTES = 1 << 20
 _NEWS = 64  # pieces of output that a slow reader lets lie before the link waits for it
 
 
@@ -211,8 +213,8 @@ def _say(channel: paramiko.Channel, request: Mapping[str, Any]) -> None:
 
 
 def _last_words(channel: paramiko.Channel) -> str:
-    words = ""
-    while channel.recv_stderr_ready():
-        words += channel.recv_stderr(_CHUNK).decode(errors="replace")
-    lines = [line.strip() for line in words.splitlines() if line.strip()]
-    return f": {lines[-1]}" if lines else ""
+    words = b""
+    while channel.recv_stderr_ready() and len(words) < _WORDS_BYTES:
+        words += channel.recv_stderr(_CHUNK)
+    lines = [line.strip() for line in words.decode(errors="replace").splitlines() if line.strip()]
+    return f": {plain(lines[-1])}" if lines else ""

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from testbed.base.text import parse_json
 from testbed.errors import PrerequisiteError
 from testbed.kernel.cache import default_cache
 from testbed.labs.ssh.far.ground import FOLDER
 
 _OWNERS = f"{FOLDER}/owners"
 _ATTEMPTS = 100
+_RECORD_BYTES = 1 << 16
 
 
 @dataclass
@@ -90,9 +92,9 @@ def dead() -> list[Record]:
     """The records of processes that were killed, and of those that could not tidy up."""
     found = []
     for path in sorted(folder().glob("[!.]*.json")):
-        with contextlib.suppress(OSError, ValueError, KeyError), path.open(encoding="utf-8") as file:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError), path.open(encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            found.append(Record(path.stem, str(json.load(file)["target"]), path))
+            found.append(Record(path.stem, str(parse_json(file.read(_RECORD_BYTES))["target"]), path))
     for path in folder().glob(".*.json"):
         with contextlib.suppress(OSError), path.open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,7 +17,7 @@ from pathlib import Path
 from testbed.errors import CommandError, GuestTimeout, PrerequisiteError
 from testbed.kernel.cache import Kernel
 from testbed.labs.ssh import transfer
-from testbed.labs.ssh.asking import PYTHON, PipFailed, ask, ask_ground
+from testbed.labs.ssh.asking import PYTHON, PipFailed, ask, ask_ground, understood
 from testbed.labs.ssh.connection import Connection
 from testbed.labs.ssh.far import ground
 from testbed.labs.ssh.wheel import Wheel
@@ -50,21 +50,29 @@ class Machine:
         return f"{self.root}/{ground.JOBS}/{name}"
 
 
+@dataclass(frozen=True)
+class _Python:
+    """The version of the interpreter there."""
+
+    python: tuple[int, int]
+
+
 def provide_toolkit(connection: Connection, wheel: Wheel, owner: str, report: Report) -> Machine:
     """Have the toolkit there, whole, in an environment of its own; returns what machine it is.
 
     Raises `PrerequisiteError` and `LabError` with what is missing there.
     """
     said = ask_ground(connection, "describe", {"digest": wheel.sha256})
-    machine = Machine(**{key: said[key] for key in Machine.__annotations__})
-    version = "python" + ".".join(map(str, said["python"]))
+    host = str(connection.address)
+    machine = understood(Machine, said, host)
+    version = "python" + ".".join(map(str, understood(_Python, said, host).python))
     if version != PYTHON:
         raise PrerequisiteError(
             f"{connection.address}: its Python is {version}, ours is {PYTHON}: results would not be comparable",
             hint=f"install {PYTHON} there, or run testbed from {version} here",
         )
-    sent = ask_ground(connection, "prepare", {"owner": owner})
-    if not said["toolkit"]:
+    sent = understood(str, ask_ground(connection, "prepare", {"owner": owner}), host)
+    if not said.get("toolkit"):
         report(f"sending the toolkit to {connection.address}, once")
         ask_ground(connection, "require_space", {"needed_bytes": ground.ENVIRONMENT_BYTES, "what": "the toolkit"})
         transfer.send(connection, {f"{sent}/{wheel.name}": wheel.content})
@@ -114,7 +122,7 @@ def provide_kernel(connection: Connection, toolkit: str, kernel: Kernel, owner: 
     if ask(connection, toolkit, "has_kernel", {"kernel": kernel.id}):
         return
     report(f"sending the lab kernel {kernel.id} to {connection.address}, once")
-    sent = ask_ground(connection, "prepare", {"owner": owner})
+    sent = understood(str, ask_ground(connection, "prepare", {"owner": owner}), str(connection.address))
     size = kernel.manifest.image_bytes
     ask_ground(connection, "require_space", {"needed_bytes": 2 * size + _SPARE_BYTES, "what": "the lab kernel"})
     folder = kernel.image.parent

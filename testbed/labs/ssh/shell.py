@@ -5,16 +5,17 @@ Unlike other jobs it needs the connection: it ends with it (`testbed.labs.ssh.fa
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
+from testbed.base.text import parse_json
 from testbed.errors import LabError
 from testbed.labs.ssh.connection import Connection, ConnectionLost
 from testbed.labs.ssh.far import ground
 from testbed.labs.terminal import Terminal
 
 _POLL_S = 0.05
+_END_BYTES = 1 << 24
 
 
 def run(connection: Connection, command: str, terminal: Terminal) -> None:
@@ -39,7 +40,9 @@ def end_of(connection: Connection, folder: str) -> dict[str, Any]:
     with connection.files() as files:
         try:
             with files.open(f"{folder}/{ground.END}") as file:
-                end: dict[str, Any] = json.loads(file.read())
+                end = parse_json(file.read(_END_BYTES))
         except FileNotFoundError:
             raise LabError(f"{connection.address}: the shell ended without a word") from None
-    return end
+        except ValueError:
+            raise LabError(f"{connection.address}: how the shell ended makes no sense") from None
+    return end if isinstance(end, dict) else {}

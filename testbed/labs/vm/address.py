@@ -24,7 +24,7 @@ def address(state: State, port: int) -> Address:
         known_as=HOST_NAME,
         identities=(state.image / "id_ed25519",),
         identities_only=True,
-        agent=False,
+        agent="none",
         known_hosts=(state.image / "known_hosts",),
     )
 

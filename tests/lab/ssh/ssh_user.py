@@ -29,11 +29,16 @@ class Here:
         return self.home / "cache"
 
     def configure(self, host: Host, port: int, **options: str) -> None:
-        """Write `~/.ssh/config`: the host is called `far`."""
+        """Write the SSH configuration: the host is called `far`.
+
+        OpenSSH looks for it in the home of the user database, whatever HOME is; so it is named.
+        """
         ssh = self.home / ".ssh"
+        self.environment["TESTBED_SSH_CONFIG"] = str(ssh / "config")
         ssh.mkdir(mode=0o700, exist_ok=True)
         (ssh / "known_hosts").write_text(f"[127.0.0.1]:{port} {host.host_key}\n")
-        wanted = {"HostName": "127.0.0.1", "Port": str(port), "IdentityFile": f'"{host.user_key}"', **options}
+        wanted = {"HostName": "127.0.0.1", "Port": str(port), "IdentityFile": f'"{host.user_key}"'}
+        wanted |= {"UserKnownHostsFile": str(ssh / "known_hosts"), **options}
         (ssh / "config").write_text("Host far\n" + "".join(f"  {key} {value}\n" for key, value in wanted.items()))
 
     def testbed(self, *args: str, **more: object) -> subprocess.CompletedProcess[str]:

@@ -45,3 +45,11 @@ def test_what_is_missing_comes_with_a_cure_and_status_3(
         main.main(["doctor"])
     assert ended.value.code == 3
     assert "-> get it" in capsys.readouterr().out
+
+
+def test_the_ssh_labs_packages_are_named_with_the_cure_but_nothing_else_needs_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(doctor, "package_versions", lambda _names: {})
+    check = doctor.ssh_packages()
+    assert check.ok and "openssh-client not installed: run as root: apt-get install openssh-client" in check.detail

@@ -20,11 +20,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from testbed import errors
+from testbed.base.text import parse_json, plain, plain_lines
 from testbed.errors import LabError, TestbedError
 
 VERSION = 1
 STREAMS = ("stdout", "stderr")
-_LINE_BYTES = 1 << 26
+_LINE_BYTES = 1 << 24
+_PAYLOAD_BYTES = 1 << 22
 
 
 class FarFault(LabError):
@@ -36,6 +38,7 @@ class FrameReader:
 
     def __init__(self) -> None:
         self._rest = bytearray()
+        self._searched = 0
         self._header: dict[str, Any] | None = None
 
     def feed(self, data: bytes) -> list[tuple[dict[str, Any], bytes]]:
@@ -44,11 +47,13 @@ class FrameReader:
         frames: list[tuple[dict[str, Any], bytes]] = []
         while True:
             if self._header is None:
-                end = self._rest.find(b"\n")
+                end = self._rest.find(b"\n", self._searched)
                 if end < 0:
-                    if len(self._rest) > _LINE_BYTES:
+                    self._searched = len(self._rest)
+                    if self._searched > _LINE_BYTES:
                         raise FarFault("the other side sends a line without an end")
                     return frames
+                self._searched = 0
                 self._header = _header(bytes(self._rest[:end]))
                 del self._rest[: end + 1]
             wanted = self._header.get("bytes", 0)
@@ -61,14 +66,14 @@ class FrameReader:
 
 def _header(line: bytes) -> dict[str, Any]:
     try:
-        header = json.loads(line)
+        header = parse_json(line)
     except ValueError:
         header = None
     size = header.get("bytes", 0) if isinstance(header, dict) else -1
-    if not isinstance(header, dict) or not isinstance(size, int) or not 0 <= size <= _LINE_BYTES:
-        text = line[:80].decode(errors="replace").strip()
+    if not isinstance(header, dict) or type(size) is not int or not 0 <= size <= _PAYLOAD_BYTES:
+        text = plain(line[:80].decode(errors="replace").strip())
         raise FarFault(
-            f"the other side does not speak our language: {text!r}",
+            f"the other side does not speak our language: '{text}'",
             hint="its shell must print nothing of its own when no terminal is there, see ~/.bashrc there",
         )
     return header
@@ -91,7 +96,7 @@ def compare(theirs: object, ours: Mapping[str, Any], host: str) -> None:
     said = theirs if isinstance(theirs, dict) else {}
     for key, wanted in ours.items():
         if said.get(key) != wanted:
-            raise LabError(f"{host}: its {key} is {said.get(key)}, ours is {wanted}: they must be the same")
+            raise LabError(f"{host}: its {key} is {plain(said.get(key))}, ours is {wanted}: they must be the same")
 
 
 def error_to_json(error: BaseException) -> dict[str, str]:
@@ -105,13 +110,14 @@ def error_to_json(error: BaseException) -> dict[str, str]:
     return {"kind": "LabError", "message": f"{type(error).__name__}: {error}", "hint": ""}
 
 
-def error_from_json(said: Mapping[str, Any], host: str) -> TestbedError:
+def error_from_json(error: object, host: str) -> TestbedError:
     """The error that the other side met, with the host's name in front; of its own class where that is known."""
+    said = error if isinstance(error, dict) else {}
     kinds = {name: kind for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, TestbedError)}
     kind = kinds.get(str(said.get("kind")), LabError)
-    message, hint = f"{host}: {said.get('message', 'no reason given')}", str(said.get("hint", ""))
+    message, hint = f"{host}: {plain(said.get('message', 'no reason given'))}", plain(said.get("hint", ""))
     if issubclass(kind, LabError):
-        return kind(message, hint=hint, console=str(said.get("console", "")))
+        return kind(message, hint=hint, console=plain_lines(said.get("console", "")))
     try:
         return kind(message, hint=hint)
     except TypeError:  # an error that is made from other things
