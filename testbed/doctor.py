@@ -17,7 +17,7 @@ import testbed
 from testbed.errors import PrerequisiteError, TestbedError
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel
-from testbed.labs import catalog, cores, features
+from testbed.labs import catalog, cores, features, guest_memory
 from testbed.labs.base import ExaminedLab, Job, ProbedLab
 from testbed.labs.catalog import LabSpec, Wishes
 from testbed.labs.uml import RUNTIME_PREFIX, UmlLab
@@ -29,7 +29,6 @@ VM_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-vm.txt")
 SSH_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-ssh.txt")
 COMMANDS = ("ab", "lighttpd", "mptcpize", "tcpdump", "mnexec", "ip", "tc", "ethtool", "bpf-gcc")
 MODULES = ("click", "matplotlib", "mininet", "numpy", "paramiko", "pydantic", "pyroute2", "rich")
-GUEST_MEMORY_BYTES = 4 << 30
 
 # An ordinary user's PATH often lacks the directories of the administrator's commands.
 _SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
@@ -77,7 +76,7 @@ def examine(kernel: Kernel | None = None, *, boot: bool = True, cure: str = "run
         there = importlib.util.find_spec(module) is not None
         yield Check(f"Python package {module}", there, "" if there else "not importable", cure)
     yield Check("cores", True, f"{len(cores.available())}: as many guests run at a time")
-    yield memory(_memory_directory())
+    yield memory(guest_memory.directory()[1])
     yield disk(Path.cwd())
     found_kernel = kernel or _find_kernel()
     if isinstance(found_kernel, Check):
@@ -110,7 +109,7 @@ def memory(directory: Path) -> Check:
     if state.f_flag & os.ST_NOEXEC:
         return Check(name, False, "mounted noexec", "remount it with exec, or set TMPDIR to a directory elsewhere")
     detail = f"{free_bytes / 2**30:.1f} GiB free"
-    return Check(name, free_bytes >= GUEST_MEMORY_BYTES, detail, "make room (4 GiB), or set TMPDIR elsewhere")
+    return Check(name, free_bytes >= guest_memory.WANTED_BYTES, detail, "make room (4 GiB), or set TMPDIR elsewhere")
 
 
 def disk(directory: Path) -> Check:
@@ -146,12 +145,6 @@ def _packages_of(whose: str, path: Path, cure: str, option: str) -> Check:
     missing = [name for name in names if name not in installed]
     found = f"{' '.join(missing)} not installed: {cure}" if missing else f"all {len(names)} installed"
     return Check(f"Debian packages of {whose}", True, f"{found} (only {option} needs them)")
-
-
-def _memory_directory() -> Path:
-    # The order of arch/um/os-Linux/mem.c.
-    named = next((os.environ[name] for name in ("TMPDIR", "TMP", "TEMP") if os.environ.get(name)), None)
-    return Path(named or "/dev/shm")
 
 
 def _find_kernel() -> Kernel | Check:

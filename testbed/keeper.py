@@ -57,9 +57,18 @@ def descendants(root: int) -> list[int]:
 def end_all() -> None:
     """End every process below this one, and wait until they are gone."""
     while below := descendants(os.getpid()):
+        handles = {}
         for pid in below:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(OSError):
+                handles[pid] = os.pidfd_open(pid)
+        # One that ended meanwhile may have left its id to a stranger. The handle is of the process that had it when it
+        # was opened; who is below this one with that id before and after is that process, or the handle's is dead.
+        still = set(descendants(os.getpid()))
+        for pid, handle in handles.items():
+            if pid in still:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(handle, signal.SIGKILL)
+            os.close(handle)
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass

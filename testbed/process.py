@@ -22,6 +22,8 @@ from typing import IO
 from testbed import holding
 from testbed.errors import CommandError, GuestTimeout
 
+_FIRST_DELAY_S, _LONGEST_DELAY_S = 0.0005, 0.05
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -91,7 +93,9 @@ class Process:
     """A program that runs until it is stopped; a context manager that stops it for certain.
 
     It gets a session of its own, so that `stop` reaches its children by process group id, and a
-    Ctrl-C of the terminal does not reach it behind our back.
+    Ctrl-C of the terminal does not reach it behind our back. When it has ended, its process id is kept from others
+    until `stop`: only so is it certain whose the group is that is signalled. Not so without `keeps_id`, for a lab's
+    own programs: no stranger has ids among theirs, and in virtual time each way of waiting gives other bytes.
     """
 
     def __init__(
@@ -105,7 +109,9 @@ class Process:
         cwd: Path | None = None,
         pass_fds: Sequence[int] = (),
         log: CommandLog | None = None,
+        keeps_id: bool = True,
     ) -> None:
+        self._keeps_id = keeps_id
         self.argv = [str(word) for word in argv]
         try:
             self._popen = subprocess.Popen(
@@ -130,32 +136,65 @@ class Process:
 
     def poll(self) -> int | None:
         """The exit status, or None while it runs."""
-        return self._popen.poll()
+        return self._ended(os.WNOHANG)
 
     def wait(self, timeout_s: float | None = None) -> int:
         """Wait for the end and return the status; raises `GuestTimeout` after `timeout_s` seconds."""
-        try:
-            return self._popen.wait(timeout_s)
-        except subprocess.TimeoutExpired as error:
-            raise GuestTimeout(f"{' '.join(self.argv)}: no end within {timeout_s:g} s") from error
+        if not self._keeps_id:
+            try:
+                return self._popen.wait(timeout_s)
+            except subprocess.TimeoutExpired as error:
+                raise GuestTimeout(f"{' '.join(self.argv)}: no end within {timeout_s:g} s") from error
+        if timeout_s is None:
+            status = self._ended(0)
+            assert status is not None
+            return status
+        deadline, delay_s = time.monotonic() + timeout_s, _FIRST_DELAY_S
+        while (status := self._ended(os.WNOHANG)) is None:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise GuestTimeout(f"{' '.join(self.argv)}: no end within {timeout_s:g} s")
+            delay_s = min(delay_s * 2, left_s, _LONGEST_DELAY_S)
+            time.sleep(delay_s)
+        return status
 
     def signal(self, number: int) -> None:
         """Send a signal to the process alone (not to its children); nothing if it has ended."""
-        if self._popen.poll() is None:
+        if self._ended(os.WNOHANG) is not None:
+            return
+        if self._keeps_id:
+            os.kill(self.pid, number)
+        else:
             self._popen.send_signal(number)
 
     def stop(self, *, first: int = signals.SIGTERM, grace_s: float = 5.0) -> int:
         """End it: `first` to the group, SIGKILL after `grace_s`; safe to call twice. Returns the status."""
-        if self._popen.poll() is None:
-            self._signal_group(first)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._popen.wait(grace_s)
-        self._signal_group(signals.SIGKILL)
+        is_released = self._keeps_id and self._popen.returncode is not None
+        if not is_released:
+            if self._ended(os.WNOHANG) is None:
+                self._signal_group(first)
+                with contextlib.suppress(GuestTimeout):
+                    self.wait(grace_s)
+            self._signal_group(signals.SIGKILL)
         return self._popen.wait()
+
+    def _ended(self, options: int) -> int | None:
+        """The status of a process that has ended, which stays a zombie; None for one that runs."""
+        if not self._keeps_id:
+            return self._popen.poll()
+        if self._popen.returncode is not None:
+            return self._popen.returncode
+        try:
+            found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | options)
+        except ChildProcessError:  # somebody else has waited for it
+            return self._popen.wait()
+        if found is None:
+            return None
+        return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
 
     def _signal_group(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._popen.pid, number)
+            os.killpg(self.pid, number)
 
     def __enter__(self) -> Process:
         return self
@@ -214,17 +253,17 @@ class Kept:
 
     def wait(self, timeout_s: float | None = None) -> int:
         """Wait for the end and return the status; raises `GuestTimeout` after `timeout_s` seconds."""
-        return self._process.wait(timeout_s)
+        self._process.wait(timeout_s)
+        return self._process.stop()
 
     def release(self) -> None:
         """Let go of it and wait until the keeper has ended everything; safe to call twice."""
         if self._open:
             self._open = False
             os.close(self._write_end)
-        try:
+        with contextlib.suppress(GuestTimeout):
             self._process.wait(30)
-        except GuestTimeout:
-            self._process.stop()
+        self._process.stop()
 
 
 def wait_until(ready: Callable[[], bool], what: str, *, timeout_s: float, interval_s: float = 0.01) -> None:

@@ -22,7 +22,7 @@ from typing import IO, Any
 import testbed
 from testbed.errors import PrerequisiteError, UsageError
 from testbed.keeper import FIRST_FD
-from testbed.labs import cores, own_folder
+from testbed.labs import cores, guest_memory, own_folder
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.terminal import Terminal
 from testbed.labs.verdict import CONSOLE_FILE, GuestEnd, judge, kernel_warnings
@@ -144,6 +144,7 @@ class UmlLab:
     ) -> None:
         if not os.access(image, os.X_OK):
             raise PrerequisiteError(f"{image}: no such lab kernel", hint="run 'testbed kernel build'")
+        guest_memory.require()
         self._image = image
         self._patience_s = patience_s
         self._kernel_id = kernel_id

@@ -35,7 +35,7 @@ def command(url: str, *, concurrency: int, requests: int | None, mptcp: bool, up
 def start(client: Node, argv: Sequence[str], output: Path, *, log: CommandLog) -> Process:
     """Start ab on the client, its output to `ab.txt` and `ab.stderr.txt` in `output`."""
     with (output / "ab.txt").open("wb") as out, (output / "ab.stderr.txt").open("wb") as err:
-        return Process(client.enter(*argv), stdout=out, stderr=err, log=log)
+        return Process(client.enter(*argv), stdout=out, stderr=err, log=log, keeps_id=False)
 
 
 def interrupt(process: Process, grace_s: float = 30.0) -> int:

@@ -78,7 +78,7 @@ def serving(
     config.write_text("".join(parts).format(root=root, port=port, error_log=error_log))
     run(["lighttpd", "-tt", "-f", config], log=log)
     argv = [*(["mptcpize", "run"] if mptcp else []), "lighttpd", "-D", "-f", str(config)]
-    with Process(node.enter(*argv), log=log) as process:
+    with Process(node.enter(*argv), log=log, keeps_id=False) as process:
         wait_until(
             lambda: _listening(node, port) or process.poll() is not None,
             f"lighttpd on {node.name}",

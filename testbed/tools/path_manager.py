@@ -63,7 +63,10 @@ def managing(
         repeat_s=repeat_s,
         receive_buffer_bytes=receive_buffer_bytes,
     )
-    with said.open("wb") as out, Process(node.enter(*argv), stdout=out, stderr=subprocess.STDOUT, log=log) as process:
+    with (
+        said.open("wb") as out,
+        Process(node.enter(*argv), stdout=out, stderr=subprocess.STDOUT, log=log, keeps_id=False) as process,
+    ):
         wait_until(partial(_begun, process, said), f"path manager on {node.name}", timeout_s=timeout_s)
         _must_run(process, said)
         yield process

@@ -70,7 +70,7 @@ def capturing(
             # unprivileged user cannot.
             out = stack.enter_context(capture.file.open("wb"))
             err = stack.enter_context(messages.open("wb"))
-            process = stack.enter_context(Process(node.enter(*argv), stdout=out, stderr=err, log=log))
+            process = stack.enter_context(Process(node.enter(*argv), stdout=out, stderr=err, log=log, keeps_id=False))
             running.append((capture, process, messages))
         for capture, process, messages in running:
             wait_until(partial(_begun, process, messages), f"tcpdump on {capture.interface}", timeout_s=30)

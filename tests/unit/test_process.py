@@ -96,3 +96,24 @@ def test_a_kept_program_dies_with_an_owner_that_was_killed(tmp_path: Path) -> No
 def test_waiting_for_what_never_comes_ends_at_the_deadline() -> None:
     with pytest.raises(GuestTimeout, match=r"the moon: not ready within 0\.05 s"):
         wait_until(lambda: False, "the moon", timeout_s=0.05)
+
+
+def test_the_id_of_a_process_that_has_ended_is_nobody_elses_until_it_is_stopped(tmp_path: Path) -> None:
+    """Its group is signalled by that id: a stranger with the same one must not be hit, its own children must."""
+    program = "sleep 60 & echo $! >$0.draft; mv $0.draft $0; exit 3"
+    process = Process(["sh", "-c", program, str(tmp_path / "pid")])
+    assert process.wait(20) == 3
+    (child,) = pids_in(tmp_path / "pid")
+    assert "\nState:\tZ" in Path(f"/proc/{process.pid}/status").read_text()
+    assert process.poll() == 3 and alive(child)
+    process.signal(signal.SIGTERM)  # nothing: it has ended
+    assert process.stop() == 3
+    wait_until(lambda: not alive(child), "the child's end", timeout_s=20)
+    assert process.stop() == 3 and process.poll() == 3 and process.wait() == 3
+    assert not Path(f"/proc/{process.pid}").exists()
+
+
+def test_the_status_of_a_killed_process_is_its_signal() -> None:
+    process = Process(["sleep", "60"])
+    process.signal(signal.SIGKILL)
+    assert process.wait(20) == process.wait() == process.stop() == -signal.SIGKILL
