@@ -1,4 +1,4 @@
-"""A run directory that somebody else made: what cannot be read or cannot be makes a point invalid, in one short line."""
+"""A run directory that somebody else made: what cannot be read, or cannot be, makes a point invalid in a short line."""
 
 from __future__ import annotations
 
