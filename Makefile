@@ -8,7 +8,7 @@ TEST_PACKAGES := $(shell grep -hv '^\#' tests/debian-packages.txt tests/lab/ssh/
 VM_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-vm.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv lock kernel vm run-lb run-anycast reproduce test test-kernel test-vm lint unit bench bench-decoder doctor clean
+.PHONY: help setup packages venv lock lock-kernel kernel vm run-lb run-anycast reproduce test test-kernel test-vm lint unit bench bench-decoder doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +26,9 @@ venv: .venv/.installed
 
 lock: venv       ## renew the locked Python packages: make lock [ONLY="numpy click"]
 	.ci/lock $(ONLY)
+
+lock-kernel: venv       ## make the kernel source that lies in the cache the locked one
+	.ci/lock-kernel .venv/bin/python
 
 kernel: packages venv   ## build the lab kernel, once
 	@$(TESTBED) kernel build

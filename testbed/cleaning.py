@@ -12,7 +12,7 @@ from testbed import holding, removal
 from testbed.base import files, ownership
 from testbed.errors import PrerequisiteError
 from testbed.kernel.cache import Cache
-from testbed.kernel.source import ARRIVING
+from testbed.kernel.download import ARRIVING
 from testbed.labs import cores
 from testbed.labs.uml import RUNTIME_PREFIX
 from testbed.store import LATEST, MANIFEST, runs

@@ -114,6 +114,10 @@ def _warnings(runs: Sequence[RunFacts], points: Sequence[PointSummary]) -> list[
         for point in run.points:
             reasons = point.invalid_reasons or ("no reason given",)
             found += [f"{run.name}: {point.id}: invalid: {reason}" for reason in reasons if not point.valid]
+    for run in runs:
+        source, locked = run.kernel.get("source"), run.kernel.get("locked_source")
+        if locked and source != locked:
+            found.append(f"{run.name}: the kernel's source is {source}, not the locked {locked}")
     kernels = sorted({str(run.kernel.get("id")) for run in runs if run.kernel})
     if len(kernels) > 1:
         found.append(f"the runs have different kernels ({', '.join(kernels)}); the claims take them together")

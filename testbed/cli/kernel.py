@@ -15,6 +15,7 @@ from rich.table import Table
 from testbed.cli.output import Console, show
 from testbed.errors import PrerequisiteError
 from testbed.kernel import build as kernel_build
+from testbed.kernel import source_lock
 from testbed.kernel.cache import Kernel, default_cache
 from testbed.kernel.flavour import FLAVOURS, UML, Flavour
 from testbed.kernel.progress import Progress as KernelProgress
@@ -75,7 +76,12 @@ def kernel() -> None:
 @_fragments
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Parallel jobs. Default: one per CPU.")
 @click.option("--keep", is_flag=True, help="Leave the source and the object files beside the kernel (0.8 GB).")
-@click.option("--update", is_flag=True, help="Take the newest source that apt knows instead of the downloaded one.")
+@click.option(
+    "--update/--locked",
+    default=None,
+    help="Take the newest source that apt knows, or ask the mirror once more for the locked one. Default: the locked "
+    "one where the mirror has it, else what is downloaded, else the newest to which the patches apply.",
+)
 def build(
     directory: Path | None,
     with_patches: bool | None,
@@ -83,7 +89,7 @@ def build(
     fragments: tuple[Path, ...],
     jobs: int | None,
     keep: bool,
-    update: bool,
+    update: bool | None,
 ) -> None:
     """Build the lab kernel, unless the cache has it, and print its path."""
     errors = Console(stderr=True)
@@ -106,6 +112,9 @@ def build(
         )
     how = f"built in {made.manifest.build_s:.0f} s" if "compile" in stages else "already in the cache"
     errors.print(f"kernel {made.id} ({made.release}): {how}", highlight=False)
+    locked = source_lock.read().identity
+    if directory is None and made.manifest.source != locked:
+        errors.print(f"its source is {made.manifest.source}, not the locked {locked}", highlight=False, soft_wrap=True)
     show(made.image)
 
 

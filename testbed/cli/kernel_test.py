@@ -150,7 +150,7 @@ def _save(
         {
             "version": 1,
             "suite": suite.source,
-            "kernels": {label: kernel.manifest.model_dump(mode="json") for label, kernel in kernels.items()},
+            "kernels": {label: kernel.facts() for label, kernel in kernels.items()},
             "runs": {label: [asdict(end) for end in ended] for label, ended in ends.items()},
             "table": [asdict(row) for row in rows],
         },

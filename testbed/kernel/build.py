@@ -18,13 +18,15 @@ from typing import BinaryIO
 
 import testbed
 from testbed.errors import GuestTimeout, KernelBuildError, PrerequisiteError
-from testbed.kernel import build_log, config, toolchain, tree
+from testbed.kernel import build_log, config, download, source_lock, toolchain, tree
 from testbed.kernel.cache import Cache, Kernel, Manifest, PatchRecord, default_cache
 from testbed.kernel.flavour import UML, Flavour
-from testbed.kernel.patches import apply
+from testbed.kernel.patches import PatchMisfit, apply
 from testbed.kernel.progress import Progress, Report, silent
 from testbed.kernel.recipe import PATCH_FOLDER, Recipe, read_recipe
-from testbed.kernel.source import DebianSource, fetch, unpack
+from testbed.kernel.source import DebianSource, at_hand, unpack
+from testbed.kernel.source_choice import candidates
+from testbed.kernel.tree import SourceTree
 from testbed.process import Kept
 
 SPACE_FOR_SOURCE_BYTES = 1_500_000_000
@@ -50,12 +52,13 @@ def find(
     """
     try:
         store = cache or default_cache()
-        recipe = read_recipe(
-            source, patches=patches, downloads=store.downloads, folder=folder, flavour=flavour, fragments=fragments
-        )
+        sources = [tree.examine(source)] if source else at_hand(store.downloads, source_lock.read())
+        recipes = [
+            read_recipe(each, patches=patches, folder=folder, flavour=flavour, fragments=fragments) for each in sources
+        ]
     except PrerequisiteError:
         return None
-    return store.load(recipe.id)
+    return next((kernel for recipe in recipes if (kernel := store.load(recipe.id)) is not None), None)
 
 
 def build(
@@ -67,7 +70,7 @@ def build(
     progress: Report = silent,
     jobs: int | None = None,
     keep: bool = False,
-    update: bool = False,
+    update: bool | None = None,
     cache: Cache | None = None,
     folder: Path = PATCH_FOLDER,
 ) -> Kernel:
@@ -75,32 +78,47 @@ def build(
 
     `patches` says whether the series of `folder` goes on (default: on Debian's source only), or of which subsystem its
     patches do (`um`); `fragments` are added to the flavour's configuration; `jobs` is the number of parallel jobs
-    (default: the CPUs we may use); `keep` leaves source and objects beside the kernel; `update` asks apt for a newer
-    source. Raises `PrerequisiteError`, `ConfigError`, `UsageError` for a tree that is none, and `KernelBuildError`
-    with the first error line and the log's path.
+    (default: the CPUs we may use); `keep` leaves source and objects beside the kernel. Debian's source is the locked
+    version if the mirror has it, else the newest to which the series applies: `update` True asks for the newest
+    anyway, False for the locked one once more. Raises `PrerequisiteError`, `ConfigError`, `UsageError` for a tree that
+    is none, and `KernelBuildError` with the first error line and the log's path.
     """
     store = cache or default_cache()
     store.prepare()
     store.shelf.remove_leftovers()
-    recipe = read_recipe(
-        source,
-        patches=patches,
-        downloads=store.downloads,
-        folder=folder,
-        flavour=flavour,
-        fragments=fragments,
-        update=update,
-    )
+
+    def recipe_of(wanted: DebianSource | SourceTree) -> Recipe:
+        return read_recipe(wanted, patches=patches, folder=folder, flavour=flavour, fragments=fragments)
+
+    workers = jobs or len(os.sched_getaffinity(0))
+    if source is not None:
+        return _build(recipe_of(tree.examine(source)), store, progress, workers, keep)
+    lock = source_lock.read()
+    misfit: PatchMisfit | None = None
+    has_kernel = lambda wanted: store.load(recipe_of(wanted).id) is not None  # noqa: E731
+    for each in candidates(store.downloads, lock, progress, has_kernel=has_kernel, update=update):
+        try:
+            kernel = _build(recipe_of(each), store, progress, workers, keep)
+        except PatchMisfit as error:
+            misfit = misfit or error
+            continue
+        download.settle(each, store.downloads, lock)
+        return kernel
+    raise misfit or KernelBuildError("no kernel source to build")
+
+
+def _build(recipe: Recipe, store: Cache, progress: Report, jobs: int, keep: bool) -> Kernel:
+    """The kernel of a recipe, out of the cache if it is there."""
     if (kernel := store.load(recipe.id)) is not None:
         return kernel
     toolchain.require(toolchain.BUILD_PROGRAMS)
     toolchain.require_libc_headers()
-    if flavour.libelf:
+    if recipe.flavour.libelf:
         toolchain.require_libelf_headers()
     with store.shelf.lock(recipe.id, lambda: progress(Progress("wait"))):
         if (kernel := store.load(recipe.id)) is None:
             with store.shelf.building(recipe.id) as area:
-                _make_kernel(recipe, store, area, progress, jobs or len(os.sched_getaffinity(0)), keep)
+                _make_kernel(recipe, store, area, progress, jobs, keep)
             kernel = store.load(recipe.id)
     if kernel is None:
         raise KernelBuildError(f"{store.kernels / recipe.id} is not whole after the build")
@@ -123,7 +141,7 @@ def _make_kernel(recipe: Recipe, store: Cache, area: Path, report: Report, jobs:
                 shutil.copyfile(log_path, failed_log)
                 hint = f"{error.hint}; log: {failed_log}" if error.hint else f"log: {failed_log}"
                 raise KernelBuildError(error.message, hint=hint) from error
-            _collect(recipe, objects, log_path, whole, time.monotonic() - started)
+            _collect(recipe, store, objects, log_path, whole, time.monotonic() - started)
             if keep:
                 objects.rename(whole / "build")
                 if tree_path.parent == area:
@@ -149,7 +167,7 @@ def _compile(
     _run_make([*make, f"-j{jobs}", recipe.flavour.goal], log, report, expected)
 
 
-def _collect(recipe: Recipe, objects: Path, log_path: Path, whole: Path, seconds: float) -> None:
+def _collect(recipe: Recipe, store: Cache, objects: Path, log_path: Path, whole: Path, seconds: float) -> None:
     """Fill the directory that becomes the kernel's place in the cache."""
     image = whole / recipe.flavour.file
     shutil.copyfile(objects / recipe.flavour.image, image)
@@ -162,6 +180,7 @@ def _collect(recipe: Recipe, objects: Path, log_path: Path, whole: Path, seconds
         image=image.name,
         release=(objects / "include" / "config" / "kernel.release").read_text().strip(),
         source=recipe.source.identity,
+        source_sha256=_source_sha256(recipe, store),
         patches=tuple(PatchRecord(name=patch.name, sha256=patch.sha256) for patch in recipe.patches),
         fragments=recipe.fragments,
         config_sha256=config.digest(recipe.settings),
@@ -181,7 +200,7 @@ def _source(recipe: Recipe, store: Cache, area: Path, report: Report) -> Path:
     target = area / "source"
     if isinstance(recipe.source, DebianSource):
         store.require_space(SPACE_FOR_SOURCE_BYTES)
-        package = fetch(recipe.source, store.downloads, report)
+        package = download.fetch(recipe.source, store.downloads, source_lock.read(), report)
         report(Progress("unpack"))
         unpack(package, target)
     elif recipe.patches:
@@ -194,6 +213,14 @@ def _source(recipe: Recipe, store: Cache, area: Path, report: Report) -> Path:
     report(Progress("patch"))
     apply(recipe.patches, target)
     return target
+
+
+def _source_sha256(recipe: Recipe, store: Cache) -> str:
+    """The digest of the package file; empty for a tree of the user's own."""
+    if not isinstance(recipe.source, DebianSource):
+        return ""
+    file = download.present(recipe.source, store.downloads, source_lock.read())
+    return download.sha256(file) if file else ""
 
 
 def _run_make(argv: list[str], log: BinaryIO, report: Report, expected: int) -> None:

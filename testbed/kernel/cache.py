@@ -18,11 +18,13 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from testbed.base import files, ownership
 from testbed.errors import PrerequisiteError
+from testbed.kernel import source_lock
 from testbed.kernel.shelf import Shelf
 
 
@@ -46,6 +48,7 @@ class Manifest(BaseModel):
     flavour: str = "uml"
     image: str = "linux"
     source: str
+    source_sha256: str = ""
     patches: tuple[PatchRecord, ...]
     fragments: tuple[str, ...] = ()
     config_sha256: str
@@ -66,6 +69,10 @@ class Kernel:
     image: Path
     release: str
     manifest: Manifest
+
+    def facts(self) -> dict[str, Any]:
+        """What a run's manifest says of the kernel: its own manifest, and the source that the lock names."""
+        return {**self.manifest.model_dump(mode="json"), "locked_source": source_lock.read().identity}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,10 @@ _SUBSYSTEM = re.compile(rb"^Subject: *(?:\[[^\]]*\] *)?([\w/-]+):", re.MULTILINE
 _HUNK = re.compile(r"^Hunk #(\d+) (?:FAILED|ignored|NOT MERGED) at (\d+)")
 
 
+class PatchMisfit(KernelBuildError):
+    """A patch of the series does not apply to this source."""
+
+
 @dataclass(frozen=True)
 class Patch:
     """One patch of the series: its name there, its file, the SHA-256 of its content, and whose code it changes.
@@ -70,7 +74,7 @@ def apply(patches: tuple[Patch, ...], tree: Path) -> None:
     """Apply the patches in order to a source tree.
 
     Each one is tried before it is applied, so a patch that does not fit changes no file; those before it stay.
-    Raises `KernelBuildError` naming the patch and its first file and hunk that do not fit.
+    Raises `PatchMisfit` naming the patch and its first file and hunk that do not fit.
     """
     if not patches:
         return
@@ -81,7 +85,7 @@ def apply(patches: tuple[Patch, ...], tree: Path) -> None:
         for attempt in ([*argv, "--dry-run"], argv):
             done = run(attempt, check=False)
             if done.status != 0:
-                raise KernelBuildError(
+                raise PatchMisfit(
                     f"patch {patch.name} does not apply: {first_misfit(done.stdout + done.stderr)}",
                     hint=f"refresh {patch.path} for this source",
                 )

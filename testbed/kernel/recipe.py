@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.kernel import config, source, toolchain, tree
+from testbed.kernel import config, toolchain
 from testbed.kernel.config import Setting
 from testbed.kernel.flavour import UML, Flavour
 from testbed.kernel.patches import Patch, read_series
@@ -48,27 +48,25 @@ class Recipe:
 
 
 def read_recipe(
-    directory: Path | None,
+    source: DebianSource | SourceTree,
     *,
     patches: bool | str | None,
-    downloads: Path,
     folder: Path = PATCH_FOLDER,
     flavour: Flavour = UML,
     fragments: Sequence[Path] = (),
-    update: bool = False,
 ) -> Recipe:
-    """The recipe of the Debian source (`directory` is None) or of the user's own tree.
+    """The recipe of a Debian source or of the user's own tree.
 
     `patches` None means: the series goes on the Debian source, and not on a tree that may have the changes already.
     A text is the subsystem whose patches alone are taken: with `um`, what is under test is as upstream has it.
     `fragments` come on top of the flavour's own, which lie in `folder`. Raises `ConfigError` for a fragment and for
-    the series, `UsageError` for the tree, and `PrerequisiteError` without compiler or apt.
+    the series, and `PrerequisiteError` without a compiler.
     """
-    with_series = directory is None if patches is None else patches
+    with_series = isinstance(source, DebianSource) if patches is None else patches
     series = read_series(folder / "series") if with_series else ()
     own = [folder / name for name in flavour.fragments]
     return Recipe(
-        source=source.locate(downloads, update=update) if directory is None else tree.examine(directory),
+        source=source,
         patches=tuple(p for p in series if not isinstance(patches, str) or p.subsystem == patches),
         settings=config.read_fragments([*own, *fragments]),
         compiler=toolchain.compiler(),

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.errors import CommandError, KernelBuildError, PrerequisiteError
-from testbed.kernel import source, toolchain
+from testbed.kernel import download, source, source_lock, toolchain
 from testbed.kernel.build import SPACE_FOR_SOURCE_BYTES
 from testbed.kernel.cache import Cache, default_cache
 from testbed.kernel.progress import Progress, Report, silent
 from testbed.kernel.recipe import PATCH_FOLDER
-from testbed.kernel.source import DebianSource, fetch, unpack
+from testbed.kernel.source import DebianSource, unpack
 from testbed.process import run
 
 FRAGMENT = PATCH_FOLDER / "selftests.config"
@@ -98,10 +98,10 @@ def find(*, cache: Cache | None = None) -> Suite | None:
     """The suite that `prepare` would give, if it is in the cache and the source and the compiler are known."""
     store = cache or default_cache()
     try:
-        suite = _suite(store, source.locate(store.downloads))
+        suites = [_suite(store, each) for each in source.at_hand(store.downloads, source_lock.read())]
     except PrerequisiteError:
         return None
-    return suite if suite.folder.is_dir() else None
+    return next((suite for suite in suites if suite.folder.is_dir()), None)
 
 
 def prepare(*, progress: Report = silent, cache: Cache | None = None) -> Suite:
@@ -112,7 +112,8 @@ def prepare(*, progress: Report = silent, cache: Cache | None = None) -> Suite:
     store = cache or default_cache()
     store.prepare()
     store.selftests.remove_leftovers()
-    wanted = source.locate(store.downloads)
+    lock = source_lock.read()
+    wanted = source.at_hand(store.downloads, lock)[0]
     suite = _suite(store, wanted)
     name = suite.folder.name
     with store.selftests.lock(name, lambda: progress(Progress("wait"))):
@@ -122,7 +123,7 @@ def prepare(*, progress: Report = silent, cache: Cache | None = None) -> Suite:
         toolchain.require_libc_headers()
         with store.selftests.building(name) as area:
             store.require_space(SPACE_FOR_SOURCE_BYTES)
-            package = fetch(wanted, store.downloads, progress)
+            package = download.fetch(wanted, store.downloads, lock, progress)
             progress(Progress("unpack"))
             unpack(package, area / "source")
             progress(Progress("helpers"))

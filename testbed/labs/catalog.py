@@ -110,7 +110,7 @@ def current_kernel() -> Kernel:
 @contextlib.contextmanager
 def _open_uml(_spec: LabSpec, wishes: Wishes) -> Iterator[Lab]:
     kernel = wishes.kernel or current_kernel()
-    yield UmlLab(kernel.image, wishes.patience_s, kernel.id, kernel.manifest.model_dump(mode="json"))
+    yield UmlLab(kernel.image, wishes.patience_s, kernel.id, kernel.facts())
 
 
 def _open_ssh(spec: LabSpec, wishes: Wishes) -> contextlib.AbstractContextManager[Lab]:

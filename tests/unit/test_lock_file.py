@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import re
+import sysconfig
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -69,7 +70,9 @@ def test_every_entry_has_hashes_and_none_says_where_it_comes_from(path: Path) ->
 def test_the_environment_has_what_the_lock_names_and_nothing_else() -> None:
     entries = lock_file.read(lock_file.PACKAGES) | lock_file.read(lock_file.BUILD_PACKAGES)
     wanted = {name: entry.version for name, entry in entries.items() if entry.applies()}
-    there = {canonicalize_name(each.metadata["Name"]): each.version for each in metadata.distributions()}
+    # Not all of sys.path: setuptools adds what it carries with it.
+    found = metadata.distributions(path=[sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
+    there = {canonicalize_name(each.metadata["Name"]): each.version for each in found}
     # pip comes with Python's own venv, from no index.
     assert {name: there[name] for name in there if name not in ("pip", OURS)} == wanted, "run: make venv"
 

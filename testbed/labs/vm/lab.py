@@ -81,4 +81,4 @@ def opened(
                 report,
             )
         )
-        yield VmLab(inside, running, machines.kernel().manifest.model_dump(mode="json"))
+        yield VmLab(inside, running, machines.kernel().facts())

@@ -23,6 +23,9 @@ from analysis.pcap.tables import OptionTable
 Fields = dict[str, list[str]]
 """Of one frame: the values of each field that it has, in order."""
 
+_BOOLEANS = frozenset(f"{MPTCP}flag_{letter}.flag" for letter in "UVWT")
+_TRUTH = {"True": "1", "False": "0"}
+
 _KIND, _LENGTH, _SUBTYPE = "tcp.option_kind", "tcp.option_len", f"{MPTCP}subtype"
 
 DIFFERENCES_OF_TSHARK = {
@@ -31,6 +34,9 @@ DIFFERENCES_OF_TSHARK = {
     "vlan.id, ieee8021ad.id": "tshark shows every tag, the decoder the outermost: the first of them is compared",
     "tcp.options.mptcp.checksum": "4.0 shows it for MP_CAPABLE, never for DSS (of lengths with a checksum): there the "
     "value is compared with the bytes of tcp.options",
+    "tcp.options.mptcp.flag_[UVWT].flag": "since 4.2 the values of what it calls a boolean are True and False; they were "
+    "1 and 0",
+    "tcp.options.sack.count": "since 4.2 it counts the blocks as it analyses sequence numbers: 0 without that",
     "tcp.option_len": "of a kind without a table of ours there is no length to compare, but the raw bytes are",
 }
 """Where equal values do not look equal; everything else is compared as it stands."""
@@ -43,16 +49,21 @@ def read_fields(path: Path) -> list[Fields]:
     fields = (*HEADER_FIELDS, *OPTION_FIELDS)
     settings = (
         "frame.show_file_off:TRUE", "ip.defragment:FALSE", "tcp.relative_sequence_numbers:FALSE",
-        "tcp.analyze_sequence_numbers:FALSE", "tcp.desegment_tcp_streams:FALSE",
+        "tcp.desegment_tcp_streams:FALSE",
     )  # fmt: skip
     argv = ["tshark", "-n", "-r", str(path), "-T", "fields", "-E", "separator=/t", "-E", "aggregator=,"]
     argv += [word for setting in settings for word in ("-o", setting)]
     argv += [word for name in fields for word in ("-e", name)]
     text = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=120).stdout
     return [
-        {name: value.split(",") for name, value in zip(fields, line.split("\t"), strict=True) if value}
+        {name: _values(name, value) for name, value in zip(fields, line.split("\t"), strict=True) if value}
         for line in text.splitlines()
     ]
+
+
+def _values(name: str, shown: str) -> list[str]:
+    values = shown.split(",")
+    return [_TRUTH.get(value, value) for value in values] if name in _BOOLEANS else values
 
 
 def expected_fields(packets: Packets, raw: bytes, said: list[Fields]) -> Iterator[tuple[int, Fields]]:

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.errors import PrerequisiteError, UsageError
-from testbed.kernel import source
-from testbed.kernel.cache import Cache
+from testbed.errors import UsageError
 from testbed.kernel.config import Setting
 from testbed.kernel.flavour import X86_64
 from testbed.kernel.patches import Patch
@@ -105,60 +103,3 @@ def test_a_tree_that_was_built_in_is_refused_with_the_cure(tmp_path: Path, left:
     (tree / left).write_text("")
     with pytest.raises(UsageError, match="mrproper"):
         examine(tree)
-
-
-def test_the_downloaded_source_counts_and_apt_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    (tmp_path / "linux-source-6.12_1%3a6.12.9-1~deb12u1_all.deb").write_bytes(b"")
-    assert source.locate(tmp_path) == DebianSource("1:6.12.9-1~deb12u1")
-
-
-def test_without_apt_the_missing_source_is_a_prerequisite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(PrerequisiteError, match=r"no apt .*--source DIR"):
-        source.locate(Cache(tmp_path).downloads)
-
-
-def fake_program(folder: Path, name: str, script: str) -> None:
-    program = folder / name
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-
-
-@pytest.fixture
-def fake_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    fake_program(folder, "apt-cache", "echo '  Candidate: 6.12.5-1'")
-    fake_program(folder, "apt-get", "exit 0")
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    return folder
-
-
-@pytest.mark.parametrize("answer", ["", "linux-source-6.12:\n  Installed: (none)\n  Candidate: (none)"])
-def test_a_package_that_apt_does_not_know_asks_for_an_update(fake_apt: Path, tmp_path: Path, answer: str) -> None:
-    fake_program(fake_apt, "apt-cache", f"echo '{answer}'")
-    with pytest.raises(PrerequisiteError, match="apt-get update"):
-        source.locate(tmp_path)
-
-
-def test_a_download_arrives_whole_and_replaces_the_old_one(fake_apt: Path, tmp_path: Path) -> None:
-    downloads = tmp_path / "downloads"
-    downloads.mkdir()
-    (downloads / "linux-source-6.12_6.12.4-1_all.deb").write_bytes(b"old")
-    fake_program(fake_apt, "apt-get", "echo new > linux-source-6.12_6.12.5-1_all.deb")
-    found = source.locate(downloads, update=True)
-    file = source.fetch(found, downloads, lambda progress: None)
-    assert file.read_text() == "new\n"
-    assert list(downloads.iterdir()) == [file]
-
-
-def test_a_failed_download_says_why_and_leaves_what_was_there(fake_apt: Path, tmp_path: Path) -> None:
-    downloads = tmp_path / "downloads"
-    downloads.mkdir()
-    old = downloads / "linux-source-6.12_6.12.4-1_all.deb"
-    old.write_bytes(b"old")
-    fake_program(fake_apt, "apt-get", "echo part > a.deb; echo 'E: Failed to fetch x  404  Not Found' >&2; exit 100")
-    with pytest.raises(PrerequisiteError, match=r"E: Failed to fetch x  404.*apt-get update"):
-        source.fetch(DebianSource("6.12.5-1"), downloads, lambda progress: None)
-    assert list(downloads.iterdir()) == [old]
