@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import testbed
+from testbed.base.text import plain
 from testbed.errors import PrerequisiteError, TestbedError
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel
@@ -29,6 +30,8 @@ VM_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-vm.txt")
 SSH_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-ssh.txt")
 COMMANDS = ("ab", "lighttpd", "mptcpize", "tcpdump", "mnexec", "ip", "tc", "ethtool", "bpf-gcc")
 MODULES = ("click", "matplotlib", "mininet", "numpy", "paramiko", "pydantic", "pyroute2", "rich")
+RELEASES = ("12", "13")
+"""Of Debian: what the tests are run on."""
 
 # An ordinary user's PATH often lacks the directories of the administrator's commands.
 _SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
@@ -66,6 +69,7 @@ def examine(kernel: Kernel | None = None, *, boot: bool = True, cure: str = "run
 
     `kernel` is the one to look for, None for that of this checkout; `cure` is for programs and Python packages.
     """
+    yield release()
     yield packages()
     yield vm_packages()
     yield ssh_packages()
@@ -117,6 +121,21 @@ def disk(directory: Path) -> Check:
     free_bytes = shutil.disk_usage(directory).free
     cure = f"make room ({SPACE_BYTES / 1e9:.0f} GB), or use --out"
     return Check(f"disk space in {directory}", free_bytes >= SPACE_BYTES, f"{free_bytes / 1e9:.1f} GB free", cure)
+
+
+def release(path: Path = Path("/etc/os-release")) -> Check:
+    """Which system this is: on another than those that the toolkit is tried on it may work, but nobody promises it."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    fields = {name: value.strip("\"'") for name, equals, value in (line.partition("=") for line in lines) if equals}
+    found = plain(fields.get("PRETTY_NAME") or fields.get("ID") or f"unknown: {path} does not say")
+    if fields.get("ID") == "debian" and fields.get("VERSION_ID") in RELEASES:
+        return Check("release", True, found)
+    return Check(
+        "release", True, f"{found}: not one of those that the testbed is tried on, Debian {' and '.join(RELEASES)}"
+    )
 
 
 def packages() -> Check:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from testbed import digests
+from testbed.base.text import plain
 from testbed.digests import Digests
 from testbed.errors import ConfigError
 from testbed.scheduler import Task, TaskEnd
@@ -95,6 +96,21 @@ class Comparer:
         if names:
             return Verdict(point_id, "differs", f"in {enumerate_names(names)}", end.wall_s)
         return Verdict(point_id, "identical", f"{len(after.files)} files", end.wall_s)
+
+
+def other_tools(then: object, now: Mapping[str, str]) -> list[str]:
+    """The tools of a run's manifest that are not the same now, each with both versions.
+
+    lighttpd and `ab` of one Debian release exchange other bytes than those of the next. What an older toolkit did not
+    note, or a manifest has in another form, is left out.
+    """
+    if not isinstance(then, dict):
+        return []
+    return [
+        plain(f"{name} was {then[name]}, now it is {version}")
+        for name, version in now.items()
+        if name in then and then[name] != version
+    ]
 
 
 def enumerate_names(names: Sequence[str]) -> str:

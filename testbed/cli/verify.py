@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +21,7 @@ from testbed.kernel.cache import default_cache
 from testbed.labs.base import Cancel
 from testbed.labs.catalog import LabSpec, Wishes
 from testbed.sources import sources_sha256
-from testbed.verification import Candidate, Comparer, Verdict, examine
+from testbed.verification import Candidate, Comparer, Verdict, examine, other_tools
 
 
 @click.command()
@@ -44,8 +45,9 @@ def verify(run: Path, points: tuple[str, ...], jobs: int | None, keep: Path | No
     width = max((len(entry.id) for entry in examined), default=0)
     for verdict in verdicts:
         _print(verdict, width)
+    others = _other_tools(before)
     if candidates:
-        _warn_of_other_tools(before)
+        _warn_of_others(before, others)
         with ExitStack() as stack:
             directory = keep or guest.temporary_output(stack)
             again = store.create(directory, [candidate.id for candidate in candidates], _facts(before, chosen))
@@ -61,7 +63,7 @@ def verify(run: Path, points: tuple[str, ...], jobs: int | None, keep: Path | No
                 with open_places([lab], jobs, Wishes(kernel=kernel)) as places:
                     scheduler.run(tasks, places, again, cancel=cancel, watcher=comparer)
         verdicts += comparer.verdicts
-    _conclude(verdicts, run, keep)
+    _conclude(verdicts, run, keep, others)
 
 
 def _choose(run: store.RunStore, names: Sequence[str]) -> list[Point]:
@@ -79,13 +81,20 @@ def _facts(before: store.RunStore, points: Sequence[Point]) -> dict[str, object]
     return {**kept, "verifies": str(before.directory.resolve()), "plan": [p.model_dump(mode="json") for p in points]}
 
 
-def _warn_of_other_tools(before: store.RunStore) -> None:
+def _warn_of_others(before: store.RunStore, others: Sequence[str]) -> None:
     if before.manifest.get("sources") not in (None, sources_sha256()):
         tell("note: the toolkit's own code is not the run's: that may make a difference")
-    then = before.manifest.get("tools") or {}
-    for name, version in package_versions(TOOLS).items():
-        if name in then and then[name] != version:
-            tell(f"note: {name} was {then[name]}, now it is {version}: that may make a difference")
+    for each in others:
+        tell(f"note: {each}: that may make a difference")
+
+
+def _other_tools(before: store.RunStore) -> list[str]:
+    """What is not the run's, of what its bytes depend on: the tools of the guest, and Python, which is the agent's."""
+    host = before.manifest.get("host")
+    python = host.get("python") if isinstance(host, dict) else None
+    then = before.manifest.get("tools")
+    found = other_tools(then, dict.fromkeys(TOOLS, "not installed") | package_versions(TOOLS))
+    return found + (other_tools({"Python": python}, {"Python": platform.python_version()}) if python else [])
 
 
 def _print(verdict: Verdict, width: int) -> None:
@@ -93,14 +102,15 @@ def _print(verdict: Verdict, width: int) -> None:
     show(f"{verdict.finding:<13} {verdict.id:<{width}}  {verdict.detail}{seconds}")
 
 
-def _conclude(verdicts: Sequence[Verdict], run: Path, keep: Path | None) -> None:
+def _conclude(verdicts: Sequence[Verdict], run: Path, keep: Path | None, others: Sequence[str]) -> None:
     asked = [verdict for verdict in verdicts if verdict.finding != "skipped"]
     differing = [verdict for verdict in asked if verdict.finding == "differs"]
     missing = [verdict for verdict in asked if verdict.finding == "not compared"]
     if differing:
         first = differing[0]
         raise PointsFailed(
-            f"{len(differing)} of {len(asked)} points came out differently: {first.id}: {first.detail}",
+            f"{len(differing)} of {len(asked)} points came out differently: {first.id}: {first.detail}"
+            + (f" ({'; '.join(others)})" if others else ""),
             hint=f"see: testbed diff {run} {keep}" if keep else "keep the second run with --keep and see testbed diff",
         )
     if missing:

@@ -34,8 +34,8 @@ DIFFERENCES_OF_TSHARK = {
     "vlan.id, ieee8021ad.id": "tshark shows every tag, the decoder the outermost: the first of them is compared",
     "tcp.options.mptcp.checksum": "4.0 shows it for MP_CAPABLE, never for DSS (of lengths with a checksum): there the "
     "value is compared with the bytes of tcp.options",
-    "tcp.options.mptcp.flag_[UVWT].flag": "since 4.2 the values of what it calls a boolean are True and False; they were "
-    "1 and 0",
+    "tcp.options.mptcp.flag_[UVWT].flag": "since 4.2 the values of what it calls a boolean are True and False; "
+    "they were 1 and 0",
     "tcp.options.sack.count": "since 4.2 it counts the blocks as it analyses sequence numbers: 0 without that",
     "tcp.option_len": "of a kind without a table of ours there is no length to compare, but the raw bytes are",
 }

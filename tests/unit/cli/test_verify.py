@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import platform
+import sys
 import tempfile
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -178,3 +180,33 @@ def test_a_run_of_other_code_of_the_toolkit_is_noted(lab: Lab, testbed: Callable
     status, _, err = testbed("verify", "r")
     assert status == 0
     assert "note: the toolkit's own code is not the run's" in err
+
+
+def test_where_bytes_differ_the_tools_that_are_not_the_same_are_named(
+    lab: Lab, testbed: Callable[..., Says], made: Path
+) -> None:
+    before = json.loads((made / "run.json").read_text())
+    was = {**before["tools"], "lighttpd": "1.4.79-2", "apache2-utils": "2.4\x1b[1m"}
+    change(made / "run.json", tools=was, host={**before["host"], "python": "3.13.5"})
+    lab.prints = "other\n"
+    status, _, err = testbed("verify", "r", POINT_ID)
+    verdict = err.splitlines()[-1]
+    assert status == 6
+    assert "lighttpd was 1.4.79-2, now it is " in verdict
+    assert "apache2-utils was 2.4\\x1b[1m, now it is " in verdict
+    assert f"Python was 3.13.5, now it is {platform.python_version()}" in verdict or sys.version_info[:3] == (3, 13, 5)
+    assert "ethtool" not in verdict
+
+
+def test_the_same_tools_are_not_blamed(lab: Lab, testbed: Callable[..., Says], made: Path) -> None:
+    lab.prints = "other\n"
+    assert " was " not in testbed("verify", "r")[2]
+
+
+@pytest.mark.parametrize("tools", [None, {}, {"elsewhere": 1}])
+def test_a_manifest_that_does_not_say_which_tools_blames_none(
+    lab: Lab, testbed: Callable[..., Says], made: Path, tools: object
+) -> None:
+    change(made / "run.json", tools=tools, host=None)
+    status, _, err = testbed("verify", "r")
+    assert (status, err) == (0, "")
