@@ -8,10 +8,10 @@ TEST_PACKAGES := $(shell grep -hv '^\#' tests/debian-packages.txt tests/lab/ssh/
 VM_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-vm.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv lock lock-kernel kernel vm run-lb run-anycast reproduce test test-kernel test-vm lint unit bench bench-decoder doctor clean
+.PHONY: help setup packages venv lock lock-kernel kernel vm run-lb run-anycast reproduce test test-debian13 test-all test-kernel test-vm lint unit bench bench-decoder doctor clean
 
 help:            ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: kernel    ## Debian packages, .venv and the lab kernel
 
@@ -63,6 +63,11 @@ test-vm: packages venv  ## the tests of the lab VM: builds its kernel and a disk
 	@.ci/install-packages $(TEST_PACKAGES) $(VM_PACKAGES)
 	$(TESTBED) kernel build --flavour x86_64
 	TESTBED_TEST_VM=1 .venv/bin/pytest tests/lab/vm
+
+test-debian13: venv     ## set-up, unit tests and a point of each scenario on Debian 13, in a chroot (needs root)
+	.ci/debian13 .venv/bin/python
+
+test-all: test test-debian13 test-kernel test-vm        ## all of the above
 
 unit: packages venv     ## the unit tests alone
 	@.ci/install-packages $(TEST_PACKAGES)
