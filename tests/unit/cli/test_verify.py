@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import platform
-import sys
 import tempfile
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -186,15 +185,15 @@ def test_where_bytes_differ_the_tools_that_are_not_the_same_are_named(
     lab: Lab, testbed: Callable[..., Says], made: Path
 ) -> None:
     before = json.loads((made / "run.json").read_text())
-    was = {**before["tools"], "lighttpd": "1.4.79-2", "apache2-utils": "2.4\x1b[1m"}
-    change(made / "run.json", tools=was, host={**before["host"], "python": "3.13.5"})
+    was = {**before["tools"], "lighttpd": "0.1-1", "apache2-utils": "2.4\x1b[1m"}
+    change(made / "run.json", tools=was, host={**before["host"], "python": "3.0.1"})
     lab.prints = "other\n"
     status, _, err = testbed("verify", "r", POINT_ID)
     verdict = err.splitlines()[-1]
     assert status == 6
-    assert "lighttpd was 1.4.79-2, now it is " in verdict
+    assert "lighttpd was 0.1-1, now it is " in verdict
     assert "apache2-utils was 2.4\\x1b[1m, now it is " in verdict
-    assert f"Python was 3.13.5, now it is {platform.python_version()}" in verdict or sys.version_info[:3] == (3, 13, 5)
+    assert f"Python was 3.0.1, now it is {platform.python_version()}" in verdict
     assert "ethtool" not in verdict
 
 
