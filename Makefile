@@ -67,7 +67,7 @@ test-vm: packages venv  ## the tests of the lab VM: builds its kernel and a disk
 test-debian13: venv     ## set-up, unit tests and a point of each scenario on Debian 13, in a chroot (needs root)
 	.ci/debian13 .venv/bin/python
 
-test-all: test test-debian13 test-kernel test-vm        ## all of the above
+test-all: test test-debian13 test-kernel test-vm        ## test, test-debian13, test-kernel and test-vm
 
 unit: packages venv     ## the unit tests alone
 	@.ci/install-packages $(TEST_PACKAGES)
