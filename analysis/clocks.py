@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.pcap import SYN, Packets
 from analysis.pcap.columns import I64, Rows
@@ -109,13 +111,15 @@ def gaps(packets: Packets, names: Sequence[str]) -> list[str]:
     ]
 
 
-def copies_of(packets: Packets) -> I64:
+def copies_of(packets: Packets, *also: NDArray[Any]) -> I64:
     """A number per packet that a copy of it has too, captured elsewhere: what no router on the way changes.
 
-    A translation of addresses changes one port at most, and hardly ever the greater one, which is the client's.
+    A translation of addresses changes one port at most, and hardly ever the greater one, which is the client's. `also`
+    are further columns in which the copies that are looked for agree.
     """
     port = np.maximum(packets.sport, packets.dport)
-    words = (packets.seq, packets.ack, packets.ts_value, packets.payload_bytes, packets.ip_id, packets.flags, port)
+    words: list[NDArray[Any]] = [packets.seq, packets.ack, packets.ts_value, packets.payload_bytes, packets.ip_id]
+    words += [packets.flags, port, *also]
     mixed = np.zeros(len(packets), np.uint64)
     for word in words:
         mixed = (mixed ^ word.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.flows import PAST_DIRECTOR
+from analysis.flows import PAST_DIRECTOR, untold
 from analysis.mptcp_options import DENY_JOIN_TO_INITIAL_ADDRESS
 from analysis.observation import Observation
 from analysis.pcap import Option, Packets
@@ -47,6 +47,7 @@ def tabulate_connections(observed: Observation) -> pa.Table:
     is_mptcp = flows.connection[leaders] >= 0
     spoken = _speaks_mptcp(packets, subflows.lane, len(flows))
     offered = flows.has_syn & (packets.mp_capable.first("length", flows.opening) > 0)
+    is_unknown = untold(packets, flows)
     answer_flags = packets.mp_capable.first("flags", flows.answer[leaders])
     reinjected = np.zeros((count, 2), np.int64)
     again = reinjected_bytes(packets, subflows.lane, flows.connection, traffic.mptcp_connections)
@@ -65,10 +66,11 @@ def tabulate_connections(observed: Observation) -> pa.Table:
         "protocol": np.select(
             [
                 is_mptcp,
+                is_unknown[leaders],
                 offered[leaders] & flows.answered[leaders],
                 offered[leaders] | flows.is_join[leaders] | (spoken & ~flows.has_syn)[leaders],
             ],
-            ["mptcp", "fallback", "mptcp"],
+            ["mptcp", "unknown", "fallback", "mptcp"],
             "tcp",
         ),
         "client_address": observed.address_texts(flows.client_address[leaders]),

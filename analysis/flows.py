@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.conversations import Conversations, find_conversations, first_rows
 from analysis.mptcp_options import tokens_of_keys
-from analysis.pcap import ACK, RST, SYN, Packets
+from analysis.pcap import ACK, RST, SYN, Option, Packets
 from analysis.pcap.columns import Rows
 from analysis.pcap.tables import MptcpTable
 from analysis.point import Addresses
@@ -151,6 +151,15 @@ def find_flows(packets: Packets, addresses: Addresses, *, upload: bool = False) 
         connection=np.full(count, -1, np.int64),
     )
     return flows, sides
+
+
+def untold(packets: Packets, flows: Flows) -> NDArray[np.bool_]:
+    """Flows of which nobody can say whether they are MPTCP: the options of their handshake were not captured whole."""
+    opening = flows.has_syn & ((packets.options[flows.opening] & Option.CUT) != 0)
+    answer = flows.answered & ((packets.options[np.maximum(flows.answer, 0)] & Option.CUT) != 0)
+    offered = packets.mp_capable.first("length", flows.opening) > 0
+    undecided: NDArray[np.bool_] = ~flows.is_mptcp & ~flows.is_join & np.where(offered, answer, opening)
+    return undecided
 
 
 def times_of(packets: Packets, rows: NDArray[np.int64]) -> NDArray[np.int64]:

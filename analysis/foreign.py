@@ -6,35 +6,46 @@ Enters: pcap files. Leaves: the same tables as of a run, in a point of their own
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from analysis.clocks import aligned, gaps, steady
-from analysis.connections import sort_out
+from analysis.connections import Traffic, sort_out
+from analysis.copies import with_copies_apart
 from analysis.errors import AnalysisError
 from analysis.observation import Observation
 from analysis.packet_table import tabulate_packets
-from analysis.pcap import Packets, merge, read_pcap
+from analysis.pcap import Packets, merge, read_pcap, tunnel_name
+from analysis.pcap.tally import in_words
 from analysis.places import said_of_places, with_places
 from analysis.remarks import remarks
 from analysis.roles import guess_addresses
 from analysis.tables import TABLES
 from analysis.tabulation import tabulate
+from testbed.base.text import plain
 
 _MOST_NAMES = 3
+_PACKED = re.compile(r"\.(gz|bz2|xz|zst|lz4)\Z")
 
 
 @dataclass(frozen=True, eq=False)
 class ForeignCaptures:
-    """The tables of some captures, who is who in them, and what a reader of the tables must know beside them."""
+    """The tables of some captures, who is who in them, and what a reader of the tables must know beside them.
+
+    `others` counts by name the frames that are no TCP packets, `opaque` those that may hide some.
+    """
 
     tables: dict[str, pa.Table]
     observed: Observation
     notes: tuple[str, ...] = ()
+    others: Mapping[str, int] = field(default_factory=dict)
+    opaque: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -61,7 +72,8 @@ def analyse_captures(
 
     Raises AnalysisError for a file that cannot be read, one without a TCP packet, and addresses that are in none.
     """
-    packets, notes = gather([read_pcap(path) for path in paths], paths)
+    captures = [read_pcap(path) for path in paths]
+    packets, notes = gather(captures, paths)
     known = None if service is None else (_number(packets, service[0]), service[1])
     addresses = guess_addresses(packets, service=known, unique=[_number(packets, each) for each in unique])
     traffic = sort_out(packets, addresses)
@@ -71,7 +83,7 @@ def analyse_captures(
     row = {
         "point": name,
         "scenario": "capture",
-        "protocol": "mptcp" if traffic.mptcp_connections else "tcp",
+        "protocol": _protocol(traffic, tables["connections"].column("protocol").to_pylist()),
         "start_ns": observed.start_ns,
         "duration_s": float(packets.time_ns.max() - packets.time_ns.min()) / 1e9,
         "connections": tables["connections"].num_rows,
@@ -82,14 +94,24 @@ def analyse_captures(
         "valid": not packets.warnings,
         "invalid_reasons": "; ".join(packets.warnings),
     }
+    notes += [*_said_of_tunnels(packets), *remarks(observed)]
+    others, opaque = Counter[str](), Counter[str]()
+    for capture in captures:
+        others.update(capture.others)
+        opaque.update(capture.opaque)
     return ForeignCaptures(
-        {"points": TABLES["points"].of_rows([row]), **tables}, observed, (*notes, *remarks(observed))
+        {"points": TABLES["points"].of_rows([row]), **tables}, observed, tuple(notes), others, opaque
     )
+
+
+def _protocol(traffic: Traffic, protocols: Sequence[str]) -> str:
+    """What all connections together are: MPTCP if one is, not known if one may be it whose options were cut."""
+    return "mptcp" if traffic.mptcp_connections else "unknown" if "unknown" in protocols else "tcp"
 
 
 def _name(paths: Sequence[Path]) -> str:
     """A name for all of the captures together, that fits into a line."""
-    stems = [path.stem for path in paths]
+    stems = [plain(Path(_PACKED.sub("", path.name) or path.name).stem) for path in paths]
     return "+".join(stems if len(stems) <= _MOST_NAMES else [*stems[: _MOST_NAMES - 1], f"{len(stems) - 2} more"])
 
 
@@ -100,21 +122,38 @@ def gather(captures: Sequence[Packets], paths: Sequence[Path]) -> tuple[Packets,
     """
     notes: list[str] = []
     there = []
+    unread: tuple[str, ...] = ()
     for path, capture in zip(paths, captures, strict=True):
         if len(capture):
-            in_order, said = steady(capture, path.name)
+            in_order, said = steady(capture, plain(path.name))
             there.append(in_order)
             notes += said
         else:
-            reason = f": {capture.warnings[0]}" if capture.warnings else ""
-            notes.append(f"{path}: no TCP packet in it{reason}")
+            notes.append(f"{plain(path)}: no TCP packet in it{_instead(capture)}")
+            unread += capture.warnings
     if not there:
         raise AnalysisError(notes[0])
-    packets, grouped = with_places(merge(there))
+    packets = merge(there)
+    packets, said = with_copies_apart(replace(packets, warnings=packets.warnings + unread))
+    notes += said
+    packets, grouped = with_places(packets)
     notes += said_of_places(packets, grouped)
     files = [interface.file for interface in packets.interfaces]
     packets, said = aligned(packets, [_place_name(files, members[0]) for members in grouped])
-    return packets, [*notes, *said, *gaps(packets, files)]
+    return packets, list(dict.fromkeys([*notes, *said, *gaps(packets, files)]))
+
+
+def _instead(capture: Packets) -> str:
+    """What a capture without a TCP packet holds, and what could not be read of it."""
+    held = in_words({**capture.others, **capture.opaque}, _MOST_NAMES)
+    reasons = [*([f"it holds {held}"] if held else []), *capture.warnings[:1]]
+    return f": {'; '.join(reasons)}" if reasons else ""
+
+
+def _said_of_tunnels(packets: Packets) -> list[str]:
+    bits = packets.tunnel[packets.tunnel > 0]
+    counts = {f"in {tunnel_name(each)}": int(np.count_nonzero(bits == each)) for each in set(bits.tolist())}
+    return [f"of {len(packets)} TCP packets were in tunnels: {in_words(counts, _MOST_NAMES)}"] if counts else []
 
 
 def _place_name(files: Sequence[str], interface: int) -> str:

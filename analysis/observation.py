@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from analysis.connection_ends import ConnectionEnds, connection_ends
 from analysis.connections import Traffic
 from analysis.flows import PAST_DIRECTOR, VIA_DIRECTOR, VIA_UNLISTED
-from analysis.pcap import Packets
+from analysis.pcap import Packets, tunnel_name
 from analysis.pcap.addresses import texts
 from analysis.pcap.columns import Rows
 from analysis.point import Addresses
@@ -108,6 +108,12 @@ class Observation:
 def path_names(via: NDArray[np.uint8]) -> NDArray[np.str_]:
     """The tables' names of paths."""
     return np.array([PATHS[code] for code in sorted(PATHS)])[via]
+
+
+def tunnel_names(bits: NDArray[np.uint8]) -> list[str | None]:
+    """What each packet was found in; None: in no tunnel."""
+    named = {each: tunnel_name(each) or None for each in set(bits.tolist())}
+    return [named[each] for each in bits.tolist()]
 
 
 def place_names(packets: Packets, rows: Rows) -> list[str]:

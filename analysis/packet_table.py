@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from analysis.observation import DIRECTIONS, Observation, path_names, place_names
+from analysis.observation import DIRECTIONS, Observation, path_names, place_names, tunnel_names
 from analysis.pcap.tables import DSS_ACK
 from analysis.reinjection import data_sequence_numbers
 from analysis.tables import PACKETS
@@ -29,6 +29,7 @@ def tabulate_packets(observed: Observation, connection: int | None = None) -> pa
         "point": [observed.point] * len(rows),
         "t_s": observed.seconds(rows),
         "interface": place_names(packets, rows),
+        "tunnel": tunnel_names(packets.tunnel[rows]),
         "frame": packets.frame[rows],
         "connection": number[of],
         "subflow": subflow[of],

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.observation import Observation, path_names, place_names
+from analysis.observation import Observation, path_names, place_names, tunnel_names
 from analysis.pcap.addresses import texts
 from analysis.pcap.columns import Bools, Rows
 from analysis.resets import NEVER
@@ -55,6 +55,7 @@ def tabulate_subflows(observed: Observation) -> pa.Table:
         "client_address_id": np.ma.MaskedArray(np.where(by_client, *ids), ~flows.is_join),
         "server_address_id": np.ma.MaskedArray(np.where(by_client, *ids[::-1]), ~flows.is_join),
         "interface": place_names(packets, flows.opening),
+        "tunnel": tunnel_names(packets.tunnel[flows.opening]),
         "points_seen": flows.places,
         "syn_s": observed.seconds(np.where(flows.has_syn, flows.opening, -1)),
         "syns": subflows.syns,

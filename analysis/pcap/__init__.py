@@ -14,7 +14,7 @@ packet is counted by name. A file goes through in windows:
 """
 
 from analysis.pcap.frames import Interface
-from analysis.pcap.link import TUNNEL_NAMES, Tunnel
+from analysis.pcap.link import Tunnel, tunnel_name
 from analysis.pcap.network import Skipped
 from analysis.pcap.packets import (
     ACK,
@@ -46,7 +46,6 @@ __all__ = [
     "PSH",
     "RST",
     "SYN",
-    "TUNNEL_NAMES",
     "URG",
     "Interface",
     "Option",
@@ -57,4 +56,5 @@ __all__ = [
     "iter_packets",
     "merge",
     "read_pcap",
+    "tunnel_name",
 ]

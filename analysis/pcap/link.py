@@ -46,6 +46,11 @@ TUNNEL_NAMES = {
 }  # fmt: skip
 
 
+def tunnel_name(bits: int) -> str:
+    """What bits of `Tunnel` stand for, such as `IPIP` or `IPIP and GRE`; "" for none."""
+    return " and ".join(name for bit, name in TUNNEL_NAMES.items() if bits & bit)
+
+
 @dataclass(frozen=True)
 class _Header:
     """A link-layer header: its length, and where in it the protocol's number (an EtherType) stands."""

@@ -6,7 +6,7 @@ Enters: numbers of protocols and how often they occurred. Leaves: names with cou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from analysis.pcap.link import PPP_TYPE
 
@@ -111,6 +111,15 @@ class Tally:
                 self.add_hiding(f"UDP port {port} ({_HIDING_UDP[port]})", count)
             else:
                 self.add(f"UDP port {port}" if port < _PORTS_OF_SERVICES else "UDP of other ports", count)
+
+
+def in_words(counts: Mapping[str, int], most: int) -> str:
+    """Counts by name, the largest first: `12 ARP, 3 UDP port 443`; of more than `most` names the rest together."""
+    ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    parts = [f"{count} {name}" for name, count in ordered[:most]]
+    if len(ordered) > most:
+        parts.append(f"{sum(count for _, count in ordered[most:])} of {len(ordered) - most} more kinds")
+    return ", ".join(parts)
 
 
 def link_type_name(number: int) -> str:

@@ -63,7 +63,8 @@ CONNECTIONS = Table(
         Field(
             "protocol",
             "text",
-            "`mptcp`, `tcp` (the SYN had no MP_CAPABLE) or `fallback` (it had, and the SYN+ACK had none)",
+            "`mptcp`, `tcp` (the SYN had no MP_CAPABLE), `fallback` (it had, and the SYN+ACK had none) or `unknown` "
+            "(their options were not captured whole)",
         ),
         Field("client_address", "text", "who opened it: address of the initial subflow"),
         Field("client_port", "integer", "port there"),
@@ -137,7 +138,8 @@ SUBFLOWS = Table(
         Field("server_port", "integer", "port at the server"),
         Field("client_address_id", "integer", "join: id of the client's address; 0 for the initial subflow"),
         Field("server_address_id", "integer", "join: id of the server's address; 0 for the initial subflow"),
-        Field("interface", "text", "where it was captured: file and interface"),
+        Field("interface", "text", "where it was captured: file, interface, and of copies which one"),
+        Field("tunnel", "text", "what it was found in, such as `IPIP` or `IPIP and GRE`; null: no tunnel"),
         Field("points_seen", "integer", "at how many places it was captured"),
         Field("syn_s", "number", f"time of the first SYN {_T}", "s"),
         Field("syns", "integer", "SYNs, repeats included"),
@@ -367,7 +369,8 @@ PACKETS = Table(
     (
         _POINT,
         Field("t_s", "number", f"time {_T}", "s"),
-        Field("interface", "text", "where it was captured: file and interface"),
+        Field("interface", "text", "where it was captured: file, interface, and of copies which one"),
+        Field("tunnel", "text", "what it was found in, such as `IPIP` or `IPIP and GRE`; null: no tunnel"),
         Field("frame", "integer", "number of the frame in its file, from 1"),
         _CONNECTION,
         _SUBFLOW,

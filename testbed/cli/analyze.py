@@ -12,7 +12,7 @@ import click
 from analysis.errors import AnalysisError
 from testbed import store
 from testbed.base.text import plain
-from testbed.cli.output import show
+from testbed.cli.output import show, tell
 from testbed.cli.run import show_files
 from testbed.errors import PointsFailed, UsageError
 from testbed.labs import cores
@@ -20,6 +20,8 @@ from testbed.labs import cores
 if TYPE_CHECKING:
     from analysis.foreign import ForeignCaptures
 
+_MOST_KINDS = 8
+_STDIN = Path("/dev/stdin")
 _ENDPOINT = re.compile(r"\[?(?P<address>[0-9A-Fa-f.:]+?)\]?:(?P<port>\d{1,5})\Z")
 
 
@@ -37,11 +39,12 @@ _ENDPOINT = re.compile(r"\[?(?P<address>[0-9A-Fa-f.:]+?)\]?:(?P<port>\d{1,5})\Z"
 def analyze(
     paths: tuple[Path, ...], out: Path | None, service: str | None, unique: tuple[str, ...], packets: bool, every: bool
 ) -> None:
-    """Analyse a run (DIR), or captures of one or several places (PCAP...), from any lab.
+    """Analyse a run (DIR), or captures of one or several places (PCAP...; - is standard input), from any lab.
 
     Shows the connections and why RSTs were sent; writes tables, of a run also summary and figures. Exit status: 0,
     2 bad input, 6 a point is invalid, or a capture is not whole.
     """
+    paths = tuple(_STDIN if str(path) == "-" else path for path in paths)
     missing = [path for path in paths if not path.exists()]
     if missing:
         raise UsageError(f"{missing[0]}: no such file or directory")
@@ -90,6 +93,7 @@ def _captures(
     paths: Sequence[Path], out: Path | None, service: str | None, unique: Sequence[str], *, packets: bool, every: bool
 ) -> None:
     from analysis.foreign import analyse_captures
+    from analysis.pcap.tally import in_words
 
     if packets and out is None:
         raise UsageError("--packets: where to?", hint="name a directory with --out")
@@ -102,11 +106,17 @@ def _captures(
         written += draw_run(found.tables, out / "figures")
     _show(found.tables, every=every)
     show(_who(found))
+    if found.others or found.opaque:
+        show(f"other frames: {in_words({**found.others, **found.opaque}, _MOST_KINDS)}")
     for note in found.notes:
         show(f"note: {plain(note)}")
     show_files(written)
+    if found.opaque:
+        tell(f"testbed: warning: there may be TCP in {in_words(found.opaque, _MOST_KINDS)}, which are not decoded")
+    for warning in found.warnings[1:]:
+        tell(f"testbed: warning: not whole: {plain(warning)}")
     if found.warnings:
-        raise PointsFailed(f"not whole: {found.warnings[0]}", hint="what came before is analysed")
+        raise PointsFailed(f"not whole: {found.warnings[0]}", hint="the rest is analysed")
 
 
 def _endpoint(text: str | None) -> tuple[str, int] | None:

@@ -1,4 +1,26 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+
+from testbed.cli import main
 
 # More of the same: pytest tests/unit/analysis --hypothesis-profile=deep
 settings.register_profile("deep", max_examples=2000)
+
+
+@pytest.fixture
+def analyze(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """`testbed analyze` with these arguments: exit status, standard output and standard error."""
+
+    def run(*args: str | Path) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main.main(["analyze", *map(str, args)])
+        said = capfd.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, said.out, said.err
+
+    return run

@@ -16,22 +16,9 @@ from observation_maker import S, T
 
 from analysis.summary import read_summary
 from analysis.tables import TABLES, read_table
-from testbed.cli import main
 
 Says = tuple[int, str, str]
 KEY = b"AAAAAAAA"
-
-
-@pytest.fixture
-def analyze(capfd: pytest.CaptureFixture[str]) -> Callable[..., Says]:
-    def run(*args: str | Path) -> Says:
-        with pytest.raises(SystemExit) as ended:
-            main.main(["analyze", *map(str, args)])
-        said = capfd.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, said.out, said.err
-
-    return run
 
 
 @pytest.fixture
