@@ -27,6 +27,7 @@ ROUNDS = 30 * int(os.environ.get("DECODER_FUZZING", "1"))
 DAMAGED = re.compile(r"capture\.pcap: (truncated record|garbage|zeros|more than 65536 interfaces) at byte (\d+): ")
 SAID_BY_THE_FILE = re.compile(
     r"capture\.pcap: (the capture lost \d+ packets on interface .*|\d+ packets have no time \(Simple Packet Blocks\)"
+    r"|\d+ packets have a time that cannot be .*"
     r"|\d+ frames of link type \d+( \(.*\))? are not decoded"
     r"|of \d+ of \d+ frames the headers were not captured .*|of \d+ of \d+ TCP packets the options were not .*)"
 )
