@@ -119,7 +119,7 @@ def test_interrupt_does_not_wait_for_a_dead_connection(cuttable: Here, host: Hos
 @pytest.fixture
 def as_the_user(cuttable: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     """This process is the user's."""
-    monkeypatch.setenv("HOME", str(cuttable.home))
+    monkeypatch.setenv("TESTBED_SSH_CONFIG", cuttable.environment["TESTBED_SSH_CONFIG"])
     monkeypatch.setenv("TESTBED_CACHE", str(cuttable.cache))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
 
