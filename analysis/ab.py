@@ -14,8 +14,10 @@ from analysis import reading
 from analysis.errors import AnalysisError
 
 _HINT = "ab.stderr.txt beside it may say why"
-_BREAKDOWN = re.compile(r"\(Connect: (\d{1,18}), Receive: (\d{1,18}), Length: (\d{1,18}), Exceptions: (\d{1,18})\)")
-_PERCENTILE = re.compile(r"^\s+(\d{1,3})%\s+(\d{1,18})(?:\s+\(longest request\))?$", re.MULTILINE)
+_BREAKDOWN = re.compile(r"\(Connect: ([0-9]+), Receive: ([0-9]+), Length: ([0-9]+), Exceptions: ([0-9]+)\)")
+_PERCENTILE = re.compile(r"^\s+([0-9]+)%\s+([0-9]+)(?:\s+\(longest request\))?$", re.MULTILINE)
+_NUMBER = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,9})?")
+"""What ab prints, of 64 bits at most; text that only looks like it is no number of ab's."""
 
 
 @dataclass(frozen=True)
@@ -100,31 +102,39 @@ def parse_ab(text: str, *, name: str = "ab's output") -> AbResult:
     if "Complete requests:" not in text:
         raise AnalysisError(f"{name}: no totals: ab ended before it could print them", hint=_HINT)
     breakdown = _BREAKDOWN.search(text)
+
+    def optional(label: str) -> float | None:
+        found = re.search(rf"^{re.escape(label)}:[ \t]+(\S+)", text, re.MULTILINE)
+        return None if found is None else _parse(found[1], label, name)
+
+    def number(label: str) -> float:
+        value = optional(label)
+        if value is None:
+            raise AnalysisError(f"{name}: the line {label!r} is missing: the output is cut", hint=_HINT)
+        return value
+
+    def count(digits: str) -> int:
+        return int(_parse(digits, "count", name))
+
     return AbResult(
-        concurrency=int(_number(text, "Concurrency Level", name)),
-        document_length_bytes=int(_number(text, "Document Length", name)),
-        time_taken_s=_number(text, "Time taken for tests", name),
-        complete_requests=int(_number(text, "Complete requests", name)),
-        reported_failures=int(_number(text, "Failed requests", name)),
-        failures=Failures(*map(int, breakdown.groups())) if breakdown else Failures(),
-        write_errors=int(_optional(text, "Write errors") or 0),
-        non_2xx_responses=int(_optional(text, "Non-2xx responses") or 0),
-        total_bytes=int(_number(text, "Total transferred", name)),
-        html_bytes=int(_number(text, "HTML transferred", name)),
-        sent_bytes=int(_optional(text, "Total body sent") or 0),
-        requests_per_s=_optional(text, "Requests per second"),
-        transfer_rate_kib_per_s=_optional(text, "Transfer rate"),
-        percentiles_ms={int(share): int(time_ms) for share, time_ms in _PERCENTILE.findall(text)},
+        concurrency=int(number("Concurrency Level")),
+        document_length_bytes=int(number("Document Length")),
+        time_taken_s=number("Time taken for tests"),
+        complete_requests=int(number("Complete requests")),
+        reported_failures=int(number("Failed requests")),
+        failures=Failures(*map(count, breakdown.groups())) if breakdown else Failures(),
+        write_errors=int(optional("Write errors") or 0),
+        non_2xx_responses=int(optional("Non-2xx responses") or 0),
+        total_bytes=int(number("Total transferred")),
+        html_bytes=int(number("HTML transferred")),
+        sent_bytes=int(optional("Total body sent") or 0),
+        requests_per_s=optional("Requests per second"),
+        transfer_rate_kib_per_s=optional("Transfer rate"),
+        percentiles_ms={count(share): count(time_ms) for share, time_ms in _PERCENTILE.findall(text)},
     )
 
 
-def _optional(text: str, label: str) -> float | None:
-    found = re.search(rf"^{re.escape(label)}:\s+([0-9]{{1,18}}(?:\.[0-9]{{1,18}})?)(?!\S)", text, re.MULTILINE)
-    return float(found.group(1)) if found else None
-
-
-def _number(text: str, label: str, name: str) -> float:
-    value = _optional(text, label)
-    if value is None:
-        raise AnalysisError(f"{name}: the line {label!r} is missing: the output is cut", hint=_HINT)
-    return value
+def _parse(text: str, label: str, name: str) -> float:
+    if not _NUMBER.fullmatch(text):
+        raise AnalysisError(f"{name}: {label}: {text[:30]!r} is not a number that ab prints", hint=_HINT)
+    return float(text)

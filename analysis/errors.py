@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from testbed.base.text import plain
+
 
 class AnalysisError(Exception):
     """A file or directory that cannot be analysed; `hint` says what the reader can do about it."""
@@ -12,7 +14,7 @@ class AnalysisError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message} ({self.hint})" if self.hint else self.message
+        return plain(f"{self.message} ({self.hint})" if self.hint else self.message)
 
     def __reduce__(self) -> tuple[object, ...]:
         # The default would lose the keyword argument when a worker process sends the error to its parent.

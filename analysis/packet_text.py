@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.mptcp_options import DENY_JOIN_TO_INITIAL_ADDRESS, parse_handshake_options
-from analysis.pcap import ACK, FIN, PSH, RST, SYN, Packets, read_pcap
+from analysis.pcap import ACK, FIN, PSH, RST, SYN, Packets, read_stored_pcap
 
 _FLAGS = ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST"), (PSH, "PSH"), (ACK, "ACK"))
 _TIMESTAMPS, _MPTCP = 8, 30
@@ -49,7 +49,7 @@ class Capture:
     @cached_property
     def packets(self) -> Packets:
         """The packets, read when they are first needed; raises AnalysisError."""
-        return read_pcap(self.path)
+        return read_stored_pcap(self.path)
 
     def text(self, row: int) -> PacketText:
         """The packet in that row, in words."""

@@ -21,7 +21,7 @@ from analysis.connections import Traffic
 from analysis.counters import Counters, Sample, sent_resets
 from analysis.flows import VIA_DIRECTOR
 from analysis.observation import Observation
-from analysis.pcap import RST, Packets, read_pcap
+from analysis.pcap import RST, Packets, read_stored_pcap
 from analysis.point import Addresses, Event, Point, read_server_captures
 from analysis.results import PointSummary
 from analysis.series import Window
@@ -54,7 +54,10 @@ class Sources:
 
 def read_server_packets(directory: Path) -> dict[str, Packets]:
     """SYNs and RSTs as captured at each server, by its name; raises AnalysisError."""
-    return {capture.node: read_pcap(directory / Path(capture.file).name) for capture in read_server_captures(directory)}
+    return {
+        capture.node: read_stored_pcap(directory / Path(capture.file).name)
+        for capture in read_server_captures(directory)
+    }
 
 
 def of_summary(summary: PointSummary, window: Window | None = None) -> dict[str, pa.Table]:

@@ -25,7 +25,7 @@ from analysis.counters import read_counters, read_samples
 from analysis.errors import AnalysisError
 from analysis.joins import join_outcomes, waits
 from analysis.packet_table import tabulate_packets
-from analysis.pcap import Packets, merge, read_pcap
+from analysis.pcap import Packets, merge, read_stored_pcap
 from analysis.point import (
     Event,
     Point,
@@ -241,7 +241,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     captures: list[validity.Capture] | None = None
     packets: Packets | None = None
     if files is not None:
-        decoded = [(file, attempt(partial(read_pcap, directory / Path(file.file).name))) for file in files]
+        decoded = [(file, attempt(partial(read_stored_pcap, directory / Path(file.file).name))) for file in files]
         readable = [(file, found) for file, found in decoded if found is not None]
         captures = [validity.Capture(file, found.records, found.warnings) for file, found in readable]
         if readable and len(readable) == len(files):

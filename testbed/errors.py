@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from testbed.base.text import plain
+
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 EXIT_PREREQUISITE = 3
@@ -32,7 +34,8 @@ class TestbedError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message} ({self.hint})" if self.hint else self.message
+        # What a stranger's file or machine said may be in it: one line, whatever that was.
+        return plain(f"{self.message} ({self.hint})" if self.hint else self.message)
 
 
 class UsageError(TestbedError):

@@ -32,7 +32,7 @@ _SHARES = {"%": Fraction(1, 100)}
 def _parse(text: str, units: dict[str, int] | dict[str, Fraction], what: str) -> Fraction:
     names = ", ".join(units)
     if len(text) > _MOST_CHARACTERS:
-        raise ValueError(f"'{text[:20]}...' has {len(text)} characters, too many for a {what}")
+        raise ValueError(f"{text[:20]!r}... has {len(text)} characters, too many for a {what}")
     match = _NUMBER.match(text)
     if match is None:
         raise ValueError(f"{text!r} is not a {what}: write a number and a unit ({names})")

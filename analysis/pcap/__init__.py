@@ -31,7 +31,7 @@ from analysis.pcap.packets import (
     concatenate,
     merge,
 )
-from analysis.pcap.reader import CHUNK_BYTES, iter_packets, read_pcap
+from analysis.pcap.reader import CHUNK_BYTES, iter_packets, read_pcap, read_stored_pcap
 from analysis.pcap.tables import OPTION_TABLES, Option
 
 __all__ = [
@@ -56,5 +56,6 @@ __all__ = [
     "iter_packets",
     "merge",
     "read_pcap",
+    "read_stored_pcap",
     "tunnel_name",
 ]

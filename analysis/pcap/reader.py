@@ -30,6 +30,16 @@ _DECODED = "Ethernet, Linux cooked (SLL and SLL2), NULL, LOOP, PPP and raw IP ar
 _PACKED = {b"PK\x03\x04": "zip", b"7z\xbc\xaf": "7z", b"Rar!": "rar"}
 
 
+def read_stored_pcap(path: Path) -> Packets:
+    """As `read_pcap`, for a file of a run directory: a pipe or a device in its place is refused, not waited for."""
+    try:
+        if path.exists() and not path.is_file():
+            raise AnalysisError(f"{plain(path.name)}: not a regular file")
+    except OSError as error:  # a link to itself
+        raise AnalysisError(f"{plain(path.name)}: {error.strerror or error}") from error
+    return read_pcap(path)
+
+
 def read_pcap(path: Path, *, chunk_bytes: int = CHUNK_BYTES) -> Packets:
     """The TCP packets of one capture file, classic pcap or pcapng, compressed or not.
 

@@ -6,6 +6,7 @@ things to a reader, so each gets an error of its own with the end of the console
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -63,12 +64,26 @@ def complaints(lines: Iterable[str]) -> tuple[str, ...]:
 
 
 def read_status(output: Path) -> dict[str, Any] | None:
-    """The supervisor's status file, or None if the guest did not live to write it."""
+    """The supervisor's status file, or None if the guest did not live to write it.
+
+    Raises `LabError` for one that no supervisor writes: root in the guest can put anything there.
+    """
     try:
         status = parse_json(files.read_bytes(output / STATUS_FILE))
     except (OSError, ValueError):
         return None
-    return status if isinstance(status, dict) else None
+    if not isinstance(status, dict):
+        return None
+    reason, waiting = status.get("reason"), status.get("waiting", [])
+    ends = [status.get("status"), status.get("clock_s")] if reason in ("exit", "start") else []
+    if (
+        reason not in ("exit", "start", "asleep", "clock-limit", "supervisor")
+        or not isinstance(waiting, list)
+        or not all(isinstance(each, str) for each in waiting)
+        or not all(isinstance(each, int | float) and math.isfinite(each) for each in ends)
+    ):
+        raise LabError(f"{STATUS_FILE}: it makes no sense: the command has written over it")
+    return status
 
 
 def judge(output: Path, end: GuestEnd) -> dict[str, Any]:
@@ -87,7 +102,7 @@ def judge(output: Path, end: GuestEnd) -> dict[str, Any]:
             )
         raise GuestPanic(f"the guest ended without a word (status {end.process_status})", console=tail)
     if status["reason"] == "asleep":
-        waiting = "; ".join(status["waiting"]) or "no process"
+        waiting = "; ".join(status.get("waiting", [])) or "no process"
         raise GuestAsleep(f"the guest went to sleep for ever: nothing is left that could wake {waiting}", console=tail)
     if status["reason"] == "clock-limit":
         raise GuestTimeout(f"no end within {end.clock_limit_s:g} s of the guest's clock", console=tail)

@@ -82,3 +82,16 @@ def test_a_kernel_complaint_is_found_once_with_its_line(tmp_path: Path) -> None:
 
 def test_a_quiet_kernel_has_no_complaint(tmp_path: Path) -> None:
     assert kernel_warnings(guest_left(tmp_path, "[ 0.1] reboot: Power down\n")) == ()
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {}, {"reason": []}, {"reason": "other"}, {"reason": "exit"}, {"reason": "exit", "status": 0},
+        {"reason": "exit", "status": None, "clock_s": 1.0}, {"reason": "start", "status": "0", "clock_s": 1.0},
+        {"reason": "asleep", "waiting": 5}, {"reason": "asleep", "waiting": [5]},
+    ],
+)  # fmt: skip
+def test_a_status_that_no_supervisor_writes_is_one_line(tmp_path: Path, status: dict[str, object]) -> None:
+    with pytest.raises(LabError, match="makes no sense"):
+        judge(guest_left(tmp_path, status=status), end())

@@ -23,16 +23,16 @@ from typing import IO, Any
 
 import testbed
 from testbed.base import files
-from testbed.base.text import parse_json
 from testbed.errors import GuestKilled, GuestTimeout, LabError, PrerequisiteError, UsageError
 from testbed.labs import features as kernel_features
 from testbed.labs import host_load, kernel_log, own_folder
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.features import Finding
 from testbed.labs.local import mounts
-from testbed.labs.local.supervisor import FOLDER, STATUS_FILE
+from testbed.labs.local.supervisor import FOLDER
 from testbed.labs.terminal import Terminal
 from testbed.labs.uml import RUNTIME_PREFIX, Follower
+from testbed.labs.verdict import read_status
 from testbed.process import Kept
 
 _POLL_S = 0.05
@@ -155,14 +155,11 @@ def visible(job: Job) -> list[str]:
 
 def judge(output: Path, process_status: int, clock_limit_s: float) -> dict[str, Any]:
     """The status of a command that came to an end of its own; raises the fitting `LabError` otherwise."""
-    try:
-        status = parse_json(files.read_bytes(output / STATUS_FILE))
-    except (OSError, ValueError):
-        status = None
+    status = read_status(output)
     said = ""
     with contextlib.suppress(OSError):
         said = files.read_text(output / FOLDER / "console.log", errors="replace").strip()
-    if not isinstance(status, dict):
+    if status is None:
         if process_status >= 128:
             raise GuestKilled(f"the command's first process was killed from outside (signal {process_status - 128})")
         last = said.splitlines()[-1] if said else f"status {process_status}"

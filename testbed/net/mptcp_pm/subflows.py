@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -97,7 +98,11 @@ def decode(data: bytes) -> tuple[list[Subflow], bool]:
     marshal = Marshal()
     marshal.msg_map = {SOCK_DIAG_BY_FAMILY: mptcp_diag_msg}
     found: list[Subflow] = []
-    for message in marshal.parse(data):
+    try:
+        messages = list(marshal.parse(data))
+    except struct.error as error:
+        raise TestbedError(f"inet_diag of TCP: a message that is cut: {error}") from error
+    for message in messages:
         if message["header"]["type"] == NLMSG_ERROR:
             raise TestbedError(f"inet_diag of TCP: {os.strerror(-message['error'])}")
         if message["header"]["type"] == NLMSG_DONE:
@@ -127,10 +132,13 @@ def _subflow(message: Any) -> Iterator[Subflow]:
     if not mptcp:
         return
     flags = mptcp.get_attr("MPTCP_SUBFLOW_ATTR_FLAGS")
+    token = mptcp.get_attr("MPTCP_SUBFLOW_ATTR_TOKEN_LOC")
+    if flags is None or token is None:
+        return  # of no use without them
     if not flags & (_CAPABLE_REMOTE | _JOIN_REMOTE | _JOIN_LOCAL):
         return  # fallen back to TCP
     yield Subflow(
-        token=mptcp.get_attr("MPTCP_SUBFLOW_ATTR_TOKEN_LOC"),
+        token=token,
         local=SocketAddress(message["idiag_src"], message["idiag_sport"]),
         remote=SocketAddress(message["idiag_dst"], message["idiag_dport"]),
         initial=not flags & (_JOIN_REMOTE | _JOIN_LOCAL),

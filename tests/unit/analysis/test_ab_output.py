@@ -107,3 +107,22 @@ def test_length_failures_count_for_nothing_when_the_first_download_was_cut_short
     )
     assert parse_ab(text).failed_requests(100) == 2
     assert parse_ab(text).failed_requests(40) == 8
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("Transfer rate:          142462.67", "Transfer rate: 2.2."),
+        ("Transfer rate:          142462.67", "Transfer rate: " + "9" * 400),
+        ("Concurrency Level:      10", "Concurrency Level: " + "9" * 400),
+        ("Complete requests:      200", "Complete requests: ."),
+        ("Complete requests:      200", "Complete requests: \u0662"),
+        ("  50%      4", "  50%      " + "9" * 5000),
+    ],
+)
+def test_a_number_that_ab_does_not_print_is_one_line(line: str, instead: str) -> None:
+    text = (DATA / "ab-complete.txt").read_text()
+    assert line in text
+    with pytest.raises(AnalysisError, match="is not a number that ab prints") as caught:
+        parse_ab(text.replace(line, instead))
+    assert len(str(caught.value)) < 200

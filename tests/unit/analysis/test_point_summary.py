@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -431,3 +432,22 @@ def test_a_workload_of_more_than_a_month_is_no_workload() -> None:
     for too_long in (month + 1, 1e300, float("inf"), float("nan")):
         with pytest.raises(AnalysisError, match="more than a month"):
             workload_window([started, Event(too_long, "workload-ended")], None)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("kind", ["FIFO", "directory", "device", "link to itself"])
+def test_what_lies_in_a_captures_place_and_is_no_file_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    capture = runs.load_balancer_point(tmp_path / "p") / "c-eth0.pcap"
+    capture.unlink()
+    match kind:
+        case "FIFO":
+            os.mkfifo(capture)
+        case "directory":
+            capture.mkdir()
+        case "device":
+            capture.symlink_to("/dev/zero")
+        case _:
+            capture.symlink_to(capture.name)
+    first, *_ = analyse_point(tmp_path / "p").invalid_reasons
+    reason = "Too many levels of symbolic links" if kind == "link to itself" else "not a regular file"
+    assert first.endswith(f"c-eth0.pcap: {reason}")

@@ -100,3 +100,17 @@ def test_plain_tcp_is_not_a_subflow() -> None:
     """The same socket without its ULP: INET_DIAG_ULP_INFO (19) becomes an unknown attribute."""
     (answer, _end) = datagrams("subflows-linux-6.12")
     assert subflows.decode(answer.replace(bytes.fromhex("68001300"), bytes.fromhex("6800ff00"))) == ([], False)
+
+
+def test_a_subflow_without_flags_or_token_is_left_out() -> None:
+    """MPTCP_SUBFLOW_ATTR_FLAGS (8) and _TOKEN_LOC (2), four bytes each, become unknown attributes."""
+    (answer, _end) = datagrams("subflows-linux-6.12")
+    assert subflows.decode(answer)[0]
+    for attribute in ("08000800", "08000200"):
+        assert bytes.fromhex(attribute) in answer
+        assert subflows.decode(answer.replace(bytes.fromhex(attribute), bytes.fromhex("0800fe00"))) == ([], False)
+
+
+def test_a_cut_answer_is_one_line() -> None:
+    with pytest.raises(TestbedError, match="inet_diag of TCP: a message that is cut"):
+        subflows.decode(struct.pack("IHHII", 20, 2, 2, 0, 0) + bytes(4))
