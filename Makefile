@@ -8,7 +8,7 @@ TEST_PACKAGES := $(shell grep -hv '^\#' tests/debian-packages.txt tests/lab/ssh/
 VM_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-vm.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv lock lock-kernel kernel vm run-lb run-anycast reproduce test test-debian13 test-all test-kernel test-vm lint unit bench bench-decoder doctor clean
+.PHONY: help setup packages venv lock lock-kernel kernel vm run-lb run-anycast reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -72,6 +72,11 @@ test-all: test test-debian13 test-kernel test-vm        ## test, test-debian13, 
 unit: packages venv     ## the unit tests alone
 	@.ci/install-packages $(TEST_PACKAGES)
 	.venv/bin/pytest tests/unit
+
+fuzz: venv       ## many more made-up inputs for every reader, other ones each time: make fuzz [FUZZING=10] [FUZZING_SEED=N]
+	@.ci/install-packages $(TEST_PACKAGES)
+	FUZZING=$(or $(FUZZING),10) FUZZING_SEED=$(or $(FUZZING_SEED),$$RANDOM$$RANDOM) \
+		.venv/bin/pytest -s -m fuzz --timeout=0 tests/unit/fuzzing
 
 bench: setup     ## wall seconds per virtual second, both anycast points and a page load
 	$(TESTBED) bench
