@@ -113,4 +113,4 @@ def test_a_subflow_without_flags_or_token_is_left_out() -> None:
 
 def test_a_cut_answer_is_one_line() -> None:
     with pytest.raises(TestbedError, match="inet_diag of TCP: a message that is cut"):
-        subflows.decode(struct.pack("IHHII", 20, 2, 2, 0, 0) + bytes(4))
+        subflows.decode(bytes.fromhex("140000000200020000002c00000000000022b700"))
