@@ -10,17 +10,17 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.errors import CommandError, GuestTimeout, PrerequisiteError
 from testbed.kernel.cache import Kernel
-from testbed.labs.ssh import transfer
+from testbed.labs.ssh import requirements, transfer
 from testbed.labs.ssh.asking import PYTHON, PipFailed, ask, ask_ground, understood
 from testbed.labs.ssh.connection import Connection
 from testbed.labs.ssh.far import ground
-from testbed.labs.ssh.wheel import Wheel
+from testbed.labs.ssh.wheel import DISTRIBUTION, Wheel, pinned
 from testbed.labs.uml import RUNTIME_PREFIX
 from testbed.process import run
 
@@ -75,19 +75,23 @@ def provide_toolkit(connection: Connection, wheel: Wheel, owner: str, report: Re
     if not said.get("toolkit"):
         report(f"sending the toolkit to {connection.address}, once")
         ask_ground(connection, "require_space", {"needed_bytes": ground.ENVIRONMENT_BYTES, "what": "the toolkit"})
-        transfer.send(connection, {f"{sent}/{wheel.name}": wheel.content})
+        needed = requirements.locked(pinned(DISTRIBUTION))
+        files = {wheel.name: wheel.content, **needed}
+        transfer.send(connection, {f"{sent}/{name}": content for name, content in files.items()})
         arguments = {"digest": wheel.sha256, "owner": owner, "name": wheel.name}
         try:
             ask_ground(connection, "install", {**arguments, "offline": False}, limit_s=INSTALL_S)
         except PipFailed as failure:
             report(f"no package index that helps there: sending {connection.address} the dependencies too")
-            _send_dependencies(connection, wheel, sent, machine, failure)
+            _send_dependencies(connection, needed, sent, machine, failure)
             ask_ground(connection, "install", {**arguments, "offline": True}, limit_s=INSTALL_S)
     return machine
 
 
-def _send_dependencies(connection: Connection, wheel: Wheel, sent: str, machine: Machine, failure: PipFailed) -> None:
-    """Send what the toolkit depends on as wheels; raises `PrerequisiteError` if they cannot be had here either."""
+def _send_dependencies(
+    connection: Connection, needed: Mapping[str, bytes], sent: str, machine: Machine, failure: PipFailed
+) -> None:
+    """Send what the requirement files name; raises `PrerequisiteError` if it cannot be had here either."""
     ours = platform.machine()
     if machine.machine != ours:
         raise PrerequisiteError(
@@ -95,26 +99,19 @@ def _send_dependencies(connection: Connection, wheel: Wheel, sent: str, machine:
             hint="give it a package index, see pip.conf there",
         ) from failure
     with tempfile.TemporaryDirectory(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-") as scratch:
-        path = Path(scratch, wheel.name)
-        path.write_bytes(wheel.content)
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "wheel",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--wheel-dir",
-            f"{scratch}/all",
-        ]
+        files = Path(scratch, "files")
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(files)]
+        # Not as wheels that are built here: the lock knows the hash of a package's source, and it is built there.
+        locked = ["--require-hashes", "--no-deps", "--no-build-isolation", "--use-pep517"]
         try:
-            run([*pip, "--wheel-dir", f"{scratch}/all", path], timeout_s=INSTALL_S)
+            for name, content in needed.items():
+                Path(scratch, name).write_bytes(content)
+                run([*pip, *locked, "-r", Path(scratch, name)], timeout_s=INSTALL_S)
         except (CommandError, GuestTimeout) as error:
             raise PrerequisiteError(
                 f"{failure.message}; and here: {error.message}", hint="give one of the two a package index"
             ) from error
-        wheels = {f"{sent}/{each.name}": each for each in sorted(Path(scratch, "all").glob("*.whl"))}
-        transfer.send(connection, {**wheels, f"{sent}/{wheel.name}": wheel.content})
+        transfer.send(connection, {f"{sent}/{each.name}": each for each in sorted(files.iterdir())})
 
 
 def provide_kernel(connection: Connection, toolkit: str, kernel: Kernel, owner: str, report: Report) -> None:

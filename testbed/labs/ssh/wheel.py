@@ -86,7 +86,7 @@ def pack(files: Mapping[str, bytes], version: str, dependencies: Mapping[str, st
     """A wheel of these files (path and content), which needs just these versions."""
     stem = f"{DISTRIBUTION.replace('-', '_')}-{version}"
     info = f"{stem}.dist-info"
-    needs = "".join(f"Requires-Dist: {_pin(name, dependencies[name])}\n" for name in sorted(dependencies))
+    needs = "".join(f"Requires-Dist: {name}=={dependencies[name]}\n" for name in sorted(dependencies))
     head = f"Metadata-Version: 2.1\nName: {DISTRIBUTION}\nVersion: {version}\nRequires-Python: >=3.11\n"
     every = {**files, f"{info}/METADATA": (head + needs).encode(), f"{info}/WHEEL": _WHEEL.encode()}
     record = "".join(f"{name},sha256={_digest(every[name])},{len(every[name])}\n" for name in sorted(every))
@@ -98,11 +98,6 @@ def pack(files: Mapping[str, bytes], version: str, dependencies: Mapping[str, st
             entry.external_attr = 0o100644 << 16
             archive.writestr(entry, every[name])  # stored: no two zlibs compress alike
     return Wheel(f"{stem}-py3-none-any.whl", packed.getvalue())
-
-
-def _pin(name: str, version: str) -> str:
-    # setuptools comes with every environment, and no run depends on it.
-    return name if name == "setuptools" else f"{name}=={version}"
 
 
 def _digest(content: bytes) -> str:

@@ -79,16 +79,17 @@ def settles(check: object, seconds: float = 30.0) -> bool:
 
 
 @contextlib.contextmanager
-def running(folder: Path, cache: Path) -> Iterator[Host]:
-    """The host, until the block ends."""
+def running(folder: Path, cache: Path, **settings: str) -> Iterator[Host]:
+    """The host, until the block ends; `settings` are variables of its sessions."""
     home = folder / "far home"
     home.mkdir(parents=True)
     make_key(folder / HOST_KEY)
     make_key(folder / USER_KEY)
     shutil.copyfile(folder / f"{USER_KEY}.pub", folder / "authorized_keys")
     host = Host(folder, free_port(), cache, home)
-    pip = [f"{name}={value}" for name, value in os.environ.items() if name.startswith("PIP_")]
-    set_env = [f"HOME={home}", f"TESTBED_CACHE={cache}", f"TMPDIR={folder / 'far tmp'}", *pip]
+    pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    more = [f"{name}={value}" for name, value in {**pip, **settings}.items()]
+    set_env = [f"HOME={home}", f"TESTBED_CACHE={cache}", f"TMPDIR={folder / 'far tmp'}", *more]
     (folder / "far tmp").mkdir()
     (folder / "sshd_config").write_text(
         f"""

@@ -43,6 +43,9 @@ PYTHON = "{python}"
 BUNDLED = "/usr/local/lib/mptcp-lb-testbed/packages"
 """Where a machine that was made for us has the Python packages that the toolkit needs, and pip."""
 
+BUILDERS, PACKAGES = "builders.txt", "packages.txt"
+"""The requirement files that are sent with a toolkit: what builds packages, and what the toolkit needs."""
+
 ENVIRONMENT_BYTES = 1_000_000_000
 _TOOLKITS_KEPT = 3
 _END_S = 40.0
@@ -148,7 +151,8 @@ def require_space(needed_bytes: int, what: str, folder: str = FOLDER) -> int:
 
 
 def install(digest: str, owner: str, name: str, offline: bool) -> bool:
-    """Make the environment from the wheel `name` that was sent; from what was sent alone if `offline`."""
+    """Make the environment from the wheel `name` and the requirement files that were sent, and of them alone: pip
+    neither looks for what they do not name nor builds with anything else. With `offline` it uses no index."""
     root = cache_root()
     folder, sent = root / TOOLKITS / digest, root / INCOMING / owner
     with _locked(root / TOOLKITS / f".lock-{digest}", wait=True):
@@ -164,10 +168,10 @@ def install(digest: str, owner: str, name: str, offline: bool) -> bool:
         try:
             _make_environment(folder)
             shutil.copyfile(sent / name, folder / name)
-            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input"]
-            pip += ["--disable-pip-version-check"]
-            pip += ["--no-index", "--find-links", str(sent)] if offline else ["--retries", "1", "--timeout", "15"]
-            _run([*pip, str(folder / name)])
+            source = ["--no-index", "--find-links", str(sent)] if offline else ["--retries", "1", "--timeout", "15"]
+            _pip_install(folder, *source, "--require-hashes", "-r", str(sent / BUILDERS))
+            _pip_install(folder, *source, "--require-hashes", "-r", str(sent / PACKAGES))
+            _pip_install(folder, "--no-index", str(folder / name))
             (folder / READY).write_text(json.dumps({"sha256": digest}))
             if not is_whole(folder, digest):
                 raise Refusal(f"{folder}: not whole after pip", "try again", "LabError")
@@ -184,6 +188,19 @@ def _make_environment(folder: Path) -> None:
         return
     _run([sys.executable, "-m", "venv", "--without-pip", str(folder)])
     next(folder.glob("lib/python*/site-packages")).joinpath("bundled.pth").write_text(f"{BUNDLED}\n")
+
+
+def _pip_install(folder: Path, *arguments: str) -> None:
+    # Older versions of pip want to be told that a package which comes as source is built to a wheel like any other.
+    always = [
+        "--quiet",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-build-isolation",
+        "--use-pep517",
+    ]
+    _run([str(folder / "bin" / "python"), "-m", "pip", "install", *always, *arguments])
 
 
 def _can_make_environments() -> bool:

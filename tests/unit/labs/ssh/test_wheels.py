@@ -43,6 +43,7 @@ def test_the_toolkit_is_packed_with_its_data_and_the_versions_that_run_here() ->
     assert not [name for name in files if name.endswith(".pyc") or name.startswith("tests")]
     needs = files["mptcp_lb_testbed-0.1.0.dist-info/METADATA"].decode().splitlines()
     assert "Requires-Dist: mininet==2.3.0.dev6" in needs
+    assert f"Requires-Dist: setuptools=={metadata.version('setuptools')}" in needs
     assert f"Requires-Dist: numpy=={metadata.version('numpy')}" in needs
     assert f"Requires-Dist: bcrypt=={metadata.version('bcrypt')}" in needs  # what paramiko needs in turn
     assert not [line for line in needs if "pytest" in line or "mptcp" in line.removeprefix("Name: mptcp")]
