@@ -120,6 +120,20 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     return content
 
 
+def read_ends(path: Path, most: int) -> tuple[bytes, bytes, int]:
+    """The first and the last `most` bytes of a regular file, and how many between them were left out (then not 0).
+
+    A file of no more than twice as many is all in the first. OSError for what is no regular file.
+    """
+    with open_regular(path) as file:
+        first = file.read(2 * most)
+        left_out = os.fstat(file.fileno()).st_size - 2 * most
+        if len(first) < 2 * most or left_out <= 0:
+            return first, b"", 0
+        file.seek(left_out + most)
+        return first[:most], file.read(most), left_out
+
+
 def read_text(path: Path, most: int = MOST_BYTES, errors: str = "strict") -> str:
     """The same as UTF-8 text, lines ending in a newline; ValueError if it is none (see codecs for `errors`)."""
     text = read_bytes(path, most).decode("utf-8", errors)

@@ -2,6 +2,9 @@
 
 Exit, time-out, endless sleep, panic, a kernel complaint and a kill from outside are different
 things to a reader, so each gets an error of its own with the end of the console.
+
+Root in the guest can put anything in the place of these files, and as much as it likes into them: of a log the
+beginning and the end are read, of a line its beginning is shown, and what was not looked at is told as a warning.
 """
 
 from __future__ import annotations
@@ -26,6 +29,10 @@ _COMPLAINT = re.compile(
 )
 _PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
 _TAIL_LINES = 15
+_END_BYTES = 1 << 22
+_STATUS_BYTES = 1 << 20
+_LINE_CHARACTERS = 500
+_MOST_COMPLAINTS = 100
 
 
 @dataclass(frozen=True)
@@ -38,29 +45,42 @@ class GuestEnd:
     clock_limit_s: float
 
 
-def _read(path: Path) -> str:
+def _lines(path: Path) -> tuple[list[str], str]:
+    """The lines of a log's beginning and end, each cut to what can be shown, and why that is not all, if it is not."""
     try:
-        return files.read_text(path, errors="replace")
-    except OSError:
-        return ""
+        first, last, left_out = files.read_ends(path, _END_BYTES)
+    except FileNotFoundError:
+        return [], ""
+    except OSError as error:
+        return [], f"it cannot be read: {error.strerror}"
+    lines = [line for end in (first, last) for line in end.decode(errors="replace").splitlines()]
+    why = f"{left_out} bytes in its middle were not looked at" if left_out else ""
+    return [line[:_LINE_CHARACTERS] for line in lines], why
 
 
 def console_tail(output: Path) -> str:
     """The end of the guest's console: the panic and what follows it, else the last lines."""
-    lines = _read(output / CONSOLE_FILE).splitlines()
+    lines, _why = _lines(output / CONSOLE_FILE)
     panic = next((number for number, line in enumerate(lines) if _PANIC.search(line)), None)
     return "\n".join(lines[-_TAIL_LINES:] if panic is None else lines[max(0, panic - 5) : panic + _TAIL_LINES])
 
 
 def kernel_warnings(output: Path) -> tuple[str, ...]:
-    """Lines of the kernel's log that say something went wrong in the kernel (each once)."""
-    return complaints((_read(output / CONSOLE_FILE) + "\n" + _read(output / DMESG_FILE)).splitlines())
+    """Lines of the kernel's log that say something went wrong in the kernel (each once), and what could not be read."""
+    logs = {name: _lines(output / name) for name in (CONSOLE_FILE, DMESG_FILE)}
+    unread = (f"{name}: {why}" for name, (_, why) in logs.items() if why)
+    return (*complaints(line for lines, _ in logs.values() for line in lines), *unread)
 
 
 def complaints(lines: Iterable[str]) -> tuple[str, ...]:
-    """Those lines of a kernel's log that say something went wrong in it, each once, without their time stamps."""
-    texts = [re.sub(r"^(<\d>)?\[\s*[\d.]+\]\s*", "", line).strip() for line in lines]
-    return tuple(dict.fromkeys(text for text in texts if _COMPLAINT.search(text)))
+    """Those lines of a kernel's log that say something went wrong in it, each once, without their time stamps.
+
+    Of very many the first are returned, and how many more there are.
+    """
+    texts = (re.sub(r"^(<\d>)?\[\s*[\d.]+\]\s*", "", line).strip() for line in lines)
+    found = list(dict.fromkeys(text for text in texts if _COMPLAINT.search(text)))
+    more = len(found) - _MOST_COMPLAINTS
+    return (*found[:_MOST_COMPLAINTS], f"and {more} more complaints") if more > 0 else tuple(found)
 
 
 def read_status(output: Path) -> dict[str, Any] | None:
@@ -69,9 +89,11 @@ def read_status(output: Path) -> dict[str, Any] | None:
     Raises `LabError` for one that no supervisor writes: root in the guest can put anything there.
     """
     try:
-        status = parse_json(files.read_bytes(output / STATUS_FILE))
-    except (OSError, ValueError):
+        status = parse_json(files.read_bytes(output / STATUS_FILE, _STATUS_BYTES))
+    except (FileNotFoundError, ValueError):
         return None
+    except OSError as error:
+        raise LabError(f"{STATUS_FILE}: {error.strerror}: the command has written over it") from error
     if not isinstance(status, dict):
         return None
     reason, waiting = status.get("reason"), status.get("waiting", [])
@@ -90,7 +112,7 @@ def judge(output: Path, end: GuestEnd) -> dict[str, Any]:
     """The status of a guest that ran its command to the end; raises the fitting `LabError` otherwise."""
     tail = console_tail(output)
     status = read_status(output)
-    panic = _PANIC.search(_read(output / CONSOLE_FILE))
+    panic = _PANIC.search(tail)
     if panic is not None:
         raise GuestPanic(f"the guest's kernel panicked: {panic.group(1).strip()}", console=tail)
     if end.wall_limit_hit:
@@ -102,10 +124,15 @@ def judge(output: Path, end: GuestEnd) -> dict[str, Any]:
             )
         raise GuestPanic(f"the guest ended without a word (status {end.process_status})", console=tail)
     if status["reason"] == "asleep":
-        waiting = "; ".join(status.get("waiting", [])) or "no process"
+        waiting = _short("; ".join(status.get("waiting", []))) or "no process"
         raise GuestAsleep(f"the guest went to sleep for ever: nothing is left that could wake {waiting}", console=tail)
     if status["reason"] == "clock-limit":
         raise GuestTimeout(f"no end within {end.clock_limit_s:g} s of the guest's clock", console=tail)
     if status["reason"] == "supervisor":
-        raise LabError(f"the guest's supervisor failed: {status.get('error', 'no reason given')}", console=tail)
+        raise LabError(f"the guest's supervisor failed: {_short(status.get('error', 'no reason given'))}", console=tail)
     return status
+
+
+def _short(text: object) -> str:
+    words = str(text)
+    return words if len(words) <= _LINE_CHARACTERS else f"{words[:_LINE_CHARACTERS]}..."

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,54 @@ def test_a_quiet_kernel_has_no_complaint(tmp_path: Path) -> None:
 def test_a_status_that_no_supervisor_writes_is_one_line(tmp_path: Path, status: dict[str, object]) -> None:
     with pytest.raises(LabError, match="makes no sense"):
         judge(guest_left(tmp_path, status=status), end())
+
+
+def test_of_a_huge_console_the_beginning_and_the_end_are_read(tmp_path: Path) -> None:
+    out = guest_left(tmp_path, SPLAT, {"reason": "exit", "status": 0, "clock_s": 1.0})
+    console = out / "guest" / "console.log"
+    with console.open("ab") as file:
+        file.truncate(1 << 33)  # nothing on the disk, eight gigabytes to who reads all of it
+        file.seek(0, 2)
+        file.write(b"\n[ 9.0] BUG: at the end\n")
+    found = kernel_warnings(out)
+    assert found[1:3] == ("Call Trace:", "BUG: at the end")
+    assert "bytes in its middle were not looked at" in found[3]
+    assert judge(out, end())["status"] == 0
+
+
+def test_a_line_of_a_console_and_the_number_of_complaints_are_bounded(tmp_path: Path) -> None:
+    lines = [f"WARNING: {number} {'x' * 2000}" for number in range(1500)]
+    out = guest_left(tmp_path, "\n".join(lines))
+    found = kernel_warnings(out)
+    assert max(map(len, found)) == 500
+    assert len(found) == 101
+    assert found[-1] == "and 1400 more complaints"
+    with pytest.raises(GuestPanic) as caught:
+        judge(out, end(0))
+    assert len(caught.value.console) < 15 * 502
+
+
+@pytest.mark.parametrize("name", ["console.log", "dmesg.log"])
+def test_a_fifo_in_the_place_of_a_log_is_told(tmp_path: Path, name: str) -> None:
+    out = guest_left(tmp_path)
+    (out / "guest" / name).unlink(missing_ok=True)
+    os.mkfifo(out / "guest" / name)
+    assert kernel_warnings(out) == (f"guest/{name}: it cannot be read: not a regular file",)
+
+
+def test_a_status_that_is_a_fifo_or_huge_is_one_line(tmp_path: Path) -> None:
+    status = guest_left(tmp_path) / "guest" / "status.json"
+    os.mkfifo(status)
+    with pytest.raises(LabError, match="not a regular file: the command has written over it"):
+        judge(tmp_path, end())
+    status.unlink()
+    status.write_bytes(b"[" + b"1," * (1 << 20) + b"1]")
+    with pytest.raises(LabError, match=r"status\.json: larger than 1048576 bytes"):
+        judge(tmp_path, end())
+
+
+def test_what_a_guest_says_of_its_end_is_shown_in_part(tmp_path: Path) -> None:
+    status = {"reason": "supervisor", "status": None, "error": "x" * 100_000}
+    with pytest.raises(LabError) as caught:
+        judge(guest_left(tmp_path, status=status), end())
+    assert len(str(caught.value)) < 600
