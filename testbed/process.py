@@ -59,34 +59,50 @@ def run(
 ) -> Completed:
     """Run a program to its end and return what it printed.
 
-    Raises `CommandError` if it cannot be started, or (with `check`) ends with another status than 0,
+    With a limit of time it gets a session of its own: then all that it has started ends with it, even what still has
+    its output open. Raises `CommandError` if it cannot be started, or (with `check`) ends with another status than 0,
     and `GuestTimeout` if it takes longer than `timeout_s` seconds.
     """
     words = [str(word) for word in argv]
     started = time.monotonic()
     try:
-        done = subprocess.run(
+        popen = subprocess.Popen(
             words,
             cwd=cwd,
             env=None if env is None else dict(env),
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=timeout_s,
-            check=False,
+            start_new_session=timeout_s is not None,
         )
     except OSError as error:
         raise CommandError(words, None, error.strerror or str(error)) from error
-    except subprocess.TimeoutExpired as error:
-        raise GuestTimeout(f"{' '.join(words)}: no end within {timeout_s:g} s") from error
+    with popen:
+        try:
+            out, err = popen.communicate(stdin, timeout_s)
+        except BaseException as error:
+            _end(popen, with_its_group=timeout_s is not None)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise GuestTimeout(f"{' '.join(words)}: no end within {timeout_s:g} s") from error
+            raise
     seconds = time.monotonic() - started
     if log is not None:
-        log.add(words, done.returncode, seconds)
-    if check and done.returncode != 0:
-        raise CommandError(words, done.returncode, done.stderr or done.stdout)
-    return Completed(words, done.returncode, done.stdout, done.stderr, seconds)
+        log.add(words, popen.returncode, seconds)
+    if check and popen.returncode != 0:
+        raise CommandError(words, popen.returncode, err or out)
+    return Completed(words, popen.returncode, out, err, seconds)
+
+
+def _end(popen: subprocess.Popen[str], *, with_its_group: bool) -> None:
+    """Kill it, which has not been waited for: so its id, and its group's, is its own still."""
+    if popen.returncode is not None:
+        return
+    if with_its_group:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(popen.pid, signals.SIGKILL)
+    popen.kill()
 
 
 class Process:

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,22 @@ def test_run_returns_what_a_program_said() -> None:
 def test_run_raises_with_command_status_and_message() -> None:
     with pytest.raises(CommandError, match=r"sh -c echo no >&2; exit 7.*7.*no"):
         run(["sh", "-c", "echo no >&2; exit 7"])
+
+
+def test_run_ends_in_time_with_all_that_the_program_has_started(tmp_path: Path) -> None:
+    script = f"sleep 60 & echo $! > {tmp_path}/draft; mv {tmp_path}/draft {tmp_path}/pids; wait"
+    began = time.monotonic()
+    with pytest.raises(GuestTimeout, match="no end within 1 s"):
+        run(["sh", "-c", script], timeout_s=1)
+    assert time.monotonic() - began < 20
+    wait_until(lambda: not any(map(alive, pids_in(tmp_path / "pids"))), "the end of the child", timeout_s=5)
+
+
+def test_run_ends_in_time_where_only_a_child_of_the_program_has_its_output(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(GuestTimeout, match="no end within 1 s"):
+        run(["sh", "-c", "sleep 60 & exit 0"], timeout_s=1)
+    assert time.monotonic() - began < 20
 
 
 def test_a_program_that_does_not_exist_is_a_command_error() -> None:
