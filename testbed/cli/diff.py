@@ -17,7 +17,7 @@ from analysis.packet_divergence import PacketDivergence
 from analysis.packet_text import PacketText
 from analysis.pairing import Pairs, pair_points
 from testbed import digests
-from testbed.cli.output import Console, show
+from testbed.cli.output import Drawing, show
 from testbed.errors import EXIT_FAILURE, UsageError
 
 _COUNTERS_SHOWN = 12
@@ -57,10 +57,9 @@ def diff(context: click.Context, run_a: Path, run_b: Path, count: int, all_count
 
 def _show(what: RenderableType) -> None:
     """Print it without folding: a terminal that is too narrow wraps whole lines, which stay readable."""
-    console = Console(highlight=False, width=_WIDTH, force_terminal=Console().is_terminal)
-    with console.capture() as captured:
-        console.print(what)
-    show("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
+    console = Drawing(width=_WIDTH)
+    console.print(what)
+    show(console.text())
 
 
 def _point(found: PointDivergence, ours: Path, theirs: Path, *, all_counters: bool) -> RenderableType:

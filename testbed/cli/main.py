@@ -78,13 +78,22 @@ def _status(args: list[str] | None) -> int:
         complain(error.format_message())
         return error.exit_code
     except OSError as error:  # this machine's doing, whatever it was about: a full disk, a file that nobody may read
-        output.drop(1)  # what click prints itself (--help) may be what failed
-        complain(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error)
-        return EXIT_FAILURE
+        return _failed(error)
     except (click.Abort, KeyboardInterrupt, Interrupted) as error:
         complain(str(error) or "interrupted")
         return EXIT_INTERRUPTED
     return status if isinstance(status, int) else 0
+
+
+def _failed(error: OSError) -> int:
+    """Say what failed: standard output, which click writes itself for --help, or something that has a name."""
+    try:
+        output.show_styled("")
+    except OutputLost as lost:
+        if not error.filename:
+            error = OSError(error.errno, str(lost))
+    complain(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error)
+    return EXIT_FAILURE
 
 
 def _misused(error: click.UsageError) -> int:

@@ -106,6 +106,21 @@ class Console(rich.console.Console):
             yield segment if segment.control else Segment(plain_lines(segment.text), segment.style)
 
 
+class Drawing(Console):
+    """Draws into memory what `show` prints later: for a terminal if standard output is one, else as plain text.
+
+    rich's own `capture` writes to standard output, too, when it ends, and fails there without a word on what failed.
+    """
+
+    def __init__(self, *, width: int | None = None) -> None:
+        self._drawn = io.StringIO()
+        super().__init__(file=self._drawn, width=width, force_terminal=Console().is_terminal)
+
+    def text(self) -> str:
+        """What was drawn, without the spaces at the ends of its lines."""
+        return "\n".join(line.rstrip() for line in self._drawn.getvalue().rstrip("\n").split("\n"))
+
+
 def _write(stream: TextIO, text: str) -> None:
     stream.write(text)
     stream.flush()

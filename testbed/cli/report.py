@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from testbed.base import files, ownership
-from testbed.cli.output import Console, show
+from testbed.cli.output import Console, Drawing, show
 from testbed.errors import EXIT_FAILURE, PrerequisiteError, UsageError
 
 if TYPE_CHECKING:
@@ -111,21 +111,20 @@ def _show(compiled: Report) -> None:
     """Print it in the terminal's colours and width; to a file or a pipe it is plain text, and no line is folded."""
     from analysis.claims import Verdict
 
-    console = Console(highlight=False) if Console().is_terminal else Console(highlight=False, width=10_000)
-    with console.capture() as captured:
-        for judgement in compiled.judgements:
-            _show_claim(console, judgement)
-        if compiled.warnings:
-            console.print(Text("\nWarnings", style="bold"))
-        for warning in compiled.warnings:
-            console.print(Padding(Text(warning), (0, 0, 0, _INDENT), expand=False))
-        for details in compiled.details:
-            console.print(Text(f"\nA closer look at {details.run}: figures/", style="bold"))
-            names = ", ".join(each.name for each in details.figures) or details.missing or "none"
-            console.print(Padding(Text(names), (0, 0, 0, _INDENT), expand=False))
-        counts = ", ".join(f"{compiled.count(verdict)} {verdict.value}" for verdict in Verdict)
-        console.print(Text(f"\n{len(compiled.judgements)} claims: {counts}", style="bold"))
-    show("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
+    console = Drawing(width=None if Console().is_terminal else 10_000)
+    for judgement in compiled.judgements:
+        _show_claim(console, judgement)
+    if compiled.warnings:
+        console.print(Text("\nWarnings", style="bold"))
+    for warning in compiled.warnings:
+        console.print(Padding(Text(warning), (0, 0, 0, _INDENT), expand=False))
+    for details in compiled.details:
+        console.print(Text(f"\nA closer look at {details.run}: figures/", style="bold"))
+        names = ", ".join(each.name for each in details.figures) or details.missing or "none"
+        console.print(Padding(Text(names), (0, 0, 0, _INDENT), expand=False))
+    counts = ", ".join(f"{compiled.count(verdict)} {verdict.value}" for verdict in Verdict)
+    console.print(Text(f"\n{len(compiled.judgements)} claims: {counts}", style="bold"))
+    show(console.text())
 
 
 def _show_claim(console: Console, judgement: Judgement) -> None:

@@ -31,7 +31,8 @@ def shell(line: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
         ("testbed list >&-", b"Bad file descriptor"),
         ("testbed run 7 --dry-run >/dev/full", b"No space left on device"),
         ("testbed show lb >&-", b"Bad file descriptor"),
-        ("testbed --help >/dev/full", b"No space left on device"),
+        ("testbed --help >/dev/full", b"standard output cannot be written: No space left on device"),
+        ("testbed --version >/dev/full", b"standard output cannot be written: No space left on device"),
     ],
 )
 def test_an_output_that_cannot_be_written_is_one_line_and_a_status(line: str, pattern: bytes) -> None:
@@ -44,6 +45,16 @@ def test_an_output_that_cannot_be_written_is_one_line_and_a_status(line: str, pa
 def test_a_reader_who_has_seen_enough_is_told_nothing() -> None:
     done = shell("testbed list | true; exit ${PIPESTATUS[0]}")
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_a_drawing_leaves_standard_output_alone() -> None:
+    program = (
+        "from testbed.cli.output import *\nd = Drawing(width=9)\nd.print('a'); d.print('b\\x1b[2J')\n"
+        "tell(d.text())\ntry:\n show(d.text())\nexcept OutputLost as e: tell(e)"
+    )
+    done = shell(f'"{sys.executable}" -c "$PROGRAM" >/dev/full', PROGRAM=program)
+    assert done.stderr == b"a\nb\\x1b[2J\nstandard output cannot be written: No space left on device\n"
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize("where", ["2>&-", "2>/dev/full"])
