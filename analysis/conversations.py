@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from analysis.pcap import ACK, SYN, Packets
 from analysis.pcap.columns import Bools, Rows
+from analysis.sightings import joined_by_packets, joined_by_syns
 
 _CAPABLE_WITH_KEY_BYTES = 12
 _PORT_BITS = 16
@@ -189,32 +190,38 @@ def _signatures(packets: Packets, strand: Rows, from_opener: Bools, opening: Row
     """A number per strand that two strands share if they are the same flow seen at two places.
 
     A SYN keeps its initial sequence number through address translation; with it a join's token and nonce, the server's
-    key, or else the client's port. A headless strand is matched by its 4-tuple.
+    key, or else the client's port or the time stamp. A headless strand is matched by its 4-tuple, or by its packets.
     """
     strands = len(opening)
     alone = np.arange(strands)
     if len(set(packets.places) or packets.interfaces) <= 1 and not _translated(packets, opening, has_syn):
-        return alone
+        return joined_by_packets(packets, strand, alone, opening, has_syn)
     answers = np.flatnonzero(((packets.flags & (SYN | ACK)) == SYN | ACK) & ~from_opener)
     answer = first_rows(answers, strand[answers], strands)
     is_join = packets.mp_join.first("length", opening) > 0
     nonce = packets.mp_join.first("token", opening).astype(np.uint64) << np.uint64(32)
     nonce |= packets.mp_join.first("nonce", opening)
+    has_key = packets.mp_capable.first("length", answer) >= _CAPABLE_WITH_KEY_BYTES
     key = np.where(
-        packets.mp_capable.first("length", answer) >= _CAPABLE_WITH_KEY_BYTES,
+        has_key,
         packets.mp_capable.first("sender_key", answer),
         packets.sport[opening].astype(np.uint64),
     )
     mark, _ = _numbers(np.where(is_join, nonce, key))
     both, count = _numbers(packets.seq[opening].astype(np.int64) << 31 | mark)
     signature = np.where(has_syn, both, count + alone)
-    return _with_headless(packets, signature, opening, has_syn)
+    signature = joined_by_syns(packets, signature, opening, has_syn & ~is_join & ~has_key)
+    signature = _with_headless(packets, signature, opening, has_syn)
+    return joined_by_packets(packets, strand, signature, opening, has_syn)
 
 
 def _translated(packets: Packets, opening: Rows, has_syn: Bools) -> bool:
     """Whether one place may have seen a SYN twice, before and after a translation of addresses."""
     rows = opening[has_syn]
-    return len(np.unique(packets.seq[rows].astype(np.int64) << 16 | packets.sport[rows])) < len(rows)
+    number = packets.seq[rows].astype(np.int64) << 32
+    stamped = packets.ts_value[rows] > 0
+    same = (number | packets.sport[rows], (number | packets.ts_value[rows])[stamped])
+    return any(len(np.unique(each)) < len(each) for each in same)
 
 
 def _with_headless(packets: Packets, signature: Rows, opening: Rows, has_syn: Bools) -> Rows:

@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 import packet_maker as make
+import pytest
 
 from analysis.conversations import find_conversations
 from analysis.pcap import Packets, merge, read_pcap
@@ -62,6 +63,76 @@ def test_one_place_that_sees_both_sides_of_a_translation_counts_once(tmp_path: P
     found = find_conversations(captured(tmp_path, timed(exchange(make.VIP)) + behind))
     assert len(found) == 1
     assert int((found.flow >= 0).sum()) == 3
+
+
+def stamped(value: int) -> bytes:
+    return bytes([1, 1, 8, 10]) + struct.pack(">II", value, 0)
+
+
+def masqueraded(server: str, port: int, *, src: str, stamp: int) -> list[bytes]:
+    """The same connection before and after a router that gives the client another address and port."""
+    return [
+        make.to_server(port, 80, make.SYN, src=src, dst=server, seq=77, options=make.MSS + stamped(stamp)),
+        make.to_client(80, port, make.SYN | make.ACK, src=server, dst=src, seq=500, ack=78, options=make.MSS),
+        make.to_client(80, port, make.ACK, src=server, dst=src, seq=501, ack=78, payload=100),
+    ]
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize(("stamp", "flows"), [(12345, 1), (12346, 2)])
+def test_a_translated_port_of_the_client_does_not_hide_it_either(
+    tmp_path: Path, several: bool, stamp: int, flows: int
+) -> None:
+    before = timed(masqueraded(make.VIP, 40001, src=make.CLIENT, stamp=12345))
+    behind = timed([farther(each) for each in masqueraded(REAL, 61234, src="10.0.11.1", stamp=stamp)], T + 100)
+    places = [before, behind] if several else [before + behind]
+    packets = captured(tmp_path, *places)
+    found = find_conversations(packets)
+    assert len(found) == flows
+    assert int((found.flow >= 0).sum()) == 3 * flows
+    assert packets.address(int(found.opener_address[0])) == make.CLIENT
+
+
+def under_way(server: str, *, first: int = 0, src: str = make.CLIENT) -> list[bytes]:
+    """Ten segments and their acknowledgements of a connection that had begun before."""
+    frames = []
+    for seq in range(501 + first * 100, 1501, 100):
+        frames.append(make.to_client(80, 40001, make.ACK, src=server, dst=src, seq=seq, ack=78, payload=100))
+        frames.append(make.to_server(40001, 80, make.ACK, src=src, dst=server, seq=78, ack=seq + 100))
+    return frames
+
+
+@pytest.mark.parametrize("behind", [make.VIP, REAL])
+@pytest.mark.parametrize("first", [0, 7])
+def test_a_flow_that_began_before_two_captures_counts_once(tmp_path: Path, behind: str, first: int) -> None:
+    other = timed([farther(each) for each in under_way(behind, first=first)], T + 100 + first * 2 * MS)
+    found = find_conversations(captured(tmp_path, timed(under_way(make.VIP)), other))
+    assert len(found) == 1
+    assert found.places.tolist() == [2]
+    assert int((found.flow >= 0).sum()) == 20
+
+
+def test_a_flow_whose_beginning_one_place_missed_counts_once_behind_a_translation(tmp_path: Path) -> None:
+    whole = timed([*exchange(make.VIP)[:2], *under_way(make.VIP)])
+    other = timed([farther(each) for each in under_way(REAL)], T + 100 + 2 * MS)
+    packets = captured(tmp_path, whole, other)
+    found = find_conversations(packets)
+    assert (len(found), found.has_syn.tolist()) == (1, [True])
+    assert packets.address(int(found.other_address[0])) == make.VIP
+    assert int((found.flow >= 0).sum()) == 22
+
+
+def test_one_place_with_both_sides_of_a_translation_of_a_flow_that_began_before(tmp_path: Path) -> None:
+    behind = timed([farther(each) for each in under_way(REAL)], T + 100)
+    found = find_conversations(captured(tmp_path, timed(under_way(make.VIP)) + behind))
+    assert len(found) == 1
+    assert int((found.flow >= 0).sum()) == 20
+
+
+def test_flows_that_began_before_the_captures_and_have_other_packets_stay_apart(tmp_path: Path) -> None:
+    later = [make.to_client(80, 40001, make.ACK, seq=seq, ack=78, payload=100) for seq in range(9001, 9501, 100)]
+    found = find_conversations(captured(tmp_path, timed(under_way(make.VIP)), timed(later, T + 100)))
+    assert len(found) == 2
 
 
 def test_a_flow_whose_directions_pass_different_places_is_one_flow(tmp_path: Path) -> None:
