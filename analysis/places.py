@@ -3,7 +3,8 @@
 Enters: the packets of several captures. Leaves: the same, where a place may have several interfaces. tcpdump with -C,
 -G or -W and dumpcap with -b write one capture into several files; a pcapng of several sections is alike. They follow
 each other in time and share no packets, where another place has copies of the same ones. Files of two places that a
-clock's error has set one after the other share most of their packets.
+clock's error has set one after the other share most of their packets. Captures that were started by hand before the
+last one was stopped have some packets twice, at the very same times: these count once.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
 from analysis.clocks import copies_of
 from analysis.pcap import Packets
-from analysis.pcap.columns import Rows
+from analysis.pcap.columns import I64, Rows
 
 _Pair = tuple[int, int]
 
@@ -27,6 +29,8 @@ _OVERLAP_NS = 10_000_000
 _COPIES = 0.2
 """Share of the smaller capture's packets that another place has; at the border of two files some are repeated, too."""
 
+_TWINS = 0.9
+"""Share of the packets two captures have in common that must have the same times in both if one place took them."""
 
 _MOST_PARTS = 4096
 """More interfaces than this are no ring of files: each is a place."""
@@ -58,10 +62,13 @@ def with_places(packets: Packets) -> tuple[Packets, list[list[int]]]:
     if not 1 < len(rows) <= _MOST_PARTS:
         return packets, [[number] for number in rows]
     parts = [_part(packets, number, mine) for number, mine in rows.items()]
-    shared, few = _shared(packets, rows)
+    shared, few = _shared(copies_of(packets), rows, len(packets.interfaces))
+    exact = copies_of(packets, packets.time_ns, packets.ttl, packets.src, packets.dst, packets.sport)
+    _, same = _shared(exact, rows, len(packets.interfaces))
+    twins = {ends for ends, count in same.items() if count >= _TWINS * few.get(ends, 0)}
     places: list[_Place] = []
     for part in sorted(parts, key=lambda each: (each.first_ns, each.last_ns)):
-        fitting = [each for each in places if _follows(part, each, shared)]
+        fitting = [each for each in places if _follows(part, each, shared, twins)]
         if fitting:
             max(fitting, key=partial(_likeness, part, few)).parts.append(part)
         else:
@@ -71,7 +78,27 @@ def with_places(packets: Packets) -> tuple[Packets, list[list[int]]]:
     of_interface = np.arange(len(packets.interfaces)) + len(grouped)  # those without a packet
     for number, members in enumerate(grouped):
         of_interface[members] = number
-    return replace(packets, places=tuple(of_interface.tolist())), grouped
+    packets = replace(packets, places=tuple(of_interface.tolist()))
+    overlapping = [members for members in grouped if any(_pair(*each) in twins for each in pairwise(members))]
+    again = [_again(exact, rows, members) for members in overlapping]
+    return (_without(packets, np.concatenate(again)) if again else packets), grouped
+
+
+def _again(exact: I64, rows: Mapping[int, Rows], members: Sequence[int]) -> Rows:
+    """The rows of a place's captures that one before them has too."""
+    found = [np.empty(0, np.int64)]
+    seen = exact[rows[members[0]]]
+    for number in members[1:]:
+        mine = rows[number]
+        found.append(mine[np.isin(exact[mine], seen)])
+        seen = exact[mine]
+    return np.concatenate(found)
+
+
+def _without(packets: Packets, rows: Rows) -> Packets:
+    kept = np.ones(len(packets), np.bool_)
+    kept[rows] = False
+    return packets.select(np.flatnonzero(kept))
 
 
 def said_of_places(packets: Packets, grouped: Sequence[Sequence[int]]) -> list[str]:
@@ -116,12 +143,15 @@ def _stem(file: str) -> str:
     return re.sub(r"\d+", "", file)
 
 
-def _follows(part: _Part, place: _Place, shared: Collection[_Pair]) -> bool:
+def _follows(part: _Part, place: _Place, shared: Collection[_Pair], twins: Collection[_Pair]) -> bool:
     last = place.parts[-1]
+    goes_on = part.first_ns > last.first_ns and part.last_ns > last.last_ns and _pair(part.number, last.number) in twins
     return (
         last.kind == part.kind
-        and part.first_ns >= last.last_ns - _OVERLAP_NS
-        and not any(_pair(part, each) in shared for each in place.parts)
+        and (goes_on or part.first_ns >= last.last_ns - _OVERLAP_NS)
+        and not any(
+            pair in shared and pair not in twins for pair in (_pair(part.number, each.number) for each in place.parts)
+        )
         and _same_distance(part, last) > 0
     )
 
@@ -129,7 +159,8 @@ def _follows(part: _Part, place: _Place, shared: Collection[_Pair]) -> bool:
 def _likeness(part: _Part, few: Mapping[_Pair, int], place: _Place) -> tuple[float, bool, int, int]:
     """How much a place is like that of a part that may follow it: the greater the more."""
     last = place.parts[-1]
-    return _same_distance(part, last), last.stem == part.stem, -few.get(_pair(part, last), 0), last.last_ns
+    common = few.get(_pair(part.number, last.number), 0)
+    return _same_distance(part, last), last.stem == part.stem, -common, last.last_ns
 
 
 def _same_distance(one: _Part, other: _Part) -> float:
@@ -144,13 +175,12 @@ def _same_distance(one: _Part, other: _Part) -> float:
     return same / len(common) if len(common) > 1 or same else 0.5
 
 
-def _pair(one: _Part, other: _Part) -> _Pair:
-    return min(one.number, other.number), max(one.number, other.number)
+def _pair(one: int, other: int) -> _Pair:
+    return min(one, other), max(one, other)
 
 
-def _shared(packets: Packets, rows: Mapping[int, Rows]) -> tuple[set[_Pair], dict[_Pair, int]]:
-    """Pairs of interfaces that have captured the same packets, and of all pairs how many packets both have."""
-    copies, count = copies_of(packets), len(packets.interfaces)
+def _shared(copies: I64, rows: Mapping[int, Rows], count: int) -> tuple[set[_Pair], dict[_Pair, int]]:
+    """Pairs of the `count` interfaces that captured the same packets, and of all pairs how many packets both have."""
     own = {number: np.unique(copies[mine]) for number, mine in rows.items()}
     every = np.concatenate(list(own.values()))
     of = np.repeat(list(own), [len(each) for each in own.values()])

@@ -151,3 +151,28 @@ def test_a_pcapng_of_very_many_interfaces_is_read_in_seconds(tmp_path: Path) -> 
     began = time.process_time()
     assert analyse_captures([path]).tables["connections"].num_rows > 1
     assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("overlap", [2, 30, 70])
+def test_a_capture_that_began_before_the_last_one_was_stopped_goes_on_from_it(
+    tmp_path: Path, order: tuple[int, int], overlap: int
+) -> None:
+    frames = download()
+    files = [frames[:75], frames[75 - overlap :]]
+    found = analysed(tmp_path, *[files[each] for each in order])
+    assert moved(found) == [(40_000, 40_000, 1)]
+    assert rows(found, "connections")[0]["retransmitted_to_client"] == 0
+    assert rows(found, "subflows")[0]["points_seen"] == 1
+    assert len(found.notes) == 1
+
+
+def test_two_places_of_which_one_was_watched_longer_stay_two(tmp_path: Path) -> None:
+    places = [at_client(download())[:60], in_order(farther(download()))[30:]]
+    assert rows(analysed(tmp_path, *places), "subflows")[0]["points_seen"] == 2
+
+
+def test_the_same_file_twice_counts_once(tmp_path: Path) -> None:
+    found = analysed(tmp_path, download(), download())
+    assert moved(found) == [(40_000, 40_000, 1)]
+    assert found.notes == ()
