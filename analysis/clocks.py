@@ -19,8 +19,12 @@ from analysis.pcap import SYN, Packets
 from analysis.pcap.columns import I64, Rows
 
 _NS = 1_000_000_000
-_SET_NS = _NS
-"""A packet so much before the one that is stored before it was not merely overtaken on its way into the file."""
+_SET_NS = 100_000_000
+"""A packet so much before the one that is stored before it may not merely have been overtaken on its way into the file:
+ntpd sets a clock that is off by more than 128 ms. Whether the connections go forward there tells."""
+
+_OFF_NS = _NS
+"""Two places' clocks that differ by less may be right, for it may be the time on the way."""
 
 _GAP_NS = 86_400 * _NS
 _MOST_STEPS, _LARGEST_NS = 16, 1 << 62
@@ -86,7 +90,7 @@ def aligned(packets: Packets, names: Sequence[str]) -> tuple[Packets, list[str]]
         seen.append((own, rows[first]))
         offsets = (_offset(moved, seen[other], seen[number]) for other in range(number))
         other, offset = next(((n, each) for n, each in enumerate(offsets) if each is not None), (0, None))
-        if offset is None or abs(offset) <= _SET_NS:
+        if offset is None or abs(offset) <= _OFF_NS:
             continue
         moved[place == number] -= offset
         way = "ahead of" if offset > 0 else "behind"

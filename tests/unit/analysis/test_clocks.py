@@ -67,7 +67,7 @@ def test_an_hour_of_silence_is_none(tmp_path: Path) -> None:
     assert found.notes == ()
 
 
-@pytest.mark.parametrize("back", [2 * S, 3600 * S, 53 * YEAR])
+@pytest.mark.parametrize("back", [S // 5, 2 * S, 3600 * S, 53 * YEAR])
 def test_a_clock_that_is_set_back_while_a_connection_goes_on_is_read_on(tmp_path: Path, back: int) -> None:
     found = analysed(tmp_path, later(download(), -back, 43))
     assert moved(found) == (40_000, 40_000, 0)
@@ -82,6 +82,21 @@ def test_files_that_were_put_together_in_the_wrong_order_are_sorted(tmp_path: Pa
     found = analysed(tmp_path, [*frames[43:], *frames[:43]])
     assert moved(found) == (40_000, 40_000, 0)
     assert found.notes == ("f0.pcap: 43 packets are stored after later ones: sorted by time",)
+
+
+def test_packets_that_come_interface_by_interface_are_no_clock_that_was_set(tmp_path: Path) -> None:
+    frames = [(T + (t - T) * 10, frame) for t, frame in download()]
+    behind = [(t + 1000, frame[:22] + bytes([frame[22] - 1]) + frame[23:]) for t, frame in frames]
+    blocks = [encode.section("<"), *[encode.interface("<", resolution=9)] * 2]
+    for at in range(0, len(frames), 30):
+        for number, seen in enumerate((frames, behind)):
+            blocks += [encode.enhanced("<", number, *each) for each in seen[at : at + 30]]
+    path = tmp_path / "router.pcapng"
+    path.write_bytes(b"".join(blocks))
+    found = analyse_captures([path])
+    assert moved(found) == (40_000, 40_000, 0)
+    (note,) = found.notes
+    assert note.endswith("packets are stored after later ones: sorted by time")
 
 
 def test_a_clock_that_means_nothing_leaves_the_order_of_the_file(tmp_path: Path) -> None:
