@@ -48,10 +48,11 @@ def find(
     """The kernel that `build` with the same arguments would give, if it is in the cache.
 
     None too if this machine lacks what it takes to say which one that is (`build` then says what). Raises
-    `ConfigError` for the fragments and the series, and `UsageError` for the source tree.
+    `PrerequisiteError` for a cache that cannot be trusted or named, `ConfigError` for the fragments and the series,
+    and `UsageError` for the source tree.
     """
+    store = cache or default_cache()
     try:
-        store = cache or default_cache()
         sources = [tree.examine(source)] if source else at_hand(store.downloads, source_lock.read())
         recipes = [
             read_recipe(each, patches=patches, folder=folder, flavour=flavour, fragments=fragments) for each in sources

@@ -140,6 +140,19 @@ def test_bad_toml_is_named_with_its_line(cli: Testbed, tmp_path: Path) -> None:
     assert_one_line(cli("run", "mine.toml"), 2, r"mine\.toml:2: ")
 
 
+def test_a_cache_of_somebody_else_is_named_and_no_kernel_is_missed(
+    cli: Testbed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o777)
+    monkeypatch.setenv("TESTBED_CACHE", str(tmp_path))
+    for argv in (["exec", "true"], ["kernel", "path"], ["run", "fig13"]):
+        assert_one_line(cli(*argv), 3, "cannot be trusted: everybody may write there")
+    monkeypatch.delenv("TESTBED_CACHE")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert_one_line(cli("exec", "true"), 3, "no home directory for the cache")
+
+
 def test_no_kernel_is_a_missing_prerequisite(cli: Testbed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TESTBED_CACHE", str(tmp_path / "empty"))
     assert_one_line(cli("run", "13"), 3, "testbed kernel build")
