@@ -55,8 +55,7 @@ def _fstab_line(path: str) -> str:
     return f"none {word} hostfs ro,{word} 0 0\n"
 
 
-def _prepare(job: Job, runtime: Path, window_size: tuple[int, int] | None) -> None:
-    output = job.output.resolve()
+def _prepare_output(output: Path, job: Job, window_size: tuple[int, int] | None) -> None:
     request = {
         "argv": list(job.argv),
         "cwd": str(job.cwd),
@@ -68,6 +67,9 @@ def _prepare(job: Job, runtime: Path, window_size: tuple[int, int] | None) -> No
     own_folder.prepare(output / "guest", request)
     if job.stdin is not None:
         shutil.copyfile(job.stdin, output / _STDIN_FILE)
+
+
+def _prepare_runtime(runtime: Path, output: Path, job: Job) -> None:
     (runtime / "window").symlink_to(output)
     (runtime / "python").write_text(sys.executable + "\n")
     paths = _toolkit_paths(job)
@@ -177,15 +179,24 @@ class UmlLab:
         with ExitStack() as stack:
             core = stack.enter_context(cores.lease(cancel, self._patience_s))
             started = time.monotonic()
-            runtime = Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-"))
-            stack.callback(shutil.rmtree, runtime, ignore_errors=True)
-            guest_dir = job.output.resolve() / "guest"
+            output = job.output.resolve()
+            guest_dir = output / "guest"
             try:
-                _prepare(job, runtime, terminal.size() if terminal else None)
+                _prepare_output(output, job, terminal.size() if terminal else None)
+                paths = (output / CONSOLE_FILE, guest_dir / "stdout", guest_dir / "stderr")
+                console, out, err = (stack.enter_context(own_folder.begin(path)) for path in paths)
             except OSError as error:
-                raise own_folder.cannot_write(Path(error.filename or job.output), error) from error
-            paths = (job.output / CONSOLE_FILE, guest_dir / "stdout", guest_dir / "stderr")
-            console, out, err = (stack.enter_context(own_folder.begin(path)) for path in paths)
+                raise own_folder.cannot_write(Path(error.filename or output), error) from error
+            try:
+                # As late as can be: until its keeper runs, a SIGKILL leaves it behind.
+                runtime = Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-"))
+                stack.callback(shutil.rmtree, runtime, ignore_errors=True)
+                _prepare_runtime(runtime, output, job)
+            except OSError as error:
+                raise PrerequisiteError(
+                    f"{error.filename or tempfile.gettempdir()}: cannot be written: {error.strerror}",
+                    hint="set TMPDIR to another directory",
+                ) from error
             followers = [Follower(guest_dir / "stdout", stdout), Follower(guest_dir / "stderr", stderr)]
             for follower in followers:
                 stack.callback(follower.close)
