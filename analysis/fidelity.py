@@ -109,22 +109,19 @@ def idle_shares(load: Sequence[HostLoad], window: Window) -> list[float]:
 
 
 def links(point: Point, window: Window, events: Sequence[Event]) -> list[Link]:
-    """The links that can be full on the way to the client, as the point's parameters have them."""
-    seconds = window.whole_seconds
-    servers = int(point.number("servers") or 1)
-    if point.scenario == "anycast":
-        rate, client = point.number("server_rate_bps") or 0.0, point.number("client_rate_bps") or 0.0
-        # A connection of MPTCP keeps its way to a server that is out; a second with a change is not judged.
-        present = [servers if point.protocol == "mptcp" else n for n in servers_present(events, servers, seconds)]
-        changing = {int(event.t) for event in events if event.event in CHURN}
-        rates = [0.0 if k in changing else min(client, n * rate) for k, n in enumerate(present)]
-        return [Link("servers' links", ("-eth0",), tuple(rates), servers)]
-    through = min(point.number("client_director_rate_bps") or 0.0, servers * (point.number("server_rate_bps") or 0.0))
-    direct = point.number("direct_rate_bps") or 0.0
-    return [
-        Link("link to the director", ("-eth0",), (through,) * seconds, 1),
-        Link("direct link", ("-eth1",), (direct,) * seconds, 1),
-    ]
+    """The links that can be full on the way to the client, with their rate in every second; 0: not to be judged."""
+    seconds, traits = window.whole_seconds, point.traits
+    present = servers_present(events, traits.servers, seconds)
+    changing = {int(event.t) for event in events if event.event in CHURN}
+    found = []
+    for each in traits.bottlenecks:
+        rates = [each.rate_bps] * seconds
+        if (per_server_bps := each.per_server_bps) is not None:
+            sending = [traits.servers if each.lasting else count for count in present]
+            rates = [min(each.rate_bps, count * per_server_bps) for count in sending]
+            rates = [0.0 if second in changing else rate for second, rate in enumerate(rates)]
+        found.append(Link(each.name, each.interfaces, tuple(rates), each.parallel))
+    return found
 
 
 def servers_present(events: Sequence[Event], servers: int, seconds: int) -> list[int]:

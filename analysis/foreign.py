@@ -83,6 +83,7 @@ def analyse_captures(
     row = {
         "point": name,
         "scenario": "capture",
+        "service_path": "service address",
         "protocol": _protocol(traffic, tables["connections"].column("protocol").to_pylist()),
         "start_ns": observed.start_ns,
         "duration_s": float(packets.time_ns.max() - packets.time_ns.min()) / 1e9,

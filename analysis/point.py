@@ -13,9 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from analysis import reading
 from analysis.errors import AnalysisError
+from analysis.legacy import traits_of
 from testbed.base.manifest import is_point_id
+from testbed.base.traits import Traits
 
 POINT_VERSION = 1
 
@@ -41,6 +45,7 @@ class Point:
     profile: str
     parameters: Mapping[str, object]
     wire_limit_bps: float | None
+    traits: Traits = field(default_factory=Traits)
 
     @property
     def drop_packet(self) -> str:
@@ -51,7 +56,7 @@ class Point:
     @property
     def is_upload(self) -> bool:
         """Whether the client sends the pages."""
-        return self.parameters.get("direction") == "upload"
+        return self.traits.sender == "client"
 
     def number(self, parameter: str) -> float | None:
         """A parameter as a number, or None where the point does not have it."""
@@ -160,7 +165,25 @@ def read_point(directory: Path) -> Point:
         profile=_get({"profile": "", **raw}, "profile", str, name),
         parameters=_get(raw, "parameters", dict, name),
         wire_limit_bps=None if limit is None else _get(raw, "wire_limit_bps", float, name),
+        traits=read_traits(raw, name),
     )
+
+
+def read_traits(raw: Mapping[str, Any], name: str) -> Traits:
+    """The traits of a point, or of its summary; those of one that has none follow from its scenario.
+
+    Raises AnalysisError, naming the file `name`.
+    """
+    try:
+        if "traits" in raw:
+            return Traits.model_validate(raw["traits"])
+        return traits_of(
+            _get(raw, "scenario", str, name), str(raw.get("protocol")), _get(raw, "parameters", dict, name)
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, ("traits", *first["loc"])))
+        raise AnalysisError(f"{name}: {where}: {first['msg']}") from error
 
 
 def read_outcome(directory: Path) -> Outcome:

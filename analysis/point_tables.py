@@ -65,6 +65,8 @@ def of_summary(summary: PointSummary, window: Window | None = None) -> dict[str,
     row: dict[str, Any] = {name: getattr(summary, name) for name in _AS_IN_SUMMARY}
     row |= {
         "point": summary.id,
+        "service_path": summary.traits.service_path,
+        "ends_by": summary.traits.ends_by,
         "parameters": json.dumps(dict(summary.parameters), sort_keys=True),
         "invalid_reasons": "; ".join(summary.invalid_reasons),
         "start_ns": window and window.start_ns,
@@ -181,7 +183,7 @@ def _accounts(observed: Observation, connections: pa.Table, sources: Sources) ->
     )
     failed = ab.failed_requests(object_bytes)
     accounts.append(failure_account(failed, causes, observed.start_ns, end_ns))
-    is_cut_off = sources.point.scenario == "anycast"
+    is_cut_off = sources.point.traits.ends_by == "time"
     restarted = max(0, ab.failures.exceptions - ab.failures.receive)
     unused = 0 if is_cut_off else len(rows) - len(used)
     unfinished = ab.concurrency if is_cut_off else 0

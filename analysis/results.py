@@ -12,7 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from analysis import output, reading
 from analysis.errors import AnalysisError
+from analysis.legacy import traits_of
 from testbed.base.manifest import is_point_id
+from testbed.base.traits import Traits
 
 SUMMARY_VERSION = 1
 SUMMARY_FILE = "summary.json"
@@ -128,11 +130,12 @@ class PointSummary:
     per_second: SecondBySecond | None = None
     waits: Waits | None = None
     fidelity: Fidelity | None = None
+    traits: Traits = field(default_factory=Traits)
 
 
 def write_json(run_dir: Path, points: Sequence[PointSummary]) -> Path:
     """Write `summary.json` in a run directory, whole or not at all; raises AnalysisError where it cannot."""
-    document = {"version": SUMMARY_VERSION, "points": [dataclasses.asdict(point) for point in points]}
+    document = {"version": SUMMARY_VERSION, "points": [_plain(point) for point in points]}
     return output.write_text(run_dir / SUMMARY_FILE, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
@@ -161,9 +164,20 @@ def read_summary(run_dir: Path) -> list[PointSummary]:
         series = point.per_second
         if series and len({len(series.utilisation_bps), len(series.resets), len(series.resets_received)}) != 1:
             raise AnalysisError(f"{path}: not a summary: {point.id}: its seconds are not the same in every row")
-        if (key := _out_of_range(dataclasses.asdict(point) | {"seed": 0, "parameters": {}})) is not None:
+        if (key := _out_of_range(_plain(point) | {"seed": 0, "parameters": {}})) is not None:
             raise AnalysisError(f"{path}: not a summary: {point.id}: {key} is beyond all bounds")
-    return points
+    given = document["points"]
+    return [point if "traits" in raw else _of_an_older_toolkit(point) for raw, point in zip(given, points, strict=True)]
+
+
+def _of_an_older_toolkit(point: PointSummary) -> PointSummary:
+    # A point whose point.json could not be read has no scenario either.
+    traits = traits_of(point.scenario, point.protocol, point.parameters) if point.scenario else Traits()
+    return dataclasses.replace(point, traits=traits)
+
+
+def _plain(point: PointSummary) -> dict[str, object]:
+    return dataclasses.asdict(point) | {"traits": point.traits.model_dump(mode="json")}
 
 
 _POINTS = TypeAdapter(list[PointSummary])

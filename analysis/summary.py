@@ -218,6 +218,7 @@ def _of_point(point: Point) -> PointSummary:
         seed=point.seed,
         parameters=point.parameters,
         wire_limit_bps=point.wire_limit_bps,
+        traits=point.traits,
     )
 
 
@@ -233,7 +234,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
 
     outcome = attempt(partial(read_outcome, directory))
     events = attempt(partial(read_events, directory))
-    window = None if events is None else attempt(partial(workload_window, events, point.number("duration_s")))
+    window = None if events is None else attempt(partial(workload_window, events, point.traits.planned_s))
     ab = attempt(partial(read_ab, directory / "ab.txt"))
     addresses = attempt(partial(read_addresses, directory))
     files = attempt(partial(read_captures, directory))
@@ -282,8 +283,8 @@ def _with_ab(summary: PointSummary, point: Point, ab: AbResult) -> PointSummary:
     goodput_bps = ab.upload_goodput_bps(object_bytes) if point.is_upload else ab.goodput_bps
     return replace(
         summary,
-        # An unfinished download is in no total that means something, so the anycast figure is the link's.
-        goodput_bps=None if summary.scenario == "anycast" else goodput_bps,
+        # An unfinished download is in no total that means something: the figure is then the links'.
+        goodput_bps=None if summary.traits.per_second else goodput_bps,
         requests_per_s=ab.complete_requests / ab.duration_s if ab.duration_s > 0 else None,
         complete_requests=ab.complete_requests,
         failed_requests=ab.failed_requests(object_bytes),
@@ -307,7 +308,7 @@ def _with_traffic(
         return summary
     seen, received = resets_within(packets, traffic, window)
     summary = replace(summary, resets=seen, resets_received=received)
-    if summary.scenario != "anycast":
+    if not summary.traits.per_second:
         return summary
     series = per_second(packets, traffic, window)
     bits = series.utilisation_bps

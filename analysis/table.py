@@ -16,8 +16,6 @@ _HEAD = (
 _LEFT_ALIGNED = (0, len(_HEAD) - 1)
 _NOTHING = "-"
 _DIGITS = 9
-_LIMIT_NOTE = "Limit of MPTCP: the direct path alone. What a page still gets through the director comes on top of it."
-_NO_PATH_NOTE = "Limit of a variant whose servers announce no address: the path through the director."
 
 
 def render_table(points: Sequence[PointSummary]) -> str:
@@ -39,9 +37,8 @@ def render_table(points: Sequence[PointSummary]) -> str:
     for group, group_rows in zip(groups, rows, strict=True):
         lines += ["", plain(group_title(group)), *(_line(row, widths) for row in group_rows)]
         lines += [plain(f"  ! {point.id}: {reason}") for point in group for reason in point.invalid_reasons]
-    if any(p.protocol == "mptcp" and p.scenario == "load-balancer" for p in ordered):
-        lines += ["", _LIMIT_NOTE]
-        lines += [_NO_PATH_NOTE] if any(p.parameters.get("add_addr") is False for p in ordered) else []
+    notes = dict.fromkeys(plain(p.traits.limit_note) for p in ordered if p.traits.limit_note)
+    lines += ["", *notes] if notes else []
     invalid = sum(not point.valid for point in points)
     lines += ["", f"{len(points)} points, {invalid} invalid" if invalid else f"{len(points)} points, all valid"]
     return "\n".join(lines) + "\n"

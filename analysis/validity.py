@@ -83,7 +83,7 @@ def _captures(captures: Sequence[Capture] | None) -> Iterator[str]:
 
 def _workload(evidence: Evidence) -> Iterator[str]:
     point, ab, window = evidence.point, evidence.ab, evidence.window
-    planned_s = point.number("duration_s")
+    planned_s = point.traits.planned_s
     if window is not None and not window.ended:
         yield "the workload's end is not in events.jsonl"
     elif window is not None and planned_s is not None and window.duration_s < planned_s - 1:
@@ -92,9 +92,9 @@ def _workload(evidence: Evidence) -> Iterator[str]:
         return
     if ab.non_2xx_responses:
         yield f"responses other than 2xx: {ab.non_2xx_responses}"
-    if point.scenario != "load-balancer":
+    if point.traits.ends_by == "time":
+        # The first to end may have been cut short, and ab takes its length for the document's.
         return
-    # Of anycast downloads the first to end may have been cut short, and ab takes its length for the document's.
     if point.is_upload:
         if ab.sent_bytes < ab.complete_requests * point.object_bytes:
             yield f"uploads: {ab.sent_bytes} bytes sent, fewer than {ab.complete_requests} x {point.object_bytes}"
@@ -134,10 +134,7 @@ def _joins_that_loss_prevents(point: Point, connections: int) -> int:
 
     A lost ADD_ADDR is repeated after a second at the earliest, when a page of a megabyte has long been loaded.
     """
-    through = 1.0
-    for name, value in point.parameters.items():
-        if name.endswith("_loss") and isinstance(value, int | float):
-            through *= (1 - value) ** 2
+    through = point.traits.delivery_share
     mean = connections * (1 - through)
     return math.floor(mean + 4 * math.sqrt(mean))
 

@@ -18,13 +18,10 @@ from mininet.log import setLogLevel
 
 from experiments.point import Point
 from experiments.record import write_json
-from experiments.scenarios import anycast, load_balancer
-from experiments.scenarios.common import path_managers
+from experiments.stage import drive, path_managers, stage
 from testbed.errors import TestbedError
 from testbed.lab_clock import start_afresh
 from testbed.process import CommandLog
-
-_SCENARIOS = {"load-balancer": load_balancer, "anycast": anycast}
 
 
 def _say(phase: str) -> None:
@@ -34,16 +31,15 @@ def _say(phase: str) -> None:
 
 def run_point(point: Point, out: Path) -> None:
     """Run the point and leave its raw directory in `out`; raises `TestbedError` if it cannot be run."""
-    scenario = _SCENARIOS[point.scenario]
     log = CommandLog()
     if point.clock == "virtual":
         start_afresh()
     _say("building the topology")
     try:
-        with scenario.stage(point, log) as ready, path_managers(point, ready, out):
+        with stage(point, log) as ready, path_managers(point, ready, out):
             write_json(out / "settings.json", ready.settings | {"kernel": platform.release()})
             _say("running the workload")
-            scenario.drive(point, ready, out)
+            drive(point, ready, out)
             _say("done")
     finally:
         (out / "commands.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in log.entries))
@@ -51,7 +47,7 @@ def run_point(point: Point, out: Path) -> None:
 
 def open_shell(point: Point, out: Path) -> None:
     """Mininet's command line on the point's running topology, every role configured, no workload."""
-    with _SCENARIOS[point.scenario].stage(point, CommandLog()) as ready, path_managers(point, ready, out):
+    with stage(point, CommandLog()) as ready, path_managers(point, ready, out):
         setLogLevel("output")  # the level at which Mininet's command line prints
         _CommandLine(ready.network.mininet)
 

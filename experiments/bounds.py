@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from experiments.composition import largest_seed
 from experiments.document import Document
 from experiments.schema import MAX_REQUESTS, AnycastSettings, LoadBalancerSettings
 from testbed.errors import UsageError
@@ -17,10 +18,6 @@ MOST_BYTES = 10**13
 MOST_CHANGES = 10_000
 MOST_SECONDS = 100_000
 MOST_POINTS = 10_000
-
-# What takes the seed: `rng_seed=` of the lab kernel (strtoull, patch 0001) and, of the router, the hash over its
-# nexthops (net.ipv4.fib_multipath_hash_seed, 32 bits).
-SEEDS = {"load-balancer": (1 << 64) - 1, "anycast": (1 << 32) - 1}
 
 
 def check(settings: LoadBalancerSettings | AnycastSettings, document: Document) -> None:
@@ -36,9 +33,9 @@ def check_plan(scenario: str, per_seed: int, seeds: Sequence[int]) -> None:
     if (count := per_seed * len(seeds)) > MOST_POINTS:
         what = f"{count} points are more than {MOST_POINTS}"
         raise UsageError(what, hint="fewer seeds (--repeat), sizes or variants")
-    if (largest := max(seeds)) > SEEDS[scenario]:
-        what = "the lab kernel" if scenario == "load-balancer" else "the router's hash over its nexthops"
-        raise UsageError(f"seed {largest}: {what} takes {SEEDS[scenario]} at most")
+    most, what = largest_seed(scenario)
+    if (largest := max(seeds)) > most:
+        raise UsageError(f"seed {largest}: {what} takes {most} at most")
 
 
 def _check_pages(settings: LoadBalancerSettings, document: Document) -> None:

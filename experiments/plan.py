@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import bounds, sysctls
+from experiments.composition import Parts, parts_of
 from experiments.cost import estimate, transfer_s, virtual_limit_s, wall_limit_s
 from experiments.point import Point
 from experiments.profiles import DEFAULT_PROFILE, AnySettings, Experiment, load
-from experiments.schema import AnycastSettings, Clock, Link, LoadBalancerSettings, Protocol, Settings
+from experiments.schema import Clock, Protocol, Settings
 from experiments.variants import Case
 from testbed.errors import UsageError
 from testbed.wire import mptcp_upload_wire_limit_bps, mptcp_wire_limit_bps, tcp_wire_limit_bps
@@ -81,7 +82,7 @@ def plan(
     for a profile or an override that does not exist or cannot be, and for a bad list of seeds.
     """
     found = experiment.settings(profile, overrides)
-    per_seed = sum(len(settings.protocols) * len(_object_sizes(settings)) for _, settings in found)
+    per_seed = sum(len(settings.protocols) * len(settings.object_sizes) for _, settings in found)
     if len(seeds):
         bounds.check_plan(experiment.scenario, per_seed, seeds)
     if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
@@ -97,7 +98,7 @@ def plan(
         for case, settings in found
         if clock in of(settings)
         for protocol in settings.protocols
-        for object_bytes in _object_sizes(settings)
+        for object_bytes in settings.object_sizes
     ]
 
 
@@ -108,22 +109,14 @@ def size_label(size_bytes: int) -> str:
     return f"{size_bytes // 10**3}KB" if size_bytes % 10**3 == 0 else f"{size_bytes}B"
 
 
-def _object_sizes(settings: AnySettings) -> tuple[int, ...]:
-    if isinstance(settings, LoadBalancerSettings):
-        return settings.workload.sizes_bytes
-    return (settings.workload.size_bytes,)
-
-
 def _point(
     settings: AnySettings, case: Case, profile: str, protocol: Protocol, clock: str, object_bytes: int, seed: int
 ) -> Point:
     chosen = "".join(f"-{choice.label}" for choice in (case.condition, case.variant) if choice)
     real = "-real" if clock == "real" else ""
-    if isinstance(settings, LoadBalancerSettings):
-        parameters = _load_balancer_parameters(settings, object_bytes)
-    else:
-        parameters = _anycast_parameters(settings)
-    parameters |= _common_parameters(settings)
+    parameters = settings.parameters(object_bytes) | _common_parameters(settings)
+    parts = parts_of(settings.scenario, parameters)
+    past_director = protocol == "mptcp" and settings.mptcp.add_addr
     return Point.model_validate(
         {
             "id": f"{settings.name}{chosen}-{protocol}-{size_label(object_bytes)}{real}-seed{seed}",
@@ -140,40 +133,10 @@ def _point(
             "profile": profile,
             "clock": clock,
             "parameters": parameters,
-            "wire_limit_bps": _wire_limit_bps(settings, protocol),
+            "wire_limit_bps": _wire_limit_bps(parts, protocol, past_director=past_director),
+            "traits": parts.traits(mptcp=protocol == "mptcp", past_director=past_director),
         }
     )
-
-
-def _load_balancer_parameters(settings: LoadBalancerSettings, object_bytes: int) -> dict[str, object]:
-    topology, workload = settings.topology, settings.workload
-    return {
-        "direction": workload.direction,
-        "requests": workload.requests(object_bytes),
-        "concurrency": workload.concurrency,
-        "servers": topology.servers,
-        **_link_parameters("client_director", topology.client_director),
-        **_link_parameters("direct", topology.direct),
-        **_link_parameters("server", topology.director_server),
-    }
-
-
-def _link_parameters(name: str, link: Link) -> dict[str, object]:
-    return {f"{name}_rate_bps": link.rate_bps, f"{name}_delay_s": link.delay_s, f"{name}_loss": link.loss}
-
-
-def _anycast_parameters(settings: AnycastSettings) -> dict[str, object]:
-    topology, workload, churn = settings.topology, settings.workload, settings.churn
-    return {
-        "concurrency": workload.concurrency,
-        "duration_s": workload.duration_s,
-        "servers": topology.servers,
-        "client_rate_bps": topology.client_rate_bps,
-        "server_rate_bps": topology.server_rate_bps,
-        "cycle_s": churn.cycle_s if churn else 0.0,
-        "up_s": churn.up_s if churn else 0.0,
-        "order": churn.order if churn else "none",
-    }
 
 
 def _common_parameters(settings: Settings) -> dict[str, object]:
@@ -199,16 +162,7 @@ def _common_parameters(settings: Settings) -> dict[str, object]:
     }
 
 
-def _wire_limit_bps(settings: AnySettings, protocol: Protocol) -> float:
-    upload = isinstance(settings, LoadBalancerSettings) and settings.workload.direction == "upload"
-    of_mptcp = mptcp_upload_wire_limit_bps if upload else mptcp_wire_limit_bps
+def _wire_limit_bps(parts: Parts, protocol: Protocol, *, past_director: bool) -> float:
+    of_mptcp = mptcp_upload_wire_limit_bps if parts.workload.sender == "client" else mptcp_wire_limit_bps
     limit = tcp_wire_limit_bps if protocol == "tcp" else of_mptcp
-    if isinstance(settings, AnycastSettings):
-        topology = settings.topology
-        rate_bps = min(topology.client_rate_bps, topology.servers * topology.server_rate_bps)
-    elif protocol == "tcp" or not settings.mptcp.add_addr:
-        links = settings.topology
-        rate_bps = min(links.client_director.rate_bps, links.servers * links.director_server.rate_bps)
-    else:
-        rate_bps = settings.topology.direct.rate_bps
-    return round(limit(rate_bps), 1)
+    return round(limit(parts.setup.way_rate_bps(past_director=past_director)), 1)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from testbed.base.text import parse_json
+from testbed.base.traits import Traits
 from testbed.errors import ConfigError
 
 
@@ -18,7 +19,7 @@ class Point(BaseModel):
     `variant` and `condition` are empty where the experiment's file has none.
     `parameters` are the numbers of the scenario with their unit in the key, and `sysctl`: a table of
     extra sysctls for client and servers; `sysctl_of`, where it is there, has such a table per role.
-    `wire_limit_bps` is the goodput that the wire allows.
+    `wire_limit_bps` is the goodput that the wire allows, `traits` what the analysis must know of the point's parts.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -39,6 +40,7 @@ class Point(BaseModel):
     clock: Literal["virtual", "real"]
     parameters: dict[str, Any]
     wire_limit_bps: float
+    traits: Traits = Traits()
 
     @field_validator("parameters")
     @classmethod

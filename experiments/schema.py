@@ -305,6 +305,10 @@ class PageLoads(Table):
         return max(wanted, self.concurrency)
 
 
+def _of_link(name: str, link: Link) -> dict[str, object]:
+    return {f"{name}_rate_bps": link.rate_bps, f"{name}_delay_s": link.delay_s, f"{name}_loss": link.loss}
+
+
 class LoadBalancerSettings(Settings):
     """An experiment on page loads through a load balancer (the paper's section V-B, Figs. 5 to 11)."""
 
@@ -312,6 +316,23 @@ class LoadBalancerSettings(Settings):
     plot: Literal["page-size", "ablation"] = "page-size"
     topology: LoadBalancerTopology
     workload: PageLoads
+
+    @property
+    def object_sizes(self) -> tuple[int, ...]:
+        """The sizes in bytes, one point each."""
+        return self.workload.sizes_bytes
+
+    def parameters(self, object_bytes: int) -> dict[str, object]:
+        """The numbers of a point, each with its unit in its name."""
+        return {
+            "direction": self.workload.direction,
+            "requests": self.workload.requests(object_bytes),
+            "concurrency": self.workload.concurrency,
+            "servers": self.topology.servers,
+            **_of_link("client_director", self.topology.client_director),
+            **_of_link("direct", self.topology.direct),
+            **_of_link("server", self.topology.director_server),
+        }
 
 
 class AnycastTopology(Table):
@@ -354,6 +375,25 @@ class AnycastSettings(Settings):
     topology: AnycastTopology
     workload: LongDownloads
     churn: Churn | None = None
+
+    @property
+    def object_sizes(self) -> tuple[int, ...]:
+        """The size in bytes of all downloads."""
+        return (self.workload.size_bytes,)
+
+    def parameters(self, _object_bytes: int) -> dict[str, object]:
+        """The numbers of a point, each with its unit in its name."""
+        churn = self.churn
+        return {
+            "concurrency": self.workload.concurrency,
+            "duration_s": self.workload.duration_s,
+            "servers": self.topology.servers,
+            "client_rate_bps": self.topology.client_rate_bps,
+            "server_rate_bps": self.topology.server_rate_bps,
+            "cycle_s": churn.cycle_s if churn else 0.0,
+            "up_s": churn.up_s if churn else 0.0,
+            "order": churn.order if churn else "none",
+        }
 
     @field_validator("churn")
     @classmethod

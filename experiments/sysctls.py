@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from experiments.composition import SCENARIOS, director_role
 from experiments.document import Document
 from experiments.schema import SYSCTL_ROLES, Settings, sysctl_name, sysctl_value
 from experiments.toml_source import KeyPath
 from experiments.words import did_you_mean
 
-ROLES = {"load-balancer": ("client", "server", "director"), "anycast": ("client", "server", "router")}
 _HOSTS = ("client", "server")
+ROLES = {scenario: (*_HOSTS, director_role(scenario)) for scenario in SCENARIOS}
 
 # What obeys a name, and who that is. Source: Documentation/networking/ip-sysctl.rst and ipvs-sysctl.rst.
 _ACTS = (

@@ -18,6 +18,9 @@ from typing import Any
 
 from mininet.topo import Topo
 
+from testbed.base.traits import Bottleneck
+from topologies import links
+from topologies.layout import Layout, ServerPlace
 from topologies.links import LinkProfile
 
 PICTURE = """\
@@ -72,15 +75,101 @@ class AnycastTopo(Topo):  # type: ignore[misc]
             self.addLink(router, server, profile=server_link, params1={"ip": f"{plan.gateway(number)}/{plan.prefix}"})
 
 
-def picture(parameters: Mapping[str, Any]) -> str:
-    """The topology as text, with a point's parameters filled in."""
-    plan = AnycastPlan(int(parameters["servers"]))
-    return PICTURE.format(
-        client_link=LinkProfile.of(parameters, "client"),
-        server_link=LinkProfile.of(parameters, "server"),
-        servers=plan.servers,
-        client=plan.client_address,
-        anycast=plan.anycast,
-        unique=plan.unique(1),
-        last=plan.unique(plan.servers),
-    )
+@dataclass(frozen=True)
+class AnycastSetup:
+    """The set-up of Fig. 12. What must sit in the middle sits at the router."""
+
+    servers: int
+    client_link: LinkProfile
+    server_link: LinkProfile
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any], *, switched: bool = False) -> AnycastSetup:
+        """The set-up that a point's parameters describe."""
+        del switched  # the router is in the middle anyway
+        client, server = (LinkProfile.of(parameters, name) for name in ("client", "server"))
+        return cls(int(parameters["servers"]), client, server)
+
+    @property
+    def plan(self) -> AnycastPlan:
+        """Names and addresses."""
+        return AnycastPlan(self.servers)
+
+    def features(self) -> frozenset[str]:
+        """What it needs of the kernel and the machine."""
+        return links.features((self.client_link, self.server_link))
+
+    def layout(self) -> Layout:
+        """What is built, and who is who in it."""
+        plan = self.plan
+        servers = tuple(
+            ServerPlace(
+                name=name,
+                interface=f"{name}-eth0",
+                address=plan.unique(number),
+                unique=plan.unique(number),
+                gateway=plan.gateway(number),
+            )
+            for number, name in enumerate(plan.server_names(), start=1)
+        )
+        ends = (plan.client, *plan.server_names())
+        has_loss = self.client_link.loss > 0 or self.server_link.loss > 0
+        return Layout(
+            topo=AnycastTopo(plan=plan, client_link=self.client_link, server_link=self.server_link),
+            client=plan.client,
+            director=plan.router,
+            service=plan.anycast,
+            port=plan.port,
+            prefix=plan.prefix,
+            servers=servers,
+            client_addresses=(plan.client_address,),
+            client_second_address=plan.client_second_address,
+            client_interfaces=(f"{plan.client}-eth0",),
+            client_gateway=plan.router_address,
+            towards_client=plan.towards_client(),
+            lossy_links=frozenset(frozenset((plan.router, end)) for end in ends) if has_loss else frozenset(),
+        )
+
+    def bottlenecks(self, *, mptcp: bool) -> tuple[Bottleneck, ...]:
+        """The servers' links: what they carry together, and the client's, of which there is one."""
+        return (
+            Bottleneck(
+                name="servers' links",
+                interfaces=("-eth0",),
+                rate_bps=self.client_link.rate_bps,
+                parallel=self.servers,
+                per_server_bps=self.server_link.rate_bps,
+                lasting=mptcp,
+            ),
+        )
+
+    def way_rate_bps(self, *, past_director: bool) -> int:
+        """The rate of all ways to the client together; there is no other."""
+        del past_director
+        return min(self.client_link.rate_bps, self.servers * self.server_link.rate_bps)
+
+    def limit_note(self, *, mptcp: bool, past_director: bool) -> str:
+        """Nothing: the limit is that of every way."""
+        del mptcp, past_director
+        return ""
+
+    def delivery_share(self) -> float:
+        """The share of exchanges that lose nothing on any of the links."""
+        return links.delivery_share((self.client_link, self.server_link))
+
+    def way_to_service(self) -> tuple[LinkProfile, ...]:
+        """The links between the client and a server by the service address."""
+        return (self.client_link, self.server_link)
+
+    def picture(self) -> str:
+        """The topology as text."""
+        plan = self.plan
+        return PICTURE.format(
+            client_link=self.client_link,
+            server_link=self.server_link,
+            servers=plan.servers,
+            client=plan.client_address,
+            anycast=plan.anycast,
+            unique=plan.unique(1),
+            last=plan.unique(plan.servers),
+        )

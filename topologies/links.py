@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,3 +33,19 @@ class LinkProfile:
         if self.loss:
             text += f", {self.loss * 100:g} % loss"
         return text
+
+
+def features(links: Iterable[LinkProfile]) -> frozenset[str]:
+    """The features of the kernel and the programs that these links need (`testbed.labs.features`)."""
+    found = {"veth", "rate", "tbf"}
+    links = tuple(links)
+    if any(link.delay_s or link.loss for link in links):
+        found.add("netem")
+    if any(link.loss for link in links):
+        found.add("command:ethtool")
+    return frozenset(found)
+
+
+def delivery_share(links: Iterable[LinkProfile]) -> float:
+    """The share of exchanges over all these links, there and back, that lose nothing."""
+    return math.prod((1 - link.loss) ** 2 for link in links)

@@ -22,6 +22,9 @@ from typing import Any
 
 from mininet.topo import Topo
 
+from testbed.base.traits import Bottleneck
+from topologies import links
+from topologies.layout import Layout, OwnWay, ServerPlace
 from topologies.links import LinkProfile
 
 PICTURE = """\
@@ -34,6 +37,11 @@ PICTURE = """\
               {direct}
                                    unique {unique}, behind the director {local}
 """
+LIMIT_NOTE = "Limit of MPTCP: the direct path alone. What a page still gets through the director comes on top of it."
+NO_PATH_NOTE = "Limit of a variant whose servers announce no address: the path through the director."
+
+_LINKS = ("client_director", "direct", "server")
+_DIRECT_NETWORK = "10.0.3.0/24"
 
 
 @dataclass(frozen=True)
@@ -103,18 +111,110 @@ class LoadBalancerTopo(Topo):  # type: ignore[misc]
             self.addLink(name, switch, profile=direct, params1={"ip": f"{plan.unique(number)}/{plan.prefix}"})
 
 
-def picture(parameters: Mapping[str, Any]) -> str:
-    """The topology as text, with a point's parameters filled in."""
-    plan = LoadBalancerPlan(int(parameters["servers"]))
-    return PICTURE.format(
-        client_director=LinkProfile.of(parameters, "client_director"),
-        direct=LinkProfile.of(parameters, "direct"),
-        server=LinkProfile.of(parameters, "server"),
-        vip=plan.vip,
-        client=plan.client_address,
-        director=plan.director_address,
-        client_direct=plan.client_direct_address,
-        unique=plan.unique(1),
-        local=plan.local(1),
-        more=f" ... {plan.servers}" if plan.servers > 1 else "",
-    )
+@dataclass(frozen=True)
+class LoadBalancerSetup:
+    """The set-up of Fig. 5; `switched`: something must sit in the middle of the direct network."""
+
+    servers: int
+    client_director: LinkProfile
+    direct: LinkProfile
+    director_server: LinkProfile
+    switched: bool = False
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any], *, switched: bool = False) -> LoadBalancerSetup:
+        """The set-up that a point's parameters describe."""
+        client_director, direct, server = (LinkProfile.of(parameters, name) for name in _LINKS)
+        return cls(int(parameters["servers"]), client_director, direct, server, switched)
+
+    @property
+    def plan(self) -> LoadBalancerPlan:
+        """Names and addresses."""
+        return LoadBalancerPlan(self.servers, switched=self.switched)
+
+    def features(self) -> frozenset[str]:
+        """What it needs of the kernel and the machine."""
+        bridge = {"bridge"} if self.plan.has_switch() else set()
+        return links.features((self.client_director, self.direct, self.director_server)) | bridge
+
+    def layout(self) -> Layout:
+        """What is built, and who is who in it."""
+        plan = self.plan
+        numbered = list(enumerate(plan.server_names(), start=1))
+        servers = tuple(
+            ServerPlace(
+                name=name,
+                interface=f"{name}-eth0",
+                address=plan.local(number),
+                unique=plan.unique(number),
+                gateway=plan.gateway(number),
+                own_way=OwnWay(f"{name}-eth1", _DIRECT_NETWORK),
+            )
+            for number, name in numbered
+        )
+        names = plan.server_names()
+        lossy: set[frozenset[str]] = set()
+        if self.client_director.loss > 0 or self.director_server.loss > 0:
+            lossy |= {frozenset((plan.director, other)) for other in (plan.client, *names)}
+        if self.direct.loss > 0:
+            middle = plan.switch if plan.has_switch() else names[0]
+            lossy |= {frozenset((middle, other)) for other in (plan.client, *names)}
+        return Layout(
+            topo=LoadBalancerTopo(
+                plan=plan, client_director=self.client_director, direct=self.direct, server=self.director_server
+            ),
+            client=plan.client,
+            director=plan.director,
+            service=plan.vip,
+            port=plan.port,
+            prefix=plan.prefix,
+            servers=servers,
+            client_addresses=(plan.client_address, plan.client_direct_address),
+            client_second_address=plan.client_second_address,
+            client_interfaces=(f"{plan.client}-eth0", f"{plan.client}-eth1"),
+            towards_client=plan.towards_client(),
+            lossy_links=frozenset(lossy),
+        )
+
+    def bottlenecks(self, *, mptcp: bool) -> tuple[Bottleneck, ...]:
+        """The links that can be full on the way to the client."""
+        del mptcp  # the pool does not change
+        through = min(self.client_director.rate_bps, self.servers * self.director_server.rate_bps)
+        return (
+            Bottleneck(name="link to the director", interfaces=("-eth0",), rate_bps=through),
+            Bottleneck(name="direct link", interfaces=("-eth1",), rate_bps=self.direct.rate_bps),
+        )
+
+    def way_rate_bps(self, *, past_director: bool) -> int:
+        """The rate of the way that a bulk transfer takes: past the director where it can."""
+        if past_director:
+            return self.direct.rate_bps
+        return min(self.client_director.rate_bps, self.servers * self.director_server.rate_bps)
+
+    def limit_note(self, *, mptcp: bool, past_director: bool) -> str:
+        """What a limit that is worked out from `way_rate_bps` leaves out."""
+        return (LIMIT_NOTE if past_director else NO_PATH_NOTE) if mptcp else ""
+
+    def delivery_share(self) -> float:
+        """The share of exchanges that lose nothing on any of the links."""
+        return links.delivery_share((self.client_director, self.direct, self.director_server))
+
+    def way_to_service(self) -> tuple[LinkProfile, ...]:
+        """The links between the client and a server by the service address."""
+        return (self.client_director, self.director_server)
+
+    def picture(self) -> str:
+        """The topology as text."""
+        plan = LoadBalancerPlan(self.servers)
+        return PICTURE.format(
+            client_director=self.client_director,
+            direct=self.direct,
+            server=self.director_server,
+            vip=plan.vip,
+            client=plan.client_address,
+            director=plan.director_address,
+            client_direct=plan.client_direct_address,
+            unique=plan.unique(1),
+            local=plan.local(1),
+            more=f" ... {plan.servers}" if plan.servers > 1 else "",
+        )

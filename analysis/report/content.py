@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -15,8 +15,7 @@ from analysis.report.details import RunDetails, look_closely
 from analysis.report.run_facts import Digests, RunFacts
 from analysis.results import PointSummary
 from analysis.table import curve_name
-
-Picture = Callable[[str, Mapping[str, object]], str]
+from testbed.base.text import plain_lines
 
 # The files of a point that hold its measurement; the digests have the others, too.
 _MEASUREMENTS = (".pcap", "ab.txt")
@@ -87,8 +86,8 @@ class Report:
         return sum(judgement.verdict is verdict for judgement in self.judgements)
 
 
-def compile_report(runs: Sequence[RunFacts], picture: Picture) -> Report:
-    """The report of some runs; `picture` draws the topology of a scenario with a point's parameters as text."""
+def compile_report(runs: Sequence[RunFacts]) -> Report:
+    """The report of some runs."""
     distinct = list({run.directory.resolve(): run for run in runs}.values())
     points = [point for run in distinct for point in run.points]
     judgements = tuple(judge(points))
@@ -96,7 +95,7 @@ def compile_report(runs: Sequence[RunFacts], picture: Picture) -> Report:
         runs=tuple(run.name for run in distinct),
         judgements=judgements,
         warnings=tuple(_warnings(distinct, points)),
-        set_ups=tuple(_set_ups(points, picture)),
+        set_ups=tuple(_set_ups(points)),
         figures=tuple(_figures(distinct, points, judgements)),
         details=tuple(look_closely(run) for run in distinct),
         environments=tuple(_environment(run) for run in distinct),
@@ -139,11 +138,10 @@ def _warnings(runs: Sequence[RunFacts], points: Sequence[PointSummary]) -> list[
     return found
 
 
-def _set_ups(points: Sequence[PointSummary], picture: Picture) -> list[SetUp]:
+def _set_ups(points: Sequence[PointSummary]) -> list[SetUp]:
     figures: dict[str, dict[str, None]] = defaultdict(dict)
     for point in points:
-        if "servers" in point.parameters and point.scenario:
-            drawn = picture(point.scenario, point.parameters).rstrip("\n")
+        if drawn := plain_lines(point.traits.picture).rstrip("\n"):
             figures[drawn][_figure_name(point)] = None
     return [SetUp(tuple(names), drawn) for drawn, names in figures.items()]
 

@@ -87,7 +87,7 @@ def figures_of_point(
     painters["subflows"] = ("subflows", "subflows", partial(draw_subflows, connection=connection))
     if "sequence" in kinds and packets is not None and len(mine):
         number = _longest(mine) if connection is None else connection
-        of_these = partial(_sequence, packets(number), members[0]["scenario"])
+        of_these = partial(_sequence, packets(number), members[0]["service_path"])
         painters["sequence"] = (f"sequence-{number}", f"sequence numbers of connection {number}", of_these)
     for kind, (name, what, paint) in painters.items():
         figure = _painted(f"{point_id}: {what}", paint, tables, members) if kind in kinds else None
@@ -108,8 +108,8 @@ def draw_point(
     return [path for name, _, figure in drawn for path in _saved(figure, directory, name)]
 
 
-def _sequence(packets: pa.Table, scenario: str, figure: Figure, _tables: Tables, _points: Sequence[Point]) -> bool:
-    return draw_sequence(figure, packets, scenario)
+def _sequence(packets: pa.Table, service_path: str, figure: Figure, _tables: Tables, _points: Sequence[Point]) -> bool:
+    return draw_sequence(figure, packets, service_path)
 
 
 def _painted(title: str, paint: Painter, *given: Any) -> Figure | None:
@@ -147,7 +147,7 @@ def _groups(points: Sequence[Point]) -> list[tuple[str, str, list[Point]]]:
 
 
 def _is_timeline(points: Sequence[Point]) -> bool:
-    return any(point["scenario"] in ("anycast", "capture") for point in points)
+    return any(point["ends_by"] != "requests" for point in points)
 
 
 def _longest(connections: pa.Table) -> int:

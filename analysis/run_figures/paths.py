@@ -76,7 +76,7 @@ def _over_time(axes: Axes, tables: Tables, members: Sequence[Point], order: Sequ
             axes.fill_between(at, megabits.min(axis=0), megabits.max(axis=0), color=look.colour, alpha=0.2, linewidth=0)
         axes.plot(
             at, np.median(megabits, axis=0), color=look.colour, linestyle=look.line, marker=look.marker, markersize=4,
-            markevery=(place, max(count // 10, 1)), label=path_name(path, server, members[0]["scenario"]),
+            markevery=(place, max(count // 10, 1)), label=path_name(path, server, members[0]["service_path"]),
         )  # fmt: skip
     return step
 
@@ -122,7 +122,7 @@ def draw_bytes(figure: Figure, tables: Tables, points: Sequence[Point]) -> bool:
     every = {point["point"]: _bytes(tables["subflows"], point) for _, members in shown for point in members}
     order = sorted({key for by_path in every.values() for key in by_path}, key=lambda k: (k[0] != "director", k))
     for row, (_, members) in enumerate(shown):
-        _bar(axes, row, [every[point["point"]] for point in members], order, members[0]["scenario"])
+        _bar(axes, row, [every[point["point"]] for point in members], order, members[0]["service_path"])
     axes.set_xlim(0, 100)
     axes.set_xticks(range(0, 101, 25))
     axes.xaxis.set_major_formatter(PercentFormatter())
@@ -136,7 +136,7 @@ def draw_bytes(figure: Figure, tables: Tables, points: Sequence[Point]) -> bool:
     return True
 
 
-def _bar(axes: Axes, row: int, seeds: Sequence[Mapping[Path, float]], order: Sequence[Path], scenario: str) -> None:
+def _bar(axes: Axes, row: int, seeds: Sequence[Mapping[Path, float]], order: Sequence[Path], service_path: str) -> None:
     """One stacked bar; the line at the end of each part is the spread of that part over the seeds."""
     shares = np.array([[100 * by.get(key, 0.0) / (sum(by.values()) or 1.0) for key in order] for by in seeds])
     left, remarks = 0.0, [_size(float(np.mean([sum(by.values()) for by in seeds])))]
@@ -145,11 +145,11 @@ def _bar(axes: Axes, row: int, seeds: Sequence[Mapping[Path, float]], order: Seq
             continue
         axes.barh(
             row, share, 0.7, left, color=style.scheme(place).colour, edgecolor="white",
-            hatch=_HATCHES[place % len(_HATCHES)], linewidth=0.5, zorder=3, label=path_name(*key, scenario),
+            hatch=_HATCHES[place % len(_HATCHES)], linewidth=0.5, zorder=3, label=path_name(*key, service_path),
         )  # fmt: skip
         left += share
         if share < _SMALL_PERCENT:
-            remarks.append(f"{path_name(*key, scenario)} {share:.2g} %")
+            remarks.append(f"{path_name(*key, service_path)} {share:.2g} %")
         elif len(seeds) > 1 and left < 100 - _SMALL_PERCENT:
             ends = np.abs(np.array([shares[:, place].min(), shares[:, place].max()]) - share)
             bar = axes.errorbar(left, row, xerr=ends.reshape(2, 1), fmt="none", ecolor="black", zorder=4)

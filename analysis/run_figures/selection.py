@@ -86,12 +86,12 @@ def first_panels(
     return list(groups[:MOST_PANELS]), note
 
 
-def path_name(path: str, server: str | None, scenario: str) -> str:
+def path_name(path: str, server: str | None, service_path: str) -> str:
     """A path in words."""
     if path == "past":
         return f"address of {style.label(server)}" if server else "a server's own address"
     if path == "director":
-        return "anycast address" if scenario == "anycast" else "director"
+        return style.label(service_path)
     return "unknown path"
 
 

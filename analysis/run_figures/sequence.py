@@ -19,7 +19,7 @@ _MANY = 2000
 _CROSSES = ("+", "x", "1", "2")
 
 
-def draw_sequence(figure: Figure, packets: pa.Table, scenario: str) -> bool:
+def draw_sequence(figure: Figure, packets: pa.Table, service_path: str) -> bool:
     """Draw the packets with payload of one connection (a table `packets`); False where there are none.
 
     The vertical axis is the data sequence number of MPTCP, or for TCP the sequence number, from the connection's
@@ -45,7 +45,7 @@ def draw_sequence(figure: Figure, packets: pa.Table, scenario: str) -> bool:
     for number in np.unique(subflow):
         mine = subflow == number
         look = style.scheme(int(number))
-        name = path_name(paths[int(np.flatnonzero(mine)[0])], None, scenario)
+        name = path_name(paths[int(np.flatnonzero(mine)[0])], None, service_path)
         cross = _CROSSES[int(number) % len(_CROSSES)]
         small = 4.0 if mine.sum() < _MANY else 1.8
         # What was sent before is larger and above all the rest, which is seen through it: it is what one looks for.

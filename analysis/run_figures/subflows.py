@@ -72,7 +72,7 @@ def draw_subflows(
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.xaxis.set_major_formatter(EngFormatter("s"))
         axes.set_xlabel("Time since the connection's first SYN")
-    whole.set_yticks(range(len(chosen)), [_name(each, point["scenario"]) for each in chosen])
+    whole.set_yticks(range(len(chosen)), [_name(each, point["service_path"]) for each in chosen])
     whole.set_ylim(len(chosen) - 0.4, -0.6)
     for axes in (whole, *start):
         axes.grid(axis="y", visible=False)
@@ -129,8 +129,8 @@ def _shifted(subflow: dict[str, Any], by_s: float) -> dict[str, Any]:
 _DATA = ("last_data_to_client_s", "last_data_to_server_s")
 
 
-def _name(subflow: dict[str, Any], scenario: str) -> str:
-    path = path_name(subflow["path"], subflow["server"], scenario)
+def _name(subflow: dict[str, Any], service_path: str) -> str:
+    path = path_name(subflow["path"], subflow["server"], service_path)
     return f"{subflow['connection']}.{subflow['subflow']}  {path}"
 
 

@@ -13,10 +13,13 @@ import pyarrow.parquet as pq
 
 from analysis import output
 from analysis.errors import AnalysisError
+from analysis.legacy import of_a_row
 from analysis.tables.catalogue import TABLES
 from analysis.tables.schema import FORMAT, FORMAT_KEY
 
 DIRECTORY = "tables"
+
+_BEFORE_TRAITS = "1"
 
 
 def write_tables(directory: Path, tables: Mapping[str, pa.Table]) -> list[Path]:
@@ -44,9 +47,22 @@ def read_table(directory: Path, name: str) -> pa.Table:
     except (OSError, pa.ArrowException) as error:
         raise AnalysisError(f"{path}: not a Parquet file: {error}") from error
     found = (table.schema.metadata or {}).get(FORMAT_KEY, b"none").decode(errors="replace")
+    if found == _BEFORE_TRAITS:
+        return _with_traits(table, name)
     if found != str(FORMAT):
         raise AnalysisError(f"{path}: tables of format {found}, but this toolkit reads format {FORMAT}")
     return TABLES[name].stack([table]) if name in TABLES and table.schema.equals(TABLES[name].schema) else table
+
+
+def _with_traits(table: pa.Table, name: str) -> pa.Table:
+    """A table of the format before: points had only their scenario, everything else was as it is."""
+    metadata = {**table.schema.metadata, FORMAT_KEY: str(FORMAT)}
+    if name == "points" and "scenario" in table.column_names:
+        traits = [of_a_row(scenario) for scenario in table["scenario"].to_pylist()]
+        for place, column in enumerate(("service_path", "ends_by")):
+            at = table.column_names.index("scenario") + 1 + place
+            table = table.add_column(at, TABLES[name].schema.field(column), pa.array([row[place] for row in traits]))
+    return table.replace_schema_metadata(metadata)
 
 
 def _whole(path: Path, write: Callable[[IO[bytes]], None]) -> Path:

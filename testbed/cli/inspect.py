@@ -41,8 +41,6 @@ def list_command() -> None:
 @set_option
 def show(name: str, profile: str, overrides: tuple[str, ...]) -> None:
     """Draw the topology of NAME: lb, anycast, a figure or an experiment file."""
-    from topologies import picture
-
     experiment = planning.load(planning.find(DEFAULT_FIGURES.get(name, name)))
     point = planning.plan(experiment, profile, overrides=overrides)[0]
-    output.show(picture(point.scenario, dict(point.parameters)).rstrip("\n"))
+    output.show(point.traits.picture.rstrip("\n"))

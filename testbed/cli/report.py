@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,21 +51,11 @@ def report(context: click.Context, runs: tuple[Path, ...], out: Path | None, str
     except AnalysisError as error:
         raise UsageError(error.message, hint=error.hint) from error
     _require_free(path)
-    compiled = compile_report(facts, _picture)
+    compiled = compile_report(facts)
     _write(path, render_page(compiled), note=is_of_run(path))
     _show(compiled)
     show(f"\n{path}")
     context.exit(EXIT_FAILURE if strict and compiled.count(Verdict.FAILS) else 0)
-
-
-def _picture(scenario: str, parameters: Mapping[str, object]) -> str:
-    from topologies import picture
-
-    try:
-        return picture(scenario, parameters)
-    except (KeyError, TypeError, ValueError) as error:
-        # A summary from elsewhere may lack what a picture shows; the rest of the report does not depend on it.
-        return f"(no picture: the points' parameters do not describe a {scenario} topology: {error})"
 
 
 def _require_free(path: Path) -> None:

@@ -25,10 +25,29 @@ def serve(director: Node, vip: str, port: int, servers: list[str], *, scheduler:
         ipvs.service("add", service=service)
         for address in servers:
             ipvs.dest("add", service=service, dest=IPVSDest(addr=address, port=port, fwd_method=_MASQUERADE))
-        found = [_destination(message) for message in ipvs.dest("dump", service=service)]
-    wanted = sorted((address, port, _MASQUERADE) for address in servers)
+        return _read_back(ipvs, service, director, servers)
+
+
+def set_servers(director: Node, vip: str, port: int, servers: list[str]) -> list[dict[str, Any]]:
+    """Remove and add servers of a service until it has just these; returns them read back.
+
+    IPVS forgets the connections of a server that is removed: what comes in them is dropped, or reset, from then on.
+    """
+    with inside(director), IPVS() as ipvs:
+        service = IPVSService(addr=vip, port=port, protocol=sockets.IPPROTO_TCP)
+        present = [_destination(message)["address"] for message in ipvs.dest("dump", service=service)]
+        for address in set(present) - set(servers):
+            ipvs.dest("del", service=service, dest=IPVSDest(addr=address, port=port))
+        for address in [each for each in servers if each not in present]:
+            ipvs.dest("add", service=service, dest=IPVSDest(addr=address, port=port, fwd_method=_MASQUERADE))
+        return _read_back(ipvs, service, director, servers)
+
+
+def _read_back(ipvs: Any, service: Any, director: Node, servers: list[str]) -> list[dict[str, Any]]:
+    found = [_destination(message) for message in ipvs.dest("dump", service=service)]
+    wanted = sorted((address, service["port"], _MASQUERADE) for address in servers)
     if sorted((d["address"], d["port"], d["forwarding"]) for d in found) != wanted:
-        raise ReadbackError(f"IPVS service {vip}:{port} on {director.name}", wanted, found)
+        raise ReadbackError(f"IPVS service {service['addr']}:{service['port']} on {director.name}", wanted, found)
     return found
 
 

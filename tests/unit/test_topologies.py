@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from experiments import plan
-from topologies import picture
 from topologies.anycast import AnycastPlan, AnycastTopo
 from topologies.links import LinkProfile
 from topologies.load_balancer import LoadBalancerPlan, LoadBalancerTopo
@@ -48,7 +47,7 @@ def test_anycast_servers_hang_on_the_router_in_order() -> None:
 @pytest.mark.parametrize("name", plan.available())
 def test_every_experiment_has_a_picture_with_its_parameters(name: str) -> None:
     point = plan.plan(plan.load(plan.find(name)))[0]
-    text = picture(point.scenario, point.parameters)
+    text = point.traits.picture
     assert "{" not in text
     if name == "fig08":
         assert "100 Mbit/s, 20 ms\n" in text

@@ -8,6 +8,7 @@ from typing import Any
 
 from analysis.claims import anycast, load_balancer, uploads
 from analysis.results import Churn, Joins, PointSummary, SecondBySecond
+from testbed.base.traits import Traits
 
 SCHEME = {"add_addr": True, "deny_join": True, "initial_backup": True, "drop_packet": "none"}
 SIZES = load_balancer.SIZES
@@ -23,6 +24,7 @@ def page(
         "id": f"fig{figure}-{protocol}-{size}-{clock}-{seed}", "experiment": f"fig{int(figure):02}", "figure": figure,
         "title": "Page loads", "plot": "page-size", "scenario": "load-balancer", "protocol": protocol, "clock": clock,
         "profile": "quick", "object_bytes": size, "seed": seed,
+        "traits": Traits(picture="client <----> director\n"),
         "parameters": {"requests": REQUESTS, **load_balancer.LINKS[figure], **SCHEME},
         "goodput_bps": mbps * 1e6, "wire_limit_bps": 923_276_983.1 if mptcp else 94_148_244.5,
         "requests_per_s": mbps * 1e6 / 8 / size, "complete_requests": REQUESTS, "failed_requests": 0,

@@ -8,6 +8,7 @@ from typing import Any
 
 import packet_maker as make
 
+from analysis.legacy import traits_of
 from analysis.results import Churn, Joins, PointSummary, SecondBySecond, Waits
 
 START_S = 1_700_000_000
@@ -156,6 +157,7 @@ def page_size_summary(
         "requests_per_s": goodput_mbps * 1e6 / 8 / (kilobytes * 1000), "complete_requests": 200, "failed_requests": 0,
         "connections": 200, "joined": 200 if protocol == "mptcp" else 0, "director_bypass_share": 0.0, "resets": 0,
         "resets_received": 0, "virtual_s": 7.1, "wall_s": 10.2, "valid": True,
+        "traits": traits_of("load-balancer", protocol, {}),
     }  # fmt: skip
     return PointSummary(**(fields | changes))
 

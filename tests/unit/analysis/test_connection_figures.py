@@ -126,7 +126,7 @@ def test_a_sequence_plot_tells_new_bytes_from_those_sent_again_and_those_reinjec
         ]
     )
     figure = Figure()
-    assert draw_sequence(figure, sent, "load-balancer")
+    assert draw_sequence(figure, sent, "director")
     lines = {str(line.get_label()): line for line in figure.axes[0].lines}
     assert {label: np.asarray(line.get_xydata()).tolist() for label, line in lines.items()} == {
         "subflow 0, director": [[0.0, 0.0]],
@@ -141,7 +141,7 @@ def test_a_sequence_plot_tells_new_bytes_from_those_sent_again_and_those_reinjec
     assert again.get_markerfacecolor() == "none"
     assert new.get_zorder() < min(again.get_zorder(), reinjected.get_zorder())
     assert figure.axes[0].get_ylabel() == "Data sequence number (MB)"
-    assert not draw_sequence(Figure(), sent.slice(5), "load-balancer")
+    assert not draw_sequence(Figure(), sent.slice(5), "director")
 
 
 def test_packets_that_follow_each_other_are_not_taken_for_repeats() -> None:
@@ -151,7 +151,7 @@ def test_packets_that_follow_each_other_are_not_taken_for_repeats() -> None:
         packet | {"t_s": float(n), "payload_bytes": 1448, "dsn": 12_345 + 1448 * n} for n in range(1000)
     )
     figure = Figure()
-    assert draw_sequence(figure, sent, "load-balancer")
+    assert draw_sequence(figure, sent, "director")
     assert [(line.get_label(), len(line.get_xdata())) for line in figure.axes[0].lines] == [
         ("subflow 0, director", 1000)
     ]
@@ -164,6 +164,6 @@ def test_the_few_packets_of_the_first_subflow_are_above_the_many_of_the_second()
         for n in range(3000)
     )
     figure = Figure()
-    assert draw_sequence(figure, sent, "load-balancer")
+    assert draw_sequence(figure, sent, "director")
     first, second = figure.axes[0].lines
     assert first.get_zorder() > second.get_zorder() and first.get_markersize() > second.get_markersize()

@@ -52,12 +52,8 @@ def make_run(directory: Path, results: list[PointSummary], **changes: Any) -> Pa
     return directory
 
 
-def picture(scenario: str, parameters: object) -> str:
-    return f"[picture of <{scenario}>]\n"
-
-
 def compiled(*runs: Path) -> Report:
-    return compile_report([read_run(run) for run in runs], picture)
+    return compile_report([read_run(run) for run in runs])
 
 
 class Page(HTMLParser):
@@ -137,6 +133,7 @@ def test_a_run_with_tables_is_looked_at_closely_and_one_without_says_so(run: Pat
     found = {name: table.of_rows(()) for name, table in TABLES.items()}
     point = {
         "point": "p", "experiment": "fig07", "title": "Page <loads>", "scenario": "load-balancer", "protocol": "mptcp",
+        "service_path": "director", "ends_by": "requests",
         "clock": "virtual", "object_bytes": 1_000_000, "seed": 1, "variant": "", "condition": "", "valid": True,
     }  # fmt: skip
     subflow = {
@@ -174,7 +171,7 @@ def test_a_verdict_is_a_word_and_a_sign_not_a_colour_alone(parsed: Page) -> None
 def test_environment_warnings_and_repetition_are_there(parsed: Page, run: Path) -> None:
     for text in (
         "6.12.117", PATCH, "9.8.7", "tcpdump 4.99.3-1", "mine: bad: invalid: capture drops: 7 <packets>",
-        "[picture of <load-balancer>]", "testbed run fig07 --set 'workload.total=1 MB'", f"testbed verify {run}",
+        "client <----> director", "testbed run fig07 --set 'workload.total=1 MB'", f"testbed verify {run}",
         "a" * 64, "b" * 64, "one seed only",
     ):  # fmt: skip
         assert text in parsed.text

@@ -77,7 +77,7 @@ def test_bytes_per_path_are_shares_of_the_direction_that_has_more() -> None:
         ]
     )
     figure = Figure()
-    assert draw_bytes(figure, given, [POINT | {"scenario": "load-balancer"}])
+    assert draw_bytes(figure, given, [POINT | {"service_path": "director"}])
     widths = {str(each.get_label()): each.patches[0].get_width() for each in figure.axes[0].containers}  # type: ignore[attr-defined]
     assert widths == {"director": 25.0, "address of s1": 75.0}
     assert len({each.patches[0].get_hatch() for each in figure.axes[0].containers}) == 2  # type: ignore[attr-defined]

@@ -42,7 +42,7 @@ def test_the_files_carry_unit_and_meaning(tmp_path: Path) -> None:
     write_tables(tmp_path, {"percentiles": table})
     schema = pq.read_schema(tmp_path / "tables" / "percentiles.parquet")
     assert schema.field("time_ms").metadata == {b"unit": b"ms", b"meaning": b"that were served within this time"}
-    assert schema.metadata[b"testbed.format"] == b"1"
+    assert schema.metadata[b"testbed.format"] == b"2"
     assert (tmp_path / "tables" / "percentiles.csv").read_text() == '"point","percent","time_ms"\n"a",50,3\n'
     assert read_table(tmp_path, "percentiles").to_pylist() == [{"point": "a", "percent": 50, "time_ms": 3.0}]
 
@@ -75,9 +75,9 @@ def test_a_column_that_is_not_in_the_catalogue_is_an_error() -> None:
 def test_reading_what_is_not_there_or_newer(tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match="there is no such table"):
         read_table(tmp_path, "resets")
-    newer = TABLES["percentiles"].empty().replace_schema_metadata({"testbed.format": "2"})
+    newer = TABLES["percentiles"].empty().replace_schema_metadata({"testbed.format": "3"})
     write_tables(tmp_path, {"percentiles": newer})
-    with pytest.raises(AnalysisError, match="tables of format 2, but this toolkit reads format 1"):
+    with pytest.raises(AnalysisError, match="tables of format 3, but this toolkit reads format 2"):
         read_table(tmp_path, "percentiles")
     (tmp_path / "tables" / "resets.parquet").write_text("nonsense")
     with pytest.raises(AnalysisError, match=r"resets.parquet: not a Parquet file"):

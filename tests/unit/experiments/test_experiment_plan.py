@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments import churn, plan
+from experiments import plan
 from experiments.plan import Point
+from experiments.timetables.base import Change
+from experiments.timetables.rotation import Rotation
 from testbed.errors import ConfigError, UsageError
 
 SIZES = {
@@ -20,6 +22,7 @@ SIZES = {
     "5000KB": 5_000_000,
     "10000KB": 10_000_000,
 }
+POOL = ["s1", "s2", "s3"]
 QUICK_REQUESTS = [1000, 1000, 1000, 200, 100, 40, 40]
 PAPER_REQUESTS = [400_000, 80_000, 40_000, 8000, 4000, 800, 400]
 SETTINGS_OF_ALL = {
@@ -134,23 +137,21 @@ def test_an_anycast_figure_is_the_papers_in_full(name: str, protocol: str, limit
 
 def test_sixteen_changes_fall_into_120_seconds() -> None:
     parameters = points_of("fig13")[0].parameters
-    changes = churn.schedule(**{key: parameters[key] for key in ("duration_s", "cycle_s", "up_s", "servers")})
+    changes = Rotation.of(parameters).changes(parameters["duration_s"], POOL)
     assert [change.t_s for change in changes] == [10, 15, 25, 30, 40, 45, 55, 60, 70, 75, 85, 90, 100, 105, 115, 120]
     assert [change.event for change in changes] == ["server-removed", "server-added"] * 8
     assert [change.server for change in changes] == [f"s{number}" for number in (1, 2, 3, 1, 2, 3, 1, 2) for _ in "ab"]
 
 
 def test_a_change_after_the_end_does_not_happen() -> None:
-    changes = churn.schedule(duration_s=14.9, cycle_s=15, up_s=10, servers=2)
-    assert changes == [churn.Change(10.0, "server-removed", "s1")]
-    assert churn.schedule(duration_s=9.9, cycle_s=15, up_s=10, servers=2) == []
-    assert churn.schedule(duration_s=120, cycle_s=0, up_s=0, servers=2) == []
+    changes = Rotation(cycle_s=15, up_s=10).changes(14.9, POOL[:2])
+    assert changes == [Change(10.0, "server-removed", "s1")]
+    assert Rotation(cycle_s=15, up_s=10).changes(9.9, POOL[:2]) == []
+    assert Rotation(cycle_s=0, up_s=0).changes(120, POOL[:2]) == []
 
 
 def test_the_last_change_is_exact_for_decimal_fractions() -> None:
-    assert churn.schedule(duration_s=0.9, cycle_s=0.3, up_s=0.1, servers=3)[-1] == churn.Change(
-        0.9, "server-added", "s3"
-    )
+    assert Rotation(cycle_s=0.3, up_s=0.1).changes(0.9, POOL)[-1] == Change(0.9, "server-added", "s3")
 
 
 def test_seeds_are_the_outermost_order_and_ids_are_unique_and_safe() -> None:

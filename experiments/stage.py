@@ -1,27 +1,33 @@
-"""What both scenarios do to client and servers, and around the workload."""
+"""A point on stage: its set-up built, every role configured and read back, the workload measured.
+
+What differs between experiments is in their parts (`experiments.composition`); what is here is done to all of them.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import filecmp
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.composition import Parts, parts_of
 from experiments.point import Point
 from experiments.record import Events, write_json
+from experiments.workloads.base import Scene
 from testbed.errors import ReadbackError
 from testbed.lab_clock import start_afresh
-from testbed.net import loss_injection, mptcp, queues, routing, sysctl
+from testbed.net import loss_injection, mptcp, netem, queues, routing, sysctl
 from testbed.net.counters import protocol_counters
 from testbed.net.netns import Node
-from testbed.network import Network
+from testbed.network import Network, running
 from testbed.process import CommandLog
-from testbed.sampler import Sampler
+from testbed.sampler import Action, Sampler
 from testbed.tools import apache_bench, lighttpd, path_manager, tcpdump
+from topologies.layout import Layout, ServerPlace
 
 # The kernel's own sizes but for the maximum, which is so large that a window never limits a download: 100 Mbit/s over
 # a 400 ms round trip are 5 MB in flight, and a slow path may hold up the reassembly of a fast one (head-of-line
@@ -39,26 +45,88 @@ _AFTERMATH_S = 1.0
 
 @dataclass(frozen=True)
 class Server:
-    """A server's node and addresses; `local` is what its socket sees for the initial subflow."""
+    """A server's place and its node; `local` is the address that its socket sees for the initial subflow."""
 
+    place: ServerPlace
     node: Node
     local: str
-    unique: str
+
+    @property
+    def unique(self) -> str:
+        """The unique address that it advertises."""
+        return self.place.unique
 
 
 @dataclass(frozen=True)
 class Stage:
     """The network with every role configured, ready for a workload."""
 
+    parts: Parts
+    layout: Layout
     network: Network
     client: Node
     servers: tuple[Server, ...]
-    service: str
-    port: int
     client_addresses: tuple[str, ...]
-    client_interfaces: tuple[str, ...]
     settings: dict[str, Any]
     injector: loss_injection.Injector | None = None
+
+
+@contextlib.contextmanager
+def stage(point: Point, log: CommandLog) -> Iterator[Stage]:
+    """The point's set-up with every role configured and read back."""
+    parts = parts_of(point.scenario, point.parameters)
+    director, layout = parts.director, parts.setup.layout()
+
+    def framing(one: str, other: str) -> netem.Framing:
+        return "packets" if layout.is_lossy(one, other) else "bursts"
+
+    with running(layout.topo, framing, log) as network, losing(point, network, layout.towards_client) as injector:
+        client = network[layout.client]
+        director.prepare(network, layout)
+        if layout.client_gateway:
+            routing.default_via(client, layout.client_gateway)
+        for place in layout.servers:
+            director.prepare_server(network, layout, place)
+            routing.default_via(network[place.name], place.gateway)
+            if way := place.own_way:
+                routing.from_address(network[place.name], place.unique, way.interface, way.network)
+        servers = tuple(
+            Server(place, network[place.name], director.socket_address(layout, place)) for place in layout.servers
+        )
+        settings = configure_hosts(point, client, servers, second_address=layout.client_second_address)
+        settings |= director.serve(network, layout, point.seed)
+        if own := sysctls_of(point, director.role):
+            settings[layout.director] = {"sysctl": sysctl.put(network[layout.director], own)}
+        settings["links"] = network.links
+        addresses = layout.client_addresses
+        if _has_second_address(point):
+            addresses = (*addresses, layout.client_second_address)
+        yield Stage(parts, layout, network, client, servers, addresses, settings, injector)
+
+
+def drive(point: Point, ready: Stage, out: Path) -> None:
+    """Run the workload to its end, and what the timetable says meanwhile."""
+    write_addresses(ready, out)
+    with measured(point, ready, out) as scene:
+        ready.parts.workload.drive(scene)
+
+
+def _changes(ready: Stage, events: Events) -> list[Action]:
+    """The timetable's changes of the pool."""
+    parts, layout = ready.parts, ready.layout
+    pool = {place.name: True for place in layout.servers}
+
+    def change(event: str, server: str) -> Callable[[], None]:
+        def act() -> None:
+            pool[server] = event == "server-added"
+            parts.director.set_pool(ready.network, layout, [place for place in layout.servers if pool[place.name]])
+            events.add(event, server=server)
+
+        return act
+
+    duration_s = parts.workload.planned_s or 0.0
+    changes = parts.timetable.changes(duration_s, list(pool))
+    return [Action(each.t_s, change(each.event, each.server)) for each in changes]
 
 
 def configure_hosts(point: Point, client: Node, servers: Sequence[Server], *, second_address: str) -> dict[str, Any]:
@@ -127,11 +195,6 @@ def path_managers(point: Point, stage: Stage, out: Path) -> Iterator[None]:
         yield
 
 
-def client_addresses(point: Point, *addresses: str, second_address: str) -> tuple[str, ...]:
-    """The client's addresses: those that it always has, and the second one where it uses it."""
-    return (*addresses, second_address) if _has_second_address(point) else addresses
-
-
 def _has_second_address(point: Point) -> bool:
     return point.protocol == "mptcp" and point.parameters.get("client_endpoint", "none") != "none"
 
@@ -155,31 +218,16 @@ def losing(
         yield injector
 
 
-def uploads(point: Point) -> bool:
-    """Whether the client sends the pages instead of loading them."""
-    return bool(point.parameters.get("direction", "download") == "upload")
-
-
 def write_addresses(stage: Stage, out: Path) -> None:
     """addresses.json: which address is whose."""
     write_json(
         out / "addresses.json",
         {
             "client": list(stage.client_addresses),
-            "service": {"address": stage.service, "port": stage.port},
+            "service": {"address": stage.layout.service, "port": stage.layout.port},
             "servers": {s.node.name: {"unique": s.unique, "local": s.local} for s in stage.servers},
         },
     )
-
-
-@dataclass(frozen=True)
-class Workload:
-    """What a scenario's workload has at hand: the page's address, the same page as a file, the sampler, the events."""
-
-    url: str
-    file: Path
-    sampler: Sampler
-    events: Events
 
 
 def _witnessing(server: Node, out: Path, log: CommandLog) -> contextlib.AbstractContextManager[list[tcpdump.Capture]]:
@@ -195,7 +243,7 @@ def _witnessing(server: Node, out: Path, log: CommandLog) -> contextlib.Abstract
 
 
 @contextlib.contextmanager
-def measured(point: Point, stage: Stage, out: Path) -> Iterator[Workload]:
+def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
     """Servers up and probed, captures on, counters read before and after, samples and events open.
 
     The counters are read a third time when what the workload's end set off is over, while the captures go on (orphaned
@@ -206,26 +254,27 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Workload]:
     In virtual time the block starts at a whole second, with fresh random numbers.
     """
     log = stage.network.log
+    is_upload = stage.parts.workload.sender == "client"
     nodes = [stage.client, *(server.node for server in stage.servers)]
     with ExitStack() as stack:
         WORK.mkdir(parents=True, exist_ok=True)
         name = lighttpd.generate_file(WORK / "pages", point.object_bytes)
-        roots = [WORK / (f"uploads-{s.node.name}" if uploads(point) else "pages") for s in stage.servers]
+        roots = [WORK / (f"uploads-{s.node.name}" if is_upload else "pages") for s in stage.servers]
         for server, root in zip(stage.servers, roots, strict=True):
             lighttpd.generate_file(root, 1)
             stack.enter_context(
                 lighttpd.serving(
                     server.node,
                     root,
-                    stage.port,
+                    stage.layout.port,
                     WORK,
                     mptcp=point.protocol == "mptcp",
-                    uploads=uploads(point),
+                    uploads=is_upload,
                     log=log,
                 )
             )
-            apache_bench.probe(stage.client, f"http://{server.unique}:{stage.port}/1.bin", log=log)
-        apache_bench.probe(stage.client, f"http://{stage.service}:{stage.port}/1.bin", log=log)
+            apache_bench.probe(stage.client, f"http://{server.unique}:{stage.layout.port}/1.bin", log=log)
+        apache_bench.probe(stage.client, f"http://{stage.layout.service}:{stage.layout.port}/1.bin", log=log)
         samples = stack.enter_context((out / "samples.jsonl").open("w"))
         events = Events(stack.enter_context((out / "events.jsonl").open("w")))
         at_servers = {
@@ -233,14 +282,24 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Workload]:
             for server in stage.servers
             if len(stage.servers) > 1
         }
-        with tcpdump.capturing(stage.client, stage.client_interfaces, out, log=log) as captures:
+        with tcpdump.capturing(stage.client, stage.layout.client_interfaces, out, log=log) as captures:
             drops = {node.name: queues.dropped(node, log) for node in nodes}
             before = {node.name: protocol_counters(node) for node in nodes}
-            url = f"http://{stage.service}:{stage.port}/{name}"
+            url = f"http://{stage.layout.service}:{stage.layout.port}/{name}"
             if point.clock == "virtual":
                 start_afresh()
             sampler = Sampler(samples, stage.client, nodes)
-            yield Workload(url, WORK / "pages" / name, sampler, events)
+            yield Scene(
+                client=stage.client,
+                mptcp=point.protocol == "mptcp",
+                url=url,
+                file=WORK / "pages" / name,
+                sampler=sampler,
+                events=events,
+                actions=_changes(stage, events),
+                out=out,
+                log=log,
+            )
             after = {node.name: protocol_counters(node) for node in nodes}
             time.sleep(_AFTERMATH_S)
             reading_s = [sampler.now()]
@@ -258,7 +317,7 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Workload]:
             write_json(out / "server_captures.json", seen)
         if stage.injector:
             write_json(out / "loss_injection.json", stage.injector.as_dict())
-        if uploads(point):
+        if is_upload:
             write_json(out / "uploads.json", _stored(WORK / "pages" / name, roots))
 
 

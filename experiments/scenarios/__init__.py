@@ -1,1 +1,0 @@
-"""How each scenario is driven inside a lab."""

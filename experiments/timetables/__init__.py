@@ -1,0 +1,1 @@
+"""Timetables: what happens to the servers' pool, and when; one file each."""

@@ -1,0 +1,1 @@
+"""Workloads: who sends what, and when it ends; one file each."""

@@ -1,0 +1,1 @@
+"""Directors: what spreads the service address over the servers, one file each."""

@@ -1,0 +1,51 @@
+"""A router with equal-cost paths, as in the paper's Fig. 12: every server has the service address (anycast).
+
+The router keeps nothing. When a server leaves or returns, flows come to others by what the hash then says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from testbed.labs.features import sysctl
+from testbed.net import routing
+from testbed.network import Network
+from topologies.layout import Layout, ServerPlace
+
+
+class Ecmp:
+    """A router that spreads flows by their 5-tuple."""
+
+    service_path: ClassVar[str] = "anycast address"
+    role: ClassVar[str] = "router"
+    # net.ipv4.fib_multipath_hash_seed has 32 bits.
+    largest_seed: ClassVar[tuple[int, str]] = ((1 << 32) - 1, "the router's hash over its nexthops")
+
+    def features(self) -> frozenset[str]:
+        """Multipath routes, and the hash over the 5-tuple."""
+        return frozenset({"multipath", *map(sysctl, routing.HASH_SYSCTLS)})
+
+    def socket_address(self, layout: Layout, _server: ServerPlace) -> str:
+        """The service address itself."""
+        return layout.service
+
+    def prepare(self, _network: Network, _layout: Layout) -> None:
+        """Nothing."""
+
+    def prepare_server(self, network: Network, layout: Layout, server: ServerPlace) -> None:
+        """The service address."""
+        routing.add_address(network[server.name], server.interface, layout.service, 32)
+
+    def serve(self, network: Network, layout: Layout, seed: int) -> dict[str, Any]:
+        """The hash and the nexthops."""
+        router = network[layout.director]
+        unique = [server.unique for server in layout.servers]
+        return {
+            "router": routing.hash_by_flow(router, seed),
+            "nexthops": routing.nexthops(router, layout.service, unique),
+        }
+
+    def set_pool(self, network: Network, layout: Layout, servers: Sequence[ServerPlace]) -> None:
+        """The nexthops are replaced, in one step."""
+        routing.nexthops(network[layout.director], layout.service, [server.unique for server in servers])

@@ -1,0 +1,60 @@
+"""What a set-up says to those who build it: names, addresses, interfaces, routes. Pure description."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mininet.topo import Topo
+
+
+@dataclass(frozen=True)
+class OwnWay:
+    """Packets from a server's unique address leave by `interface`, where `network` is."""
+
+    interface: str
+    network: str
+
+
+@dataclass(frozen=True)
+class ServerPlace:
+    """A server: its interface towards the director and the address on it, its default route, and the unique address
+    that it advertises, with a way of its own where it has one (packets from it must not go back by the director).
+    """
+
+    name: str
+    interface: str
+    address: str
+    unique: str
+    gateway: str
+    own_way: OwnWay | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A topology for Mininet and the roles in it.
+
+    `director` is the node that spreads the service address over the servers. `client_gateway` is the client's default
+    route, None where it has none; servers have theirs in their place.
+    The client may get `client_second_address` on its first interface. `towards_client` are nodes and interfaces that
+    everything of the client passes first, none of them the client's own. `lossy_links` are pairs of nodes between
+    which packets travel one by one, because there is loss to hit them on the way that leads there.
+    """
+
+    topo: Topo
+    client: str
+    director: str
+    service: str
+    port: int
+    prefix: int
+    servers: tuple[ServerPlace, ...]
+    client_addresses: tuple[str, ...]
+    client_second_address: str
+    client_interfaces: tuple[str, ...]
+    client_gateway: str | None = None
+    towards_client: Sequence[tuple[str, str]] = ()
+    lossy_links: frozenset[frozenset[str]] = frozenset()
+
+    def is_lossy(self, one: str, other: str) -> bool:
+        """Whether the link between two nodes is on a way with loss."""
+        return frozenset((one, other)) in self.lossy_links
