@@ -136,5 +136,5 @@ def parse_ab(text: str, *, name: str = "ab's output") -> AbResult:
 
 def _parse(text: str, label: str, name: str) -> float:
     if not _NUMBER.fullmatch(text):
-        raise AnalysisError(f"{name}: {label}: {text[:30]!r} is not a number that ab prints", hint=_HINT)
+        raise AnalysisError(f"{name}: {label!r}: {text[:30]!r} is not a number that ab prints", hint=_HINT)
     return float(text)
