@@ -1,8 +1,9 @@
 """Who is who in captures that come without a list of addresses: guessed from MPTCP, or as the user says.
 
 Enters: packets. Leaves: `Addresses`. The service is where the SYNs with MP_CAPABLE went (without any: all SYNs that are
-no joins; without any SYN: where SYN+ACKs came from), the clients who sent them; a server's unique addresses are those
-that it announced (ADD_ADDR), those that joins went to, and those from which servers joined.
+no joins; without any such SYN: where SYN+ACKs came from; at last, where joins went), the clients who sent them; a
+server's unique addresses are those that it announced (ADD_ADDR), those that joins went to, and those from which servers
+joined.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def guess_addresses(
     is_join = packets.mp_join.first("length", syns) == _JOIN_SYN_BYTES
     initial, joins = syns[~is_join], syns[is_join]
     if not len(initial) and service is None:
-        return _by_answers(packets, unique)
+        return _by_answers(packets, joins, unique)
     capable = initial[packets.mp_capable.first("length", initial) > 0]
     if service is not None:
         services, port = [service[0]], service[1]
@@ -58,10 +59,16 @@ def guess_addresses(
     return _addresses(packets, clients, services, port, others)
 
 
-def _by_answers(packets: Packets, unique: Sequence[int]) -> Addresses:
-    """The addresses by SYN+ACKs alone: what a capture of one direction, or one that began too late, still has."""
+def _by_answers(packets: Packets, joins: Rows, unique: Sequence[int]) -> Addresses:
+    """The addresses by SYN+ACKs and `joins` alone: what a capture of one direction, of a client's further interface,
+    at a server's own address, or one that began too late, still has."""
     answers = np.flatnonzero((packets.flags & (SYN | ACK)) == SYN | ACK)
     initial = answers[packets.mp_join.first("length", answers) == 0]
+    if not len(initial) and len(joins):
+        services, clients = _busiest_first(packets.dst[joins]), _distinct(packets.src[joins])
+        others = [each for each in unique if each not in services and each not in clients]
+        return _addresses(packets, clients, services, int(packets.dport[joins[0]]), others)
+    initial = initial if len(initial) else answers
     if not len(initial):
         raise AnalysisError("no SYN in the captures: who is the server?", hint="say it with --service ADDR:PORT")
     services, clients = _busiest_first(packets.src[initial]), _distinct(packets.dst[initial])

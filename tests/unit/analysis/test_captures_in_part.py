@@ -47,6 +47,15 @@ def test_what_the_server_sent_alone_says_who_is_who(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("answers_only", [False, True])
+def test_joins_alone_say_who_is_who(tmp_path: Path, *, answers_only: bool) -> None:
+    found = analysed(tmp_path, given.join_by_client()[answers_only:])
+    assert found.names() == {"service": [make.UNIQUE], "unique": [], "clients": [make.CLIENT]}
+    (row,) = rows(found, "connections")
+    assert some(row, "protocol", "client_port", "server_address") == ("mptcp", 4001, make.UNIQUE)
+    assert "1 join to connections whose keys were not captured: each is shown as a connection" in found.notes
+
+
 def test_a_reset_in_one_direction_is_no_refusal(tmp_path: Path) -> None:
     reset = make.to_server(PORT, 80, make.RST | make.ACK, seq=ISN + 1, ack=LAST_SEQ)
     found = analysed(tmp_path, one_way([*download(), (END + MS, reset)], from_client=True))
