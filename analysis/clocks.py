@@ -61,7 +61,7 @@ def steady(packets: Packets, file: str) -> tuple[Packets, list[str]]:
     elif len(steps):
         first = int(steps[0])
         notes.append(
-            f"{file}: the clock was set back by {_span(int(lost[0]))} before frame {packets.frame[first]} "
+            f"{file}: the clock was set back by {span(int(lost[0]))} before frame {packets.frame[first]} "
             f"({_date(int(time_ns[first - 1]))} to {_date(int(time_ns[first]))}){_others(len(steps))}: "
             "the times go on from there"
         )
@@ -95,7 +95,7 @@ def aligned(packets: Packets, names: Sequence[str]) -> tuple[Packets, list[str]]
         moved[place == number] -= offset
         way = "ahead of" if offset > 0 else "behind"
         notes.append(
-            f"{names[number]}: its clock is {_span(abs(offset))} {way} that of {names[other]}: its times are moved by "
+            f"{names[number]}: its clock is {span(abs(offset))} {way} that of {names[other]}: its times are moved by "
             "that"
         )
     return (replace(packets, time_ns=moved).by_time() if notes else packets), notes
@@ -110,7 +110,7 @@ def gaps(packets: Packets, names: Sequence[str]) -> list[str]:
     before, after = int(packets.time_ns[at]), int(packets.time_ns[at + 1])
     file = names[int(packets.interface[at])]
     return [
-        f"{file}: no packet for {_span(after - before)} after frame {packets.frame[at]} ({_date(before)} to "
+        f"{file}: no packet for {span(after - before)} after frame {packets.frame[at]} ({_date(before)} to "
         f"{_date(after)}){_others(len(wide))}: the clock was set, or nothing came"
     ]
 
@@ -172,7 +172,7 @@ def _others(count: int) -> str:
     return f" and {count - 1} more like it" if count > 1 else ""
 
 
-def _span(ns: int) -> str:
+def span(ns: int) -> str:
     """A length of time in its largest unit."""
     for unit, seconds in (("years", 31_556_952), ("days", 86_400), ("h", 3600), ("min", 60)):
         if ns >= seconds * _NS:

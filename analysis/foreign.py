@@ -137,7 +137,8 @@ def gather(captures: Sequence[Packets], paths: Sequence[Path]) -> tuple[Packets,
     packets = merge(there)
     packets, said = with_copies_apart(replace(packets, warnings=packets.warnings + unread))
     notes += said
-    packets, grouped = with_places(packets)
+    packets, grouped, said = with_places(packets)
+    notes += said
     notes += said_of_places(packets, grouped)
     files = [interface.file for interface in packets.interfaces]
     packets, said = aligned(packets, [_place_name(files, members[0]) for members in grouped])

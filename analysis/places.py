@@ -17,9 +17,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from analysis.clocks import copies_of
+from analysis.clocks import copies_of, span
 from analysis.pcap import Packets
 from analysis.pcap.columns import I64, Rows
+from analysis.turns import goes_on
 
 _Pair = tuple[int, int]
 
@@ -34,6 +35,11 @@ _TWINS = 0.9
 
 _MOST_PARTS = 4096
 """More interfaces than this are no ring of files: each is a place."""
+
+_MOST_IN_TURN = 64
+"""Among more than these no clock that was set back from one to the next is looked for."""
+
+_UNKNOWN = 0.5
 
 
 @dataclass(frozen=True)
@@ -56,23 +62,34 @@ class _Place:
     parts: list[_Part] = field(default_factory=list)
 
 
-def with_places(packets: Packets) -> tuple[Packets, list[list[int]]]:
-    """The packets with their places; and of each place, in order of appearance, the interfaces in order of time."""
+def with_places(packets: Packets) -> tuple[Packets, list[list[int]], list[str]]:
+    """The packets with their places; and of each place, in order of appearance, the interfaces in order of time.
+
+    Last come the lines on clocks that were set back between two captures of one place.
+    """
     rows = _rows_of(packets)
     if not 1 < len(rows) <= _MOST_PARTS:
-        return packets, [[number] for number in rows]
+        return packets, [[number] for number in rows], []
     parts = [_part(packets, number, mine) for number, mine in rows.items()]
     shared, few = _shared(copies_of(packets), rows, len(packets.interfaces))
     exact = copies_of(packets, packets.time_ns, packets.ttl, packets.src, packets.dst, packets.sport)
     _, same = _shared(exact, rows, len(packets.interfaces))
     twins = {ends for ends, count in same.items() if count >= _TWINS * few.get(ends, 0)}
     places: list[_Place] = []
+    is_few = len(rows) <= _MOST_IN_TURN
     for part in sorted(parts, key=lambda each: (each.first_ns, each.last_ns)):
         fitting = [each for each in places if _follows(part, each, shared, twins)]
+        if is_few:
+            fitting = [each for each in fitting if not _came_before(packets, rows, part, each)]
         if fitting:
             max(fitting, key=partial(_likeness, part, few)).parts.append(part)
         else:
             places.append(_Place([part]))
+    if is_few:
+        moved, note = _in_turn(packets, rows, places, few)
+        if note:
+            packets, grouped, notes = with_places(moved.by_time())
+            return packets, grouped, [note, *notes]
     grouped = sorted([part.number for part in place.parts] for place in places)
     grouped.sort(key=min)
     of_interface = np.arange(len(packets.interfaces)) + len(grouped)  # those without a packet
@@ -81,7 +98,47 @@ def with_places(packets: Packets) -> tuple[Packets, list[list[int]]]:
     packets = replace(packets, places=tuple(of_interface.tolist()))
     overlapping = [members for members in grouped if any(_pair(*each) in twins for each in pairwise(members))]
     again = [_again(exact, rows, members) for members in overlapping]
-    return (_without(packets, np.concatenate(again)) if again else packets), grouped
+    return (_without(packets, np.concatenate(again)) if again else packets), grouped, []
+
+
+def _came_before(packets: Packets, rows: Mapping[int, Rows], part: _Part, place: _Place) -> bool:
+    """Whether a place's captures go on from a part that is later by its clock."""
+    first, last = rows[place.parts[0].number], rows[place.parts[-1].number]
+    mine = rows[part.number]
+    return goes_on(packets, last, mine) <= 0 < goes_on(packets, mine, first)
+
+
+def _in_turn(
+    packets: Packets, rows: Mapping[int, Rows], places: list[_Place], few: Mapping[_Pair, int]
+) -> tuple[Packets, str]:
+    """The packets, where captures that go on from a later one by their connections have times that do so, too.
+
+    So it is if the clock was set back in the meantime; those of two places would have packets in common.
+    """
+    time_ns = packets.time_ns.copy()
+    for place in places:
+        first = place.parts[0]
+        for other in places:
+            last = other.parts[-1]
+            if (
+                other is not place
+                and last.kind == first.kind
+                and first.first_ns < last.last_ns
+                and not any(few.get(_pair(one.number, two.number)) for one in place.parts for two in other.parts)
+                and _same_distance(first, last) > _UNKNOWN
+                and goes_on(packets, rows[last.number], rows[first.number]) > 0
+                and goes_on(packets, rows[place.parts[-1].number], rows[other.parts[0].number]) <= 0
+            ):
+                by_ns = last.last_ns + 1 - first.first_ns
+                for part in place.parts:
+                    time_ns[rows[part.number]] += by_ns
+                files = [packets.interfaces[part.number].file for part in (first, last)]
+                note = (
+                    f"{files[0]}: its connections go on from {files[1]}, but by its clock it began {span(by_ns)} "
+                    "before the end of that: its times are moved by that"
+                )
+                return replace(packets, time_ns=time_ns), note
+    return packets, ""
 
 
 def _again(exact: I64, rows: Mapping[int, Rows], members: Sequence[int]) -> Rows:
@@ -170,9 +227,9 @@ def _same_distance(one: _Part, other: _Part) -> float:
     """
     common = one.ttls.keys() & other.ttls.keys()
     if not common:
-        return 0.5
+        return _UNKNOWN
     same = sum(not one.ttls[each].isdisjoint(other.ttls[each]) for each in common)
-    return same / len(common) if len(common) > 1 or same else 0.5
+    return same / len(common) if len(common) > 1 or same else _UNKNOWN
 
 
 def _pair(one: int, other: int) -> _Pair:

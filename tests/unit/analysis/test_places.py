@@ -176,3 +176,31 @@ def test_the_same_file_twice_counts_once(tmp_path: Path) -> None:
     found = analysed(tmp_path, download(), download())
     assert moved(found) == [(40_000, 40_000, 1)]
     assert found.notes == ()
+
+
+def set_back(frames: Frames, by_ns: int, first: int) -> Frames:
+    return [(t - (by_ns if number >= first else 0), frame) for number, (t, frame) in enumerate(frames)]
+
+
+@pytest.mark.parametrize("by", [20 * MS, 50 * MS, S, 3600 * S])
+@pytest.mark.parametrize("first", [30, 45, 60])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_a_clock_that_is_set_back_while_files_rotate_leaves_their_order(
+    tmp_path: Path, by: int, first: int, order: tuple[int, ...]
+) -> None:
+    frames = set_back(download(), by, first)
+    files = [frames[:30], frames[30:60], frames[60:]]
+    found = analysed(tmp_path, *[files[each] for each in order])
+    assert moved(found) == [(40_000, 40_000, 1)]
+    assert rows(found, "subflows")[0]["points_seen"] == 1
+    names = ", ".join(f"f{order.index(each)}.pcap" for each in range(3))
+    assert f"{names}: one capture, one after the other" in found.notes
+    said = ("its times are moved by that", "the times go on from there", "sorted by time")
+    assert any(note.endswith(said) for note in found.notes)
+
+
+def test_files_whose_connections_have_one_port_after_the_other_stay_in_order(tmp_path: Path) -> None:
+    later = download(start=given.T + 3600 * S)
+    again = [(t, frame[:38] + bytes([frame[38] ^ 0x40]) + frame[39:]) for t, frame in later]  # other numbers
+    found = analysed(tmp_path, download(), again)
+    assert found.tables["points"].to_pylist()[0]["duration_s"] == pytest.approx(3600.108, abs=2e-3)
