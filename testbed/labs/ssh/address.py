@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from testbed.base.text import plain
+from testbed.errors import UsageError
 from testbed.labs.ssh import openssh, tokens
 from testbed.labs.ssh.openssh import Configuration
 from testbed.labs.ssh.target import Target
@@ -95,10 +98,19 @@ def _address(target: Target, found: Configuration) -> Address:
     def option(key: str) -> str:
         return "" if one(key) == "none" else one(key)
 
+    def number(key: str, default: int, least: int, most: int = 1 << 31) -> int:
+        said = one(key, str(default))
+        if not said.isdecimal() or len(said) > 10 or not least <= int(said) <= most:
+            raise UsageError(
+                f"host {target.host}: OpenSSH says {key} {plain(said)[:100]}, which cannot be used",
+                hint=f"so says OpenSSH: ssh -G {target.host}",
+            )
+        return int(said)
+
     def path(text: str) -> Path:
         return openssh.expanded(text, target.host, user, port)
 
-    port, hostname, user = int(one("port", str(_PORT))), one("hostname", target.host), one("user", target.user or "")
+    port, hostname, user = number("port", _PORT, 1, 65535), one("hostname", target.host), one("user", target.user or "")
     alias = option("hostkeyalias")
     values = {"h": hostname, "k": alias or target.host, "n": target.host, "p": str(port), "r": user}
     jumps = tokens.expand(option("proxyjump"), "ProxyJump", values)
@@ -126,15 +138,15 @@ def _address(target: Target, found: Configuration) -> Address:
         checks_ip=is_on("checkhostip"),
         trusts_loopback=is_on("nohostauthenticationforlocalhost"),
         hashes_names=is_on("hashknownhosts"),
-        least_rsa_bits=int(one("requiredrsasize", "0")),
+        least_rsa_bits=number("requiredrsasize", 0, 0),
         proxy_command=tokens.expand(option("proxycommand"), "ProxyCommand", values),
         passes_socket=is_on("proxyusefdpass"),
         proxy_jump=tuple(jump.strip() for jump in jumps.split(",") if jump.strip()),
         family=_family(one("addressfamily")),
         bind_address=option("bindaddress"),
         bind_interface=option("bindinterface"),
-        attempts=int(one("connectionattempts", "1")),
-        connect_s=float(option("connecttimeout") or 0) or _CONNECT_S,
+        attempts=number("connectionattempts", 1, 1),
+        connect_s=float(number("connecttimeout", 0, 0) if option("connecttimeout") else 0) or _CONNECT_S,
         algorithms=Algorithms(
             *(
                 tuple(one(key).split(",")) if one(key) else ()
@@ -149,10 +161,13 @@ def _family(text: str) -> Literal["any", "inet", "inet6"]:
 
 
 def _paths(text: str) -> Iterable[str]:
-    """The files of a list that `ssh -G` prints without quotes: a name with spaces in it is one if the file exists."""
+    """The files of a list that `ssh -G` prints without quotes: a name with spaces in it is one if the file exists.
+
+    pathlib's `exists` raises for a name that is too long.
+    """
     words = text.split(" ") if text else []
     while words:
-        count = next((n for n in range(len(words), 1, -1) if Path(" ".join(words[:n])).exists()), 1)
+        count = next((n for n in range(len(words), 1, -1) if os.path.exists(" ".join(words[:n]))), 1)  # noqa: PTH110
         if name := " ".join(words[:count]):
             yield name
         words = words[count:]

@@ -77,14 +77,14 @@ def _without_tilde(text: str) -> str:
     name, slash, rest = text[1:].partition("/")
     try:
         home = (pwd.getpwnam(name) if name else pwd.getpwuid(os.getuid())).pw_dir
-    except KeyError:
+    except (KeyError, ValueError):  # nobody of that name, or no name
         return text
     return f"{home}{slash}{rest}"
 
 
 def known_lines(name: str, path: Path) -> list[list[str]]:
     """The lines of a known_hosts file that are about a host, as words; none of a file that is none or is not there."""
-    if not path.is_file():
+    if not _is_file(path):
         return []
     _status, out, _err = _ask(["ssh-keygen", "-F", name, "-f", _argument(path)])
     return [line.split() for line in out.splitlines() if line.strip() and not line.lstrip().startswith("#")]
@@ -92,8 +92,8 @@ def known_lines(name: str, path: Path) -> list[list[str]]:
 
 def fingerprint(path: Path) -> str:
     """The fingerprint (`SHA256:...`) of a key file's public half, without its passphrase; empty if there is none."""
-    where = path if path.is_file() else path.with_name(f"{path.name}.pub")
-    if not where.is_file():
+    where = path if _is_file(path) else path.with_name(f"{path.name}.pub")
+    if not _is_file(where):
         return ""
     status, out, _err = _ask(["ssh-keygen", "-l", "-E", "sha256", "-f", _argument(where)])
     return next((word for word in out.split() if word.startswith("SHA256:")), "") if status == 0 else ""
@@ -101,7 +101,7 @@ def fingerprint(path: Path) -> str:
 
 def certified_fingerprint(path: Path) -> str:
     """The fingerprint of the key that a certificate is for; empty if the file is none."""
-    if not path.is_file():
+    if not _is_file(path):
         return ""
     status, out, _err = _ask(["ssh-keygen", "-L", "-f", _argument(path)])
     said = next((line for line in out.splitlines() if line.strip().startswith("Public key:")), "")
@@ -119,6 +119,11 @@ def is_revoked(key: str, path: Path) -> bool:
     if status not in (0, 1) or "stdin" not in out:
         raise OSError(0, err.strip() or "not a list of revoked keys", str(path))
     return status == 1
+
+
+def _is_file(path: Path) -> bool:
+    """The same as pathlib's, but a name that no file can have (too long, a NUL) is none."""
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def _argument(path: Path) -> str:

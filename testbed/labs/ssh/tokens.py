@@ -21,7 +21,7 @@ def expand(text: str, option: str, tokens: dict[str, str]) -> str:
             return "%"
         if letter not in tokens:
             every = " ".join(f"%{each}" for each in ("%", *tokens))
-            raise UsageError(f"{option} {text!r}: it has no token %{letter}", hint=f"the tokens are: {every}")
+            raise UsageError(f"{option} {text[:500]!r}: it has no token %{letter}", hint=f"the tokens are: {every}")
         return tokens[letter]
 
     return _TOKEN.sub(value, text)

@@ -235,3 +235,21 @@ def test_a_name_that_is_no_name_is_one_line(resolve: Resolve, host: str) -> None
     with pytest.raises(TestbedError, match="cannot be reached") as caught:
         opening.connect(found)
     assert "\n" not in str(caught.value)
+
+
+def test_a_name_that_no_file_can_have_is_that_of_no_file(resolve: Resolve) -> None:
+    long = "/" + "a" * 300
+    found = resolve("box", f"UserKnownHostsFile {long} /x\nGlobalKnownHostsFile {long}\nIdentityFile {long}\n")
+    assert found.known_hosts == (Path(long), Path("/x"), Path(long))
+    assert openssh.known_lines("box", Path(long)) == []
+    assert openssh.fingerprint(Path(long[:200])) == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [("port", "0"), ("port", "201e5"), ("port", "99999"), ("connectionattempts", "-1"), ("connecttimeout", "inf"),
+     ("requiredrsasize", "x\x1b[2J")],
+)  # fmt: skip
+def test_a_number_that_openssh_does_not_print_is_one_line(key: str, said: str) -> None:
+    with pytest.raises(UsageError, match=rf"host box: OpenSSH says {key} [^\n\x1b]*, which cannot be used"):
+        address._address(parse("box"), {key: [said]})
