@@ -114,8 +114,8 @@ def supervise(command: subprocess.Popen[bytes], limit_s: float) -> dict[str, Any
         signal.sigtimedwait({signal.SIGCHLD}, max(0.0, min(remaining, next_look - time.monotonic())))
 
 
-def save_kernel_log(path: Path) -> None:
-    """Write the kernel's messages, a line each, with their time stamps."""
+def kernel_log() -> str:
+    """The kernel's messages, a line each, with their time stamps."""
     lines = []
     with contextlib.suppress(OSError):
         source = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
@@ -125,7 +125,13 @@ def save_kernel_log(path: Path) -> None:
                 head, _, text = record.partition(";")
                 level, _, stamp, *_ = head.split(",")
                 lines.append(f"<{int(level) & 7}>[{int(stamp) / 1e6:12.6f}] {text.splitlines()[0]}\n")
-    path.write_text("".join(lines))
+    return "".join(lines)
+
+
+def write_anew(path: Path, text: str) -> None:
+    """Write a file in the place of what the command may have put there: a FIFO would not end, a link lead elsewhere."""
+    path.unlink(missing_ok=True)
+    path.write_text(text)
 
 
 def power_off() -> None:
@@ -155,8 +161,9 @@ def main(out: Path) -> None:
             os.kill(-1, signal.SIGKILL)
         verdict["clock_s"] = time.monotonic()
         with contextlib.suppress(OSError):
-            save_kernel_log(out / DMESG_FILE)
-            (out / STATUS_FILE).write_text(json.dumps(verdict) + "\n")
+            write_anew(out / DMESG_FILE, kernel_log())
+        with contextlib.suppress(OSError):
+            write_anew(out / STATUS_FILE, json.dumps(verdict) + "\n")
         power_off()
 
 

@@ -58,9 +58,9 @@ def _lines(path: Path) -> tuple[list[str], str]:
     return [line[:_LINE_CHARACTERS] for line in lines], why
 
 
-def console_tail(output: Path) -> str:
-    """The end of the guest's console: the panic and what follows it, else the last lines."""
-    lines, _why = _lines(output / CONSOLE_FILE)
+def console_tail(path: Path) -> str:
+    """The end of a console: a panic and what follows it, else the last lines."""
+    lines, _why = _lines(path)
     panic = next((number for number, line in enumerate(lines) if _PANIC.search(line)), None)
     return "\n".join(lines[-_TAIL_LINES:] if panic is None else lines[max(0, panic - 5) : panic + _TAIL_LINES])
 
@@ -83,17 +83,17 @@ def complaints(lines: Iterable[str]) -> tuple[str, ...]:
     return (*found[:_MOST_COMPLAINTS], f"and {more} more complaints") if more > 0 else tuple(found)
 
 
-def read_status(output: Path) -> dict[str, Any] | None:
-    """The supervisor's status file, or None if the guest did not live to write it.
+def read_status(path: Path) -> dict[str, Any] | None:
+    """What a supervisor has left in its status file, or None if the guest did not live to write it.
 
-    Raises `LabError` for one that no supervisor writes: root in the guest can put anything there.
+    Raises `LabError` for one that no supervisor writes: a command that is root can put anything there.
     """
     try:
-        status = parse_json(files.read_bytes(output / STATUS_FILE, _STATUS_BYTES))
+        status = parse_json(files.read_bytes(path, _STATUS_BYTES))
     except (FileNotFoundError, ValueError):
         return None
     except OSError as error:
-        raise LabError(f"{STATUS_FILE}: {error.strerror}: the command has written over it") from error
+        raise LabError(f"{path.parent.name}/{path.name}: {error.strerror}: the command has written over it") from error
     if not isinstance(status, dict):
         return None
     reason, waiting = status.get("reason"), status.get("waiting", [])
@@ -104,14 +104,14 @@ def read_status(output: Path) -> dict[str, Any] | None:
         or not all(isinstance(each, str) for each in waiting)
         or not all(isinstance(each, int | float) and math.isfinite(each) for each in ends)
     ):
-        raise LabError(f"{STATUS_FILE}: it makes no sense: the command has written over it")
+        raise LabError(f"{path.parent.name}/{path.name}: it makes no sense: the command has written over it")
     return status
 
 
 def judge(output: Path, end: GuestEnd) -> dict[str, Any]:
     """The status of a guest that ran its command to the end; raises the fitting `LabError` otherwise."""
-    tail = console_tail(output)
-    status = read_status(output)
+    tail = console_tail(output / CONSOLE_FILE)
+    status = read_status(output / STATUS_FILE)
     panic = _PANIC.search(tail)
     if panic is not None:
         raise GuestPanic(f"the guest's kernel panicked: {panic.group(1).strip()}", console=tail)

@@ -75,6 +75,16 @@ def test_host_is_read_only_but_for_the_output_directory(guest, tmp_path) -> None
     assert (ended.output / "file").read_text() == "kept\n"
 
 
+def test_what_a_command_puts_in_the_place_of_its_status_is_replaced(guest, tmp_path) -> None:
+    fifos = guest("sh", "-c", "cd $TESTBED_OUT/guest && mkfifo status.json dmesg.log && exit 3", wall_limit_s=60)
+    assert (fifos.result.status, fifos.result.kernel_warnings) == (3, ())
+    links = guest(
+        "sh", "-c", "cd $TESTBED_OUT && : >mine && ln -s ../mine guest/status.json && exit 4", wall_limit_s=60
+    )
+    assert links.result.status == 4
+    assert [path.read_text() for path in tmp_path.rglob("mine")] == [""]
+
+
 def test_endless_sleep_is_told_from_a_time_out(guest) -> None:
     with pytest.raises(GuestAsleep, match="sleep infinity"):
         guest("sleep", "infinity", clock_limit_s=1000)

@@ -22,17 +22,16 @@ from pathlib import Path
 from typing import IO, Any
 
 import testbed
-from testbed.base import files
 from testbed.errors import GuestKilled, GuestTimeout, LabError, PrerequisiteError, UsageError
 from testbed.labs import features as kernel_features
 from testbed.labs import host_load, kernel_log, own_folder
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.features import Finding
 from testbed.labs.local import mounts
-from testbed.labs.local.supervisor import FOLDER
+from testbed.labs.local.supervisor import FOLDER, STATUS_FILE
 from testbed.labs.terminal import Terminal
 from testbed.labs.uml import RUNTIME_PREFIX, Follower
-from testbed.labs.verdict import read_status
+from testbed.labs.verdict import console_tail, read_status
 from testbed.process import Kept
 
 _POLL_S = 0.05
@@ -155,10 +154,8 @@ def visible(job: Job) -> list[str]:
 
 def judge(output: Path, process_status: int, clock_limit_s: float) -> dict[str, Any]:
     """The status of a command that came to an end of its own; raises the fitting `LabError` otherwise."""
-    status = read_status(output)
-    said = ""
-    with contextlib.suppress(OSError):
-        said = files.read_text(output / FOLDER / "console.log", errors="replace").strip()
+    status = read_status(output / STATUS_FILE)
+    said = console_tail(output / FOLDER / "console.log").strip()
     if status is None:
         if process_status >= 128:
             raise GuestKilled(f"the command's first process was killed from outside (signal {process_status - 128})")

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.keeper import FIRST_FD
-from testbed.labs.guest import supervise
+from testbed.labs.guest import supervise, write_anew
 from testbed.labs.local import mounts, namespaces
 
 FOLDER = "local"
@@ -78,7 +78,7 @@ def main(out: Path) -> None:
     finally:
         verdict["clock_s"] = time.monotonic() - started
         with contextlib.suppress(OSError):
-            (out / STATUS_FILE).write_text(json.dumps(verdict) + "\n")
+            write_anew(out / STATUS_FILE, json.dumps(verdict) + "\n")
 
 
 if __name__ == "__main__":
