@@ -127,7 +127,8 @@ def _address(target: Target, found: Configuration) -> Address:
         named=not set(identities) >= _DEFAULT_KEYS,
         identities_only=is_on("identitiesonly"),
         agent=one("identityagent", AGENT_OF_THE_SESSION),
-        uses_keys=one("pubkeyauthentication", "yes") not in ("no", "false"),
+        uses_keys=one("pubkeyauthentication", "yes") not in ("no", "false")
+        and "publickey" in one("preferredauthentications", "publickey").split(","),
         pkcs11=option("pkcs11provider"),
         known_hosts=tuple(
             Path(each) for key in ("userknownhostsfile", "globalknownhostsfile") for each in _paths(option(key))

@@ -23,7 +23,8 @@ def authenticate(transport: paramiko.Transport, address: Address) -> None:
     if not address.uses_keys:
         raise AuthenticationRefused(
             f"{address}: the configuration forbids keys, and the lab takes nothing else",
-            hint="for this host, write into the SSH configuration: PubkeyAuthentication yes",
+            hint="for this host, write into the SSH configuration: PubkeyAuthentication yes, and publickey among "
+            "PreferredAuthentications if there are any",
         )
     wallet = Wallet(address)
     tried = 0

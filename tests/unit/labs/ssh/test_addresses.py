@@ -135,6 +135,8 @@ def test_without_a_configuration_everything_is_as_openssh_has_it(resolve: Resolv
         ("BindAddress 192.0.2.9", "bind_address", "192.0.2.9"),
         ("BindInterface eth9", "bind_interface", "eth9"),
         ("PubkeyAuthentication no", "uses_keys", False),
+        ("PreferredAuthentications password,keyboard-interactive", "uses_keys", False),
+        ("PreferredAuthentications gssapi-with-mic,publickey", "uses_keys", True),
         ("PKCS11Provider /p.so", "pkcs11", "/p.so"),
         ("ProxyUseFdpass yes", "passes_socket", True),
         ("Match originalhost x\n Port 7", "port", 7),
