@@ -24,6 +24,8 @@ from analysis.sightings import joined_by_packets, joined_by_syns
 
 _CAPABLE_WITH_KEY_BYTES = 12
 _PORT_BITS = 16
+_APART_NS = 1_000_000_000
+"""What two places have of one packet may be so far apart in time, by the way between them and their clocks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +34,9 @@ class Conversations:
 
     Per packet: `flow` (-1 for the other copies of a packet that several places saw) and `from_opener`. Per flow:
     `opening`, the row of its SYN (of its first packet for a headless one), `has_syn`, the ends as the opener's place
-    saw them, and `places`, at how many places it was seen. `strand_flow` and `strand_of_packet` tell of every packet,
-    copies included, to which flow it belongs: `strand_flow[strand_of_packet]`.
+    saw them, `places`, at how many places it was seen, and `beyond`, the payload bytes that another place has from a
+    time when the one that counts had nothing of the flow yet, or no more. `strand_flow` and `strand_of_packet` tell of
+    every packet, copies included, to which flow it belongs: `strand_flow[strand_of_packet]`.
     """
 
     flow: Rows
@@ -45,6 +48,7 @@ class Conversations:
     other_address: NDArray[np.uint32]
     other_port: NDArray[np.uint16]
     places: Rows
+    beyond: Rows
     strand_of_packet: Rows
     strand_flow: Rows
 
@@ -83,6 +87,7 @@ def find_conversations(packets: Packets, servers: Collection[int] = ()) -> Conve
         other_address=(other[speaker] >> _PORT_BITS).astype(np.uint32),
         other_port=(other[speaker] & 0xFFFF).astype(np.uint16),
         places=np.bincount(strand_flow, minlength=len(speaker)).astype(np.int64),
+        beyond=_beyond(packets, strand_flow[strand], from_opener, kept, len(speaker)),
         strand_of_packet=strand,
         strand_flow=strand_flow,
     )
@@ -184,6 +189,19 @@ def _one_place_each(
         order = np.lexsort((-alone, rank, flow))
         best[flow[order], direction] = order  # the last of each flow stays: the greatest rank, then the first strand
     return flow, strand == best[flow[strand], from_opener.astype(np.int64)]
+
+
+def _beyond(packets: Packets, flow: Rows, from_opener: Bools, kept: Bools | None, flows: int) -> Rows:
+    """Per flow the payload bytes of those copies that are from before or after all that counts of their direction."""
+    if kept is None:
+        return np.zeros(flows, np.int64)
+    lane, counting = flow * 2 + from_opener, np.flatnonzero(kept)
+    begins = packets.time_ns[first_rows(counting, lane[counting], 2 * flows)] - _APART_NS
+    ends = packets.time_ns[last_rows(counting, lane[counting], 2 * flows)] + _APART_NS
+    others = np.flatnonzero(~kept & (packets.payload_bytes > 0))
+    times = packets.time_ns[others]
+    others = others[(times < begins[lane[others]]) | (times > ends[lane[others]])]
+    return np.bincount(flow[others], packets.payload_bytes[others], minlength=flows).astype(np.int64)
 
 
 def _signatures(packets: Packets, strand: Rows, from_opener: Bools, opening: Rows, has_syn: Bools) -> Rows:

@@ -20,7 +20,8 @@ _MOST_KINDS = 3
 
 def remarks(observed: Observation) -> list[str]:
     """A line on each thing that the captures leave open."""
-    return [*_outsiders(observed), *_one_way(observed), *_headless(observed), *_joins(observed), *_options(observed)]
+    kinds = (_outsiders, _one_way, _longer_elsewhere, _headless, _joins, _options)
+    return [line for kind in kinds for line in kind(observed)]
 
 
 def _outsiders(observed: Observation) -> Iterator[str]:
@@ -40,6 +41,15 @@ def _one_way(observed: Observation) -> Iterator[str]:
     for count, end in zip(missing, ("server", "client"), strict=True):
         if count:
             yield f"{_number(int(count), 'subflow')} captured in one direction only: nothing of what the {end} sent"
+
+
+def _longer_elsewhere(observed: Observation) -> Iterator[str]:
+    beyond = observed.traffic.flows.beyond
+    if beyond.any():
+        yield (
+            f"{_number(int(np.count_nonzero(beyond)), 'subflow')} captured for longer at another place than at that "
+            f"which counts: {beyond.sum()} bytes there are not counted"
+        )
 
 
 def _headless(observed: Observation) -> Iterator[str]:

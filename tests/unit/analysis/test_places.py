@@ -204,3 +204,14 @@ def test_files_whose_connections_have_one_port_after_the_other_stay_in_order(tmp
     again = [(t, frame[:38] + bytes([frame[38] ^ 0x40]) + frame[39:]) for t, frame in later]  # other numbers
     found = analysed(tmp_path, download(), again)
     assert found.tables["points"].to_pylist()[0]["duration_s"] == pytest.approx(3600.108, abs=2e-3)
+
+
+def test_what_only_the_farther_place_has_of_a_connection_is_said(tmp_path: Path) -> None:
+    frames = [(given.T + (t - given.T) * 100, frame) for t, frame in download()]
+    places = [at_client(frames)[:43], in_order(farther(frames))]
+    found = analysed(tmp_path, *places)
+    assert moved(found) == [(20_000, 20_000, 1)]
+    assert found.notes == (
+        "1 subflow captured for longer at another place than at that which counts: 15000 bytes there are not counted",
+    )
+    assert analysed(tmp_path, *places[:1]).notes == ()
