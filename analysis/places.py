@@ -20,7 +20,7 @@ import numpy as np
 from analysis.clocks import copies_of, span
 from analysis.pcap import Packets
 from analysis.pcap.columns import I64, Rows
-from analysis.turns import goes_on
+from analysis.turns import comes_first
 
 _Pair = tuple[int, int]
 
@@ -36,8 +36,8 @@ _TWINS = 0.9
 _MOST_PARTS = 4096
 """More interfaces than this are no ring of files: each is a place."""
 
-_MOST_IN_TURN = 64
-"""Among more than these no clock that was set back from one to the next is looked for."""
+_MOST_IN_TURN, _MOST_MOVES = 64, 8
+"""Among more than these no clock that was set back from one to the next is looked for, and not more often than this."""
 
 _UNKNOWN = 0.5
 
@@ -62,10 +62,10 @@ class _Place:
     parts: list[_Part] = field(default_factory=list)
 
 
-def with_places(packets: Packets) -> tuple[Packets, list[list[int]], list[str]]:
+def with_places(packets: Packets, most_moves: int = _MOST_MOVES) -> tuple[Packets, list[list[int]], list[str]]:
     """The packets with their places; and of each place, in order of appearance, the interfaces in order of time.
 
-    Last come the lines on clocks that were set back between two captures of one place.
+    Last come the lines on clocks that were set back between two captures of one place, of which there may be so many.
     """
     rows = _rows_of(packets)
     if not 1 < len(rows) <= _MOST_PARTS:
@@ -76,7 +76,7 @@ def with_places(packets: Packets) -> tuple[Packets, list[list[int]], list[str]]:
     _, same = _shared(exact, rows, len(packets.interfaces))
     twins = {ends for ends, count in same.items() if count >= _TWINS * few.get(ends, 0)}
     places: list[_Place] = []
-    is_few = len(rows) <= _MOST_IN_TURN
+    is_few = len(rows) <= _MOST_IN_TURN and most_moves > 0
     for part in sorted(parts, key=lambda each: (each.first_ns, each.last_ns)):
         fitting = [each for each in places if _follows(part, each, shared, twins)]
         if is_few:
@@ -88,7 +88,7 @@ def with_places(packets: Packets) -> tuple[Packets, list[list[int]], list[str]]:
     if is_few:
         moved, note = _in_turn(packets, rows, places, few)
         if note:
-            packets, grouped, notes = with_places(moved.by_time())
+            packets, grouped, notes = with_places(moved.by_time(), most_moves - 1)
             return packets, grouped, [note, *notes]
     grouped = sorted([part.number for part in place.parts] for place in places)
     grouped.sort(key=min)
@@ -105,7 +105,7 @@ def _came_before(packets: Packets, rows: Mapping[int, Rows], part: _Part, place:
     """Whether a place's captures go on from a part that is later by its clock."""
     first, last = rows[place.parts[0].number], rows[place.parts[-1].number]
     mine = rows[part.number]
-    return goes_on(packets, last, mine) <= 0 < goes_on(packets, mine, first)
+    return comes_first(packets, mine, first, mine, last)
 
 
 def _in_turn(
@@ -126,8 +126,13 @@ def _in_turn(
                 and first.first_ns < last.last_ns
                 and not any(few.get(_pair(one.number, two.number)) for one in place.parts for two in other.parts)
                 and _same_distance(first, last) > _UNKNOWN
-                and goes_on(packets, rows[last.number], rows[first.number]) > 0
-                and goes_on(packets, rows[place.parts[-1].number], rows[other.parts[0].number]) <= 0
+                and comes_first(
+                    packets,
+                    rows[last.number],
+                    rows[first.number],
+                    rows[other.parts[0].number],
+                    rows[place.parts[-1].number],
+                )
             ):
                 by_ns = last.last_ns + 1 - first.first_ns
                 for part in place.parts:

@@ -215,3 +215,11 @@ def test_what_only_the_farther_place_has_of_a_connection_is_said(tmp_path: Path)
         "1 subflow captured for longer at another place than at that which counts: 15000 bytes there are not counted",
     )
     assert analysed(tmp_path, *places[:1]).notes == ()
+
+
+def test_two_taps_that_share_the_packets_of_a_connection_are_not_put_one_after_the_other(tmp_path: Path) -> None:
+    frames = download()
+    found = analysed(tmp_path, frames[::2], frames[1::2])
+    assert moved(found) == [(40_000, 40_000, 1)]
+    assert found.tables["points"].to_pylist()[0]["duration_s"] == pytest.approx(0.109, abs=1e-6)
+    assert found.notes == ()
