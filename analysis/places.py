@@ -103,9 +103,12 @@ def with_places(packets: Packets, most_moves: int = _MOST_MOVES) -> tuple[Packet
 
 def _came_before(packets: Packets, rows: Mapping[int, Rows], part: _Part, place: _Place) -> bool:
     """Whether a place's captures go on from a part that is later by its clock."""
-    first, last = rows[place.parts[0].number], rows[place.parts[-1].number]
     mine = rows[part.number]
-    return comes_first(packets, mine, first, mine, last)
+    return comes_first(packets, mine, rows[place.parts[0].number], mine, _rows_at(place, rows))
+
+
+def _rows_at(place: _Place, rows: Mapping[int, Rows]) -> Rows:
+    return np.sort(np.concatenate([rows[part.number] for part in place.parts]))
 
 
 def _in_turn(
@@ -130,8 +133,8 @@ def _in_turn(
                     packets,
                     rows[last.number],
                     rows[first.number],
-                    rows[other.parts[0].number],
-                    rows[place.parts[-1].number],
+                    _rows_at(other, rows),
+                    _rows_at(place, rows),
                 )
             ):
                 by_ns = last.last_ns + 1 - first.first_ns

@@ -223,3 +223,14 @@ def test_two_taps_that_share_the_packets_of_a_connection_are_not_put_one_after_t
     assert moved(found) == [(40_000, 40_000, 1)]
     assert found.tables["points"].to_pylist()[0]["duration_s"] == pytest.approx(0.109, abs=1e-6)
     assert found.notes == ()
+
+
+def test_a_clock_that_is_set_back_is_seen_where_the_first_file_has_none_of_the_last_one_s_connections(
+    tmp_path: Path,
+) -> None:
+    frames = in_order([*download(), *download(start=given.T + 60 * MS, port=4002)])
+    cuts = [0, 30, 110, 130, len(frames)]
+    stepped = set_back(frames, 3600 * S, 110)
+    found = analysed(tmp_path, *[stepped[one:other] for one, other in itertools.pairwise(cuts)])
+    assert moved(found) == [(40_000, 40_000, 1)] * 2
+    assert "f0.pcap, f1.pcap, f2.pcap, f3.pcap: one capture, one after the other" in found.notes
