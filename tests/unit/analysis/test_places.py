@@ -229,8 +229,8 @@ def test_a_clock_that_is_set_back_is_seen_where_the_first_file_has_none_of_the_l
     tmp_path: Path,
 ) -> None:
     frames = in_order([*download(), *download(start=given.T + 60 * MS, port=4002)])
-    cuts = [0, 30, 110, 130, len(frames)]
-    stepped = set_back(frames, 3600 * S, 110)
+    cuts = [0, 20, 100, 150, len(frames)]
+    stepped = set_back(frames, 3600 * S, 100)
     found = analysed(tmp_path, *[stepped[one:other] for one, other in itertools.pairwise(cuts)])
     assert moved(found) == [(40_000, 40_000, 1)] * 2
     assert "f0.pcap, f1.pcap, f2.pcap, f3.pcap: one capture, one after the other" in found.notes
