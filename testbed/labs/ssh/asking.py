@@ -26,7 +26,7 @@ _LOADER = "import sys; exec(sys.stdin.buffer.read(int(sys.argv[1])).decode())"
 
 
 class PipFailed(LabError):
-    """pip cannot install there, perhaps for want of an index."""
+    """pip fails there, perhaps for want of an index."""
 
 
 def ask_ground(connection: Connection, action: str, arguments: Mapping[str, object], *, limit_s: float = 60.0) -> Any:
