@@ -6,6 +6,7 @@ that journal, and is counted.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -53,8 +54,7 @@ class Journal:
             if self._file is not None:
                 self._file.write(json.dumps(line) + "\n")
         except OSError:
-            self._file = None
-            self.lost += 1
+            self._lose_file()
         try:
             if self._say is not None:
                 self._say(in_words(line))
@@ -68,8 +68,15 @@ class Journal:
             if self._file is not None:
                 self._file.flush()
         except OSError:
-            self._file = None
-            self.lost += 1
+            self._lose_file()
+
+    def _lose_file(self) -> None:
+        file, self._file = self._file, None
+        self.lost += 1
+        if file is not None:
+            # What it holds fails once more; from Python 3.13 on a file that nobody closes says so with a traceback.
+            with contextlib.suppress(OSError):
+                file.close()
 
     def __enter__(self) -> Journal:
         return self

@@ -36,6 +36,7 @@ def test_a_line_for_programs_and_one_for_people(tmp_path: Path) -> None:
     assert said[0].endswith(" sub-closed token=00000bad local=10.9.1.80:80 remote=[fd09::2]:4000 error=110")
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_full_disk_ends_the_journal_and_nothing_else() -> None:
     with Journal(Path("/dev/full"), None) as journal:
         journal.event(EVENT)
