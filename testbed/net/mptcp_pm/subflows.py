@@ -127,10 +127,10 @@ def _dump(diag: socket.socket, family: int) -> Iterator[Subflow]:
 
 
 def _subflow(message: Any) -> Iterator[Subflow]:
-    ulp = message.get_attr("INET_DIAG_ULP_INFO")
-    mptcp = ulp.get_attr("INET_ULP_INFO_MPTCP") if ulp else None
-    if not mptcp:
-        return
+    ulp: Any = message.get_attr("INET_DIAG_ULP_INFO")
+    mptcp: Any = ulp.get_attr("INET_ULP_INFO_MPTCP") if hasattr(ulp, "get_attr") else None
+    if not hasattr(mptcp, "get_attr"):
+        return  # no MPTCP socket; or one of a form that pyroute2 does not know, which it hands on as bytes
     flags = mptcp.get_attr("MPTCP_SUBFLOW_ATTR_FLAGS")
     token = mptcp.get_attr("MPTCP_SUBFLOW_ATTR_TOKEN_LOC")
     if flags is None or token is None:
