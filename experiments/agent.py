@@ -19,7 +19,7 @@ from mininet.log import setLogLevel
 from experiments.point import Point
 from experiments.record import write_json
 from experiments.stage import drive, path_managers, stage
-from testbed.errors import TestbedError
+from testbed.base.errors import TestbedError
 from testbed.lab_clock import start_afresh
 from testbed.process import CommandLog
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from experiments.composition import largest_seed
 from experiments.document import Document
 from experiments.schema import MAX_REQUESTS, AnycastSettings, LoadBalancerSettings
-from testbed.errors import UsageError
+from testbed.base.errors import UsageError
 
 MOST_BYTES = 10**13
 MOST_CHANGES = 10_000

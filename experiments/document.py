@@ -14,7 +14,7 @@ from pathlib import Path
 
 from experiments.schema import SYSCTL_ROLES
 from experiments.toml_source import KeyPath, TomlSource
-from testbed.errors import ConfigError, TestbedError, UsageError
+from testbed.base.errors import ConfigError, TestbedError, UsageError
 
 _LONGEST = 120
 """Characters of an option that an error quotes."""

@@ -18,7 +18,7 @@ from experiments.point import Point
 from experiments.profiles import DEFAULT_PROFILE, AnySettings, Experiment, load
 from experiments.schema import Clock, Protocol, Settings
 from experiments.variants import Case
-from testbed.errors import UsageError
+from testbed.base.errors import UsageError
 from testbed.wire import mptcp_upload_wire_limit_bps, mptcp_wire_limit_bps, tcp_wire_limit_bps
 
 __all__ = [

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from testbed.base.errors import ConfigError
 from testbed.base.text import parse_json
 from testbed.base.traits import Traits
-from testbed.errors import ConfigError
 
 
 class Point(BaseModel):

@@ -17,7 +17,7 @@ from experiments.schema import AnycastSettings, LoadBalancerSettings
 from experiments.validation import is_list, validate
 from experiments.variants import IDENTITY, TABLES, Case, cases
 from experiments.words import did_you_mean
-from testbed.errors import UsageError
+from testbed.base.errors import UsageError
 
 DEFAULT_PROFILE = "quick"
 STANDARD_PROFILES = ("quick", "paper")

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from testbed.base.text import plain
-from testbed.units import parse_duration_s, parse_rate_bps, parse_share, parse_size_bytes
+from testbed.base.units import parse_duration_s, parse_rate_bps, parse_share, parse_size_bytes
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from experiments.composition import Parts, parts_of
 from experiments.point import Point
 from experiments.record import Events, write_json
 from experiments.workloads.base import Scene
-from testbed.errors import ReadbackError
+from testbed.base.errors import ReadbackError
 from testbed.lab_clock import start_afresh
 from testbed.net import loss_injection, mptcp, netem, queues, routing, sysctl
 from testbed.net.counters import protocol_counters

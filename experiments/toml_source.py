@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.base import files
-from testbed.errors import ConfigError
+from testbed.base.errors import ConfigError
 
 MOST_BYTES = 1 << 20
 MOST_NESTED = 20

@@ -22,7 +22,7 @@ from experiments.document import Document
 from experiments.schema import SCENARIOS, AnycastSettings, LoadBalancerSettings
 from experiments.toml_source import KeyPath
 from experiments.words import did_you_mean
-from testbed.errors import TestbedError
+from testbed.base.errors import TestbedError
 
 # Tables of a file that are no settings: other modules take them out before the schema sees the rest.
 _AROUND_THE_SETTINGS = ("profile", "variant", "condition")

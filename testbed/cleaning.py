@@ -10,7 +10,7 @@ from pathlib import Path
 
 from testbed import holding, removal
 from testbed.base import files, ownership
-from testbed.errors import PrerequisiteError
+from testbed.base.errors import PrerequisiteError
 from testbed.kernel.cache import Cache
 from testbed.kernel.download import ARRIVING
 from testbed.labs import cores

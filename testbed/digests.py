@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from testbed.base import files
+from testbed.base.errors import ConfigError
 from testbed.base.text import parse_json
-from testbed.errors import ConfigError
 from testbed.store import OUTCOME, write_json
 
 FILE = "digests.json"

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import testbed
+from testbed.base.errors import PrerequisiteError, TestbedError
 from testbed.base.text import plain
-from testbed.errors import PrerequisiteError, TestbedError
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel
 from testbed.labs import catalog, cores, features, guest_memory

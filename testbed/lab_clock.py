@@ -8,7 +8,7 @@ import gc
 import time
 from pathlib import Path
 
-from testbed.errors import TestbedError
+from testbed.base.errors import TestbedError
 
 _CLOCK_MONOTONIC = 1
 _TIMER_ABSTIME = 1

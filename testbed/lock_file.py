@@ -18,7 +18,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 import testbed
-from testbed.errors import ConfigError
+from testbed.base.errors import ConfigError
 
 FOLDER = Path(testbed.__file__).with_name("locked")
 PACKAGES = FOLDER / "python.txt"

@@ -13,7 +13,7 @@ from mininet.node import Switch
 from mininet.topo import Topo
 from pyroute2 import IPRoute
 
-from testbed.errors import CommandError
+from testbed.base.errors import CommandError
 from testbed.net import netem, offload, tbf
 from testbed.net.netns import Node, inside, interface_index
 from testbed.process import CommandLog

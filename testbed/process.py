@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import IO
 
 from testbed import holding
-from testbed.errors import CommandError, GuestTimeout
+from testbed.base.errors import CommandError, GuestTimeout
 
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.0005, 0.05
 

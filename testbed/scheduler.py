@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from testbed import digests, signals
+from testbed.base.errors import RunInterrupted, TestbedError, UsageError
 from testbed.base.text import parse_json
-from testbed.errors import RunInterrupted, TestbedError, UsageError
 from testbed.labs.base import Cancel, Clock, Job, JobResult, Lab
 from testbed.signals import handled
 from testbed.store import RunStore

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from testbed.base import files, manifest, ownership
+from testbed.base.errors import ConfigError, PrerequisiteError, UsageError
 from testbed.base.manifest import is_point_id
 from testbed.base.text import parse_json
-from testbed.errors import ConfigError, PrerequisiteError, UsageError
 from testbed.locks import try_lock
 
 VERSION = manifest.VERSION

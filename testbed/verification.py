@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from testbed import digests
+from testbed.base.errors import ConfigError
 from testbed.base.text import plain
 from testbed.digests import Digests
-from testbed.errors import ConfigError
 from testbed.scheduler import Task, TaskEnd
 from testbed.store import RunStore
 

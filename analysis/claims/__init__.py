@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from analysis.claims import anycast, delay_and_loss, load_balancer, scheme, uploads
 from analysis.claims.model import Check, Claim, Estimate, Finding, Judgement, Verdict
-from analysis.results import PointSummary
+from analysis.summary.model import PointSummary
 
 __all__ = ["CLAIMS", "Check", "Claim", "Estimate", "Finding", "Judgement", "Verdict", "judge"]
 

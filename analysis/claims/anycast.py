@@ -8,7 +8,7 @@ from statistics import fmean, median
 
 from analysis.claims.evidence import Wanted, find, over_seeds, wilson, within
 from analysis.claims.model import CannotBeJudged, Check, Claim, Estimate
-from analysis.results import PointSummary, SecondBySecond
+from analysis.summary.model import PointSummary, SecondBySecond
 
 REMOVED, ADDED = "server-removed", "server-added"
 SETTINGS = {

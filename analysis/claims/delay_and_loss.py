@@ -17,7 +17,7 @@ from analysis.claims.evidence import (
 )
 from analysis.claims.load_balancer import SIZES, of_figure
 from analysis.claims.model import CannotBeJudged, Check, Claim
-from analysis.results import PointSummary
+from analysis.summary.model import PointSummary
 
 Points = Sequence[PointSummary]
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from analysis.claims.model import CannotBeJudged, Check, Estimate
-from analysis.results import PointSummary
-from analysis.table import protocol_name
+from analysis.summary.model import PointSummary
+from analysis.summary.text import protocol_name
 
 Value = Callable[[PointSummary], float | None]
 

@@ -16,7 +16,7 @@ from analysis.claims.evidence import (
     within,
 )
 from analysis.claims.model import CannotBeJudged, Check, Claim
-from analysis.results import PointSummary
+from analysis.summary.model import PointSummary
 
 SIZES = (10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 10_000_000)
 _SMALL = (10_000, 50_000)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from analysis.results import PointSummary
+from analysis.summary.model import PointSummary
 
 
 class Verdict(StrEnum):

@@ -8,7 +8,7 @@ from analysis.claims.anycast import SETTINGS as ANYCAST
 from analysis.claims.evidence import Wanted, by_seed, bypass_percent, find, per_size, size_name, wilson, within
 from analysis.claims.load_balancer import of_figure
 from analysis.claims.model import CannotBeJudged, Check, Claim
-from analysis.results import PointSummary
+from analysis.summary.model import PointSummary
 
 LARGE = (1_000_000, 5_000_000, 10_000_000)
 ABLATION = "ablation-schemes"

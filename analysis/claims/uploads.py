@@ -17,7 +17,7 @@ from analysis.claims.evidence import (
 )
 from analysis.claims.load_balancer import settings
 from analysis.claims.model import Check, Claim
-from analysis.results import PointSummary
+from analysis.summary.model import PointSummary
 
 LARGE = (1_000_000, 5_000_000, 10_000_000)
 SETTINGS = settings() | {"direction": "upload"}

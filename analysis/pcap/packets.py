@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from analysis.errors import AnalysisError
 from analysis.pcap import addresses
 from analysis.pcap.columns import I32, I64, U8, U16, U32, Column, Columns, ColumnType, Rows
 from analysis.pcap.frames import Interface
@@ -30,6 +29,7 @@ from analysis.pcap.tables import (
     RemoveAddr,
     Sack,
 )
+from testbed.base.errors import AnalysisError
 
 FIN, SYN, RST, PSH, ACK, URG, ECE, CWR, AE = (1 << bit for bit in range(9))
 """Bits of the column `flags`."""

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.errors import AnalysisError
 from analysis.pcap.classic import FILE_HEADER_BYTES, ClassicPcap, is_classic
 from analysis.pcap.compression import Unpacked, format_of
 from analysis.pcap.frames import Window
@@ -21,6 +20,7 @@ from analysis.pcap.pcapng import Pcapng, is_pcapng
 from analysis.pcap.segment import PacketDecoder
 from analysis.pcap.tables import Option
 from analysis.pcap.tally import CUT_HEADERS, link_type_name
+from testbed.base.errors import AnalysisError
 from testbed.base.text import plain
 
 CHUNK_BYTES = 1 << 21

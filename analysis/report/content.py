@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from analysis.claims import Judgement, Verdict, judge
-from analysis.figures import draw_figure, figure_groups, svg_bytes
+from analysis.figures.paper import draw_figure, figure_groups, svg_bytes
 from analysis.report.details import RunDetails, look_closely
 from analysis.report.run_facts import Digests, RunFacts
-from analysis.results import PointSummary
-from analysis.table import curve_name
+from analysis.summary.model import PointSummary
+from analysis.summary.text import curve_name
 from testbed.base.text import plain_lines
 
 # The files of a point that hold its measurement; the digests have the others, too.

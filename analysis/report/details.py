@@ -1,4 +1,4 @@
-"""The closer look: what any run has beside the paper's figures, drawn from its tables (`analysis.run_figures`).
+"""The closer look: what any run has beside the paper's figures, drawn from its tables (`analysis.figures`).
 
 They are inlined as PNG of few colours, about 15 KB each: as vectors they would be ten times as large, and the run's
 `figures/` has them so.
@@ -12,11 +12,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from analysis import run_figures
-from analysis.errors import AnalysisError
-from analysis.figures import png_bytes
+from analysis import figures as run_figures
+from analysis.figures.paper import png_bytes
 from analysis.report.run_facts import RunFacts
 from analysis.tables import DIRECTORY, read_table
+from testbed.base.errors import AnalysisError
 
 _DPI = 96
 _COLOURS = 64

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis import reading
-from analysis.errors import AnalysisError
-from analysis.results import SUMMARY_FILE, PointSummary, read_summary
-from analysis.summary import read_manifest
+from analysis.summary.model import SUMMARY_FILE, PointSummary, read_summary
+from analysis.summary.of_run import read_manifest
+from testbed.base.errors import AnalysisError
+from testbed.record import reading
 
 DIGESTS_VERSION = 1
 

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from analysis import output
-from analysis.errors import AnalysisError
-from analysis.legacy import of_a_row
 from analysis.tables.catalogue import TABLES
 from analysis.tables.schema import FORMAT, FORMAT_KEY
+from testbed.base.errors import AnalysisError
+from testbed.record import writing as output
+from testbed.record.legacy import of_a_row
 
 DIRECTORY = "tables"
 

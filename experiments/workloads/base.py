@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from experiments.record import Events
-from testbed.errors import GuestTimeout
+from testbed.base.errors import GuestTimeout
 from testbed.net.netns import Node
 from testbed.process import CommandLog, Process
 from testbed.sampler import Action, Sampler

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from experiments.workloads.base import Scene, has_ended
-from testbed.errors import CommandError
+from testbed.base.errors import CommandError
 from testbed.labs.features import command
 from testbed.tools import apache_bench
 from topologies.setup import Setup

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from experiments.workloads.base import Scene, has_ended
-from testbed.errors import CommandError
+from testbed.base.errors import CommandError
 from testbed.labs.features import command, lighttpd
 from testbed.tools import apache_bench
 from testbed.tools.lighttpd import UPLOAD_MODULE

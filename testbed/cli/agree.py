@@ -13,12 +13,12 @@ import click
 from experiments import plan as planning
 from experiments.plan import Point
 from testbed import scheduler, store
+from testbed.base.errors import PointsFailed, UsageError
 from testbed.cli import guest
 from testbed.cli.labs import clock_option, clocks_of, labs_option, open_places
 from testbed.cli.output import show
 from testbed.cli.progress import watch
 from testbed.cli.run import RESULTS, closing, facts_of, plan_points, task_of
-from testbed.errors import PointsFailed, UsageError
 from testbed.labs import cores
 from testbed.labs.base import Cancel, Clock
 from testbed.labs.catalog import LabSpec, Wishes
@@ -61,9 +61,9 @@ def agree(
     Each lab uses its usual clock, uml the virtual one, unless --clock says otherwise. Tolerances are in percent of the
     larger value for goodput and resets, in percentage points for the others.
     """
-    from analysis import agreement as agreements
-    from analysis.agreement_figure import draw_agreement
-    from analysis.summary import analyse_run, write_summary
+    from analysis.compare import agreement as agreements
+    from analysis.compare.agreement_figure import draw_agreement
+    from analysis.summary.of_run import analyse_run, write_summary
 
     if len(labs) != 2:
         raise UsageError("agree compares two labs", hint="for example: --lab uml --lab local")

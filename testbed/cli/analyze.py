@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from analysis.errors import AnalysisError
 from testbed import store
+from testbed.base.errors import AnalysisError, PointsFailed, UsageError
 from testbed.base.text import plain
 from testbed.cli.output import show, tell
 from testbed.cli.run import show_files
-from testbed.errors import PointsFailed, UsageError
 from testbed.labs import cores
 
 if TYPE_CHECKING:
-    from analysis.foreign import ForeignCaptures
+    from analysis.summary.of_captures import ForeignCaptures
 
 _MOST_KINDS = 8
 _STDIN = Path("/dev/stdin")
@@ -68,9 +67,9 @@ def _run(directory: Path, out: Path, *, every: bool) -> None:
             f"{directory}: not a run directory: it has no {store.MANIFEST}", hint=f"its captures: {directory}/*.pcap"
         )
     store.open_run(directory)
-    from analysis.figures import draw_figures
-    from analysis.run_figures import draw_run
-    from analysis.summary import analyse_run_fully, render_table, stack, write_summary
+    from analysis.figures import draw_run
+    from analysis.figures.paper import draw_figures
+    from analysis.summary.of_run import analyse_run_fully, render_table, stack, write_summary
 
     analysed = analyse_run_fully(directory, len(cores.available()))
     if not analysed:
@@ -92,15 +91,15 @@ def _run(directory: Path, out: Path, *, every: bool) -> None:
 def _captures(
     paths: Sequence[Path], out: Path | None, service: str | None, unique: Sequence[str], *, packets: bool, every: bool
 ) -> None:
-    from analysis.foreign import analyse_captures
     from analysis.pcap.tally import in_words
+    from analysis.summary.of_captures import analyse_captures
 
     if packets and out is None:
         raise UsageError("--packets: where to?", hint="name a directory with --out")
     found = analyse_captures(paths, service=_endpoint(service), unique=unique)
     written: list[Path] = []
     if out:
-        from analysis.run_figures import draw_run
+        from analysis.figures import draw_run
 
         written = [*_write(out, found.all_tables() if packets else found.tables)]
         written += draw_run(found.tables, out / "figures")
@@ -136,7 +135,7 @@ def _who(found: ForeignCaptures) -> str:
 
 
 def _show(tables: Mapping[str, Any], *, every: bool) -> None:
-    from analysis.overview import MOST_CONNECTIONS, render_overview
+    from analysis.summary.overview import MOST_CONNECTIONS, render_overview
 
     show(render_overview(tables, None if every else MOST_CONNECTIONS))
 

@@ -13,12 +13,12 @@ import click
 
 from experiments.point import Point
 from testbed import digests
+from testbed.base.errors import UsageError
 from testbed.cli import guest
 from testbed.cli.inspect import columns
 from testbed.cli.labs import clocks_of, lab_option
 from testbed.cli.output import show
 from testbed.cli.run import job_of, plan_points
-from testbed.errors import UsageError
 from testbed.kernel.cache import Kernel, default_cache
 from testbed.labs import catalog
 from testbed.labs.base import Job, Lab

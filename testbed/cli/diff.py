@@ -11,14 +11,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from analysis.divergence import CounterDelta, LineDivergence, PointDivergence, compare_points
-from analysis.errors import AnalysisError
-from analysis.packet_divergence import PacketDivergence
-from analysis.packet_text import PacketText
-from analysis.pairing import Pairs, pair_points
+from analysis.compare.divergence import CounterDelta, LineDivergence, PointDivergence, compare_points
+from analysis.compare.packet_divergence import PacketDivergence
+from analysis.compare.packet_text import PacketText
+from analysis.compare.pairing import Pairs, pair_points
 from testbed import digests
+from testbed.base.errors import EXIT_FAILURE, AnalysisError, UsageError
 from testbed.cli.output import Drawing, show
-from testbed.errors import EXIT_FAILURE, UsageError
 
 _COUNTERS_SHOWN = 12
 _WIDTH = 240

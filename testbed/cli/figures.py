@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
-from analysis.errors import AnalysisError
 from testbed import store
+from testbed.base.errors import AnalysisError, UsageError
 from testbed.cli.output import show
-from testbed.errors import UsageError
 
 KINDS = ("bytes", "join-delay", "paths", "resets", "subflows", "sequence")
 _OF_A_POINT = KINDS[-2:]
@@ -36,8 +35,8 @@ def figures(run: Path, kinds: tuple[str, ...], point: str | None, connection: in
         raise UsageError(f"{what}: of which point?", hint="name it with --point (testbed figures RUN --point ID)")
     store.open_run(run)
     # matplotlib and pyarrow take a second to import, which no other command should pay.
-    from analysis import run_figures
-    from analysis.summary import connection_packets
+    from analysis import figures as run_figures
+    from analysis.summary.of_run import connection_packets
     from analysis.tables import TABLES, read_table
 
     target = out or run / "figures"

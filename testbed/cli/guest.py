@@ -14,9 +14,9 @@ import click
 
 from experiments import plan as planning
 from testbed.base import files
+from testbed.base.errors import EXIT_LAB, PrerequisiteError, UsageError
 from testbed.cli.labs import clocks_of, lab_option, say
 from testbed.cli.output import OutputLost, drop, tell
-from testbed.errors import EXIT_LAB, PrerequisiteError, UsageError
 from testbed.labs import catalog
 from testbed.labs.base import Cancel, Clock, InteractiveLab, Job, Sink
 from testbed.labs.catalog import LabSpec, Wishes

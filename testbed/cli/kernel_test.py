@@ -14,10 +14,10 @@ import click
 
 from testbed import scheduler, store
 from testbed.base import files
+from testbed.base.errors import PointsFailed, PrerequisiteError, UsageError
 from testbed.cli.inspect import columns
 from testbed.cli.kernel import reporter
 from testbed.cli.output import Console, show
-from testbed.errors import PointsFailed, PrerequisiteError, UsageError
 from testbed.kernel import build as kernel_build
 from testbed.kernel import selftests, selftests_run, selftests_table
 from testbed.kernel.cache import Kernel

@@ -8,7 +8,7 @@ import sys
 import click
 
 import testbed
-from analysis.errors import AnalysisError
+from testbed.base.errors import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, LabError, TestbedError
 from testbed.cli import output
 from testbed.cli.agree import agree
 from testbed.cli.analyze import analyze
@@ -26,7 +26,6 @@ from testbed.cli.run import run
 from testbed.cli.upkeep import clean, doctor
 from testbed.cli.verify import verify
 from testbed.cli.vm import vm
-from testbed.errors import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, LabError, TestbedError
 from testbed.signals import Interrupted, raised
 
 _NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())  # click 8.1 ends with status 0
@@ -69,9 +68,6 @@ def _status(args: list[str] | None) -> int:
         if isinstance(error, LabError) and error.console:
             tell("\n".join(f"    {line}" for line in error.console.splitlines()))
         return error.exit_code
-    except AnalysisError as error:
-        complain(error)
-        return EXIT_FAILURE
     except click.UsageError as error:
         return _misused(error)
     except click.ClickException as error:

@@ -24,8 +24,8 @@ from rich.console import ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
+from testbed.base.errors import TestbedError
 from testbed.base.text import plain, plain_lines
-from testbed.errors import TestbedError
 
 
 class OutputLost(TestbedError):

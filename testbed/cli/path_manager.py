@@ -12,13 +12,13 @@ from typing import TypeVar
 
 import click
 
+from testbed.base.units import parse_duration_s, parse_size_bytes
 from testbed.cli.output import OutputLost, show
 from testbed.net.mptcp_pm.addresses import SocketAddress
 from testbed.path_manager import daemon
 from testbed.path_manager.figure4 import Settings
 from testbed.path_manager.journal import Journal
 from testbed.signals import ENDING, handled
-from testbed.units import parse_duration_s, parse_size_bytes
 
 T = TypeVar("T")
 

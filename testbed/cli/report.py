@@ -11,8 +11,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from testbed.base import files, ownership
+from testbed.base.errors import EXIT_FAILURE, PrerequisiteError, UsageError
 from testbed.cli.output import Console, Drawing, show
-from testbed.errors import EXIT_FAILURE, PrerequisiteError, UsageError
 
 if TYPE_CHECKING:
     from analysis.claims import Judgement
@@ -41,9 +41,9 @@ def report(context: click.Context, runs: tuple[Path, ...], out: Path | None, str
     """
     # matplotlib takes a second to import, which no other command should pay.
     from analysis.claims import Verdict
-    from analysis.errors import AnalysisError
-    from analysis.output import is_of_run
     from analysis.report import compile_report, read_run, render_page
+    from testbed.base.errors import AnalysisError
+    from testbed.record.writing import is_of_run
 
     path = out or runs[0] / _PAGE
     try:

@@ -22,6 +22,7 @@ from experiments import plan as planning
 from experiments.plan import Point
 from testbed import scheduler, store
 from testbed.base import files
+from testbed.base.errors import ConfigError, PointsFailed, PrerequisiteError, RunInterrupted, UsageError
 from testbed.base.text import plain
 from testbed.cli import guest
 from testbed.cli.inspect import columns
@@ -29,7 +30,6 @@ from testbed.cli.labs import clock_option, clocks_of, labs_option, open_places, 
 from testbed.cli.output import show
 from testbed.cli.progress import watch
 from testbed.doctor import package_versions
-from testbed.errors import ConfigError, PointsFailed, PrerequisiteError, RunInterrupted, UsageError
 from testbed.labs import catalog, cores
 from testbed.labs.base import Cancel, Clock, Job
 from testbed.labs.catalog import LabSpec
@@ -290,9 +290,9 @@ def _close(run_store: store.RunStore, state: str, *, is_default: bool) -> None:
 
 def _analyse(run_store: store.RunStore, width: int) -> tuple[str, list[Path]]:
     # matplotlib takes a second to import, which no other command should pay.
-    from analysis.figures import draw_figures
-    from analysis.run_figures import draw_run
-    from analysis.summary import analyse_run_fully, render_table, stack, write_summary
+    from analysis.figures import draw_run
+    from analysis.figures.paper import draw_figures
+    from analysis.summary.of_run import analyse_run_fully, render_table, stack, write_summary
     from analysis.tables import write_tables
 
     analysed = analyse_run_fully(run_store.directory, width)
@@ -314,7 +314,7 @@ def show_files(paths: Sequence[Path]) -> None:
 
 
 def _raise_for_failures(run_store: store.RunStore, count: int) -> None:
-    from analysis.summary import read_summary
+    from analysis.summary.of_run import read_summary
 
     bad = {each.id: each.invalid_reasons for each in read_summary(run_store.directory) if not each.valid}
     for point_id in run_store.manifest["points"]:

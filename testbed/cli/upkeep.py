@@ -10,10 +10,10 @@ import click
 from testbed import cleaning
 from testbed import doctor as examination
 from testbed.base import ownership
+from testbed.base.errors import PrerequisiteError, UsageError
 from testbed.base.text import plain
 from testbed.cli.labs import lab_option, labs_option, say
 from testbed.cli.output import show
-from testbed.errors import PrerequisiteError, UsageError
 from testbed.kernel.cache import default_cache
 from testbed.labs import catalog
 from testbed.labs.catalog import LabSpec, Wishes

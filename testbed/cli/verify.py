@@ -11,12 +11,12 @@ import click
 
 from experiments.plan import Point
 from testbed import scheduler, store
+from testbed.base.errors import PointsFailed, UsageError
 from testbed.cli import guest
 from testbed.cli.labs import clocks_of, lab_option, open_places
 from testbed.cli.output import show, tell
 from testbed.cli.run import TOOLS, closing, stored_points, task_of
 from testbed.doctor import package_versions
-from testbed.errors import PointsFailed, UsageError
 from testbed.kernel.cache import default_cache
 from testbed.labs.base import Cancel
 from testbed.labs.catalog import LabSpec, Wishes

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import testbed
-from testbed.errors import GuestTimeout, KernelBuildError, PrerequisiteError
+from testbed.base.errors import GuestTimeout, KernelBuildError, PrerequisiteError
 from testbed.kernel import build_log, config, download, source_lock, toolchain, tree
 from testbed.kernel.cache import Cache, Kernel, Manifest, PatchRecord, default_cache
 from testbed.kernel.flavour import UML, Flavour

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.errors import ConfigError, KernelBuildError
+from testbed.base.errors import ConfigError, KernelBuildError
 
 _SET = re.compile(r"^CONFIG_(\w+)=(.+)$")
 _UNSET = re.compile(r"^# CONFIG_(\w+) is not set$")

@@ -12,7 +12,7 @@ import re
 import shutil
 from pathlib import Path
 
-from testbed.errors import GuestTimeout, PrerequisiteError
+from testbed.base.errors import GuestTimeout, PrerequisiteError
 from testbed.kernel.progress import Progress, Report
 from testbed.kernel.source import PACKAGE, DebianSource, version_of
 from testbed.kernel.source_lock import LockedSource

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.errors import ConfigError, KernelBuildError
+from testbed.base.errors import ConfigError, KernelBuildError
 from testbed.kernel.toolchain import PATCH_PROGRAMS, require
 from testbed.process import run
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.errors import CommandError, KernelBuildError, PrerequisiteError
+from testbed.base.errors import CommandError, KernelBuildError, PrerequisiteError
 from testbed.kernel import download, source, source_lock, toolchain
 from testbed.kernel.build import SPACE_FOR_SOURCE_BYTES
 from testbed.kernel.cache import Cache, default_cache

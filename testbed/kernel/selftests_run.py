@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.errors import LabError
+from testbed.base.errors import LabError
 from testbed.kernel import ktap
 from testbed.kernel.ktap import Subtest
 from testbed.kernel.selftests import Suite, Unit

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from testbed.errors import ConfigError
+from testbed.base.errors import ConfigError
 from testbed.kernel.ktap import Subtest
 from testbed.kernel.recipe import PATCH_FOLDER
 from testbed.kernel.selftests_run import UnitEnd

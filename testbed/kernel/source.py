@@ -14,7 +14,7 @@ from functools import cmp_to_key
 from pathlib import Path
 from urllib.parse import unquote
 
-from testbed.errors import CommandError, KernelBuildError, PrerequisiteError
+from testbed.base.errors import CommandError, KernelBuildError, PrerequisiteError
 from testbed.kernel.source_lock import LockedSource
 from testbed.kernel.toolchain import UNPACK_PROGRAMS, require
 from testbed.process import run

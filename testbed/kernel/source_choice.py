@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from testbed.errors import PrerequisiteError
+from testbed.base.errors import PrerequisiteError
 from testbed.kernel import download
 from testbed.kernel.progress import Report
 from testbed.kernel.source import DebianSource, downloaded, version_of, versions

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from testbed.errors import ConfigError
+from testbed.base.errors import ConfigError
 from testbed.lock_file import FOLDER
 
 FILE = FOLDER / "kernel-source.toml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 
-from testbed.errors import CommandError, PrerequisiteError
+from testbed.base.errors import CommandError, PrerequisiteError
 from testbed.process import run
 
 # Certificates and modules are off in our configuration: libssl-dev is not needed. Only x86_64 runs objtool.

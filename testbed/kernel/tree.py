@@ -11,7 +11,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.errors import CommandError, PrerequisiteError, UsageError
+from testbed.base.errors import CommandError, PrerequisiteError, UsageError
 from testbed.process import run
 
 _BUILT_IN_PLACE = (".config", "include/config", "arch/um/include/generated", "arch/x86/include/generated")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from testbed.errors import RunInterrupted
+from testbed.base.errors import RunInterrupted
 
 if TYPE_CHECKING:
     from testbed.labs.features import Finding

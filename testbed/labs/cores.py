@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from testbed.errors import PrerequisiteError
+from testbed.base.errors import PrerequisiteError
 from testbed.labs.base import Cancel
 
 _RETRY_S = 0.2

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.errors import PrerequisiteError
+from testbed.base.errors import PrerequisiteError
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from testbed.base.errors import PrerequisiteError
 from testbed.base.text import plain
-from testbed.errors import PrerequisiteError
 
 WANTED_BYTES = 4 << 30
 """What a guest may come to use."""

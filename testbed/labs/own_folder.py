@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from testbed.base import files, ownership
+from testbed.base.errors import PrerequisiteError, UsageError
 from testbed.base.text import parse_json
-from testbed.errors import PrerequisiteError, UsageError
 
 JOB = "job.json"
 _NAMES = ("console.log", "dmesg.log", "status.json", "stderr", "stdin", "stdout")

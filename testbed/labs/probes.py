@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from testbed.errors import CommandError, TestbedError
+from testbed.base.errors import CommandError, TestbedError
 from testbed.net import ipvs, loss_injection, routing, tbf
 from testbed.net.netns import Node
 from testbed.process import CommandLog, run

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import testbed
-from testbed.errors import PrerequisiteError, UsageError
+from testbed.base.errors import PrerequisiteError, UsageError
 from testbed.keeper import FIRST_FD
 from testbed.labs import cores, guest_memory, own_folder
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from testbed.base import files
+from testbed.base.errors import GuestAsleep, GuestKilled, GuestPanic, GuestTimeout, LabError
 from testbed.base.text import parse_json
-from testbed.errors import GuestAsleep, GuestKilled, GuestPanic, GuestTimeout, LabError
 from testbed.labs.guest import DMESG_FILE, STATUS_FILE
 
 CONSOLE_FILE = "guest/console.log"

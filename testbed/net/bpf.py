@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from testbed.errors import PrerequisiteError, TestbedError
+from testbed.base.errors import PrerequisiteError, TestbedError
 from testbed.process import CommandLog, run
 
 _LIBRARY = "libbpf.so.1"

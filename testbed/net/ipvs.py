@@ -10,7 +10,7 @@ from typing import Any
 
 from pyroute2 import IPVS, IPVSDest, IPVSService
 
-from testbed.errors import ReadbackError
+from testbed.base.errors import ReadbackError
 from testbed.net import sysctl
 from testbed.net.netns import Node, inside
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from testbed.errors import ReadbackError
+from testbed.base.errors import ReadbackError
 from testbed.net import bpf
 from testbed.net.netns import Node, interface_index, route_socket
 from testbed.process import CommandLog

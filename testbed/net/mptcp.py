@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pyroute2 import MPTCP
 
-from testbed.errors import PrerequisiteError, ReadbackError
+from testbed.base.errors import PrerequisiteError, ReadbackError
 from testbed.net import sysctl
 from testbed.net.netns import Node, inside
 

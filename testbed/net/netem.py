@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from typing import Literal, Protocol
 
-from testbed.errors import ReadbackError
+from testbed.base.errors import ReadbackError
 from testbed.net.netns import Node
 from testbed.process import CommandLog, run
 from testbed.wire import ETHERNET_OVERHEAD_BYTES, WIRE_BYTES, compensated_rate_bps

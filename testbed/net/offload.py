@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from testbed.errors import ReadbackError
+from testbed.base.errors import ReadbackError
 from testbed.net.netns import Node
 from testbed.process import CommandLog, run
 

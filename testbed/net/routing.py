@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from testbed.errors import ReadbackError
+from testbed.base.errors import ReadbackError
 from testbed.net import sysctl
 from testbed.net.netns import Node, interface_index, route_socket
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from testbed.errors import ReadbackError, TestbedError
+from testbed.base.errors import ReadbackError, TestbedError
 from testbed.net.netns import Node, inside
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 
-from testbed.errors import ReadbackError
+from testbed.base.errors import ReadbackError
 from testbed.net.netns import Node
 from testbed.process import CommandLog, run
 from testbed.wire import compensated_rate_bps

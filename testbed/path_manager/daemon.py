@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.errors import PrerequisiteError, TestbedError
+from testbed.base.errors import PrerequisiteError, TestbedError
 from testbed.net.mptcp_pm import sockets, subflows
 from testbed.path_manager.figure4 import Command, PathManager, Settings
 from testbed.path_manager.journal import Journal

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from testbed.errors import UsageError
+from testbed.base.errors import UsageError
 from testbed.net.mptcp_pm.events import Event
 
 Say = Callable[[str], None]

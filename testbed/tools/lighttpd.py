@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from testbed.errors import CommandError
+from testbed.base.errors import CommandError
 from testbed.net.netns import Node
 from testbed.process import CommandLog, Process, run, wait_until
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from testbed.errors import CommandError
+from testbed.base.errors import CommandError
 from testbed.net.netns import Node
 from testbed.process import CommandLog, Process, wait_until
 

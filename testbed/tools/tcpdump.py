@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from testbed.errors import CommandError
+from testbed.base.errors import CommandError
 from testbed.net.netns import Node
 from testbed.process import CommandLog, Process, wait_until
 

@@ -53,7 +53,7 @@ print(frames, time.process_time() - start)
 END_OF_FRAMES = """
 import sys
 from pathlib import Path
-from analysis.errors import AnalysisError
+from testbed.base.errors import AnalysisError
 from analysis.pcap import iter_packets
 path, limit = Path(sys.argv[1]), int(sys.argv[2])
 try:

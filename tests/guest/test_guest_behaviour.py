@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.errors import GuestAsleep, GuestKilled, GuestPanic, GuestTimeout, RunInterrupted
+from testbed.base.errors import GuestAsleep, GuestKilled, GuestPanic, GuestTimeout, RunInterrupted
 from testbed.labs.base import Cancel
 
 PANIC = """

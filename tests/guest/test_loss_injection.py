@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.summary import PointSummary, analyse_point
+from analysis.summary.of_run import PointSummary, analyse_point
 from experiments import plan
 from testbed.labs.base import Job
 from testbed.net.loss_injection import PACKETS
@@ -121,7 +121,7 @@ def test_without_the_flag_joins_reach_another_server_and_are_refused(lab, tmp_pa
 REFUSED = """
 import os
 from pathlib import Path
-from testbed.errors import TestbedError
+from testbed.base.errors import TestbedError
 from testbed.net import bpf
 from testbed.process import CommandLog
 source, binary = (Path(os.environ["TESTBED_OUT"], name) for name in ("bad.c", "bad.o"))

@@ -123,7 +123,7 @@ def test_a_sysctl_refuses_what_it_cannot_mean(guest) -> None:
 
 UNPATCHED = """
 import os, subprocess
-from testbed.errors import PrerequisiteError
+from testbed.base.errors import PrerequisiteError
 from testbed.net import mptcp
 from testbed.net.netns import Node
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from analysis.pcap import read_pcap
-from analysis.point import read_events, read_server_captures
-from analysis.summary import PointSummary, analyse_point, analyse_point_fully
+from analysis.summary.of_run import PointSummary, analyse_point, analyse_point_fully
 from experiments import plan
 from testbed.labs.base import Job
+from testbed.record.point import read_events, read_server_captures
 
 OK = '{"status": "ok", "error": "", "wall_s": 1, "virtual_s": 1, "kernel_warnings": []}'
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.divergence import compare_points
+from analysis.compare.divergence import compare_points
 from experiments import plan
 from testbed import digests
 from testbed.labs.base import Job

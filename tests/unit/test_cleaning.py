@@ -16,7 +16,7 @@ import pytest
 
 from testbed import cleaning, holding, store
 from testbed.base import files
-from testbed.errors import PrerequisiteError
+from testbed.base.errors import PrerequisiteError
 from testbed.kernel.cache import Cache
 from testbed.labs import cores
 from testbed.labs.base import Cancel

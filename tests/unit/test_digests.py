@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from testbed import digests
-from testbed.errors import ConfigError
+from testbed.base.errors import ConfigError
 
 
 @pytest.fixture

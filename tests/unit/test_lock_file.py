@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from testbed import lock_file
-from testbed.errors import ConfigError
+from testbed.base.errors import ConfigError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PYTHONS = ("3.11", "3.12", "3.13")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.errors import CommandError, GuestTimeout
+from testbed.base.errors import CommandError, GuestTimeout
 from testbed.process import Kept, Process, run, wait_until
 
 # A program that has a child of its own; both write their process ids.

@@ -13,8 +13,8 @@ import pytest
 
 from testbed import cleaning, store
 from testbed.base import ownership
+from testbed.base.errors import ConfigError, UsageError
 from testbed.cli.main import main
-from testbed.errors import ConfigError, UsageError
 
 LIMIT_S = 5.0
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from testbed import scheduler, store
-from testbed.errors import RunInterrupted
+from testbed.base.errors import RunInterrupted
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.scheduler import Place, Task, TaskEnd
 from testbed.store import RunStore

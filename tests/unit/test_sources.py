@@ -11,7 +11,7 @@ from testbed.sources import sources_sha256
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for name in ("testbed/net/netem.py", "testbed/cli/run.py", "experiments/fig07.toml", "analysis/ab.py"):
+    for name in ("testbed/net/netem.py", "testbed/cli/run.py", "experiments/fig07.toml", "analysis/flows/joins.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     return tmp_path
@@ -24,7 +24,7 @@ def root(tmp_path: Path) -> Path:
         ("experiments/fig07.toml", True),
         ("topologies/new.py", True),
         ("testbed/cli/run.py", False),
-        ("analysis/ab.py", False),
+        ("analysis/flows/joins.py", False),
         ("testbed/net/netem.pyc", False),
         ("testbed/.cache", False),
     ],

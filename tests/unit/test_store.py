@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from testbed import cleaning, scheduler, store
-from testbed.errors import LabError, PrerequisiteError, RunInterrupted, UsageError
+from testbed.base.errors import LabError, PrerequisiteError, RunInterrupted, UsageError
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.scheduler import Place, Task, TaskEnd
 

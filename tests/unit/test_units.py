@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed import units
+from testbed.base import units
 
 
 @pytest.mark.parametrize(

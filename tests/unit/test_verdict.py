@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.errors import GuestAsleep, GuestKilled, GuestPanic, GuestTimeout, LabError
+from testbed.base.errors import GuestAsleep, GuestKilled, GuestPanic, GuestTimeout, LabError
 from testbed.labs.verdict import GuestEnd, judge, kernel_warnings
 
 SPLAT = """[    3.100000] ------------[ cut here ]------------

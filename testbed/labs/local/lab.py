@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import testbed
-from testbed.errors import GuestKilled, GuestTimeout, LabError, PrerequisiteError, UsageError
+from testbed.base.errors import GuestKilled, GuestTimeout, LabError, PrerequisiteError, UsageError
 from testbed.labs import features as kernel_features
 from testbed.labs import host_load, kernel_log, own_folder
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from testbed.base.errors import UsageError
 from testbed.base.text import plain
-from testbed.errors import UsageError
 from testbed.labs.ssh import openssh, tokens
 from testbed.labs.ssh.openssh import Configuration
 from testbed.labs.ssh.target import Target

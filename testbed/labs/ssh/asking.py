@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from testbed.base.errors import LabError, PrerequisiteError
 from testbed.base.text import parse_json, plain
-from testbed.errors import LabError, PrerequisiteError
 from testbed.labs.ssh.connection import Answer, Connection
 from testbed.labs.ssh.far import ground, protocol
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import paramiko
 
+from testbed.base.errors import LabError
 from testbed.base.text import plain
-from testbed.errors import LabError
 from testbed.labs.ssh.address import Address
 from testbed.labs.ssh.wallet import Wallet
 

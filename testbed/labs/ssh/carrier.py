@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import paramiko
 
+from testbed.base.errors import TestbedError
 from testbed.base.text import plain
-from testbed.errors import TestbedError
 from testbed.labs.ssh.address import Address
 from testbed.process import Process, run
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import paramiko
 
+from testbed.base.errors import LabError, PrerequisiteError
 from testbed.base.text import plain
-from testbed.errors import LabError, PrerequisiteError
 from testbed.labs.base import Cancel
 from testbed.labs.ssh.address import Address
 from testbed.labs.ssh.carrier import DEAD_AFTER_S, Carrier

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import paramiko
 
-from testbed.errors import LabError
+from testbed.base.errors import LabError
 from testbed.labs.ssh import openssh
 from testbed.labs.ssh.address import Address
 

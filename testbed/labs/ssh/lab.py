@@ -20,8 +20,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
+from testbed.base.errors import RunInterrupted, TestbedError
 from testbed.base.text import plain
-from testbed.errors import RunInterrupted, TestbedError
 from testbed.kernel.cache import Kernel
 from testbed.labs import features as kernel_features
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard

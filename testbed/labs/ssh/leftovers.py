@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from testbed.base.errors import TestbedError
 from testbed.base.text import plain
-from testbed.errors import TestbedError
 from testbed.labs.ssh import address, owner, target
 from testbed.labs.ssh.asking import tidy_up
 from testbed.labs.ssh.opening import connect

@@ -17,8 +17,8 @@ from typing import Any
 
 import paramiko
 
+from testbed.base.errors import LabError, TestbedError
 from testbed.base.text import plain
-from testbed.errors import LabError, TestbedError
 from testbed.labs.base import Cancel
 from testbed.labs.ssh.connection import Connection, ConnectionLost
 from testbed.labs.ssh.far import protocol

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import paramiko
 
-from testbed.errors import CommandError, PrerequisiteError, UsageError
+from testbed.base.errors import CommandError, PrerequisiteError, UsageError
 from testbed.labs.ssh import authentication, host_keys
 from testbed.labs.ssh import carrier as carriers
 from testbed.labs.ssh.address import Address, resolve

@@ -16,8 +16,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from testbed.base.errors import ConfigError, PrerequisiteError, TestbedError, UsageError
 from testbed.base.text import plain
-from testbed.errors import ConfigError, PrerequisiteError, TestbedError, UsageError
 
 CONFIGURATION = "TESTBED_SSH_CONFIG"
 """Names a file to be read instead of the user's and the system's configuration, as `ssh -F` does."""

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from testbed.base.errors import PrerequisiteError
 from testbed.base.text import parse_json
-from testbed.errors import PrerequisiteError
 from testbed.kernel.cache import default_cache
 from testbed.labs.ssh.far.ground import FOLDER
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.errors import CommandError, GuestTimeout, PrerequisiteError
+from testbed.base.errors import CommandError, GuestTimeout, PrerequisiteError
 from testbed.kernel.cache import Kernel
 from testbed.labs.ssh import requirements, transfer
 from testbed.labs.ssh.asking import PYTHON, PipFailed, ask, ask_ground, understood

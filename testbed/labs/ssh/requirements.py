@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from testbed import lock_file
-from testbed.errors import PrerequisiteError
+from testbed.base.errors import PrerequisiteError
 from testbed.labs.ssh.far import ground
 from testbed.lock_file import Locked
 

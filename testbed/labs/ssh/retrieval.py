@@ -18,8 +18,8 @@ from typing import Any
 import paramiko
 
 from testbed.base import files
+from testbed.base.errors import LabError, PrerequisiteError
 from testbed.base.text import plain
-from testbed.errors import LabError, PrerequisiteError
 from testbed.labs.base import Cancel
 from testbed.labs.ssh.connection import Connection, ConnectionLost
 from testbed.labs.ssh.far.protocol import FarFault, FrameReader

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from testbed.base.errors import LabError
 from testbed.base.text import parse_json
-from testbed.errors import LabError
 from testbed.labs.ssh.connection import Connection, ConnectionLost
 from testbed.labs.ssh.far import ground
 from testbed.labs.terminal import Terminal

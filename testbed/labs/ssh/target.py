@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from testbed.base.errors import UsageError
 from testbed.base.text import plain
-from testbed.errors import UsageError
 from testbed.labs.base import Clock
 
 FarLab = Literal["uml", "local"]

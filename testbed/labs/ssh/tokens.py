@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from testbed.errors import UsageError
+from testbed.base.errors import UsageError
 
 _TOKEN = re.compile(r"%(.?)", re.DOTALL)
 

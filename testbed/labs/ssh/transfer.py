@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 import paramiko
 
+from testbed.base.errors import LabError
 from testbed.base.text import plain
-from testbed.errors import LabError
 from testbed.labs.base import Cancel
 from testbed.labs.ssh.connection import Connection
 

@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import testbed
-from testbed.errors import PrerequisiteError
+from testbed.base.errors import PrerequisiteError
 
 DISTRIBUTION = "mptcp-lb-testbed"
 PACKAGES = ("analysis", "experiments", "testbed", "topologies")

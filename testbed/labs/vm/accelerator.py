@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from testbed.errors import CommandError, GuestTimeout, TestbedError
+from testbed.base.errors import CommandError, GuestTimeout, TestbedError
 from testbed.process import run
 
 PROBE_S = 20.0

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from testbed.errors import LabError
+from testbed.base.errors import LabError
 from testbed.labs.vm import packages, root_files, user_namespace
 from testbed.labs.vm.root_files import HOST_NAME, Keys
 from testbed.process import Kept, run

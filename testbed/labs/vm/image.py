@@ -23,8 +23,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from testbed.base.errors import PrerequisiteError, UsageError
 from testbed.doctor import VM_PACKAGES_FILE, debian_packages
-from testbed.errors import PrerequisiteError, UsageError
 from testbed.labs.ssh.wheel import DISTRIBUTION, pinned
 from testbed.labs.vm import disk, packages, root_files, user_namespace
 from testbed.labs.vm.disk import Report

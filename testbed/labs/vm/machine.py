@@ -16,7 +16,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from testbed.base import files
-from testbed.errors import LabError, PrerequisiteError, UsageError
+from testbed.base.errors import LabError, PrerequisiteError, UsageError
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel
 from testbed.kernel.flavour import X86_64

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from testbed.base.errors import PrerequisiteError, TestbedError
 from testbed.doctor import debian_packages
-from testbed.errors import PrerequisiteError, TestbedError
 from testbed.process import run
 
 _SYSTEM = ("dbus", "kmod", "openssh-server", "systemd-sysv", "udev")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.errors import GuestTimeout, LabError
+from testbed.base.errors import GuestTimeout, LabError
 from testbed.labs.vm import monitor
 from testbed.labs.vm.accelerator import Accelerator
 from testbed.labs.vm.disk import Report

@@ -27,7 +27,7 @@ from typing import IO
 
 from testbed import holding
 from testbed.base import ownership
-from testbed.errors import PrerequisiteError, UsageError
+from testbed.base.errors import PrerequisiteError, UsageError
 from testbed.kernel.shelf import Shelf
 from testbed.labs.vm import user_namespace
 

@@ -12,7 +12,7 @@ import re
 import shutil
 from pathlib import Path
 
-from testbed.errors import PrerequisiteError, TestbedError
+from testbed.base.errors import PrerequisiteError, TestbedError
 from testbed.process import run
 
 _AS_ROOT = ["--user", "--map-root-user", "--map-auto"]

@@ -21,7 +21,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.generic import GenericNetlinkSocket
 from pyroute2.netlink.marshal import Marshal
 
-from testbed.errors import PrerequisiteError, TestbedError
+from testbed.base.errors import PrerequisiteError, TestbedError
 from testbed.net.mptcp_pm.events import Event, decode
 from testbed.net.mptcp_pm.messages import EVENTS_GROUP, FAMILY, mptcp_msg
 

@@ -16,7 +16,7 @@ from pyroute2.netlink import NETLINK_SOCK_DIAG, NLM_F_DUMP, NLM_F_REQUEST, NLMSG
 from pyroute2.netlink.diag import SOCK_DIAG_BY_FAMILY, SS_ESTABLISHED, inet_diag_msg, inet_diag_req
 from pyroute2.netlink.marshal import Marshal
 
-from testbed.errors import TestbedError
+from testbed.base.errors import TestbedError
 from testbed.net.mptcp_pm.addresses import SocketAddress
 
 _CAPABLE_REMOTE, _CAPABLE_LOCAL, _JOIN_REMOTE, _JOIN_LOCAL = 0x1, 0x2, 0x4, 0x8  # MPTCP_SUBFLOW_FLAG_*

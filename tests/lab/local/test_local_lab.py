@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.errors import GuestKilled, GuestTimeout, RunInterrupted, UsageError
+from testbed.base.errors import GuestKilled, GuestTimeout, RunInterrupted, UsageError
 from testbed.labs.base import Cancel, Job, JobResult
 from testbed.labs.local.lab import LocalLab
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lab_page import Cli, Page
 
-from analysis.results import PointSummary, read_summary
+from analysis.summary.model import PointSummary, read_summary
 from testbed.kernel import build
 
 

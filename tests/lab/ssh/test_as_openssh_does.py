@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ssh_host import Host, make_key, processes, settles
 
-from testbed.errors import TestbedError
+from testbed.base.errors import TestbedError
 from testbed.labs.ssh import openssh
 from testbed.labs.ssh.address import resolve
 from testbed.labs.ssh.opening import connect

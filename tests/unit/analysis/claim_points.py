@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from analysis.claims import anycast, load_balancer, uploads
-from analysis.results import Churn, Joins, PointSummary, SecondBySecond
+from analysis.flows.joins import Joins
+from analysis.summary.model import Churn, PointSummary, SecondBySecond
 from testbed.base.traits import Traits
 
 SCHEME = {"add_addr": True, "deny_join": True, "initial_backup": True, "drop_packet": "none"}

@@ -10,7 +10,7 @@ from typing import Any
 
 import packet_maker as make
 
-from analysis.foreign import ForeignCaptures, analyse_captures
+from analysis.summary.of_captures import ForeignCaptures, analyse_captures
 
 S, MS = 10**9, 10**6
 T = 1_700_000_000 * S

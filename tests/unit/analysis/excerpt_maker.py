@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis.results import SUMMARY_FILE
-from analysis.summary import connection_packets
+from analysis.summary.model import SUMMARY_FILE
+from analysis.summary.of_run import connection_packets
 from analysis.tables import DIRECTORY, TABLES, read_table
 
 CONNECTIONS = 24

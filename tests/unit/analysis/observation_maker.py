@@ -9,12 +9,13 @@ from typing import Any
 
 import packet_maker as make
 
-from analysis.connections import sort_out
-from analysis.observation import Observation
+from analysis.flows.connections import sort_out
+from analysis.flows.observation import Observation
+from analysis.flows.servers import Witnesses
 from analysis.pcap import merge, read_pcap
-from analysis.point import Addresses, Event
-from analysis.servers import CounterSeries, Witnesses
-from analysis.tabulation import tabulate
+from analysis.tables.of_captures import tabulate
+from testbed.record.counters import CounterSeries
+from testbed.record.point import Addresses, Event
 
 S = 10**9
 MS = 10**6

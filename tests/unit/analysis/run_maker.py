@@ -8,8 +8,9 @@ from typing import Any
 
 import packet_maker as make
 
-from analysis.legacy import traits_of
-from analysis.results import Churn, Joins, PointSummary, SecondBySecond, Waits
+from analysis.flows.joins import Joins, Waits
+from analysis.summary.model import Churn, PointSummary, SecondBySecond
+from testbed.record.legacy import traits_of
 
 START_S = 1_700_000_000
 START_NS = START_S * 10**9

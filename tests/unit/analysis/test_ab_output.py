@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.ab import Failures, parse_ab, read_ab
-from analysis.errors import AnalysisError
+from testbed.base.errors import AnalysisError
+from testbed.record.ab import Failures, parse_ab, read_ab
 
 DATA = Path(__file__).with_name("data")
 

@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pytest import approx
 
-from analysis.figures import draw_figure, draw_figures, figure_groups
-from analysis.results import Joins, PointSummary
+from analysis.figures.paper import draw_figure, draw_figures, figure_groups
+from analysis.flows.joins import Joins
+from analysis.summary.model import PointSummary
 
 FLAG, FULL = "flag only", "flag + ADD_ADDR"
 

@@ -13,10 +13,17 @@ import pytest
 import run_maker as runs
 from observation_maker import MS, OUT_AT_1, S, T
 
-from analysis.accounts import Account, FailureCauses, failure_account, request_account, reset_accounts, witness_account
-from analysis.counters import Counters, Sample, Settled, read_counters, read_samples
-from analysis.errors import AnalysisError
-from analysis.summary import analyse_point_fully
+from analysis.summary.of_run import analyse_point_fully
+from analysis.tables.reconciliation import (
+    Account,
+    FailureCauses,
+    failure_account,
+    request_account,
+    reset_accounts,
+    witness_account,
+)
+from testbed.base.errors import AnalysisError
+from testbed.record.counters import Counters, Sample, Settled, read_counters, read_samples
 
 SERVERS = ("s1", "s2")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from run_maker import page_size_summary
 
-from analysis import agreement
-from analysis.agreement_figure import agreement_figure, draw_agreement
-from analysis.errors import AnalysisError
+from analysis.compare import agreement
+from analysis.compare.agreement_figure import agreement_figure, draw_agreement
+from testbed.base.errors import AnalysisError
 
 LABS = ("uml", "local")
 USUAL = agreement.tolerances({})

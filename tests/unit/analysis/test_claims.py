@@ -10,7 +10,7 @@ from claim_points import SIZES, changes_of_the_servers, page, pages, scheme, see
 from analysis.claims import CLAIMS, Judgement, Verdict, judge
 from analysis.claims.evidence import wilson
 from analysis.claims.model import CannotBeJudged
-from analysis.results import PointSummary
+from analysis.summary.model import PointSummary
 
 KB, MB = 1000, 1_000_000
 

@@ -9,8 +9,8 @@ import packet_maker as make
 import pytest
 from download_maker import Frames, S, T, analysed, download, rows, some
 
-from analysis.foreign import ForeignCaptures, analyse_captures
 from analysis.pcap import read_pcap
+from analysis.summary.of_captures import ForeignCaptures, analyse_captures
 
 DAY, YEAR = 86_400 * S, 31_556_952 * S
 

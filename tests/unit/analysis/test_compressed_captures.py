@@ -18,8 +18,8 @@ import packet_maker as make
 import pyarrow as pa
 import pytest
 
-from analysis.errors import AnalysisError
 from analysis.pcap import iter_packets, read_pcap
+from testbed.base.errors import AnalysisError
 
 T = 1_700_000_000 * 10**9
 

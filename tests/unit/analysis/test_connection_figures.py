@@ -7,8 +7,8 @@ import pytest
 from matplotlib.figure import Figure
 from table_maker import POINT, tables
 
-from analysis.run_figures.sequence import draw_sequence, relative, repeated
-from analysis.run_figures.subflows import draw_subflows
+from analysis.figures.sequence import draw_sequence, relative, repeated
+from analysis.figures.subflows import draw_subflows
 from analysis.tables import PACKETS
 
 

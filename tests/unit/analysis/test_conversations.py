@@ -8,7 +8,7 @@ from pathlib import Path
 import packet_maker as make
 import pytest
 
-from analysis.conversations import find_conversations
+from analysis.flows.conversations import find_conversations
 from analysis.pcap import Packets, merge, read_pcap
 
 T = 1_700_000_000 * 10**9

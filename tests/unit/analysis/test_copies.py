@@ -13,9 +13,9 @@ import pytest
 import tunnel_encoder as tunnel
 from download_maker import MS, Frames, T
 
-from analysis.copies import with_copies_apart
-from analysis.foreign import ForeignCaptures, analyse_captures
+from analysis.flows.copies import with_copies_apart
 from analysis.pcap import merge, read_pcap
+from analysis.summary.of_captures import ForeignCaptures, analyse_captures
 
 Wrap = Callable[[bytes], bytes]
 ETHERNET, SLL, SLL2 = 1, 113, 276

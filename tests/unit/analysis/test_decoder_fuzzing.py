@@ -17,9 +17,9 @@ import capture_variants as variants
 import numpy as np
 import pytest
 
-from analysis.errors import AnalysisError
 from analysis.pcap import Packets, read_pcap
 from analysis.pcap.addresses import texts
+from testbed.base.errors import AnalysisError
 
 ROUNDS = 30 * int(os.environ.get("DECODER_FUZZING", "1"))
 """Damaged files of each capture and format; more of them with DECODER_FUZZING=100 in the environment."""

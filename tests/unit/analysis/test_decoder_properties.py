@@ -16,8 +16,8 @@ from frame_encoder import ETHERNET, RAW, SLL, SLL2, Packet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.errors import AnalysisError
 from analysis.pcap import COLUMNS, OPTION_TABLES, Packets, addresses, read_pcap
+from testbed.base.errors import AnalysisError
 
 T = 1_700_000_000 * 10**9
 MANY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -12,10 +12,10 @@ import packet_maker as make
 import pytest
 import run_maker as runs
 
-from analysis.divergence import compare_points
-from analysis.errors import AnalysisError
-from analysis.packet_text import Capture, describe_options
-from analysis.pairing import pair_points
+from analysis.compare.divergence import compare_points
+from analysis.compare.packet_text import Capture, describe_options
+from analysis.compare.pairing import pair_points
+from testbed.base.errors import AnalysisError
 
 KEY = runs.KEY_A
 START = runs.START_NS

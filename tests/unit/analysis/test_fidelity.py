@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from run_maker import START_S, anycast_point
 
-from analysis import fidelity
-from analysis.fidelity import Link
-from analysis.point import Event, HostLoad, read_host_load
-from analysis.results import read_summary
-from analysis.series import Window
-from analysis.summary import analyse_point, write_summary
+from analysis.flows.series import Window
+from analysis.summary import fidelity
+from analysis.summary.fidelity import Link
+from analysis.summary.model import read_summary
+from analysis.summary.of_run import analyse_point, write_summary
+from testbed.record.point import Event, HostLoad, read_host_load
 
 NS = 1_000_000_000
 RATE = 80e6  # ten buckets of 100 KB take 0.1 s: ten stretches in a second

@@ -19,11 +19,11 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from analysis.agreement import compare, tolerances
-from analysis.agreement_figure import agreement_figure
-from analysis.figures import draw_figure, figure_groups
-from analysis.results import PointSummary, read_summary
-from analysis.run_figures import KINDS, draw_point, figures_of_point, figures_of_run
+from analysis.compare.agreement import compare, tolerances
+from analysis.compare.agreement_figure import agreement_figure
+from analysis.figures import KINDS, draw_point, figures_of_point, figures_of_run
+from analysis.figures.paper import draw_figure, figure_groups
+from analysis.summary.model import PointSummary, read_summary
 from analysis.tables import TABLES, read_table
 
 RUN = Path(__file__).with_name("data") / "anycast-run"

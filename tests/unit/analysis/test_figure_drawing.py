@@ -11,10 +11,11 @@ from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis import figures, style
-from analysis.errors import AnalysisError
-from analysis.figures import draw_figure, draw_figures
-from analysis.results import PointSummary
+from analysis.figures import paper as figures
+from analysis.figures import style
+from analysis.figures.paper import draw_figure, draw_figures
+from analysis.summary.model import PointSummary
+from testbed.base.errors import AnalysisError
 
 SIZES = (10, 50, 100, 500, 1000, 5000, 10000)
 

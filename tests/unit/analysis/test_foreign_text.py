@@ -11,12 +11,12 @@ import pytest
 import run_maker as runs
 from matplotlib.figure import Figure
 
-from analysis import style
-from analysis.agreement import Agreement
-from analysis.agreement_figure import agreement_figure
-from analysis.figures import draw_figure, pdf_bytes, png_bytes, svg_bytes
-from analysis.results import PointSummary
-from analysis.table import figure_number, render_table
+from analysis.compare.agreement import Agreement
+from analysis.compare.agreement_figure import agreement_figure
+from analysis.figures import style
+from analysis.figures.paper import draw_figure, pdf_bytes, png_bytes, svg_bytes
+from analysis.summary.model import PointSummary
+from analysis.summary.text import figure_number, render_table
 
 NAMES = (
     "the cost $x_{$ of it",

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import run_maker as runs
 
-from analysis import output
-from analysis.errors import AnalysisError
-from analysis.point import read_captures
-from analysis.results import PointSummary, read_summary, write_json
-from analysis.summary import analyse_point_fully, point_directories, stack
+from analysis.summary.model import PointSummary, read_summary, write_json
+from analysis.summary.of_run import analyse_point_fully, point_directories, stack
+from testbed.base.errors import AnalysisError
+from testbed.record import writing as output
+from testbed.record.point import read_captures
 
 LIMIT_S = 10.0
 JSON = ("point.json", "outcome.json", "events.jsonl", "addresses.json", "captures.json")

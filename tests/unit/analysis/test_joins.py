@@ -7,11 +7,10 @@ from pathlib import Path
 
 import packet_maker as make
 
-from analysis.connections import Traffic, sort_out
-from analysis.joins import join_outcomes, waits
+from analysis.flows.connections import Traffic, sort_out
+from analysis.flows.joins import Joins, join_outcomes, waits
 from analysis.pcap import read_pcap
-from analysis.point import Addresses
-from analysis.results import Joins
+from testbed.record.point import Addresses
 
 T = 1_700_000_000 * 10**9
 MS = 10**6

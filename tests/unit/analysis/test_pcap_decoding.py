@@ -11,9 +11,9 @@ import numpy as np
 import packet_maker as make
 import pytest
 
-from analysis.errors import AnalysisError
-from analysis.mptcp_options import MpCapable, MpJoin, parse_handshake_options, token_of_key
+from analysis.flows.mptcp_options import MpCapable, MpJoin, parse_handshake_options, token_of_key
 from analysis.pcap import COLUMNS, Option, Packets, Skipped, concatenate, iter_packets, merge, read_pcap
+from testbed.base.errors import AnalysisError
 
 DATA = Path(__file__).with_name("data")
 T = 1_700_000_000 * 10**9

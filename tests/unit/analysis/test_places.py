@@ -12,7 +12,7 @@ import packet_maker as make
 import pytest
 from download_maker import MS, Frames, S, analysed, download, rows, some
 
-from analysis.foreign import ForeignCaptures, analyse_captures
+from analysis.summary.of_captures import ForeignCaptures, analyse_captures
 
 
 def farther(frames: Frames, *, delay_ns: int = 5 * MS, clock_ns: int = 0) -> Frames:

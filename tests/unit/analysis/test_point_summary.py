@@ -9,13 +9,15 @@ import packet_maker as make
 import pytest
 import run_maker as runs
 
-from analysis import summary as summary_module
-from analysis.errors import AnalysisError
-from analysis.point import Event
-from analysis.results import FailedRequests, Joins, PointSummary, SecondBySecond, Waits, read_summary
-from analysis.series import workload_window
-from analysis.summary import analyse_point, analyse_run, render_table, write_summary
-from analysis.table import figure_order
+import analysis
+from analysis.flows.joins import Joins, Waits
+from analysis.flows.series import workload_window
+from analysis.summary import of_run as summary_module
+from analysis.summary.model import FailedRequests, PointSummary, SecondBySecond, read_summary
+from analysis.summary.of_run import analyse_point, analyse_run, render_table, write_summary
+from analysis.summary.text import figure_order
+from testbed.base.errors import AnalysisError
+from testbed.record.point import Event
 
 
 def test_a_load_balancer_point_with_mptcp(tmp_path: Path) -> None:
@@ -332,7 +334,7 @@ def test_the_summary_is_written_and_read_back(tmp_path: Path) -> None:
 
 
 def test_every_field_of_the_summary_is_documented() -> None:
-    readme = (Path(summary_module.__file__).with_name("README.md")).read_text(encoding="utf-8")
+    readme = (Path(analysis.__file__).with_name("README.md")).read_text(encoding="utf-8")
     fields = [
         *PointSummary.__dataclass_fields__,
         *SecondBySecond.__dataclass_fields__,

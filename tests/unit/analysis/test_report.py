@@ -18,7 +18,7 @@ from PIL import Image
 
 from analysis.claims import CLAIMS, Verdict
 from analysis.report import Report, compile_report, read_run, render_page
-from analysis.results import PointSummary, write_json
+from analysis.summary.model import PointSummary, write_json
 from analysis.tables import TABLES, write_tables
 from testbed.cli.main import main
 

@@ -10,7 +10,7 @@ import packet_maker as make
 import pytest
 from observation_maker import MS, OUT_AT_1, S, T
 
-from analysis.servers import CounterSeries
+from testbed.record.counters import CounterSeries
 
 KEY = b"AAAAAAAA"
 TCPRST = bytes([30, 4, 0x80, 3])

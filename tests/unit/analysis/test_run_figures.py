@@ -15,17 +15,16 @@ from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 from table_maker import POINT, tables
 
-from analysis import style
-from analysis.errors import AnalysisError
-from analysis.foreign import analyse_captures
-from analysis.run_figures import KINDS, draw_point, draw_run
-from analysis.run_figures.causes import LOOKS
-from analysis.run_figures.joins import draw_join_delay
-from analysis.run_figures.paths import draw_bytes, draw_over_time
-from analysis.run_figures.resets import draw_resets
-from analysis.run_figures.selection import repeats
-from analysis.summary import analyse_run_fully, connection_packets, stack
+from analysis.figures import KINDS, draw_point, draw_run, style
+from analysis.figures.causes import LOOKS
+from analysis.figures.joins import draw_join_delay
+from analysis.figures.paths import draw_bytes, draw_over_time
+from analysis.figures.resets import draw_resets
+from analysis.figures.selection import repeats
+from analysis.summary.of_captures import analyse_captures
+from analysis.summary.of_run import analyse_run_fully, connection_packets, stack
 from analysis.tables import CAUSES, TABLES, write_tables
+from testbed.base.errors import AnalysisError
 from testbed.cli import main
 
 DATA = Path(__file__).with_name("data")

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import analysis
-from analysis.errors import AnalysisError
 from analysis.tables import TABLES, read_table, write_tables
 from analysis.tables.documentation import BEGIN, END, markdown
+from testbed.base.errors import AnalysisError
 
 _UNITS = {"_s": "s", "_bps": "bit/s", "_bytes": "bytes", "_ns": "ns", "_ms": "ms", "_share": "0 to 1"}
 

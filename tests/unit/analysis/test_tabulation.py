@@ -10,7 +10,7 @@ import packet_maker as make
 import pytest
 from observation_maker import MS, S, T
 
-from analysis.packet_table import tabulate_packets
+from analysis.tables.packets import tabulate_packets
 
 KEY, CLIENT_KEY = b"AAAAAAAA", b"CCCCCCCC"
 UNIQUE = seen.UNIQUE["s2"]

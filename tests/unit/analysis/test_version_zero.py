@@ -11,7 +11,7 @@ import packet_maker as make
 import pytest
 from download_maker import CLIENT_KEY, MS, SERVER_KEY, T, analysed, rows, some
 
-from analysis.mptcp_options import token_of_key
+from analysis.flows.mptcp_options import token_of_key
 from analysis.pcap import read_pcap
 
 

@@ -15,8 +15,8 @@ import click
 import pytest
 
 from experiments.plan import SHIPPED
+from testbed.base.errors import GuestPanic, GuestTimeout, PrerequisiteError
 from testbed.cli import main
-from testbed.errors import GuestPanic, GuestTimeout, PrerequisiteError
 from testbed.labs import catalog
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 

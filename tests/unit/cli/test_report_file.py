@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from testbed.base.errors import UsageError
 from testbed.cli import report
-from testbed.errors import UsageError
 
 
 @pytest.mark.parametrize("kind", ["file", "empty", "link", "dangling", "fifo", "directory"])

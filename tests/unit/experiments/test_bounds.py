@@ -12,7 +12,7 @@ import pytest
 from experiments import plan as planning
 from experiments import toml_source
 from experiments.point import Point
-from testbed.errors import ConfigError, TestbedError, UsageError
+from testbed.base.errors import ConfigError, TestbedError, UsageError
 
 
 def refusal(figure: str, *overrides: str, seeds: Sequence[int] = (1,)) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import analysis
-from analysis.legacy import traits_of
 from experiments import plan
 from experiments.composition import SCENARIOS, parts_of
+from testbed.record.legacy import traits_of
 
 POINTS = [point for name in plan.available() for point in plan.plan(plan.load(plan.find(name)))]
 # The paper's claims are about the paper's set-ups; runs from before there were traits have their names only.

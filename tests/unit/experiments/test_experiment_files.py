@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from experiments import plan
-from testbed.errors import ConfigError, UsageError
+from testbed.base.errors import ConfigError, UsageError
+from testbed.base.text import plain
 
 PAGE_LOADS = """\
 version = 1
@@ -415,7 +416,7 @@ def test_a_bad_option_is_refused_by_its_name(option: str, message: str) -> None:
     experiment = plan.load(Path("x.toml"))
     with pytest.raises(UsageError) as caught:
         plan.plan(experiment, overrides=[option])
-    assert str(caught.value) == f"--set {option}: {message}"
+    assert str(caught.value) == plain(f"--set {option}: {message}")
 
 
 @pytest.mark.usefixtures("folder")

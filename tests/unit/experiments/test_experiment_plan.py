@@ -11,7 +11,7 @@ from experiments import plan
 from experiments.plan import Point
 from experiments.timetables.base import Change
 from experiments.timetables.rotation import Rotation
-from testbed.errors import ConfigError, UsageError
+from testbed.base.errors import ConfigError, UsageError
 
 SIZES = {
     "10KB": 10_000,

@@ -7,7 +7,7 @@ import pytest
 from experiments import plan as planning
 from experiments.needs import features
 from experiments.plan import Point
-from testbed.errors import TestbedError
+from testbed.base.errors import TestbedError
 
 HASH = "net.ipv4.fib_multipath_hash_policy"
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from experiments import toml_source
 from experiments.toml_source import KeyPath
-from testbed.errors import ConfigError
+from testbed.base.errors import ConfigError
 
 EVERY_SYNTAX = '''# a comment with [brackets] and "quotes"
 bare = 1

@@ -10,7 +10,7 @@ import pytest
 from experiments import plan
 from experiments.plan import Point
 from experiments.schema import DroppedPacket
-from testbed.errors import ConfigError, UsageError
+from testbed.base.errors import ConfigError, UsageError
 from testbed.net import loss_injection
 
 SCHEMES = """\

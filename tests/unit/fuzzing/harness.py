@@ -34,9 +34,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from analysis.errors import AnalysisError
+from testbed.base.errors import AnalysisError, TestbedError
 from testbed.base.text import plain
-from testbed.errors import TestbedError
 
 SEED = os.environ.get("FUZZING_SEED", "1")
 FACTOR = float(os.environ.get("FUZZING", "1"))

@@ -11,7 +11,7 @@ import pytest
 from harness import fuzz
 from mutators import mutate_bytes
 
-from analysis.foreign import analyse_captures
+from analysis.summary.of_captures import analyse_captures
 
 
 @pytest.mark.parametrize("version", [0, 1])

@@ -19,13 +19,14 @@ import run_maker
 from harness import KEPT, fuzz
 from mutators import mutate_bytes, mutate_json, mutate_text
 
-from analysis import counters, point, results
 from analysis.claims import judge
-from analysis.figures import draw_figures
+from analysis.figures.paper import draw_figures
 from analysis.report import run_facts
-from analysis.summary import analyse_point_fully, point_directories, render_table
+from analysis.summary import model as results
+from analysis.summary.of_run import analyse_point_fully, point_directories, render_table
 from analysis.tables import TABLES, files
 from testbed import digests, store
+from testbed.record import counters, point
 from testbed.verification import examine
 
 PLACES = ("link to a file", "link to nothing", "link to itself", "device", "FIFO", "directory", "nothing")

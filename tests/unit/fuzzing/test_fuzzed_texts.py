@@ -11,12 +11,13 @@ import pytest
 from harness import fuzz
 from mutators import ODD_TEXTS, mutate_text
 
-from analysis.ab import AbResult, parse_ab
 from experiments import plan
-from testbed import lock_file, units
+from testbed import lock_file
+from testbed.base import units
 from testbed.kernel import ktap
 from testbed.labs import catalog
 from testbed.labs.verdict import complaints
+from testbed.record.ab import AbResult, parse_ab
 
 DATA = Path(__file__).parents[1]
 AB = tuple(path.read_text() for path in sorted((DATA / "analysis" / "data").glob("ab-*.txt")))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.errors import PrerequisiteError
+from testbed.base.errors import PrerequisiteError
 from testbed.kernel.cache import Cache, Manifest, default_cache
 
 KERNEL_ID = "0123456789ab"

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.errors import ConfigError, KernelBuildError
+from testbed.base.errors import ConfigError, KernelBuildError
 from testbed.kernel import selftests
 from testbed.kernel.config import check, digest, read_fragment, read_fragments, write
 from testbed.kernel.flavour import FLAVOURS, UML, Flavour

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.errors import UsageError
+from testbed.base.errors import UsageError
 from testbed.kernel.config import Setting
 from testbed.kernel.flavour import X86_64
 from testbed.kernel.patches import Patch

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.errors import ConfigError, PrerequisiteError
+from testbed.base.errors import ConfigError, PrerequisiteError
 from testbed.kernel import download, source, source_lock
 from testbed.kernel.progress import silent
 from testbed.kernel.source import DebianSource

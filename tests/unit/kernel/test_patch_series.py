@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.errors import ConfigError, KernelBuildError, PrerequisiteError
+from testbed.base.errors import ConfigError, KernelBuildError, PrerequisiteError
 from testbed.kernel.patches import apply, first_misfit, read_series
 from testbed.kernel.recipe import PATCH_FOLDER
 

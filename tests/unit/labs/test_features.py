@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from testbed.errors import PrerequisiteError
+from testbed.base.errors import PrerequisiteError
 from testbed.labs import features, probes
 
 # What the probes said on a kernel that has MPTCP, but neither netem nor IPVS nor our patches (Linux 6.18).

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.errors import GuestKilled, GuestTimeout, LabError
+from testbed.base.errors import GuestKilled, GuestTimeout, LabError
 from testbed.labs.local.lab import judge
 
 

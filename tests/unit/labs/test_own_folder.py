@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.errors import PrerequisiteError, UsageError
+from testbed.base.errors import PrerequisiteError, UsageError
 from testbed.labs import own_folder
 
 REQUEST = {"argv": ["true"], "cwd": "/", "env": {}, "clock_limit_s": 1.0, "stdin": None, "terminal": None}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.errors import UsageError
+from testbed.base.errors import UsageError
 from testbed.net.mptcp_pm.addresses import SocketAddress
 from testbed.net.mptcp_pm.events import Event
 from testbed.net.mptcp_pm.messages import EventType

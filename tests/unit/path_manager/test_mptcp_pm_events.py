@@ -8,7 +8,7 @@ import struct
 import pytest
 from recorded import datagrams, events
 
-from testbed.errors import TestbedError
+from testbed.base.errors import TestbedError
 from testbed.net.mptcp_pm import subflows
 from testbed.net.mptcp_pm.addresses import SocketAddress
 from testbed.net.mptcp_pm.events import Event, decode

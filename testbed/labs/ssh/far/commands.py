@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed import doctor
-from testbed.errors import CommandError, LabError, PrerequisiteError, TestbedError
+from testbed.base.errors import CommandError, LabError, PrerequisiteError, TestbedError
 from testbed.kernel.cache import Cache, Manifest
 from testbed.labs.base import ProbedLab
 from testbed.labs.ssh.far import ground, job, protocol

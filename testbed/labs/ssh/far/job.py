@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from testbed.errors import GuestTimeout, LabError, RunInterrupted
+from testbed.base.errors import GuestTimeout, LabError, RunInterrupted
 from testbed.kernel.cache import Cache
 from testbed.labs import catalog
 from testbed.labs.base import Cancel, Job, Lab, Sink

@@ -19,9 +19,9 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
-from testbed import errors
+from testbed.base import errors
+from testbed.base.errors import LabError, TestbedError
 from testbed.base.text import parse_json, plain, plain_lines
-from testbed.errors import LabError, TestbedError
 
 VERSION = 1
 STREAMS = ("stdout", "stderr")

@@ -16,7 +16,7 @@ import threading
 import time
 from pathlib import Path
 
-from testbed.errors import LabError
+from testbed.base.errors import LabError
 from testbed.labs.base import InteractiveLab
 from testbed.labs.ssh.far import ground, job, protocol
 from testbed.labs.terminal import Terminal, ending_in_order

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.errors import ConfigError, PrerequisiteError, TestbedError, UsageError
+from testbed.base.errors import ConfigError, PrerequisiteError, TestbedError, UsageError
 from testbed.labs.ssh import address, opening, openssh
 from testbed.labs.ssh.address import Address
 from testbed.labs.ssh.target import parse

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from testbed.errors import LabError
+from testbed.base.errors import LabError
 from testbed.labs.base import JobResult
 from testbed.labs.features import Finding
 from testbed.labs.ssh import connection as connections

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.errors import GuestPanic, LabError, PrerequisiteError
+from testbed.base.errors import GuestPanic, LabError, PrerequisiteError
 from testbed.labs import cores
 from testbed.labs.base import Cancel
 from testbed.labs.ssh.far import ground, protocol, serve

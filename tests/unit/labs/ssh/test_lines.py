@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from testbed.errors import RunInterrupted
+from testbed.base.errors import RunInterrupted
 from testbed.labs.base import Cancel
 from testbed.labs.ssh.connection import Connection, ConnectionLost
 from testbed.labs.ssh.line import Line, Patience, pauses

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from testbed import lock_file
-from testbed.errors import PrerequisiteError
+from testbed.base.errors import PrerequisiteError
 from testbed.labs.ssh import requirements
 from testbed.labs.ssh.far import ground
 from testbed.labs.ssh.wheel import DISTRIBUTION, pinned

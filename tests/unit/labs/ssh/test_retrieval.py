@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import pytest
 
-from testbed.errors import LabError, PrerequisiteError
+from testbed.base.errors import LabError, PrerequisiteError
 from testbed.labs.ssh import retrieval
 from testbed.labs.ssh.connection import Connection, ConnectionLost
 from testbed.labs.ssh.far import protocol

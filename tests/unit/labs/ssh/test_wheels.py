@@ -8,7 +8,7 @@ from importlib import metadata
 
 import pytest
 
-from testbed.errors import PrerequisiteError
+from testbed.base.errors import PrerequisiteError
 from testbed.labs.ssh import wheel
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import vm_maker
 
-from testbed.errors import PrerequisiteError, UsageError
+from testbed.base.errors import PrerequisiteError, UsageError
 from testbed.labs.vm import address, disk, image, packages, root_files, user_namespace
 from testbed.labs.vm.root_files import Keys
 from testbed.labs.vm.state import State

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import vm_maker
 
-from testbed.errors import CommandError, GuestTimeout, PrerequisiteError, UsageError
+from testbed.base.errors import CommandError, GuestTimeout, PrerequisiteError, UsageError
 from testbed.labs.vm import accelerator, machine, qemu
 from testbed.labs.vm.accelerator import Accelerator
 from testbed.labs.vm.qemu import Wish

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import vm_maker
 
-from testbed.errors import PrerequisiteError, UsageError
+from testbed.base.errors import PrerequisiteError, UsageError
 from testbed.labs.vm import machine
 from testbed.labs.vm.machine import remove_leftovers
 from testbed.labs.vm.state import State, default_state

@@ -1,0 +1,101 @@
+"""Figures over the page size (Figs. 6 to 11): transfer rate and requests per second, one curve per protocol."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter, NullLocator
+
+from analysis.figures import style
+from analysis.summary.model import PointSummary
+from analysis.summary.text import protocol_name
+
+_Value = Callable[[PointSummary], float | None]
+_LIMIT_LABEL = "wire limit"
+_CURVE_ORDER = {("tcp", "virtual"): 0, ("mptcp", "virtual"): 1, ("tcp", "real"): 2, ("mptcp", "real"): 3}
+
+
+def draw_page_size(figure: Figure, points: Sequence[PointSummary]) -> bool:
+    """Draw both panels; False when no point has a figure to show."""
+    shown = [point for point in points if point.object_bytes > 0 and point.goodput_bps is not None]
+    if not shown:
+        return False
+    rate, requests = figure.subplots(2, 1, sharex=True)
+    _curves(rate, shown, _megabits)
+    _curves(requests, shown, lambda point: point.requests_per_s)
+
+    sizes = sorted({point.object_bytes / 1000 for point in shown})
+    rate.set_ylabel("Transfer rate (Mbit/s)")
+    rate.set_ylim(bottom=0)
+    _wire_limits(rate, shown)
+    requests.set_ylabel("Requests per second")
+    requests.set_yscale("log")
+    requests.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    requests.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=style.MINOR_TICKS))
+    requests.set_xlabel("Page size (KB)")
+    requests.set_xscale("log")
+    requests.set_xlim(sizes[0] / 1.35, sizes[-1] * 1.35)
+    requests.xaxis.set_major_locator(FixedLocator(sizes))
+    requests.xaxis.set_minor_locator(NullLocator())
+    requests.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+    if any(sum(_same(point, other) for other in shown if other.valid) > 1 for point in shown if point.valid):
+        rate.set_title("mean over seeds; bars: minimum and maximum", loc="left", fontsize=8.5)
+    handles, labels = rate.get_legend_handles_labels()
+    ordered = sorted(zip(handles, labels, strict=True), key=lambda entry: entry[1].startswith(_LIMIT_LABEL))
+    figure.legend([h for h, _ in ordered], [text for _, text in ordered], loc="outside lower center", ncols=3)
+    return True
+
+
+def _same(point: PointSummary, other: PointSummary) -> bool:
+    return (point.protocol, point.clock, point.object_bytes) == (other.protocol, other.clock, other.object_bytes)
+
+
+def _megabits(point: PointSummary) -> float | None:
+    return None if point.goodput_bps is None else point.goodput_bps / 1e6
+
+
+def _curves(axes: Axes, points: Sequence[PointSummary], value: _Value) -> None:
+    kinds = sorted({(p.protocol, p.clock) for p in points}, key=lambda kind: (_CURVE_ORDER.get(kind, 9), kind))
+    for protocol, clock in kinds:
+        look = style.curve(protocol, clock)
+        valid: dict[float, list[float]] = defaultdict(list)
+        for point in points:
+            measured = value(point)
+            if (point.protocol, point.clock) != (protocol, clock) or measured is None:
+                continue
+            if point.valid:
+                valid[point.object_bytes / 1000].append(measured)
+                continue
+            axes.plot(
+                [point.object_bytes / 1000], [measured], linestyle="none", marker=look.marker, markersize=8,
+                markerfacecolor="none", markeredgecolor=look.colour, markeredgewidth=1.3, zorder=4,
+                label="_invalid",
+            )  # fmt: skip
+        sizes = sorted(valid)
+        means = [sum(valid[size]) / len(valid[size]) for size in sizes]
+        below = [mean - min(valid[size]) for size, mean in zip(sizes, means, strict=True)]
+        above = [max(valid[size]) - mean for size, mean in zip(sizes, means, strict=True)]
+        axes.errorbar(
+            sizes, means, yerr=[below, above] if any(above) else None,
+            color=look.colour, marker=look.marker, linestyle=look.line, zorder=3,
+            label=style.label(protocol_name(protocol, clock)),
+        )  # fmt: skip
+
+
+def _wire_limits(axes: Axes, points: Sequence[PointSummary]) -> None:
+    """A dotted line per distinct limit; the legend gives their values."""
+    names: dict[float, set[str]] = defaultdict(set)
+    for point in points:
+        if point.wire_limit_bps:
+            names[round(point.wire_limit_bps / 1e6, 1)].add(point.protocol.upper())
+    if not names:
+        return
+    axes.set_ylim(0, max(*names, axes.get_ylim()[1] / 1.05) * 1.05)
+    values = ", ".join(f"{style.label(' and '.join(sorted(names[limit])))} {limit:g}" for limit in sorted(names))
+    for limit in sorted(names):
+        label = f"{_LIMIT_LABEL}: {values}" if limit == min(names) else f"_{_LIMIT_LABEL}"
+        axes.axhline(limit, color=style.LIMIT_COLOUR, linestyle=":", linewidth=1.1, zorder=2, label=label)

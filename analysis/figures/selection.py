@@ -1,0 +1,121 @@
+"""Rows and columns of tables as figures need them, and the names of points and paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from analysis.figures import style
+from analysis.summary.text import protocol_name
+
+Numbers = NDArray[np.float64]
+
+MOST_PANELS = 4
+PANEL_INCHES = 1.6
+_LEGEND_MARK = 4.0
+
+
+def rows(table: pa.Table, **wanted: Any) -> pa.Table:
+    """The rows whose columns have these values; None is null, which nothing equals."""
+    for column, value in wanted.items():
+        of_value = pc.is_null(table[column]) if value is None else pc.equal(table[column], value)
+        table = table.filter(of_value)
+    return table
+
+
+def numbers(table: pa.Table, column: str) -> Numbers:
+    """A column as numbers; null is NaN."""
+    found: Numbers = table[column].cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return found
+
+
+def points(tables: Any) -> list[dict[str, Any]]:
+    """The rows of the table `points`."""
+    found: list[dict[str, Any]] = tables["points"].to_pylist()
+    return found
+
+
+def point_name(point: dict[str, Any], among: Sequence[dict[str, Any]]) -> str:
+    """What tells a point from the others: protocol or variant, size and seed if they differ, and if it is invalid."""
+    parts = [style.label(point["variant"] or protocol_name(point["protocol"], point["clock"]))]
+    for column, text in (
+        ("object_bytes", f"{(point['object_bytes'] or 0) / 1000:g} KB"),
+        ("seed", f"seed {point['seed']}"),
+    ):
+        if len({each[column] for each in among}) > 1:
+            parts.append(text)
+    if is_invalid(point):
+        parts.append("INVALID")
+    return ", ".join(parts)
+
+
+def repeats(points: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The points that differ in their seed alone, together, with their name; invalid ones are apart."""
+    seedless = [{**point, "seed": None} for point in points]
+    found: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
+    for point, alike in zip(points, seedless, strict=True):
+        found.setdefault((point_name(alike, seedless), point.get("parameters")), []).append(point)
+    return [(_of_seeds(name, members), members) for (name, _), members in found.items()]
+
+
+def _of_seeds(name: str, members: Sequence[dict[str, Any]]) -> str:
+    return f"{name} ({len(members)} seeds)" if len(members) > 1 else name
+
+
+def is_invalid(point: dict[str, Any]) -> bool:
+    """Whether a sanity rule was broken; captures that are no point were never judged."""
+    return point.get("valid") is False
+
+
+def first_panels(
+    groups: Sequence[tuple[str, list[dict[str, Any]]]],
+) -> tuple[list[tuple[str, list[dict[str, Any]]]], str]:
+    """As many groups of repeats as there is room for panels, and what to say of the others."""
+    left_out = sum(len(members) for _, members in groups[MOST_PANELS:])
+    count = sum(len(members) for _, members in groups)
+    note = f"{left_out} more of {count} points: draw them with --point" if left_out > 0 else ""
+    return list(groups[:MOST_PANELS]), note
+
+
+def path_name(path: str, server: str | None, service_path: str) -> str:
+    """A path in words."""
+    if path == "past":
+        return f"address of {style.label(server)}" if server else "a server's own address"
+    if path == "director":
+        return style.label(service_path)
+    return "unknown path"
+
+
+def panels_of(figure: Figure, count: int, note: str) -> list[Axes]:
+    """Panels one below the other on one time axis, high enough to be read; `note` stands above the first."""
+    figure.set_figheight(max(figure.get_figheight(), 2.4 + PANEL_INCHES * count))
+    panels = list(figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0])
+    panels[0].set_title(note, loc="right", fontsize=8.5)
+    return panels
+
+
+def legend(figure: Figure, panels: Iterable[Axes], columns: int, title: str = "") -> None:
+    """One legend below all panels, its marks large enough to see; a label that several have stands there once."""
+    found: dict[str, Artist] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    drawn = figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=columns, title=title)
+    for entry in drawn.legend_handles:
+        if isinstance(entry, Line2D):
+            entry.set_markersize(max(entry.get_markersize(), _LEGEND_MARK))
+
+
+def main_direction(table: pa.Table, to_client: str, to_server: str) -> str:
+    """Which of two columns of bytes has more: downloads and uploads are drawn alike."""
+    sums = {column: pc.sum(table[column]).as_py() or 0 for column in (to_client, to_server)}
+    return to_server if sums[to_server] > sums[to_client] else to_client

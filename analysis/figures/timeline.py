@@ -1,0 +1,137 @@
+"""Figures over time (Figs. 13 and 14): link utilisation and RSTs per second, with the churn marked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from analysis.figures import style
+from analysis.summary.model import Churn, PointSummary, SecondBySecond
+from analysis.summary.text import protocol_name
+
+
+def draw_timeline(figure: Figure, points: Sequence[PointSummary]) -> bool:
+    """Draw both panels; False when no point has a series to show."""
+    shown = [(point, point.per_second) for point in points if point.per_second and point.per_second.utilisation_bps]
+    if not shown:
+        return False
+    utilisation, resets = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    seconds = max(len(series.utilisation_bps) for _, series in shown)
+    _mark_churn(utilisation, shown[0][1].churn, seconds, labelled=True)
+    _mark_churn(resets, shown[0][1].churn, seconds, labelled=False)
+    kinds = sorted({(point.protocol, point.clock) for point, _ in shown}, reverse=True)
+    for place, (protocol, clock) in enumerate(kinds):
+        name, look = style.label(protocol_name(protocol, clock)), style.curve(protocol, clock)
+        mine = [(point.valid, series) for point, series in shown if (point.protocol, point.clock) == (protocol, clock)]
+        valid = [series for ok, series in mine if ok]
+        if valid:
+            _utilisation(utilisation, valid, name, look)
+        for series in (series for ok, series in mine if not ok):
+            _hollow_utilisation(utilisation, series, name, look)
+        bars = _Bars(name, look.colour, place, len(kinds), hollow=not valid)
+        _resets(resets, valid or [mine[0][1]], bars)
+        if len(valid) > 1:
+            utilisation.set_title(f"mean of {len(valid)} seeds; band: minimum to maximum", loc="left", fontsize=8.5)
+    limits = sorted({round(point.wire_limit_bps / 1e6, 1) for point, _ in shown if point.wire_limit_bps})
+    for number, limit in enumerate(limits):
+        label = f"wire limit ({', '.join(f'{one:g}' for one in limits)})" if number == 0 else f"_limit {number}"
+        utilisation.axhline(limit, color=style.LIMIT_COLOUR, linestyle=":", linewidth=1.1, label=label)
+    utilisation.set_ylabel("Link utilisation (Mbit/s)")
+    utilisation.set_ylim(0, utilisation.get_ylim()[1] * 1.06)
+    resets.set_ylabel("RST per second")
+    resets.set_ylim(0, max(resets.get_ylim()[1], 1))
+    resets.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    resets.set_xlabel("Time since the workload's start (s)")
+    resets.set_xlim(0, seconds)
+    if not any(any(series.resets) for _, series in shown):
+        resets.annotate(
+            "no RST", (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", color=style.LIMIT_COLOUR,
+            bbox={"facecolor": "white", "edgecolor": "none"},
+        )  # fmt: skip
+    handles, labels = utilisation.get_legend_handles_labels()
+    more_handles, more_labels = resets.get_legend_handles_labels()
+    figure.legend(handles + more_handles, labels + more_labels, loc="outside lower center", ncols=3)
+    return True
+
+
+def _mark_churn(axes: Axes, churn: Sequence[Churn], seconds: int, *, labelled: bool) -> None:
+    out_since: dict[str, float] = {}
+    intervals: list[tuple[float, float]] = []
+    for event in churn:
+        removal = event.event == "server-removed"
+        if removal:
+            out_since[event.server] = event.t
+        elif event.server in out_since:
+            intervals.append((out_since.pop(event.server), event.t))
+        name = "server removed" if removal else "server added"
+        first = event is next(other for other in churn if other.event == event.event)
+        axes.axvline(
+            event.t,
+            color=style.REMOVAL_COLOUR if removal else style.ADDITION_COLOUR,
+            linestyle=(0, (5, 2)) if removal else (0, (1, 1.5)),
+            linewidth=0.9, zorder=1.5, label=name if labelled and first else f"_{name}",
+        )  # fmt: skip
+    intervals += [(start, float(seconds)) for start in out_since.values()]
+    for number, (start, end) in enumerate(intervals):
+        label = "server out" if labelled and number == 0 else "_server out"
+        axes.axvspan(start, end, color=style.REMOVAL_SHADE, linewidth=0, zorder=0.5, label=label)
+
+
+def _stack(rows: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    shortest = min(len(row) for row in rows)
+    return np.array([row[:shortest] for row in rows], np.float64)
+
+
+def _utilisation(axes: Axes, series: Sequence[SecondBySecond], name: str, look: style.Curve) -> None:
+    rates = _stack([one.utilisation_bps for one in series]) / 1e6
+    times = np.arange(rates.shape[1]) + 0.5
+    axes.plot(times, rates.mean(axis=0), color=look.colour, label=name, zorder=3)
+    if len(series) > 1:
+        axes.fill_between(
+            times, rates.min(axis=0), rates.max(axis=0), color=look.colour, alpha=0.25, linewidth=0, zorder=2.5
+        )
+
+
+def _hollow_utilisation(axes: Axes, series: SecondBySecond, name: str, look: style.Curve) -> None:
+    rates = np.array(series.utilisation_bps) / 1e6
+    axes.plot(
+        np.arange(len(rates)) + 0.5, rates, color=look.colour, linestyle=":", linewidth=1.0,
+        marker=look.marker, markerfacecolor="white", markersize=4, label=f"{name} (invalid)", zorder=2.5,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Bars:
+    """Which of how many protocols' bars these are, and how they look."""
+
+    name: str
+    colour: str
+    place: int
+    places: int
+    hollow: bool
+
+
+def _resets(axes: Axes, series: Sequence[SecondBySecond], bars: _Bars) -> None:
+    """Stacked bars, the mean over the seeds: RSTs that the client received, and on top those that it sent."""
+    received = _stack([one.resets_received for one in series]).mean(axis=0)
+    sent = _stack([one.resets for one in series]).mean(axis=0) - received
+    width = 1.0 / bars.places
+    alone = bars.places == 1
+    edge = style.RECEIVED_COLOUR if alone else bars.colour
+    left = np.arange(len(received)) + bars.place * width
+    for height, bottom, colour, what in (
+        (received, None, edge, "RST received by the client"),
+        (sent, received, style.SENT_COLOUR if alone else "white", "RST sent by the client"),
+    ):
+        axes.bar(
+            left, height, width, bottom, align="edge", zorder=3,
+            color="none" if bars.hollow else colour, edgecolor=edge, linewidth=0.8 if bars.hollow else 0.4,
+            linestyle="--" if bars.hollow and bottom is not None else "-",
+            label=what if alone else f"{bars.name}: {what}",
+        )  # fmt: skip

@@ -1,0 +1,269 @@
+"""Which packets belong together: TCP conversations in captures of one or several places, without a loop over packets.
+
+Enters: `Packets` (of several captures: merged). Leaves: the flow of each packet and its direction within it. Nothing
+here knows who the client is or what MPTCP makes of the flows.
+
+A flow is one use of a 4-tuple: a SYN with a new initial sequence number opens it. Packets of a 4-tuple before its first
+SYN, or without any, are a headless flow. A flow that several captures (or interfaces) saw is one flow: each direction
+of it is taken from one place, so that nothing counts twice; a translated address on the way (LVS-NAT) does not hide it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from analysis.flows.sightings import joined_by_packets, joined_by_syns
+from analysis.pcap import ACK, SYN, Packets
+from analysis.pcap.columns import Bools, Rows
+
+_CAPABLE_WITH_KEY_BYTES = 12
+_PORT_BITS = 16
+_APART_NS = 1_000_000_000
+"""What two places have of one packet may be so far apart in time, by the way between them and their clocks."""
+
+
+@dataclass(frozen=True, eq=False)
+class Conversations:
+    """Flows, numbered in order of opening.
+
+    Per packet: `flow` (-1 for the other copies of a packet that several places saw) and `from_opener`. Per flow:
+    `opening`, the row of its SYN (of its first packet for a headless one), `has_syn`, the ends as the opener's place
+    saw them, `places`, at how many places it was seen, and `beyond`, the payload bytes that another place has from a
+    time when the one that counts had nothing of the flow yet, or no more. `strand_flow` and `strand_of_packet` tell of
+    every packet, copies included, to which flow it belongs: `strand_flow[strand_of_packet]`.
+    """
+
+    flow: Rows
+    from_opener: Bools
+    opening: Rows
+    has_syn: Bools
+    opener_address: NDArray[np.uint32]
+    opener_port: NDArray[np.uint16]
+    other_address: NDArray[np.uint32]
+    other_port: NDArray[np.uint16]
+    places: Rows
+    beyond: Rows
+    strand_of_packet: Rows
+    strand_flow: Rows
+
+    def __len__(self) -> int:
+        return len(self.opening)
+
+
+def find_conversations(packets: Packets, servers: Collection[int] = ()) -> Conversations:
+    """The flows in the packets; `servers` are addresses that tell the ends of a headless flow apart."""
+    source = packets.src.astype(np.int64) << _PORT_BITS | packets.sport
+    target = packets.dst.astype(np.int64) << _PORT_BITS | packets.dport
+    strand, opening, has_syn = _strands(packets, source, target)
+    opener = np.where(
+        _sent_by_opener(packets, opening, has_syn, np.array(sorted(servers), np.int64)),
+        source[opening],
+        target[opening],
+    )
+    other = np.where(opener == source[opening], target[opening], source[opening])
+    from_opener = source == opener[strand]
+    flow_of_strand, kept = _one_place_each(packets, strand, from_opener, opening, has_syn)
+
+    # The strand that speaks for a flow is the first of it whose SYN was seen nearest to its opener.
+    speaker = _speakers(packets, flow_of_strand, opening, has_syn)
+    order = np.argsort(opening[speaker], kind="stable")
+    number = np.empty(len(order), np.int64)
+    number[order] = np.arange(len(order))
+    strand_flow, speaker = number[flow_of_strand], speaker[order]
+    flow = np.where(kept, strand_flow[strand], -1) if kept is not None else strand_flow[strand]
+    return Conversations(
+        flow=flow,
+        from_opener=from_opener,
+        opening=opening[speaker],
+        has_syn=has_syn[speaker],
+        opener_address=(opener[speaker] >> _PORT_BITS).astype(np.uint32),
+        opener_port=(opener[speaker] & 0xFFFF).astype(np.uint16),
+        other_address=(other[speaker] >> _PORT_BITS).astype(np.uint32),
+        other_port=(other[speaker] & 0xFFFF).astype(np.uint16),
+        places=np.bincount(strand_flow, minlength=len(speaker)).astype(np.int64),
+        beyond=_beyond(packets, strand_flow[strand], from_opener, kept, len(speaker)),
+        strand_of_packet=strand,
+        strand_flow=strand_flow,
+    )
+
+
+def first_rows(rows: Rows, group: Rows, groups: int) -> Rows:
+    """The first of the ascending `rows` in each group, -1 where there is none; rows of group -1 do not count."""
+    first = np.full(groups, -1, np.int64)
+    known = group >= 0
+    first[group[known][::-1]] = rows[known][::-1]  # of several assignments to one element the last one stays
+    return first
+
+
+def came_before(keys: NDArray[Any]) -> Bools:
+    """Which elements have a key that one before them has."""
+    found = np.ones(len(keys), np.bool_)
+    found[np.unique(keys, return_index=True)[1]] = False
+    return found
+
+
+def last_rows(rows: Rows, group: Rows, groups: int) -> Rows:
+    """The last of the ascending `rows` in each group, -1 where there is none; rows of group -1 do not count."""
+    last = np.full(groups, -1, np.int64)
+    known = group >= 0
+    last[group[known]] = rows[known]
+    return last
+
+
+def _numbers(values: NDArray[Any]) -> tuple[Rows, int]:
+    """Each value's number in order of first appearance, and how many there are."""
+    encoded = pa.array(values).dictionary_encode()
+    return np.asarray(encoded.indices).astype(np.int64), len(encoded.dictionary)
+
+
+def _strands(packets: Packets, source: Rows, target: Rows) -> tuple[Rows, Rows, Bools]:
+    """The strand of each packet, each strand's row of opening, and whether that is a SYN.
+
+    A strand is a flow as one place (an interface, or several that captured one after the other) saw it.
+    """
+    rows = len(packets)
+    ends, count = _numbers(np.concatenate([source, target]))
+    tuples, total = _numbers(np.minimum(ends[:rows], ends[rows:]) * count + np.maximum(ends[:rows], ends[rows:]))
+    if len(set(packets.places) or packets.interfaces) > 1:
+        tuples, total = _numbers(tuples * len(packets.interfaces) + packets.place)
+    every = np.arange(rows)
+    appears = first_rows(every, tuples, total)
+
+    syns = np.flatnonzero((packets.flags & (SYN | ACK)) == SYN)
+    by_tuple = syns[np.lexsort((syns, tuples[syns]))]
+    key, isn = tuples[by_tuple], packets.seq[by_tuple]
+    fresh = np.ones(len(by_tuple), np.bool_)
+    fresh[1:] = (key[1:] != key[:-1]) | (isn[1:] != isn[:-1])
+    by_tuple, key = by_tuple[fresh], key[fresh]
+    first_syn = np.full(total, rows, np.int64)
+    first_syn[key[::-1]] = by_tuple[::-1]
+    headless = np.flatnonzero(appears < first_syn)
+
+    # A packet belongs to the last strand of its 4-tuple that began before it.
+    begins = np.concatenate([by_tuple, appears[headless]])
+    of_tuple = np.concatenate([key, headless])
+    has_syn = np.arange(len(begins)) < len(by_tuple)
+    order = np.lexsort((begins, of_tuple))
+    begins, of_tuple, has_syn = begins[order], of_tuple[order], has_syn[order]
+    strands_of = np.bincount(of_tuple, minlength=total)
+    last_strand = np.cumsum(strands_of) - 1
+    strand = last_strand[tuples]
+    several = np.flatnonzero(strands_of[tuples] > 1)
+    if len(several):
+        stride = rows + 1
+        at = tuples[several] * stride + several
+        strand[several] = np.searchsorted(of_tuple * stride + begins, at, side="right") - 1
+    return strand, begins, has_syn
+
+
+def _sent_by_opener(packets: Packets, opening: Rows, has_syn: Bools, servers: Rows) -> Bools:
+    """Whether the first packet of each strand came from the end that opened it; a guess for a headless one."""
+    from_server, to_server = np.isin(packets.src[opening], servers), np.isin(packets.dst[opening], servers)
+    is_answer = (packets.flags[opening] & (SYN | ACK)) == SYN | ACK
+    low_port = packets.sport[opening] < packets.dport[opening]
+    guess = np.where(from_server != to_server, to_server, ~low_port)
+    return np.where(has_syn, True, np.where(is_answer, False, guess))
+
+
+def _one_place_each(
+    packets: Packets, strand: Rows, from_opener: Bools, opening: Rows, has_syn: Bools
+) -> tuple[Rows, Bools | None]:
+    """A number of the flow of each strand, and which packets count: each direction at one place (None: all of them)."""
+    alone = np.arange(len(opening))
+    flow, flows = _numbers(_signatures(packets, strand, from_opener, opening, has_syn))
+    if flows == len(opening):
+        return alone, None
+    packets_of = np.bincount(strand * 2 + from_opener, minlength=2 * len(opening))
+    speaker = _speakers(packets, flow, opening, has_syn)
+    best = np.empty((flows, 2), np.int64)
+    for direction in (0, 1):
+        # The place that speaks for the flow, unless it saw nothing of this direction; then that which saw most.
+        count = packets_of[direction::2]
+        rank = count + np.where((alone == speaker[flow]) & (count > 0), count.max(initial=0) + 1, 0)
+        order = np.lexsort((-alone, rank, flow))
+        best[flow[order], direction] = order  # the last of each flow stays: the greatest rank, then the first strand
+    return flow, strand == best[flow[strand], from_opener.astype(np.int64)]
+
+
+def _beyond(packets: Packets, flow: Rows, from_opener: Bools, kept: Bools | None, flows: int) -> Rows:
+    """Per flow the payload bytes of those copies that are from before or after all that counts of their direction."""
+    if kept is None:
+        return np.zeros(flows, np.int64)
+    lane, counting = flow * 2 + from_opener, np.flatnonzero(kept)
+    begins = packets.time_ns[first_rows(counting, lane[counting], 2 * flows)] - _APART_NS
+    ends = packets.time_ns[last_rows(counting, lane[counting], 2 * flows)] + _APART_NS
+    others = np.flatnonzero(~kept & (packets.payload_bytes > 0))
+    times = packets.time_ns[others]
+    others = others[(times < begins[lane[others]]) | (times > ends[lane[others]])]
+    return np.bincount(flow[others], packets.payload_bytes[others], minlength=flows).astype(np.int64)
+
+
+def _signatures(packets: Packets, strand: Rows, from_opener: Bools, opening: Rows, has_syn: Bools) -> Rows:
+    """A number per strand that two strands share if they are the same flow seen at two places.
+
+    A SYN keeps its initial sequence number through address translation; with it a join's token and nonce, the server's
+    key, or else the client's port or the time stamp. A headless strand is matched by its 4-tuple, or by its packets.
+    """
+    strands = len(opening)
+    alone = np.arange(strands)
+    if len(set(packets.places) or packets.interfaces) <= 1 and not _translated(packets, opening, has_syn):
+        return joined_by_packets(packets, strand, alone, opening, has_syn)
+    answers = np.flatnonzero(((packets.flags & (SYN | ACK)) == SYN | ACK) & ~from_opener)
+    answer = first_rows(answers, strand[answers], strands)
+    is_join = packets.mp_join.first("length", opening) > 0
+    nonce = packets.mp_join.first("token", opening).astype(np.uint64) << np.uint64(32)
+    nonce |= packets.mp_join.first("nonce", opening)
+    has_key = packets.mp_capable.first("length", answer) >= _CAPABLE_WITH_KEY_BYTES
+    key = np.where(
+        has_key,
+        packets.mp_capable.first("sender_key", answer),
+        packets.sport[opening].astype(np.uint64),
+    )
+    mark, _ = _numbers(np.where(is_join, nonce, key))
+    both, count = _numbers(packets.seq[opening].astype(np.int64) << 31 | mark)
+    signature = np.where(has_syn, both, count + alone)
+    signature = joined_by_syns(packets, signature, opening, has_syn & ~is_join & ~has_key)
+    signature = _with_headless(packets, signature, opening, has_syn)
+    return joined_by_packets(packets, strand, signature, opening, has_syn)
+
+
+def _translated(packets: Packets, opening: Rows, has_syn: Bools) -> bool:
+    """Whether one place may have seen a SYN twice, before and after a translation of addresses."""
+    rows = opening[has_syn]
+    number = packets.seq[rows].astype(np.int64) << 32
+    stamped = packets.ts_value[rows] > 0
+    same = (number | packets.sport[rows], (number | packets.ts_value[rows])[stamped])
+    return any(len(np.unique(each)) < len(each) for each in same)
+
+
+def _with_headless(packets: Packets, signature: Rows, opening: Rows, has_syn: Bools) -> Rows:
+    """The signatures, where a headless strand has that of a strand with a SYN and the same ends at another place."""
+    low = np.minimum(packets.src[opening], packets.dst[opening]).astype(np.int64)
+    high = np.maximum(packets.src[opening], packets.dst[opening]).astype(np.int64)
+    forward = packets.src[opening] < packets.dst[opening]
+    ports = np.where(forward, packets.sport[opening], packets.dport[opening]).astype(np.int64) << _PORT_BITS
+    ports |= np.where(forward, packets.dport[opening], packets.sport[opening])
+    addresses, _ = _numbers(low << 32 | high)
+    ends, count = _numbers(addresses << 32 | ports)
+    opened = np.full(count, -1, np.int64)
+    opened[ends[has_syn][::-1]] = np.flatnonzero(has_syn)[::-1]
+    match = np.where(has_syn, -1, opened[ends])
+    place = packets.place[opening]
+    match[(match >= 0) & (place == place[match])] = -1
+    return np.where(match >= 0, signature[match], signature)
+
+
+def _speakers(packets: Packets, flow: Rows, opening: Rows, has_syn: Bools) -> Rows:
+    """The strand that speaks for each flow: the one whose SYN had most of its time to live left, the first of those."""
+    alone = np.arange(len(flow))
+    nearness = np.where(has_syn, packets.ttl[opening].astype(np.int64), -1)
+    order = np.lexsort((-alone, nearness, flow))
+    speaker = np.empty(int(flow.max(initial=-1)) + 1, np.int64)
+    speaker[flow[order]] = order
+    return speaker

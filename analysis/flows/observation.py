@@ -1,0 +1,122 @@
+"""One point's packets with all that is made of them, each when it is first asked for.
+
+Enters: packets, flows, addresses, what is known beside them. Leaves: `Observation`, from which the tables are made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.flows.connection_ends import ConnectionEnds, connection_ends
+from analysis.flows.connections import Traffic
+from analysis.flows.resets import Resets, find_resets
+from analysis.flows.servers import Named, Witnesses, homes
+from analysis.flows.subflows import Subflows, find_subflows
+from analysis.flows.tcp_flows import PAST_DIRECTOR, VIA_DIRECTOR, VIA_UNLISTED
+from analysis.pcap import Packets, tunnel_name
+from analysis.pcap.addresses import texts
+from analysis.pcap.columns import Rows
+from testbed.record.point import Addresses
+
+_NS = 1_000_000_000
+PATHS = {VIA_DIRECTOR: "director", PAST_DIRECTOR: "past", VIA_UNLISTED: "unknown"}
+DIRECTIONS = ("to-client", "to-server")
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """One point's packets and what is known beside them; `end_ns` is the workload's end (None: there is none)."""
+
+    point: str
+    packets: Packets
+    traffic: Traffic
+    addresses: Addresses
+    start_ns: int
+    end_ns: int | None
+    known: Witnesses = field(default_factory=Witnesses)
+
+    @cached_property
+    def subflows(self) -> Subflows:
+        """What happened in each subflow."""
+        return find_subflows(self.packets, self.traffic)
+
+    @cached_property
+    def homes(self) -> list[Named]:
+        """The server of each subflow."""
+        return homes(self.packets, self.traffic, self.subflows, self.addresses, self.known)
+
+    @cached_property
+    def resets(self) -> Resets:
+        """The RSTs."""
+        return find_resets(
+            self.packets, self.traffic, self.subflows, self.homes, self.addresses, self.known, self.end_ns
+        )
+
+    @cached_property
+    def numbers(self) -> tuple[Rows, Rows, Rows]:
+        """Per flow its connection's number in the tables and its own within that; the first flow of each connection.
+
+        Plain TCP flows are connections of their own, and so are joins of an unknown token. Flows that are not the
+        client's have -1.
+        """
+        flows = self.traffic.flows
+        is_client = self.subflows.packets.sum(axis=1) > 0
+        every = np.arange(len(flows))
+        leader = np.where(
+            flows.connection >= 0,
+            self.traffic.connection_flow[flows.connection] if self.traffic.mptcp_connections else 0,
+            every,
+        )
+        leaders = np.unique(leader[is_client])
+        connection = np.where(is_client, np.searchsorted(leaders, leader), -1)
+        order = np.lexsort((every, connection))
+        within = np.arange(len(flows)) - np.searchsorted(connection[order], connection[order], side="left")
+        subflow = np.empty(len(flows), np.int64)
+        subflow[order] = within
+        return connection, subflow, leaders
+
+    @cached_property
+    def ends(self) -> ConnectionEnds:
+        """How each connection of the tables ended."""
+        connection, _, leaders = self.numbers
+        return connection_ends(
+            self.packets, self.traffic, self.subflows, self.resets, connection, leaders, self.known, self.end_ns
+        )
+
+    def seconds(self, rows: Rows) -> np.ma.MaskedArray[Any, Any]:
+        """Times of packets in seconds since the start; masked for row -1 and `NEVER`."""
+        there = (rows >= 0) & (rows < len(self.packets))
+        times = np.zeros(rows.shape, np.float64)
+        times[there] = self._since(self.packets.time_ns[rows[there]])
+        return np.ma.MaskedArray(times, ~there)
+
+    def _since(self, times_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray((times_ns - self.start_ns) / _NS, np.float64)
+
+    def address_texts(self, numbers: NDArray[np.uint32]) -> list[str]:
+        """Addresses in the usual notation."""
+        # Numbers of IPv6 addresses lie in 0.0.0.0/8, where no IPv4 address does.
+        versions = np.where(numbers < len(self.packets.ipv6), 6, 4).astype(np.uint8)
+        return texts(numbers, versions, self.packets.ipv6)
+
+
+def path_names(via: NDArray[np.uint8]) -> NDArray[np.str_]:
+    """The tables' names of paths."""
+    return np.array([PATHS[code] for code in sorted(PATHS)])[via]
+
+
+def tunnel_names(bits: NDArray[np.uint8]) -> list[str | None]:
+    """What each packet was found in; None: in no tunnel."""
+    named = {each: tunnel_name(each) or None for each in set(bits.tolist())}
+    return [named[each] for each in bits.tolist()]
+
+
+def place_names(packets: Packets, rows: Rows) -> list[str]:
+    """For each row the file and the interface that it was captured at."""
+    named = [" ".join(filter(None, (each.file, each.name))) for each in packets.interfaces] or [""]
+    return [named[number] if number < len(named) else "" for number in packets.interface[rows].tolist()]

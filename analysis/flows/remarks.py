@@ -1,0 +1,93 @@
+"""What captures do not tell about the connections in them, counted and named, so that a table is not believed too much.
+
+Enters: an observation of captures that are no point. Leaves: lines of text.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from analysis.flows.mptcp_options import KNOWN_VERSIONS
+from analysis.flows.observation import Observation
+from analysis.pcap import Option
+from analysis.pcap.columns import Rows
+
+_MOST_KINDS = 3
+
+
+def remarks(observed: Observation) -> list[str]:
+    """A line on each thing that the captures leave open."""
+    kinds = (_outsiders, _one_way, _longer_elsewhere, _headless, _joins, _options)
+    return [line for kind in kinds for line in kind(observed)]
+
+
+def _outsiders(observed: Observation) -> Iterator[str]:
+    sides = observed.traffic.sides
+    others = np.flatnonzero((sides.flow >= 0) & ~(sides.to_client | sides.from_client))
+    if len(others):
+        flows = len(np.unique(sides.flow[others]))
+        yield f"{_number(flows, 'TCP flow')} of others than the clients left out: {_number(len(others), 'packet')}"
+
+
+def _one_way(observed: Observation) -> Iterator[str]:
+    """Flows of which one direction is missing, though what the other end sent has been acknowledged."""
+    subflows = observed.subflows
+    to_client, to_server = subflows.packets[:, 0], subflows.packets[:, 1]
+    answered = (to_client == 0) & subflows.acknowledged
+    missing = [np.count_nonzero(answered), np.count_nonzero((to_server == 0) & (to_client > 0))]
+    for count, end in zip(missing, ("server", "client"), strict=True):
+        if count:
+            yield f"{_number(int(count), 'subflow')} captured in one direction only: nothing of what the {end} sent"
+
+
+def _longer_elsewhere(observed: Observation) -> Iterator[str]:
+    beyond = observed.traffic.flows.beyond
+    if beyond.any():
+        yield (
+            f"{_number(int(np.count_nonzero(beyond)), 'subflow')} captured for longer at another place than at that "
+            f"which counts: {beyond.sum()} bytes there are not counted"
+        )
+
+
+def _headless(observed: Observation) -> Iterator[str]:
+    flows, lane = observed.traffic.flows, observed.subflows.lane
+    speaks = np.flatnonzero(((observed.packets.options & Option.ANY_MPTCP) != 0) & (lane >= 0))
+    found = np.zeros(len(flows), np.bool_)
+    found[lane[speaks] >> 1] = True
+    count = int(np.count_nonzero(found & ~flows.has_syn & ~flows.is_join & (flows.connection < 0)))
+    if count:
+        yield (
+            f"{_number(count, 'subflow')} of MPTCP without its handshake: which belong to one connection is not known, "
+            "each is shown as one"
+        )
+
+
+def _joins(observed: Observation) -> Iterator[str]:
+    flows = observed.traffic.flows
+    initial = observed.traffic.connection_flow
+    answer: Rows = flows.answer[initial]
+    versions = observed.packets.mp_capable.first("version", answer[answer >= 0])
+    for version in sorted(set(versions.tolist()) - set(KNOWN_VERSIONS)):
+        count = int(np.count_nonzero(versions == version))
+        yield f"{_number(count, 'connection')} of MPTCP version {version}, which is not known: joins are not told apart"
+    client = observed.subflows.packets.sum(axis=1) > 0
+    lost = int(np.count_nonzero(flows.is_join & (flows.connection < 0) & client))
+    if lost:
+        yield f"{_number(lost, 'join')} to connections whose keys were not captured: each is shown as a connection"
+
+
+def _options(observed: Observation) -> Iterator[str]:
+    table = observed.packets.other_mptcp
+    if len(table):
+        kinds = Counter(zip(table.subtype.tolist(), table.length.tolist(), strict=True))
+        most = kinds.most_common(_MOST_KINDS)
+        named = [f"subtype {subtype} of {size} bytes: {count}" for (subtype, size), count in most]
+        more = f", {len(kinds) - _MOST_KINDS} other forms" if len(kinds) > _MOST_KINDS else ""
+        yield f"{_number(len(table), 'MPTCP option')} of unknown form passed over ({'; '.join(named)}{more})"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,258 @@
+"""Every RST: whom it hit, whether that ended something, why it was sent, and which change of routes was behind it.
+
+Enters: packets, flows, subflows, what is known beside them. Leaves: `Resets`, one row per RST at the client, in order
+of time. `CAUSES` in `analysis.tables.catalogue` says what each cause means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.flows.connections import Traffic
+from analysis.flows.conversations import first_rows
+from analysis.flows.rst_acceptability import EXACT, UNKNOWN, Acceptance, accept
+from analysis.flows.servers import ADDED, REMOVED, Named, Pool, Witnesses, senders
+from analysis.flows.subflows import TO_CLIENT, TO_SERVER, Subflows
+from analysis.flows.tcp_flows import VIA_DIRECTOR, Flows
+from analysis.pcap import ACK, RST, Option, Packets
+from analysis.pcap.columns import Bools, Rows
+from testbed.record.point import Addresses, Event
+
+NEVER = np.iinfo(np.int64).max
+_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Churn:
+    """The change of routes behind a RST; `evidence` is `home` (the flow's own server was out) or `timeline`."""
+
+    event: Event
+    evidence: str
+
+
+@dataclass(frozen=True, eq=False)
+class Resets:
+    """One element per RST: its row, its flow, and what became of it.
+
+    `receiver_open` is masked where the receiver's end was not captured. `ended_row`, `closed_row`: per flow the row of
+    the RST that ended it, and the row by which FINs had gone both ways (`NEVER`: none). `aborted_row`: per flow the row
+    of the first MP_FASTCLOSE of its connection.
+    """
+
+    row: Rows
+    flow: Rows
+    to_client: Bools
+    acceptance: Acceptance
+    sender: Sequence[Named]
+    receiver_open: np.ma.MaskedArray[tuple[int, ...], np.dtype[np.bool_]]
+    ended_subflow: Bools
+    ended_connection: Bools
+    cause: Sequence[str]
+    churn: Sequence[Churn | None]
+    ended_row: Rows
+    closed_row: Rows
+    aborted_row: Rows
+
+
+def find_resets(
+    packets: Packets,
+    traffic: Traffic,
+    subflows: Subflows,
+    home: Sequence[Named],
+    addresses: Addresses,
+    known: Witnesses,
+    end_ns: int | None,
+) -> Resets:
+    """All RSTs to and from the client; `end_ns` is the workload's end (None: it has none)."""
+    flows, lane = traffic.flows, subflows.lane
+    row = np.flatnonzero(((packets.flags & RST) != 0) & (lane >= 0))
+    flow, to_client = lane[row] >> 1, (lane[row] & 1) == TO_CLIENT
+    acceptance = accept(packets, traffic, subflows, row)
+    fins = subflows.fin_row
+    closed_row = np.where((fins >= 0).all(axis=1), fins.max(axis=1, initial=-1), NEVER)
+    # A client that sends a RST has no socket any more, whatever its receiver makes of it. But in SYN-SENT it answers so
+    # to a packet of an earlier connection on the same port, and waits on (RFC 9293 section 3.10.7.3).
+    waits_on = (
+        ~to_client
+        & flows.by_client[flow]
+        & _before_answer(flows, subflows, flow, row)
+        & ((packets.flags[row] & ACK) == 0)
+    )
+    ends = (~to_client & ~waits_on) | (to_client & np.isin(acceptance.verdict, (EXACT, UNKNOWN)))
+    first = first_rows(row[ends], flow[ends], len(flows))
+    ended_row = np.where((first >= 0) & (first < closed_row), first, NEVER)
+    ended_subflow = row == ended_row[flow]
+    still = (row <= ended_row[flow]) & (row < closed_row[flow])
+    # After a RST to the client the server's end may be open still: another server may have sent it.
+    by_server = np.zeros(len(flows), np.bool_)
+    by_server[flow[ended_subflow & to_client]] = True
+    receiver_open = np.ma.MaskedArray(still, ~to_client & ~still & by_server[flow])
+    ended_connection = _ends_connection(packets, traffic, subflows, row, ended_subflow, ended_row, closed_row)
+    received = np.flatnonzero(to_client)
+    named: list[Named] = [Named("client", "address")] * len(row)
+    for number, name in zip(
+        received.tolist(), senders(packets, traffic, row[received], home, addresses, known), strict=True
+    ):
+        named[number] = name
+    aborted_row = _aborted(packets, traffic, subflows)
+    found = _Found(packets, traffic, subflows, row, flow, to_client, ended_row, closed_row, aborted_row, end_ns)
+    churned = _churn_in_life(packets, traffic, found, known)
+    cause = _causes(found, churned)
+    churn = _churn(found, cause, churned, home, Pool(list(addresses.unique), known.events), known)
+    return Resets(
+        row, flow, to_client, acceptance, named, receiver_open, ended_subflow, ended_connection, cause, churn,
+        ended_row, closed_row, aborted_row,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    packets: Packets
+    traffic: Traffic
+    subflows: Subflows
+    row: Rows
+    flow: Rows
+    to_client: Bools
+    ended_row: Rows
+    closed_row: Rows
+    aborted_row: Rows
+    end_ns: int | None
+
+
+def _aborted(packets: Packets, traffic: Traffic, subflows: Subflows) -> Rows:
+    """Per flow the row of the first MP_FASTCLOSE in its connection (RFC 8684 section 3.5), or `NEVER`."""
+    flows, count = traffic.flows, len(traffic.flows)
+    every = np.arange(count)
+    # A flow without a connection is one of its own; numbers of connections are less than that of flows.
+    group = np.where(flows.connection >= 0, flows.connection, count + every)
+    rows = packets.mp_fastclose.packet
+    rows = rows[subflows.lane[rows] >= 0]
+    first = first_rows(rows, group[subflows.lane[rows] >> 1], 2 * count)[group]
+    return np.where(first >= 0, first, NEVER)
+
+
+def _ends_connection(
+    packets: Packets, traffic: Traffic, subflows: Subflows, row: Rows, ended: Bools, ended_row: Rows, closed_row: Rows
+) -> Bools:
+    """Which RSTs ended the application's connection: it was not closed yet, and had no other subflow left."""
+    flows = traffic.flows
+    found = ended.copy()
+    flow = subflows.lane[row] >> 1
+    fin = subflows.fin_row[flow, TO_SERVER]
+    found &= ~((fin >= 0) & (fin < row)) & ~flows.is_join[flow]
+    over = np.minimum(ended_row, closed_row)
+    up_row = np.where(flows.is_mptcp & flows.answered, flows.answer, NEVER)
+    data_fin = _data_fins(packets, traffic, subflows)
+    connection = flows.connection
+    order = np.argsort(connection, kind="stable")
+    for number in np.flatnonzero(ended & (connection[flow] >= 0)).tolist():
+        mine = connection[flow[number]]
+        members = order[slice(*np.searchsorted(connection[order], [mine, mine + 1]).tolist())]
+        members = members[members != flow[number]]
+        left = (up_row[members] < row[number]) & (over[members] > row[number])
+        fins = subflows.fin_row[[*members.tolist(), int(flow[number])], TO_SERVER]
+        closed = ((fins >= 0) & (fins < row[number])).any() or data_fin[mine] < row[number]
+        found[number] = bool(flows.is_mptcp[flow[number]]) and not left.any() and not closed
+    return found
+
+
+def _data_fins(packets: Packets, traffic: Traffic, subflows: Subflows) -> Rows:
+    """Per MPTCP connection the row of the client's first DATA_FIN, or `NEVER`."""
+    rows = packets.dss.packet[packets.dss.is_fin]
+    rows = rows[(subflows.lane[rows] >= 0) & (subflows.lane[rows] % 2 == TO_SERVER)]
+    first = first_rows(rows, traffic.flows.connection[subflows.lane[rows] >> 1], traffic.mptcp_connections)
+    return np.where(first >= 0, first, NEVER)
+
+
+def _before_answer(flows: Flows, subflows: Subflows, flow: Rows, row: Rows) -> Bools:
+    """Whether each row comes before the SYN+ACK of its flow, which may have been where nobody captured it."""
+    none = (flows.answer[flow] < 0) & ~subflows.acknowledged[flow]
+    before: Bools = flows.has_syn[flow] & (none | (row < flows.answer[flow]))
+    return before
+
+
+def _causes(found: _Found, churned: NDArray[np.int64]) -> list[str]:
+    packets, flows, row, flow = found.packets, found.traffic.flows, found.row, found.flow
+    has_ack = (packets.flags[row] & ACK) != 0
+    unanswered = _before_answer(flows, found.subflows, flow, row)
+    to_opener = found.to_client == flows.by_client[flow]
+    late = np.zeros(len(row), np.bool_) if found.end_ns is None else packets.time_ns[row] > found.end_ns
+    server_fin = found.subflows.fin_row[flow, TO_CLIENT]
+    server_closed = (server_fin >= 0) & (server_fin < row)
+    after_close = row > found.closed_row[flow]
+    on_service = flows.via[flow] == VIA_DIRECTOR
+    stray = found.to_client & ~has_ack & on_service & ((churned >= 0) | ~server_closed) & ~_owner_reset(found, churned)
+    # The peer of who aborts answers with RSTs, and so does who aborts on further subflows; what comes once a subflow
+    # has ended says no more than that there is no socket.
+    aborted = (row >= found.aborted_row[flow]) & (row <= found.ended_row[flow]) & ~after_close
+    is_mptcp = flows.connection[flow] >= 0
+    has_others = np.zeros(len(row), np.bool_)
+    has_others[is_mptcp] = found.traffic.joins[flows.connection[flow[is_mptcp]]] > 0
+    choices = [
+        (aborted | ((packets.options[row] & Option.MP_FASTCLOSE) != 0), "fastclose"),
+        (unanswered & to_opener & flows.is_join[flow], "join-refused"),
+        (unanswered & to_opener, "refused"),
+        (~found.to_client & late, "workload-end"),
+        (stray, "no-socket"),
+        (after_close, "after-close"),
+        (~has_ack, "closed-socket"),
+        (found.to_client & has_others & ~flows.is_join[flow], "initial-closed"),
+        (has_others, "subflow-closed"),
+        (has_ack, "unread-data"),
+    ]
+    chosen = np.select([which for which, _ in choices], [name for _, name in choices], "unknown")
+    return [str(name) for name in chosen]
+
+
+def _owner_reset(found: _Found, churned: NDArray[np.int64]) -> Bools:
+    """Which RSTs came after the flow's own server had reset it, with no change of the pool between.
+
+    Only the server that has the socket knows what to acknowledge. After that it has none itself, and answers data that
+    was under way with RSTs without ACK.
+    """
+    owned = np.flatnonzero(found.to_client & ((found.packets.flags[found.row] & ACK) != 0))
+    first = first_rows(owned, found.flow[owned], len(found.traffic.flows))[found.flow]
+    after: Bools = (first >= 0) & (np.arange(len(found.row)) > first) & (churned[first] == churned)
+    return after
+
+
+def _churn_in_life(packets: Packets, traffic: Traffic, found: _Found, known: Witnesses) -> NDArray[np.int64]:
+    """For each RST the number of the last change of the pool between its flow's first packet and itself, or -1."""
+    times = np.array([known.start_ns + round(each.t * _NS) for each in changes(known.events)], np.int64)
+    last = np.searchsorted(times, packets.time_ns[found.row], side="right") - 1
+    opened = traffic.flows.opened_ns[found.flow]
+    inside = (last >= 0) & (times[last] > opened) if len(times) else np.zeros(len(last), np.bool_)
+    return np.where(inside, last, -1)
+
+
+def changes(events: Sequence[Event]) -> list[Event]:
+    """The removals and additions among the events."""
+    return [each for each in events if each.event in (REMOVED, ADDED)]
+
+
+def _churn(
+    found: _Found, cause: Sequence[str], churned: NDArray[np.int64], home: Sequence[Named], pool: Pool, known: Witnesses
+) -> list[Churn | None]:
+    """The change behind each stray packet's RST; what the client says to a connection that it ended has the same."""
+    events = changes(known.events)
+    churn: list[Churn | None] = [None] * len(cause)
+    behind: dict[int, Churn | None] = {}
+    for number, (name, last) in enumerate(zip(cause, churned.tolist(), strict=True)):
+        row, flow = int(found.row[number]), int(found.flow[number])
+        if name == "no-socket" and last >= 0:
+            t_s = (int(found.packets.time_ns[row]) - known.start_ns) / _NS
+            own = home[flow].name
+            if own is not None and own not in pool.at(t_s):
+                gone = [each for each in events[: last + 1] if (each.event, each.server) == (REMOVED, own)]
+                churn[number] = Churn(gone[-1], "home") if gone else None
+            else:
+                churn[number] = Churn(events[last], "timeline")
+            if row == found.ended_row[flow]:
+                behind[flow] = churn[number]
+        elif name == "closed-socket" and row > found.ended_row[flow]:
+            churn[number] = behind.get(flow)
+    return churn

@@ -1,0 +1,85 @@
+"""Whether the receiver of a RST accepts it (RFC 5961 section 3): at exactly the next number that it expects.
+
+Enters: packets, their flows and lanes, the rows of RSTs. Leaves: the distance from what was expected, and the verdict.
+No loop over packets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.flows.connections import Traffic
+from analysis.flows.sequence import acknowledgements
+from analysis.flows.subflows import Subflows
+from analysis.pcap import ACK, Packets
+from analysis.pcap.columns import Rows
+
+EXACT, IN_WINDOW, OUTSIDE, UNKNOWN = "exact", "in-window", "outside", "unknown"
+
+_NOT_CAPTURED = 1 << 40
+
+
+@dataclass(frozen=True, eq=False)
+class Acceptance:
+    """Per RST: `verdict` (one of the four above), and `relative`, bytes from what was expected (masked: not known)."""
+
+    verdict: NDArray[np.str_]
+    relative: np.ma.MaskedArray[tuple[int, ...], np.dtype[np.int64]]
+
+
+def accept(packets: Packets, traffic: Traffic, subflows: Subflows, rows: Rows) -> Acceptance:
+    """The verdict on each of these RSTs, which must be a client's (their lane is known).
+
+    What the receiver expects is its last acknowledgement before the RST, or, where that lags, the number after the
+    furthest byte sent to it; either counts as exact. In SYN-SENT a RST must acknowledge the SYN (RFC 9293 section
+    3.10.7.3).
+    """
+    lane = subflows.lane[rows]
+    flow = lane >> 1
+    acks = acknowledgements(packets, subflows.lane)
+    by_ack, window = np.full(len(rows), _NOT_CAPTURED, np.int64), np.zeros(len(rows), np.int64)
+    at = acks.last_before(lane ^ 1, rows)
+    found = at >= 0
+    last_ack = acks.rows[at[found]]
+    by_ack[found] = _distance(packets.seq[rows[found]], packets.ack[last_ack])
+    scales = _window_scales(packets, traffic)
+    window[found] = packets.window[last_ack].astype(np.int64) << scales[flow[found], (lane[found] & 1) ^ 1]
+    by_data = np.full(len(rows), _NOT_CAPTURED, np.int64)
+    at = subflows.space.index.last_before(lane, rows)
+    found = at >= 0
+    by_data[found] = _distance(packets.seq[rows[found]], subflows.space.furthest[at[found]])
+
+    flows = traffic.flows
+    to_opener = (lane & 1) != flows.by_client[flow]
+    in_syn_sent = to_opener & flows.has_syn[flow] & ((flows.answer[flow] < 0) | (rows < flows.answer[flow]))
+    acks_syn = packets.ack[rows] == packets.seq[flows.opening[flow]] + np.uint32(1)
+    acks_syn &= (packets.flags[rows] & ACK) != 0
+
+    relative = np.where(by_ack != _NOT_CAPTURED, by_ack, by_data)
+    exact = (by_ack == 0) | (by_data == 0)
+    relative[exact] = 0
+    verdict = np.select(
+        [in_syn_sent & acks_syn, in_syn_sent, exact, relative == _NOT_CAPTURED, (relative > 0) & (relative < window)],
+        [EXACT, OUTSIDE, EXACT, UNKNOWN, IN_WINDOW],
+        OUTSIDE,
+    )
+    return Acceptance(verdict, np.ma.MaskedArray(relative, in_syn_sent | (relative == _NOT_CAPTURED)))
+
+
+def _window_scales(packets: Packets, traffic: Traffic) -> NDArray[np.int64]:
+    """The window scale of each flow's ends, by the direction in which they send; 0 where it was not negotiated."""
+    flows = traffic.flows
+    scales = np.zeros((len(flows), 2), np.int64)
+    every, opener = np.arange(len(flows)), flows.by_client.astype(np.int64)
+    offered = [packets.handshake.first("window_scale", rows).astype(np.int64) for rows in (flows.opening, flows.answer)]
+    both = (offered[0] < 15) & (offered[1] < 15) & (flows.answer >= 0) & flows.has_syn
+    scales[every, opener] = np.where(both, offered[0], 0)
+    scales[every, 1 - opener] = np.where(both, offered[1], 0)
+    return scales
+
+
+def _distance(numbers: NDArray[np.uint32], base: NDArray[np.uint32]) -> NDArray[np.int64]:
+    return (numbers - base).astype(np.uint32).view(np.int32).astype(np.int64)

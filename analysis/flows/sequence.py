@@ -1,0 +1,134 @@
+"""Sequence numbers of every flow and direction: what came again, how far it had got before any packet.
+
+Enters: packets with their flow and direction. Leaves: arrays sorted by flow and direction, for look-ups by row; no loop
+over packets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.flows.tcp_flows import Sides
+from analysis.pcap import ACK, FIN, RST, SYN, Packets
+from analysis.pcap.columns import Bools, Rows
+
+TO_CLIENT, TO_SERVER = 0, 1
+"""The two directions; a flow's `lane` is 2 * flow + direction."""
+
+_LANE_BITS = 42  # a lane's sequence space: 4 TB
+
+
+def lanes(sides: Sides) -> Rows:
+    """The lane of each packet, -1 for packets that do not count."""
+    lane = sides.flow * 2 + sides.from_client
+    lane[~(sides.to_client | sides.from_client)] = -1
+    return lane
+
+
+@dataclass(frozen=True, eq=False)
+class LaneIndex:
+    """Some packets, sorted by lane and then by row, for finding the last one before a row."""
+
+    rows: Rows
+    lane: Rows
+    stride: int
+
+    @classmethod
+    def of(cls, rows: Rows, lane: Rows, packets: int) -> LaneIndex:
+        """The index of these ascending rows; `lane` is that of every packet."""
+        order = np.argsort(lane[rows], kind="stable")
+        return cls(rows[order], lane[rows][order], packets + 1)
+
+    def last_before(self, lane: Rows, rows: Rows) -> Rows:
+        """For each pair the place in this index of the last packet of the lane before that row, or -1."""
+        if not len(self.rows):
+            return np.full(len(rows), -1, np.int64)
+        at = np.searchsorted(self.lane * self.stride + self.rows, lane * self.stride + rows, side="left") - 1
+        return np.where((at >= 0) & (self.lane[at] == lane), at, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceSpace:
+    """What every lane sent: `index` has the packets that take up sequence numbers (payload, SYN, FIN).
+
+    In the order of the index: `repeated` (payload bytes that came behind a later byte of the lane already), and
+    `furthest` (the sequence number after the furthest byte sent up to and including this packet), `start` (the first
+    sequence number, relative to the lane's first packet) and `payload` (bytes).
+    """
+
+    index: LaneIndex
+    repeated: NDArray[np.int64]
+    furthest: NDArray[np.uint32]
+    start: NDArray[np.int64]
+    payload: NDArray[np.int64]
+
+    def repeated_per_lane(self, lanes_: int) -> NDArray[np.int64]:
+        """The repeated payload bytes of each lane."""
+        total = np.bincount(self.index.lane, self.repeated, minlength=lanes_)
+        return np.asarray(total, np.int64)
+
+    def distinct_per_lane(self, lanes_: int) -> NDArray[np.int64]:
+        """The payload bytes of each lane, each sequence number counted once."""
+        carrying = np.flatnonzero(self.payload > 0)
+        return union_length(self.index.lane[carrying], self.start[carrying], self.payload[carrying], lanes_)
+
+
+def sequence_space(packets: Packets, lane: Rows) -> SequenceSpace:
+    """The sequence space of every lane.
+
+    A packet that comes behind a later one is a retransmission, or was overtaken on the way: one place cannot tell.
+    """
+    length = packets.payload_bytes + ((packets.flags & SYN) != 0) + ((packets.flags & FIN) != 0)
+    taking = np.flatnonzero((length > 0) & (lane >= 0) & ((packets.flags & RST) == 0))
+    index = LaneIndex.of(taking, lane, len(packets))
+    seq, size = packets.seq[index.rows], length[index.rows].astype(np.int64)
+    begins = np.ones(len(seq), np.bool_)
+    begins[1:] = index.lane[1:] != index.lane[:-1]
+    start = unwrap(seq, begins)
+    end = start + size
+    high = running_maximum(end, begins)
+    before = np.concatenate([[0], high[:-1]]) if len(high) else high
+    overlap = np.where(begins, 0, np.minimum(end, before) - start)
+    payload = packets.payload_bytes[index.rows].astype(np.int64)
+    repeated = np.clip(overlap, 0, payload)
+    furthest = (seq.astype(np.int64) + (high - start)) & 0xFFFFFFFF
+    return SequenceSpace(index, repeated, furthest.astype(np.uint32), start, payload)
+
+
+def acknowledgements(packets: Packets, lane: Rows) -> LaneIndex:
+    """The packets that acknowledge something, by lane."""
+    rows = np.flatnonzero(((packets.flags & (ACK | RST)) == ACK) & (lane >= 0))
+    return LaneIndex.of(rows, lane, len(packets))
+
+
+def unwrap(numbers: NDArray[np.uint32], begins: Bools) -> NDArray[np.int64]:
+    """32-bit numbers that go round, relative to the first of each run (a run begins where `begins` says)."""
+    if not len(numbers):
+        return np.empty(0, np.int64)
+    step = np.zeros(len(numbers), np.int64)
+    step[1:] = (numbers[1:] - numbers[:-1]).astype(np.uint32).view(np.int32)
+    step[begins] = 0
+    total = np.cumsum(step)
+    run = np.cumsum(begins) - 1
+    return np.asarray(total - total[begins][run], np.int64)
+
+
+def running_maximum(values: NDArray[np.int64], begins: Bools) -> NDArray[np.int64]:
+    """The greatest of the values so far in each run; values must lie within 2**41 of zero."""
+    offset = (np.cumsum(begins) - 1) << _LANE_BITS
+    return np.maximum.accumulate(values + offset) - offset if len(values) else values
+
+
+def union_length(group: Rows, start: NDArray[np.int64], length: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
+    """How many numbers the ranges [start, start + length) of each group cover together."""
+    order = np.lexsort((start, group))
+    group, start, end = group[order], start[order], (start + length)[order]
+    begins = np.ones(len(group), np.bool_)
+    begins[1:] = group[1:] != group[:-1]
+    high = running_maximum(end, begins)
+    before = np.where(begins, start, np.concatenate([start[:1], high[:-1]]))
+    fresh = np.maximum(0, end - np.maximum(start, before))
+    return np.asarray(np.bincount(group, fresh, minlength=groups), np.int64)

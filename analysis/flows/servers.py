@@ -1,0 +1,181 @@
+"""Which server a subflow was opened at and which sent a RST, where several share an address, and how sure that is.
+
+Enters: flows, the servers' addresses, when which was in the pool, what their own captures and counters say. Leaves:
+names with evidence, strongest first: `address`, `connection`, `capture`, `only`, `counter`; else `pool` and no name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from analysis.flows.connections import Traffic
+from analysis.flows.subflows import Subflows
+from analysis.flows.tcp_flows import PAST_DIRECTOR, VIA_DIRECTOR
+from analysis.pcap import ACK, RST, SYN, Packets
+from analysis.pcap.columns import Rows
+from testbed.record.counters import CounterSeries
+from testbed.record.point import Addresses, Event
+
+ADDRESS, CONNECTION, CAPTURE, ONLY, COUNTER, POOL = "address", "connection", "capture", "only", "counter", "pool"
+
+REMOVED, ADDED = "server-removed", "server-added"
+
+_NS = 1_000_000_000
+_TRANSIT_S = 0.25
+"""How long a RST may be under way before it is captured at the client (queues of the links included)."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A server's name (None: it cannot be told which of `candidates`) and the evidence for it."""
+
+    name: str | None
+    evidence: str
+    candidates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Witnesses:
+    """What is known beside the client's packets; all of it may be empty.
+
+    `captures` has SYNs and RSTs as captured at servers, `sent_resets` each server's count of sent RSTs, `events` the
+    removals and additions, all times on the lab's clock; `start_ns` is the workload's start.
+    """
+
+    start_ns: int = 0
+    events: Sequence[Event] = ()
+    captures: Mapping[str, Packets] = field(default_factory=dict)
+    sent_resets: Mapping[str, CounterSeries] = field(default_factory=dict)
+
+
+class Pool:
+    """Which servers the route to the service leads to at a time."""
+
+    def __init__(self, servers: Sequence[str], events: Sequence[Event]) -> None:
+        self._times: list[float] = []
+        self._members = [tuple(servers)]
+        for event in events:
+            if event.event in (REMOVED, ADDED):
+                left = set(self._members[-1]) - {event.server}
+                now = left | {event.server} if event.event == ADDED else left
+                self._times.append(event.t)
+                self._members.append(tuple(name for name in servers if name in now))
+
+    def at(self, t_s: float) -> tuple[str, ...]:
+        """The members at `t_s`, after what happens at that moment."""
+        return self._members[int(np.searchsorted(self._times, t_s, side="right"))]
+
+
+def homes(
+    packets: Packets, traffic: Traffic, subflows: Subflows, addresses: Addresses, known: Witnesses
+) -> list[Named]:
+    """For each flow the server that it was opened at."""
+    flows = traffic.flows
+    name_of = {address: name for name, address in addresses.unique.items()}
+    owners = _owners(packets, traffic, subflows, name_of)
+    syns = _seen(known.captures, SYN)
+    pool = Pool(list(addresses.unique), known.events)
+    found = []
+    client, port, server = (
+        column.tolist() for column in (flows.client_address, flows.client_port, flows.server_address)
+    )
+    isn = packets.seq[flows.opening].tolist()
+    for flow, (via, connection, opened_ns) in enumerate(
+        zip(flows.via.tolist(), flows.connection.tolist(), flows.opened_ns.tolist(), strict=True)
+    ):
+        if via == PAST_DIRECTOR:
+            found.append(Named(name_of[server[flow]], ADDRESS))
+            continue
+        if via != VIA_DIRECTOR:
+            found.append(Named(None, POOL))
+            continue
+        seen = syns.get((client[flow], port[flow], isn[flow]))
+        present = pool.at((opened_ns - known.start_ns) / _NS)
+        if not flows.is_join[flow] and connection in owners:
+            found.append(Named(owners[connection], CONNECTION))
+        elif seen:
+            found.append(Named(seen[0][0], CAPTURE))
+        elif len(present) == 1:
+            found.append(Named(present[0], ONLY))
+        else:
+            found.append(Named(None, POOL, present))
+    return found
+
+
+def senders(
+    packets: Packets, traffic: Traffic, rows: Rows, home: Sequence[Named], addresses: Addresses, known: Witnesses
+) -> list[Named]:
+    """For each RST of these rows that the client received, the server that sent it.
+
+    Without the flag ACK it answers a packet for which its sender had no socket (RFC 9293 section 3.10.7.1): on the
+    service address that is not the flow's own server as long as another one is in the pool.
+    """
+    flows, sides = traffic.flows, traffic.sides
+    resets = _seen(known.captures, RST)
+    pool = Pool(list(addresses.unique), known.events)
+    name_of = {address: name for name, address in addresses.unique.items()}
+    found = []
+    for row in rows.tolist():
+        flow, t_ns = int(sides.flow[row]), int(packets.time_ns[row])
+        t_s = (t_ns - known.start_ns) / _NS
+        if sides.via[row] != VIA_DIRECTOR:
+            name = name_of.get(int(packets.src[row]))
+            found.append(Named(name, ADDRESS if name else POOL))
+            continue
+        seen = resets.get((int(packets.dst[row]), int(packets.dport[row]), int(packets.seq[row])), [])
+        before = [name for name, at_ns in seen if at_ns <= t_ns]
+        if before:
+            found.append(Named(before[-1], CAPTURE))
+            continue
+        own = home[flow]
+        if packets.flags[row] & ACK and own.name and flows.has_syn[flow]:
+            found.append(own)  # only the socket's own side knows what to acknowledge
+            continue
+        found.append(_by_elimination(t_s, own, pool, known))
+    return found
+
+
+def _by_elimination(t_s: float, own: Named, pool: Pool, known: Witnesses) -> Named:
+    possible = dict.fromkeys((*pool.at(t_s), *pool.at(t_s - _TRANSIT_S)))
+    if len(possible) > 1 and own.name:
+        possible.pop(own.name, None)
+    if len(possible) == 1:
+        return Named(next(iter(possible)), ONLY)
+    counted = [
+        name for name in possible
+        if name not in known.sent_resets or known.sent_resets[name].rose_between(t_s - _TRANSIT_S, t_s)
+    ]  # fmt: skip
+    if len(counted) == 1:
+        return Named(counted[0], COUNTER)
+    return Named(None, POOL, tuple(counted or possible))
+
+
+def _owners(packets: Packets, traffic: Traffic, subflows: Subflows, name_of: Mapping[int, str]) -> dict[int, str]:
+    """The server of each MPTCP connection, by the address that it announced or to which a join was accepted."""
+    flows = traffic.flows
+    announced = np.flatnonzero((subflows.add_addr_option >= 0) & (flows.connection >= 0))
+    address = packets.add_addr.address[subflows.add_addr_option[announced]].tolist()
+    joined = np.flatnonzero((flows.via == PAST_DIRECTOR) & flows.is_mptcp & (flows.connection >= 0))
+    pairs = [
+        *zip(flows.connection[joined].tolist(), flows.server_address[joined].tolist(), strict=True),
+        *zip(flows.connection[announced].tolist(), address, strict=True),
+    ]
+    return {connection: name_of[each] for connection, each in pairs if each in name_of}
+
+
+def _seen(captures: Mapping[str, Packets], flag: int) -> dict[tuple[int, int, int], list[tuple[str, int]]]:
+    """SYNs to, or RSTs from, the servers: which server, and when, by the client's end and the sequence number."""
+    found: dict[tuple[int, int, int], list[tuple[str, int]]] = {}
+    for name, packets in captures.items():
+        is_wanted = (packets.flags & (flag | (ACK if flag == SYN else 0))) == flag
+        rows = np.flatnonzero(is_wanted)
+        address, port = (packets.src, packets.sport) if flag == SYN else (packets.dst, packets.dport)
+        columns = (address, port, packets.seq, packets.time_ns)
+        for client, client_port, seq, t_ns in zip(*(column[rows].tolist() for column in columns), strict=True):
+            found.setdefault((client, client_port, seq), []).append((name, t_ns))
+    for sightings in found.values():
+        sightings.sort(key=lambda sighting: sighting[1])
+    return found

@@ -1,0 +1,177 @@
+"""Captures that are no point of a run: from another lab, another machine, one place or several.
+
+Enters: pcap files. Leaves: the same tables as of a run, in a point of their own.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from analysis.flows.address_inference import guess_addresses
+from analysis.flows.clocks import aligned, gaps, steady
+from analysis.flows.connections import Traffic, sort_out
+from analysis.flows.copies import with_copies_apart
+from analysis.flows.observation import Observation
+from analysis.flows.places import said_of_places, with_places
+from analysis.flows.remarks import remarks
+from analysis.pcap import Packets, merge, read_pcap, tunnel_name
+from analysis.pcap.tally import in_words
+from analysis.tables import TABLES
+from analysis.tables.of_captures import tabulate
+from analysis.tables.packets import tabulate_packets
+from testbed.base.errors import AnalysisError
+from testbed.base.text import plain
+
+_MOST_NAMES = 3
+_PACKED = re.compile(r"\.(gz|bz2|xz|zst|lz4)\Z")
+
+
+@dataclass(frozen=True, eq=False)
+class ForeignCaptures:
+    """The tables of some captures, who is who in them, and what a reader of the tables must know beside them.
+
+    `others` counts by name the frames that are no TCP packets, `opaque` those that may hide some.
+    """
+
+    tables: dict[str, pa.Table]
+    observed: Observation
+    notes: tuple[str, ...] = ()
+    others: Mapping[str, int] = field(default_factory=dict)
+    opaque: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line per part of a file that could not be read."""
+        return self.observed.packets.warnings
+
+    def all_tables(self) -> dict[str, pa.Table]:
+        """The tables and that of the packets."""
+        return {**self.tables, "packets": tabulate_packets(self.observed)}
+
+    def names(self) -> dict[str, list[str]]:
+        """Who is who, as text: the addresses of each role."""
+        addresses = self.observed.addresses
+        roles = {"service": addresses.services, "unique": addresses.unique.values(), "clients": addresses.client}
+        return {
+            role: self.observed.address_texts(np.array(list(numbers), np.uint32)) for role, numbers in roles.items()
+        }
+
+
+def analyse_captures(
+    paths: Sequence[Path], *, service: tuple[str, int] | None = None, unique: Sequence[str] = ()
+) -> ForeignCaptures:
+    """The tables of these captures taken together; roles are guessed where they are not given.
+
+    Raises AnalysisError for a file that cannot be read, one without a TCP packet, and addresses that are in none.
+    """
+    captures = [read_pcap(path) for path in paths]
+    packets, notes = gather(captures, paths)
+    known = None if service is None else (_number(packets, service[0]), service[1])
+    addresses = guess_addresses(packets, service=known, unique=[_number(packets, each) for each in unique])
+    traffic = sort_out(packets, addresses)
+    name = _name(paths)
+    observed = Observation(name, packets, traffic, addresses, int(packets.time_ns.min()), None)
+    tables = tabulate(observed)
+    row = {
+        "point": name,
+        "scenario": "capture",
+        "service_path": "service address",
+        "protocol": _protocol(traffic, tables["connections"].column("protocol").to_pylist()),
+        "start_ns": observed.start_ns,
+        "duration_s": float(packets.time_ns.max() - packets.time_ns.min()) / 1e9,
+        "connections": tables["connections"].num_rows,
+        "joined": traffic.joined,
+        "director_bypass_share": traffic.director_bypass_share,
+        "resets": tables["resets"].num_rows,
+        "resets_received": int(observed.resets.to_client.sum()),
+        "valid": not packets.warnings,
+        "invalid_reasons": "; ".join(packets.warnings),
+    }
+    notes += [*_said_of_tunnels(packets), *remarks(observed)]
+    others, opaque = Counter[str](), Counter[str]()
+    for capture in captures:
+        others.update(capture.others)
+        opaque.update(capture.opaque)
+    return ForeignCaptures(
+        {"points": TABLES["points"].of_rows([row]), **tables}, observed, tuple(notes), others, opaque
+    )
+
+
+def _protocol(traffic: Traffic, protocols: Sequence[str]) -> str:
+    """What all connections together are: MPTCP if one is, not known if one may be it whose options were cut."""
+    return "mptcp" if traffic.mptcp_connections else "unknown" if "unknown" in protocols else "tcp"
+
+
+def _name(paths: Sequence[Path]) -> str:
+    """A name for all of the captures together, that fits into a line."""
+    stems = [plain(Path(_PACKED.sub("", path.name) or path.name).stem) for path in paths]
+    return "+".join(stems if len(stems) <= _MOST_NAMES else [*stems[: _MOST_NAMES - 1], f"{len(stems) - 2} more"])
+
+
+def gather(captures: Sequence[Packets], paths: Sequence[Path]) -> tuple[Packets, list[str]]:
+    """The packets of all captures as one, by time and with their places, and what there is to say about that.
+
+    Raises AnalysisError if there is no TCP packet in any.
+    """
+    notes: list[str] = []
+    there = []
+    unread: tuple[str, ...] = ()
+    for path, capture in zip(paths, captures, strict=True):
+        if len(capture):
+            in_order, said = steady(capture, plain(path.name))
+            there.append(in_order)
+            notes += said
+        else:
+            notes.append(f"{plain(path)}: no TCP packet in it{_instead(capture)}")
+            unread += capture.warnings
+    if not there:
+        raise AnalysisError(notes[0])
+    packets = merge(there)
+    packets, said = with_copies_apart(replace(packets, warnings=packets.warnings + unread))
+    notes += said
+    packets, grouped, said = with_places(packets)
+    notes += said
+    notes += said_of_places(packets, grouped)
+    files = [interface.file for interface in packets.interfaces]
+    packets, said = aligned(packets, [_place_name(files, members[0]) for members in grouped])
+    return packets, list(dict.fromkeys([*notes, *said, *gaps(packets, files)]))
+
+
+def _instead(capture: Packets) -> str:
+    """What a capture without a TCP packet holds, and what could not be read of it."""
+    held = in_words({**capture.others, **capture.opaque}, _MOST_NAMES)
+    reasons = [*([f"it holds {held}"] if held else []), *capture.warnings[:1]]
+    return f": {'; '.join(reasons)}" if reasons else ""
+
+
+def _said_of_tunnels(packets: Packets) -> list[str]:
+    bits = packets.tunnel[packets.tunnel > 0]
+    counts = {f"in {tunnel_name(each)}": int(np.count_nonzero(bits == each)) for each in set(bits.tolist())}
+    return [f"of {len(packets)} TCP packets were in tunnels: {in_words(counts, _MOST_NAMES)}"] if counts else []
+
+
+def _place_name(files: Sequence[str], interface: int) -> str:
+    """Where an interface captured: its file, with the interface's number in it where it has several."""
+    file = files[interface]
+    return file if files.count(file) == 1 else f"{file} interface {interface - files.index(file)}"
+
+
+def _number(packets: Packets, text: str) -> int:
+    """An address as a number of `Packets`; raises AnalysisError for what is none, or is in none of the captures."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError as error:
+        raise AnalysisError(f"{text!r} is not an IP address") from error
+    if isinstance(address, ipaddress.IPv4Address):
+        return int(address)
+    if address.packed not in packets.ipv6:
+        raise AnalysisError(f"the address {address} is in none of the captures")
+    return packets.ipv6.index(address.packed)

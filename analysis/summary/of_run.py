@@ -1,0 +1,326 @@
+"""From the raw directories of a run to its summary: one `PointSummary` per point, `summary.json`, `summary.txt`.
+
+A point that cannot be analysed becomes an invalid summary that says why; it never stops the others.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from analysis.flows.connections import Traffic, sort_out
+from analysis.flows.joins import join_outcomes, waits
+from analysis.flows.series import Window, churn, per_second, resets_within, workload_window
+from analysis.pcap import Packets, merge, read_stored_pcap
+from analysis.summary import fidelity, point_tables, validity
+from analysis.summary.model import (
+    Churn,
+    FailedRequests,
+    PointSummary,
+    SecondBySecond,
+    read_summary,
+    write_json,
+)
+from analysis.summary.point_tables import Sources
+from analysis.summary.text import render_table
+from analysis.tables import TABLES
+from analysis.tables.packets import tabulate_packets
+from testbed.base import manifest
+from testbed.base.errors import AnalysisError
+from testbed.record import reading
+from testbed.record import writing as output
+from testbed.record.ab import AbResult, read_ab
+from testbed.record.counters import read_counters, read_samples
+from testbed.record.point import (
+    Event,
+    Point,
+    read_addresses,
+    read_captures,
+    read_events,
+    read_host_load,
+    read_injected_drops,
+    read_outcome,
+    read_point,
+)
+
+__all__ = [
+    "PointAnalysis",
+    "PointSummary",
+    "analyse_point",
+    "analyse_run",
+    "analyse_run_fully",
+    "read_summary",
+    "render_table",
+    "stack",
+    "write_summary",
+]
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, eq=False)
+class PointAnalysis:
+    """What comes of one point: its summary, and its tables by name."""
+
+    summary: PointSummary
+    tables: Mapping[str, pa.Table]
+
+
+def analyse_point(point_dir: Path) -> PointSummary:
+    """The summary of one raw directory; what is wrong with it is in `invalid_reasons`, never an exception."""
+    return analyse_point_fully(point_dir).summary
+
+
+def analyse_point_fully(point_dir: Path) -> PointAnalysis:
+    """The summary and the tables of one raw directory; never an exception, as `analyse_point`."""
+    try:
+        point = read_point(point_dir)
+    except AnalysisError as error:
+        return _without_tables(PointSummary(id=point_dir.name, invalid_reasons=(str(error),)))
+    summary = _of_point(point)
+    try:
+        summary, sources = _analyse(point_dir, point, summary)
+        return PointAnalysis(summary, point_tables.of_point(summary, sources))
+    # A fault of this room in one point must not cost the user the other points of a long run.
+    except Exception as error:
+        reasons = (*summary.invalid_reasons, f"the analysis failed: {type(error).__name__}: {error}")
+        return _without_tables(replace(summary, valid=False, invalid_reasons=reasons))
+
+
+def connection_packets(point_dir: Path, connection: int) -> pa.Table:
+    """The packets of one connection of a point, by its number in the table `connections`.
+
+    Raises AnalysisError where the captures cannot be read, or are gone.
+    """
+    point = read_point(point_dir)
+    summary, sources = _analyse(point_dir, point, _of_point(point))
+    observed = point_tables.observation(point.id, sources)
+    if observed is None:
+        raise AnalysisError(f"{point_dir}: no packets: {'; '.join(summary.invalid_reasons) or 'no captures'}")
+    return tabulate_packets(observed, connection)
+
+
+def _without_tables(summary: PointSummary) -> PointAnalysis:
+    return PointAnalysis(summary, point_tables.of_summary(summary))
+
+
+def analyse_run(run_dir: Path, jobs: int = 1) -> list[PointSummary]:
+    """The summaries of a run's points in the order of its manifest, at most `jobs` at a time.
+
+    With `jobs` 1 everything happens in this process. Raises AnalysisError when `run_dir` is no run directory.
+    """
+    return [each.summary for each in analyse_run_fully(run_dir, jobs)]
+
+
+def stack(points: Sequence[PointAnalysis]) -> dict[str, pa.Table]:
+    """The tables of several points, one below the other."""
+    return {name: table.stack([each.tables[name] for each in points]) for name, table in TABLES.items()}
+
+
+def analyse_run_fully(run_dir: Path, jobs: int = 1) -> list[PointAnalysis]:
+    """Summaries and tables of a run's points; otherwise as `analyse_run`."""
+    directories = point_directories(run_dir)
+    if jobs <= 1 or len(directories) <= 1:
+        return [analyse_point_fully(directory) for directory in directories]
+    context = multiprocessing.get_context("spawn")  # the caller may have threads, which fork does not survive
+    with ProcessPoolExecutor(min(jobs, len(directories)), context, initializer=_begin_worker) as pool:
+        futures = [(directory, pool.submit(analyse_point_fully, directory)) for directory in directories]
+        try:
+            return [_result(directory, future) for directory, future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def write_summary(run_dir: Path, points: Sequence[PointSummary]) -> tuple[Path, Path]:
+    """Write `summary.json` and `summary.txt` in the run directory, each whole or not at all; raises AnalysisError."""
+    table = output.write_text(run_dir / "summary.txt", render_table(points))
+    return write_json(run_dir, points), table
+
+
+def point_directories(run_dir: Path) -> list[Path]:
+    """The finished points' directories, first as the manifest lists them, then the others by name.
+
+    Raises AnalysisError when there is no such directory, or its manifest is of another version.
+    """
+    root = run_dir / "points"
+    if not root.is_dir():
+        raise AnalysisError(f"{run_dir}: not a run directory: it has no 'points'")
+    if root.is_symlink():
+        raise AnalysisError(f"{root}: a link, which is not followed")
+    order = (read_manifest(run_dir) or {"points": []})["points"]
+    found = {entry.name: entry for entry in sorted(root.iterdir()) if entry.is_dir() and entry.name[0] != "."}
+    for entry in found.values():
+        if entry.is_symlink():
+            raise AnalysisError(f"{entry}: a link, which is not followed")
+    first = [found.pop(name) for name in dict.fromkeys(order) if name in found]
+    return [*first, *found.values()]
+
+
+def read_manifest(run_dir: Path) -> dict[str, Any] | None:
+    """The manifest of a run's directory, None if it has none; raises AnalysisError for one that cannot be used."""
+    path = run_dir / manifest.NAME
+    if not reading.is_there(path):
+        return None
+    try:
+        return manifest.read(path)
+    except OSError as error:
+        raise AnalysisError(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise AnalysisError(f"{path}: {error}") from error
+
+
+def _begin_worker() -> None:
+    # Ctrl-C and a closed terminal reach the whole process group; the parent alone decides what follows from it.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    # A worker holds both ends of its queue, so that it would wait for ever for a parent that was killed.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _result(directory: Path, future: Future[PointAnalysis]) -> PointAnalysis:
+    try:
+        return future.result()
+    except Exception as error:  # for example BrokenProcessPool: the worker was killed for lack of memory
+        reason = f"the analysis failed: {type(error).__name__}: {error}"
+        return _without_tables(PointSummary(id=directory.name, invalid_reasons=(reason,)))
+
+
+def _of_point(point: Point) -> PointSummary:
+    return PointSummary(
+        id=point.id,
+        experiment=point.experiment,
+        figure=point.figure,
+        title=point.title,
+        plot=point.plot,
+        scenario=point.scenario,
+        variant=point.variant,
+        condition=point.condition,
+        protocol=point.protocol,
+        clock=point.clock,
+        profile=point.profile,
+        object_bytes=point.object_bytes,
+        seed=point.seed,
+        parameters=point.parameters,
+        wire_limit_bps=point.wire_limit_bps,
+        traits=point.traits,
+    )
+
+
+def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[PointSummary, Sources]:
+    unreadable: list[str] = []
+
+    def attempt(read: Callable[[], _T]) -> _T | None:
+        try:
+            return read()
+        except AnalysisError as error:
+            unreadable.append(str(error))
+            return None
+
+    outcome = attempt(partial(read_outcome, directory))
+    events = attempt(partial(read_events, directory))
+    window = None if events is None else attempt(partial(workload_window, events, point.traits.planned_s))
+    ab = attempt(partial(read_ab, directory / "ab.txt"))
+    addresses = attempt(partial(read_addresses, directory))
+    files = attempt(partial(read_captures, directory))
+
+    captures: list[validity.Capture] | None = None
+    packets: Packets | None = None
+    if files is not None:
+        decoded = [(file, attempt(partial(read_stored_pcap, directory / Path(file.file).name))) for file in files]
+        readable = [(file, found) for file, found in decoded if found is not None]
+        captures = [validity.Capture(file, found.records, found.warnings) for file, found in readable]
+        if readable and len(readable) == len(files):
+            packets = merge([found for _, found in readable])
+        elif files and not readable:
+            captures = None  # each of them has given its reason already
+    traffic = None
+    if packets is not None and addresses is not None:
+        traffic = sort_out(packets, addresses, upload=point.is_upload)
+
+    counters = attempt(partial(read_counters, directory))
+    samples = attempt(partial(read_samples, directory))
+    server_packets = attempt(partial(point_tables.read_server_packets, directory))
+    drops = attempt(partial(read_injected_drops, directory)) if point.drop_packet else None
+    load = attempt(partial(read_host_load, directory))
+    verdict = None
+    if load is not None and window is not None and packets is not None and traffic is not None and files is not None:
+        verdict = fidelity.judge(point, window, events or (), load, files, packets, traffic.sides)
+    evidence = validity.Evidence(point, outcome, window, ab, captures, traffic, drops, verdict)
+    # A run that failed explains by itself why files are missing.
+    failed = outcome is not None and not outcome.ok
+    found_wrong = [*([] if failed else unreadable), *validity.reasons(evidence)]
+    summary = replace(summary, injected_drops=drops, fidelity=verdict)
+    if outcome is not None:
+        summary = replace(summary, virtual_s=outcome.virtual_s, wall_s=outcome.wall_s)
+    if ab is not None:
+        summary = _with_ab(summary, point, ab)
+    if packets is not None and traffic is not None:
+        summary = _with_traffic(summary, packets, traffic, window, events or ())
+    sources = Sources(
+        point, window, events or (), ab, addresses, packets, traffic, counters, samples or (), server_packets or {}
+    )
+    return replace(summary, valid=not found_wrong, invalid_reasons=tuple(found_wrong)), sources
+
+
+def _with_ab(summary: PointSummary, point: Point, ab: AbResult) -> PointSummary:
+    parts, object_bytes = ab.failures, point.object_bytes
+    goodput_bps = ab.upload_goodput_bps(object_bytes) if point.is_upload else ab.goodput_bps
+    return replace(
+        summary,
+        # An unfinished download is in no total that means something: the figure is then the links'.
+        goodput_bps=None if summary.traits.per_second else goodput_bps,
+        requests_per_s=ab.complete_requests / ab.duration_s if ab.duration_s > 0 else None,
+        complete_requests=ab.complete_requests,
+        failed_requests=ab.failed_requests(object_bytes),
+        ab_failures=FailedRequests(ab.reported_failures, parts.connect, parts.receive, parts.length, parts.exceptions),
+    )
+
+
+def _with_traffic(
+    summary: PointSummary, packets: Packets, traffic: Traffic, window: Window | None, events: Sequence[Event]
+) -> PointSummary:
+    is_mptcp = summary.protocol == "mptcp"
+    summary = replace(
+        summary,
+        connections=traffic.mptcp_connections if is_mptcp else traffic.opened,
+        joined=traffic.joined if is_mptcp else 0,
+        joins=join_outcomes(traffic),
+        waits=waits(traffic) if summary.plot == "ablation" else None,
+        director_bypass_share=traffic.director_bypass_share,
+    )
+    if window is None:
+        return summary
+    seen, received = resets_within(packets, traffic, window)
+    summary = replace(summary, resets=seen, resets_received=received)
+    if not summary.traits.per_second:
+        return summary
+    series = per_second(packets, traffic, window)
+    bits = series.utilisation_bps
+    return replace(
+        summary,
+        goodput_bps=sum(bits) / len(bits) if bits else None,
+        per_second=SecondBySecond(
+            bits,
+            series.resets,
+            series.resets_received,
+            tuple(Churn(event.t, event.event, event.server) for event in churn(events)),
+        ),
+    )

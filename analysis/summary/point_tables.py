@@ -1,0 +1,198 @@
+"""All tables of one point: what the captures say (`analysis.tables.of_captures`), and what `ab` and the lab said.
+
+Enters: a point's summary and the pieces that were read for it; None for what could not be read. Leaves: Arrow tables.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from analysis.flows.connections import Traffic
+from analysis.flows.observation import Observation
+from analysis.flows.series import Window
+from analysis.flows.servers import Witnesses
+from analysis.flows.tcp_flows import VIA_DIRECTOR
+from analysis.pcap import RST, Packets, read_stored_pcap
+from analysis.summary.model import PointSummary
+from analysis.tables import TABLES
+from analysis.tables.of_captures import tabulate
+from analysis.tables.reconciliation import (
+    Account,
+    FailureCauses,
+    failure_account,
+    request_account,
+    reset_accounts,
+    witness_account,
+)
+from testbed.record.ab import AbResult
+from testbed.record.counters import Counters, Sample, sent_resets
+from testbed.record.point import Addresses, Event, Point, read_server_captures
+
+_AS_IN_SUMMARY = (
+    "experiment", "figure", "title", "scenario", "variant", "condition", "protocol", "clock", "object_bytes", "seed",
+    "goodput_bps", "wire_limit_bps", "requests_per_s", "complete_requests", "failed_requests", "connections", "joined",
+    "director_bypass_share", "resets", "resets_received", "virtual_s", "wall_s", "valid",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """What was read of one raw directory."""
+
+    point: Point
+    window: Window | None = None
+    events: Sequence[Event] = ()
+    ab: AbResult | None = None
+    addresses: Addresses | None = None
+    packets: Packets | None = None
+    traffic: Traffic | None = None
+    counters: Counters | None = None
+    samples: Sequence[Sample] = ()
+    server_packets: dict[str, Packets] = dataclasses.field(default_factory=dict)
+
+
+def read_server_packets(directory: Path) -> dict[str, Packets]:
+    """SYNs and RSTs as captured at each server, by its name; raises AnalysisError."""
+    return {
+        capture.node: read_stored_pcap(directory / Path(capture.file).name)
+        for capture in read_server_captures(directory)
+    }
+
+
+def of_summary(summary: PointSummary, window: Window | None = None) -> dict[str, pa.Table]:
+    """Every table, with one row in `points` and none elsewhere: a point of which nothing else could be read."""
+    row: dict[str, Any] = {name: getattr(summary, name) for name in _AS_IN_SUMMARY}
+    row |= {
+        "point": summary.id,
+        "service_path": summary.traits.service_path,
+        "ends_by": summary.traits.ends_by,
+        "parameters": json.dumps(dict(summary.parameters), sort_keys=True),
+        "invalid_reasons": "; ".join(summary.invalid_reasons),
+        "start_ns": window and window.start_ns,
+        "duration_s": window and window.duration_s,
+    }
+    return {name: table.empty() for name, table in TABLES.items()} | {"points": TABLES["points"].of_rows([row])}
+
+
+def of_point(summary: PointSummary, sources: Sources) -> dict[str, pa.Table]:
+    """Every table of a point."""
+    point = summary.id
+    tables = of_summary(summary, sources.window)
+    tables["events"] = TABLES["events"].of_rows(
+        {"point": point, "t_s": each.t, "event": each.event, "server": each.server or None} for each in sources.events
+    )
+    tables["samples"] = _samples(point, sources.samples)
+    if sources.ab is not None:
+        tables["requests"] = TABLES["requests"].of_rows([_requests(point, summary, sources.ab)])
+        tables["percentiles"] = TABLES["percentiles"].of_rows(
+            {"point": point, "percent": percent, "time_ms": time_ms}
+            for percent, time_ms in sorted(sources.ab.percentiles_ms.items())
+        )
+    observed = observation(point, sources)
+    if observed is not None:
+        tables |= tabulate(observed)
+        accounts = _accounts(observed, tables["connections"], sources)
+        tables["accounts"] = TABLES["accounts"].of_rows(
+            {"point": point, **dataclasses.asdict(each), "difference": each.counted - each.explained}
+            for each in accounts
+        )
+    return tables
+
+
+def observation(point: str, sources: Sources) -> Observation | None:
+    """The packets of a point with what is known beside them; None where they could not be read."""
+    window = sources.window
+    if sources.packets is None or sources.traffic is None or sources.addresses is None or window is None:
+        return None
+    known = Witnesses(window.start_ns, sources.events, sources.server_packets, sent_resets(sources.samples))
+    return Observation(
+        point, sources.packets, sources.traffic, sources.addresses, window.start_ns, window.end_ns, known
+    )
+
+
+def _requests(point: str, summary: PointSummary, ab: AbResult) -> dict[str, Any]:
+    return {
+        "point": point,
+        "concurrency": ab.concurrency,
+        "duration_s": ab.duration_s,
+        "complete": ab.complete_requests,
+        "failed": ab.failed_requests(summary.object_bytes),
+        "reported_failures": ab.reported_failures,
+        "connect_failures": ab.failures.connect,
+        "receive_failures": ab.failures.receive,
+        "length_failures": ab.failures.length,
+        "exceptions": ab.failures.exceptions,
+        "non_2xx": ab.non_2xx_responses,
+        "total_bytes": ab.total_bytes,
+        "html_bytes": ab.html_bytes,
+        "document_bytes": ab.document_length_bytes,
+    }
+
+
+def _samples(point: str, samples: Sequence[Sample]) -> pa.Table:
+    rows: list[tuple[float, str, str | None, str, int]] = []
+    for sample in samples:
+        client = next(iter(sample.counters), "")  # the lab samples the client first, and its interfaces only
+        for interface, counters in sample.interfaces.items():
+            if any(counters.values()):
+                rows += [(sample.t_s, client, interface, name, value) for name, value in counters.items()]
+        for node, counters in sample.counters.items():
+            rows += [(sample.t_s, node, None, name, value) for name, value in counters.items()]
+    names = ("t_s", "node", "interface", "counter", "value")
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
+    return TABLES["samples"].of_columns({"point": [point] * len(rows), **columns})
+
+
+def _accounts(observed: Observation, connections: pa.Table, sources: Sources) -> list[Account]:
+    parameters = sources.point.parameters
+    loses = [value for name, value in parameters.items() if name.endswith("_loss") and isinstance(value, int | float)]
+    lossy = any(value > 0 for value in loses) or bool(sources.point.drop_packet)
+    times_ns = observed.packets.time_ns[observed.resets.row]
+    accounts = reset_accounts(
+        times_ns, observed.resets, list(observed.addresses.unique), sources.counters, sources.samples, observed.known,
+        lossy,
+    )  # fmt: skip
+    if sources.server_packets:
+        local = [observed.addresses.service, *observed.addresses.local.values()]
+        left_ns = np.concatenate(
+            [
+                each.time_ns[((each.flags & RST) != 0) & np.isin(each.src, local)]
+                for each in sources.server_packets.values()
+            ]
+        )
+        on_service = observed.traffic.flows.via[observed.resets.flow] == VIA_DIRECTOR
+        received_ns = times_ns[observed.resets.to_client & on_service]
+        accounts.append(
+            witness_account(left_ns, received_ns, sources.counters, sources.samples, observed.start_ns, lossy)
+        )
+    ab, end_ns = sources.ab, observed.end_ns
+    if ab is None or end_ns is None:
+        return accounts
+    names = ["syn_s", "end", "bytes_to_server", "distinct_to_client", "reset"]
+    rows = [row for row in connections.select(names).to_pylist() if row["syn_s"] is not None]
+    object_bytes = sources.point.object_bytes
+    used = [row for row in rows if row["bytes_to_server"]]
+    short = [row for row in used if row["end"] == "closed" and row["distinct_to_client"] < object_bytes]
+    fatal = [row["reset"] for row in rows if row["end"] == "reset" and row["reset"] is not None]
+    causes = FailureCauses(
+        ended_ns=[int(times_ns[number]) for number in fatal if observed.resets.to_client[number]],
+        refused=sum(row["end"] == "refused" for row in rows),
+        unanswered=sum(row["end"] == "unanswered" for row in rows),
+        short=0 if sources.point.is_upload else len(short),
+    )
+    failed = ab.failed_requests(object_bytes)
+    accounts.append(failure_account(failed, causes, observed.start_ns, end_ns))
+    is_cut_off = sources.point.traits.ends_by == "time"
+    restarted = max(0, ab.failures.exceptions - ab.failures.receive)
+    unused = 0 if is_cut_off else len(rows) - len(used)
+    unfinished = ab.concurrency if is_cut_off else 0
+    accounts.append(request_account(ab.complete_requests, restarted, unfinished, len(rows), unused))
+    return accounts

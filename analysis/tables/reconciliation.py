@@ -1,0 +1,202 @@
+"""Do the captures tell the same story as the kernels' counters and `ab`? One row per comparison.
+
+Enters: RSTs as attributed, connections as they ended, counters, samples, ab's result. Leaves: `Account`s. An account
+that does not hold is a fault of the capture, of the attribution, or of the lab: never of the protocol under test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.flows.resets import Resets
+from analysis.flows.servers import Witnesses
+from testbed.record.counters import SENT_RESETS, Counters, Nodes, Sample
+
+_NS = 1_000_000_000
+_TRANSIT_S = 0.25
+_SAMPLING_S = 0.001
+"""How long it takes to read the counters of a sample."""
+
+_UNSEEN_S = 0.1
+"""Resets so shortly before the workload's end may come too late for ab to count them."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """One comparison: an independent count, and what the captures say; `holds` is None where it cannot be judged."""
+
+    account: str
+    node: str | None
+    counted: int
+    explained: int
+    holds: bool | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Counters at a moment when nothing was under way: `t_ns` on the lab's clock."""
+
+    values: Nodes
+    t_ns: int
+    name: str
+
+
+def quiet_reading(
+    counters: Counters, samples: Sequence[Sample], times_ns: NDArray[np.int64], start_ns: int, transit_s: float
+) -> Reading | None:
+    """The last reading of the counters with none of the RSTs at `times_ns` under way: none came for `transit_s`."""
+    readings = [(sample.t_s, sample.t_s + _SAMPLING_S, sample.counters) for sample in samples]
+    if (settled := counters.settled) is not None:
+        readings.append((settled.from_s, settled.to_s, settled.counters))
+    for from_s, to_s, values in reversed(readings):
+        t_ns, until_ns = (start_ns + round(second * _NS) for second in (from_s, to_s + transit_s))
+        if not ((times_ns >= t_ns) & (times_ns <= until_ns)).any():
+            return Reading(values, t_ns, f"at {from_s:.3f} s")
+    return None
+
+
+def reset_accounts(
+    times_ns: NDArray[np.int64],
+    resets: Resets,
+    servers: Sequence[str],
+    counters: Counters | None,
+    samples: Sequence[Sample],
+    known: Witnesses,
+    lossy: bool,
+) -> list[Account]:
+    """RSTs captured at the client against every node's count of sent RSTs; `times_ns` are those of the RSTs.
+
+    A RST that was sent may have been lost: in its sender's own queue, which counts its drops, or on links that lose
+    packets (`lossy`).
+    """
+    if counters is None:
+        return []
+    accounts = []
+    to_client = resets.to_client
+    reading = quiet_reading(counters, samples, times_ns[to_client], known.start_ns, _TRANSIT_S)
+    if reading is not None:
+        received = np.flatnonzero(to_client & (times_ns <= reading.t_ns)).tolist()
+        sent = {name: _grown(counters, reading, name) for name in servers}
+        by = [resets.sender[number].name for number in received]
+        unnamed = by.count(None)
+        total = sum(sent.values())
+        note = f"{SENT_RESETS} of all servers {reading.name}, against RSTs that the client had received"
+        accounts.append(
+            _sent("RSTs from the servers", None, total, len(received), 0, _drops(counters, servers), lossy, note)
+        )
+        note = f"{SENT_RESETS} {reading.name}, against the RSTs attributed to it"
+        accounts += [
+            _sent("RSTs from one server", name, count, by.count(name), unnamed, _drops(counters, [name]), lossy, note)
+            for name, count in sent.items()
+        ]
+    reading = quiet_reading(counters, samples, times_ns[~to_client], known.start_ns, 0.0)
+    if reading is not None:
+        captured = int(np.count_nonzero(~to_client & (times_ns <= reading.t_ns)))
+        note = f"{SENT_RESETS} {reading.name}, against RSTs from it at its own interfaces"
+        for name in set(counters.before) - set(servers):
+            count, drops = _grown(counters, reading, name), _drops(counters, [name])
+            accounts.append(_sent("RSTs from the client", name, count, captured, 0, drops, False, note))
+    return accounts
+
+
+def witness_account(
+    left_ns: NDArray[np.int64],
+    received_ns: NDArray[np.int64],
+    counters: Counters | None,
+    samples: Sequence[Sample],
+    start_ns: int,
+    lossy: bool,
+) -> Account:
+    """RSTs captured where they left the servers, on the way to the service's clients, against those that arrived.
+
+    The captures do not end together: counted are those until the last reading of the counters with none under way.
+    """
+    note = "RSTs captured at the servers' interfaces, against RSTs from the service address at the client's"
+    reading = None if counters is None else quiet_reading(counters, samples, received_ns, start_ns, _TRANSIT_S)
+    if reading is not None:
+        left_ns, received_ns = left_ns[left_ns <= reading.t_ns], received_ns[received_ns <= reading.t_ns]
+        note += f", {reading.name}"
+    left, received = len(left_ns), len(received_ns)
+    holds = None if lossy and received < left else left == received
+    return Account("RSTs that left the servers", None, left, received, holds, note)
+
+
+def _sent(
+    account: str, node: str | None, sent: int, captured: int, unnamed: int, drops: int | None, lossy: bool, note: str
+) -> Account:
+    missing = sent - captured
+    if missing < 0 or (missing > unnamed + (drops or 0) and drops is not None and not lossy):
+        holds: bool | None = False
+    elif missing == 0 and not unnamed:
+        holds = True
+    else:
+        holds = None if unnamed or lossy or drops is None else True
+    if unnamed:
+        note += f"; {unnamed} RSTs could be given to none"
+    if missing > 0 and drops is None:
+        note += "; what the senders' own queues dropped was not recorded"
+    elif missing > 0 and drops:
+        note += f"; the senders' own queues dropped {drops} packets of all kinds"
+    if missing > 0 and lossy:
+        note += "; the links lose packets"
+    return Account(account, node, sent, captured, holds, note)
+
+
+def _drops(counters: Counters, nodes: Sequence[str]) -> int | None:
+    if counters.queue_drops is None:
+        return None
+    return sum(sum(counters.queue_drops.get(node, {}).values()) for node in nodes)
+
+
+@dataclass(frozen=True)
+class FailureCauses:
+    """Connections in which a request may have failed: ended by a RST (at these times), refused by one, never answered,
+    or closed by the server short of the object.
+    """
+
+    ended_ns: Sequence[int]
+    refused: int = 0
+    unanswered: int = 0
+    short: int = 0
+
+
+def failure_account(failed: int, causes: FailureCauses, start_ns: int, end_ns: int) -> Account:
+    """ab's failed requests against the connections that explain one, in a workload from `start_ns` to `end_ns`.
+
+    ab may not have come to count a RST of the last moment, or a connection that was not answered when it ended.
+    """
+    inside = [t for t in causes.ended_ns if start_ns <= t <= end_ns]
+    late = sum(t > end_ns - round(_UNSEEN_S * _NS) for t in inside)
+    unseen = late + causes.unanswered
+    explained = len(inside) + causes.refused + causes.unanswered + causes.short
+    note = f"connections: {len(inside)} ended by a RST, {causes.refused} refused, {causes.unanswered} unanswered, "
+    note += f"{causes.short} closed short"
+    if failed < explained and explained - unseen <= failed:
+        note += f"; {late} of the RSTs came in the last {_UNSEEN_S * 1000:.0f} ms, which ab may not have counted"
+    return Account("failed requests", None, failed, explained, explained - unseen <= failed <= explained, note)
+
+
+def request_account(complete: int, restarted: int, unfinished: int, connections: int, unused: int) -> Account:
+    """ab's requests against the connections of the captures.
+
+    Beside the complete ones there are those that its end cut off, and `restarted` ones: after an error of the poll in
+    the middle of a request ab connects again without counting it as complete (`test` in httpd's support/ab.c).
+    """
+    note = (
+        f"{complete} complete, {restarted} started again, {unfinished} cut off by ab's end; {connections} connections"
+    )
+    note += f", {unused} of them never used" if unused else ""
+    counted, explained = complete + restarted + unfinished, connections - unused
+    return Account("requests", None, counted, explained, counted == explained, note)
+
+
+def _grown(counters: Counters, reading: Reading, node: str) -> int:
+    def value(nodes: Mapping[str, Mapping[str, int]]) -> int:
+        return nodes.get(node, {}).get(SENT_RESETS, 0)
+
+    return value(reading.values) - value(counters.before)
