@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,24 @@ def test_nothing_of_the_command_line_prints_by_another_way() -> None:
         if path.name != "output.py":
             assert "click.echo(" not in text and not re.search(r"(?<![\w.])print\(", text), path
             assert "rich.console import Console" not in text, path
+
+
+STOPPED_EARLY = """
+import importlib.abc, os, signal, sys
+
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "testbed.cli.main":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+from testbed.cli.entry import main
+main()
+"""
+
+
+def test_ctrl_c_while_the_program_still_starts_is_one_line() -> None:
+    ended = subprocess.run([sys.executable, "-c", STOPPED_EARLY, "list"], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "testbed: error: interrupted\n")
+    (script,) = metadata.entry_points(group="console_scripts", name="testbed")
+    assert script.value == "testbed.cli.entry:main"
