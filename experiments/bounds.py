@@ -11,7 +11,8 @@ from fractions import Fraction
 
 from experiments.composition import largest_seed
 from experiments.document import Document
-from experiments.schema import MAX_REQUESTS, AnycastSettings, LoadBalancerSettings
+from experiments.schema import AnycastSettings, LoadBalancerSettings
+from experiments.values import MAX_REQUESTS
 from testbed.base.errors import UsageError
 
 MOST_BYTES = 10**13

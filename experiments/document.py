@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from experiments.schema import SYSCTL_ROLES
 from experiments.toml_source import KeyPath, TomlSource
+from experiments.values import SYSCTL_ROLES
 from testbed.base.errors import ConfigError, TestbedError, UsageError
 
 _LONGEST = 120

@@ -16,7 +16,8 @@ from experiments.composition import Parts, parts_of
 from experiments.cost import estimate, transfer_s, virtual_limit_s, wall_limit_s
 from experiments.point import Point
 from experiments.profiles import DEFAULT_PROFILE, AnySettings, Experiment, load
-from experiments.schema import Clock, Protocol, Settings
+from experiments.schema import Settings
+from experiments.values import Clock, Protocol
 from experiments.variants import Case
 from testbed.base.errors import UsageError
 from testbed.wire import mptcp_upload_wire_limit_bps, mptcp_wire_limit_bps, tcp_wire_limit_bps

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 
 from experiments.composition import SCENARIOS, director_role
 from experiments.document import Document
-from experiments.schema import SYSCTL_ROLES, Settings, sysctl_name, sysctl_value
+from experiments.schema import Settings
 from experiments.toml_source import KeyPath
+from experiments.values import SYSCTL_ROLES, sysctl_name, sysctl_value
 from experiments.words import did_you_mean
 
 _HOSTS = ("client", "server")

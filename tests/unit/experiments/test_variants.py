@@ -9,7 +9,7 @@ import pytest
 
 from experiments import plan
 from experiments.plan import Point
-from experiments.schema import DroppedPacket
+from experiments.values import DroppedPacket
 from testbed.base.errors import ConfigError, UsageError
 from testbed.net import loss_injection
 
