@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from testbed.base.errors import ConfigError
 from testbed.base.text import parse_json
 from testbed.base.traits import Traits
+from testbed.base.validation import first_problem
 
 
 class Point(BaseModel):
@@ -61,9 +62,7 @@ class Point(BaseModel):
             point = cls.model_validate_json(text)
             parse_json(text)  # bounds that pydantic does not have
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise ConfigError(path, None, f"not a point: {where + ': ' if where else ''}{first['msg']}") from error
+            raise ConfigError(path, None, f"not a point: {first_problem(error)}") from error
         except ValueError as error:
             raise ConfigError(path, None, f"not a point: {error}") from error
         return point

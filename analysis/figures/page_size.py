@@ -77,8 +77,9 @@ def _curves(axes: Axes, points: Sequence[PointSummary], value: _Value) -> None:
             )  # fmt: skip
         sizes = sorted(valid)
         means = [sum(valid[size]) / len(valid[size]) for size in sizes]
-        below = [mean - min(valid[size]) for size, mean in zip(sizes, means, strict=True)]
-        above = [max(valid[size]) - mean for size, mean in zip(sizes, means, strict=True)]
+        # The mean of equal numbers can miss them by its last bit, and a length below zero is none.
+        below = [max(mean - min(valid[size]), 0.0) for size, mean in zip(sizes, means, strict=True)]
+        above = [max(max(valid[size]) - mean, 0.0) for size, mean in zip(sizes, means, strict=True)]
         axes.errorbar(
             sizes, means, yerr=[below, above] if any(above) else None,
             color=look.colour, marker=look.marker, linestyle=look.line, zorder=3,

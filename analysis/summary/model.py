@@ -14,6 +14,7 @@ from analysis.flows.joins import Joins, Waits
 from testbed.base.errors import AnalysisError
 from testbed.base.manifest import is_point_id
 from testbed.base.traits import Traits
+from testbed.base.validation import first_problem
 from testbed.record import reading
 from testbed.record import writing as output
 from testbed.record.legacy import traits_of
@@ -135,11 +136,7 @@ def read_summary(run_dir: Path) -> list[PointSummary]:
     try:
         points: list[PointSummary] = _POINTS.validate_json(json.dumps(document.get("points")), strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise AnalysisError(
-            f"{path}: not a summary: points.{where}: {first['msg']}".replace("points.:", "points:")
-        ) from error
+        raise AnalysisError(f"{path}: not a summary: {first_problem(error, 'points')}") from error
     for point in points:
         if not is_point_id(point.id):
             raise AnalysisError(f"{path}: not a summary: {reading.shown(point.id)} cannot name a point")

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from testbed.base.errors import AnalysisError
 from testbed.base.manifest import is_point_id
 from testbed.base.traits import Traits
+from testbed.base.validation import first_problem
 from testbed.record import reading
 from testbed.record.legacy import traits_of
 
@@ -181,9 +182,7 @@ def read_traits(raw: Mapping[str, Any], name: str) -> Traits:
             _get(raw, "scenario", str, name), str(raw.get("protocol")), _get(raw, "parameters", dict, name)
         )
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, ("traits", *first["loc"])))
-        raise AnalysisError(f"{name}: {where}: {first['msg']}") from error
+        raise AnalysisError(f"{name}: {first_problem(error, 'traits')}") from error
 
 
 def read_outcome(directory: Path) -> Outcome:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from testbed.base.errors import LabError, PrerequisiteError
 from testbed.base.text import parse_json, plain
+from testbed.base.validation import first_problem
 from testbed.labs.ssh.connection import Answer, Connection
 from testbed.labs.ssh.far import ground, protocol
 
@@ -68,9 +69,7 @@ def understood(kind: type[T], said: object, host: str) -> T:
     try:
         return TypeAdapter(kind).validate_python(said)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise protocol.FarFault(f"{host}: its answer makes no sense: {plain(where)}: {plain(first['msg'])}") from error
+        raise protocol.FarFault(f"{host}: its answer makes no sense: {plain(first_problem(error))}") from error
 
 
 def _understand(connection: Connection, answer: Answer) -> Any:

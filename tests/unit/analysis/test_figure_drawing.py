@@ -89,6 +89,12 @@ def test_repeats_are_averaged_with_bars_from_minimum_to_maximum() -> None:
     assert rate.get_title(loc="left") == "mean over seeds; bars: minimum and maximum"
 
 
+@pytest.mark.parametrize("rate", [0.1, 0.7, 93.3, 979.9])
+def test_repeats_that_are_all_the_same_have_bars_of_no_length(rate: float) -> None:
+    # The mean of three times 0.1 is not 0.1 but for the last bit.
+    drawn("Fig. 7", [runs.page_size_summary("tcp", 1000, rate, seed=seed) for seed in (1, 2, 3)])
+
+
 def test_invalid_points_are_hollow_off_the_curve_and_noted() -> None:
     bad = runs.page_size_summary("tcp", 1000, 50.0, seed=2, valid=False, invalid_reasons=("x",))
     figure = drawn("Fig. 7", [*page_size_points(), bad])
