@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from analysis.tables.catalogue import TABLES
 from analysis.tables.schema import FORMAT, FORMAT_KEY
 from testbed.base.errors import AnalysisError
+from testbed.record import reading
 from testbed.record import writing as output
 from testbed.record.legacy import of_a_row
 
@@ -42,16 +43,19 @@ def read_table(directory: Path, name: str) -> pa.Table:
     path = directory / DIRECTORY / f"{name}.parquet"
     try:
         table = pq.read_table(path)
+        # A stranger's file may be Parquet and yet hold bytes where its columns, or their names, are to be text.
+        table.validate(full=True)
+        found = (table.schema.metadata or {}).get(FORMAT_KEY, b"none").decode(errors="replace")
+        if found == _BEFORE_TRAITS:
+            return _with_traits(table, name)
+        is_ours = name in TABLES and table.schema.equals(TABLES[name].schema)
     except FileNotFoundError as error:
         raise AnalysisError(f"{path}: there is no such table", hint=f"testbed analyze {directory}") from error
-    except (OSError, pa.ArrowException) as error:
-        raise AnalysisError(f"{path}: not a Parquet file: {error}") from error
-    found = (table.schema.metadata or {}).get(FORMAT_KEY, b"none").decode(errors="replace")
-    if found == _BEFORE_TRAITS:
-        return _with_traits(table, name)
+    except (OSError, pa.ArrowException, UnicodeDecodeError, LookupError) as error:
+        raise AnalysisError(f"{path}: not a Parquet file: {reading.shown(str(error))}") from error
     if found != str(FORMAT):
         raise AnalysisError(f"{path}: tables of format {found}, but this toolkit reads format {FORMAT}")
-    return TABLES[name].stack([table]) if name in TABLES and table.schema.equals(TABLES[name].schema) else table
+    return TABLES[name].stack([table]) if is_ours else table
 
 
 def _with_traits(table: pa.Table, name: str) -> pa.Table:
@@ -60,8 +64,9 @@ def _with_traits(table: pa.Table, name: str) -> pa.Table:
     if name == "points" and "scenario" in table.column_names:
         traits = [of_a_row(scenario) for scenario in table["scenario"].to_pylist()]
         for place, column in enumerate(("service_path", "ends_by")):
+            field = TABLES[name].schema.field(column)
             at = table.column_names.index("scenario") + 1 + place
-            table = table.add_column(at, TABLES[name].schema.field(column), pa.array([row[place] for row in traits]))
+            table = table.add_column(at, field, pa.array([row[place] for row in traits], field.type))
     return table.replace_schema_metadata(metadata)
 
 

@@ -82,3 +82,21 @@ def test_reading_what_is_not_there_or_newer(tmp_path: Path) -> None:
     (tmp_path / "tables" / "resets.parquet").write_text("nonsense")
     with pytest.raises(AnalysisError, match=r"resets.parquet: not a Parquet file"):
         read_table(tmp_path, "resets")
+
+
+def test_a_column_whose_name_is_no_text_is_no_table_of_ours(tmp_path: Path) -> None:
+    write_tables(tmp_path, {"percentiles": TABLES["percentiles"].empty()})
+    path = tmp_path / "tables" / "percentiles.parquet"
+    path.write_bytes(path.read_bytes().replace(b"time_ms", b"time_\xff\xfe"))
+    with pytest.raises(AnalysisError, match=r"percentiles.parquet: not a Parquet file"):
+        read_table(tmp_path, "percentiles")
+
+
+def test_a_table_of_captures_from_before_points_had_traits_can_be_read(tmp_path: Path) -> None:
+    now = TABLES["points"].of_rows([{"point": "a", "scenario": "capture"}, {"point": "b", "scenario": "anycast"}])
+    before = now.drop_columns(["service_path", "ends_by"]).replace_schema_metadata({"testbed.format": "1"})
+    write_tables(tmp_path, {"points": before})
+    read = read_table(tmp_path, "points")
+    assert read.column("service_path").to_pylist() == ["service address", "anycast address"]
+    assert read.column("ends_by").to_pylist() == [None, "time"]
+    assert read.column_names == now.column_names
