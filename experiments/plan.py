@@ -38,7 +38,7 @@ __all__ = [
 
 SHIPPED = Path(__file__).parent
 
-_FIGURE = re.compile(r"^(?:fig(?:ure)?)?[\s.-]*0*(\d+)$", re.IGNORECASE)
+_FIGURE = re.compile(r"^(?:fig(?:ure)?)?[\s.-]*0*(\d{1,6})$", re.IGNORECASE)
 
 
 def available() -> list[str]:
@@ -52,7 +52,7 @@ def find(name: str) -> Path:
     A file of that name in the current directory comes first. Raises UsageError with the nearest name.
     """
     path = Path(name)
-    if path.suffix == ".toml" and path.is_file():
+    if path.suffix == ".toml" and _is_file(path):
         return path
     if len(path.parts) > 1:
         raise UsageError(f"no experiment file {name}")
@@ -65,6 +65,13 @@ def find(name: str) -> Path:
     close = difflib.get_close_matches(wanted, available(), n=1)
     hint = f"did you mean {close[0]!r}?; {every}" if close else every
     raise UsageError(f"no experiment {name!r}", hint=hint)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file system takes
+        return False
 
 
 def plan(

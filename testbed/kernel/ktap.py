@@ -13,9 +13,9 @@ from typing import Literal
 Outcome = Literal["ok", "fail", "skip", "ignored"]
 """`ignored` is a failure that the test itself calls flaky."""
 
-_PLAN = re.compile(r"^1\.\.(\d+)$")
+_PLAN = re.compile(r"^1\.\.(\d{1,9})$")
 _RESULT = re.compile(r"^(?P<bad>not )?ok \d+ - \w+: (?P<name>.*?)\s*# (?P<rest>.*)$")
-_TIME = re.compile(r"\btime=(\d+)ms$")
+_TIME = re.compile(r"\btime=(\d{1,12})ms$")
 _HEADING = re.compile(r"^\d{2,} +(.*)$")
 _AFTER_HEADING = re.compile(r"\[ OK \]|\[FAIL\]|\[SKIP\]|\[IGNO\]|\(duration ")
 _TAG = re.compile(r"\[(?:FAIL|SKIP|IGNO)\]")

@@ -116,4 +116,11 @@ def _settled(raw: Mapping[str, Any]) -> Settled | None:
 
 
 def _nodes(raw: Mapping[str, Mapping[str, Any]]) -> Nodes:
-    return {node: {name: int(value) for name, value in counters.items()} for node, counters in raw.items()}
+    return {node: {name: _count(name, value) for name, value in counters.items()} for node, counters in raw.items()}
+
+
+def _count(name: str, value: Any) -> int:
+    count = int(value)
+    if not -(1 << 63) <= count < 1 << 63:
+        raise ValueError(f"{name} has more than 64 bits")
+    return count

@@ -169,3 +169,10 @@ def test_malformed_counters_and_samples_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "samples.jsonl").write_text('{"t": 1, "interfaces": {}, "counters": {}}\n{"t"')
     with pytest.raises(AnalysisError, match=r"samples.jsonl:2: not JSON"):
         read_samples(tmp_path)
+
+
+def test_a_counter_has_64_bits(tmp_path: Path) -> None:
+    line = '{"t": 1.0, "interfaces": {}, "counters": {"s1": {"TcpOutRsts": 1e308}}}'
+    (tmp_path / "samples.jsonl").write_text(line + "\n")
+    with pytest.raises(AnalysisError, match=r"samples.jsonl:1: not a sample: TcpOutRsts has more than 64 bits"):
+        read_samples(tmp_path)

@@ -274,3 +274,9 @@ def test_loss_and_delay_lengthen_the_expected_transfer() -> None:
 def test_the_quick_page_load_figures_fit_into_ten_minutes_on_two_cores() -> None:
     wall_s = sum(plan.estimate(point) for name in PAGE_LOAD_FIGURES for point in points_of(name))
     assert wall_s / 2 < 600
+
+
+@pytest.mark.parametrize("name", ["fig" + "1" * 5000, "x" * 5000 + ".toml", "a\0b.toml"])
+def test_a_name_that_nothing_can_have_is_no_experiment(name: str) -> None:
+    with pytest.raises(UsageError, match="no experiment"):
+        plan.find(name)
