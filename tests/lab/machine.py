@@ -60,7 +60,9 @@ def census(directory: Path) -> dict[str, list[str]]:
     """All that a run could leave: processes, links, queues, namespaces, mounts, temporary files, parts of results."""
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     results = directory / "work" / "results"
-    parts = [path.relative_to(results) for path in results.rglob(".*") if path.name != ".lock"]
+    # A run's lock and the list of its files are no parts of something, they are whole.
+    whole = (".lock", ".testbed-files")
+    parts = [path.relative_to(results) for path in results.rglob(".*") if path.name not in whole]
     # Not the kernels and what they are made from: those are this machine's own.
     cached = [path.name for path in (directory / "cache").rglob("*") if path.name not in ("kernels", "downloads")]
     return {
