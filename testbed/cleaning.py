@@ -70,7 +70,7 @@ def remove_partials(results: Path, tell: Tell = _say_nothing) -> list[Path]:
 
 def remove_builds(cache: Cache) -> list[Path]:
     """Remove what killed builds and downloads left in the cache; returns it."""
-    removed = [path for shelf in (cache.shelf, cache.selftests) for path in shelf.remove_leftovers()]
+    removed = [*cache.kernel_artifacts.remove_leftovers(), *cache.selftest_artifacts.remove_leftovers()]
     for path in cache.downloads.glob(f"{ARRIVING}*"):
         pid = path.name.removeprefix(ARRIVING)
         if pid.isdecimal() and _is_mine(path) and not files.is_alive(int(pid)):
@@ -109,7 +109,7 @@ def remove_results(results: Path, tell: Tell = _say_nothing) -> list[Path]:
 def remove_kernels(cache: Cache) -> list[Path]:
     """Remove the finished kernels and their selftests from the cache (not the downloads); returns them."""
     selftests = [
-        path for path in cache.selftests.finished() if _BUILD_ID.match(path.name) and (path / "mptcp").is_dir()
+        path for path in cache.selftest_artifacts.finished() if _BUILD_ID.match(path.name) and (path / "mptcp").is_dir()
     ]
     removed = [*(cache.kernels / kernel.id for kernel in cache.all() if kernel.id == kernel.manifest.id), *selftests]
     for path in removed:

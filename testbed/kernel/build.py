@@ -86,7 +86,7 @@ def build(
     """
     store = cache or default_cache()
     store.prepare()
-    store.shelf.remove_leftovers()
+    store.kernel_artifacts.remove_leftovers()
 
     def recipe_of(wanted: DebianSource | SourceTree) -> Recipe:
         return read_recipe(wanted, patches=patches, folder=folder, flavour=flavour, fragments=fragments)
@@ -116,9 +116,9 @@ def _build(recipe: Recipe, store: Cache, progress: Report, jobs: int, keep: bool
     toolchain.require_libc_headers()
     if recipe.flavour.libelf:
         toolchain.require_libelf_headers()
-    with store.shelf.lock(recipe.id, lambda: progress(Progress("wait"))):
+    with store.kernel_artifacts.lock(recipe.id, lambda: progress(Progress("wait"))):
         if (kernel := store.load(recipe.id)) is None:
-            with store.shelf.building(recipe.id) as area:
+            with store.kernel_artifacts.building(recipe.id) as area:
                 _make_kernel(recipe, store, area, progress, jobs, keep)
             kernel = store.load(recipe.id)
     if kernel is None:
@@ -147,7 +147,7 @@ def _make_kernel(recipe: Recipe, store: Cache, area: Path, report: Report, jobs:
                 objects.rename(whole / "build")
                 if tree_path.parent == area:
                     tree_path.rename(whole / "source")
-            store.shelf.adopt(whole, recipe.id)
+            store.kernel_artifacts.publish(whole, recipe.id)
         failed_log.unlink(missing_ok=True)
     except OSError as error:
         raise KernelBuildError(f"the kernel build failed in {area}: {error.strerror}: {error.filename}") from error

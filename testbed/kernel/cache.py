@@ -5,7 +5,7 @@
     <root>/kernels/failed-<id>.log  the log of the last build of <id> that failed
     <root>/selftests/<id>/          the kernel's own MPTCP tests, built
 
-Both folders are shelves (`testbed.kernel.shelf`).
+`kernels` and `selftests` are artifact stores (`testbed.kernel.artifact_store`).
 
 The root is `$TESTBED_CACHE`, else `$XDG_CACHE_HOME/mptcp-lb-testbed`, else `~/.cache/mptcp-lb-testbed`.
 """
@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from testbed.base import files, ownership
 from testbed.base.errors import PrerequisiteError
 from testbed.kernel import source_lock
-from testbed.kernel.shelf import Shelf
+from testbed.kernel.artifact_store import ArtifactStore
 
 
 class PatchRecord(BaseModel):
@@ -92,14 +92,14 @@ class Cache:
         return self.root / "kernels"
 
     @property
-    def shelf(self) -> Shelf:
+    def kernel_artifacts(self) -> ArtifactStore:
         """The kernels' folder, for those who build one."""
-        return Shelf(self.kernels)
+        return ArtifactStore(self.kernels)
 
     @property
-    def selftests(self) -> Shelf:
+    def selftest_artifacts(self) -> ArtifactStore:
         """Where the kernel's own tests lie."""
-        return Shelf(self.root / "selftests")
+        return ArtifactStore(self.root / "selftests")
 
     def load(self, kernel_id: str) -> Kernel | None:
         """The kernel with this identity; None if it is not there or not whole."""
@@ -122,7 +122,7 @@ class Cache:
     def prepare(self) -> None:
         """Make the directories; raises `PrerequisiteError` if nothing can be written there."""
         try:
-            for folder in (self.downloads, self.kernels, self.selftests.folder):
+            for folder in (self.downloads, self.kernels, self.selftest_artifacts.folder):
                 folder.mkdir(parents=True, exist_ok=True)
                 with tempfile.TemporaryFile(dir=folder):
                     pass
@@ -161,7 +161,7 @@ def default_cache(environ: Mapping[str, str] | None = None) -> Cache:
 
 def _trusted(cache: Cache) -> Cache:
     """The cache, unless others can change what lies in it: it holds programs that we start."""
-    for folder in (cache.root, cache.kernels, cache.selftests.folder, cache.downloads):
+    for folder in (cache.root, cache.kernels, cache.selftest_artifacts.folder, cache.downloads):
         if why := ownership.why_not_private(folder):
             raise PrerequisiteError(
                 f"the cache {folder} cannot be trusted: {why}",

@@ -111,30 +111,30 @@ def prepare(*, progress: Report = silent, cache: Cache | None = None) -> Suite:
     """
     store = cache or default_cache()
     store.prepare()
-    store.selftests.remove_leftovers()
+    store.selftest_artifacts.remove_leftovers()
     lock = source_lock.read()
     wanted = source.at_hand(store.downloads, lock)[0]
     suite = _suite(store, wanted)
     name = suite.folder.name
-    with store.selftests.lock(name, lambda: progress(Progress("wait"))):
+    with store.selftest_artifacts.lock(name, lambda: progress(Progress("wait"))):
         if suite.folder.is_dir():
             return suite
         toolchain.require(toolchain.BUILD_PROGRAMS)
         toolchain.require_libc_headers()
-        with store.selftests.building(name) as area:
+        with store.selftest_artifacts.building(name) as area:
             store.require_space(SPACE_FOR_SOURCE_BYTES)
             package = download.fetch(wanted, store.downloads, lock, progress)
             progress(Progress("unpack"))
             unpack(package, area / "source")
             progress(Progress("helpers"))
             _build(area / "source", area)
-            store.selftests.adopt(area / "whole", name)
+            store.selftest_artifacts.publish(area / "whole", name)
     return suite
 
 
 def _suite(store: Cache, wanted: DebianSource) -> Suite:
     name = hashlib.sha256(f"{wanted.identity}\n{toolchain.compiler()}".encode()).hexdigest()[:12]
-    return Suite(store.selftests.folder / name, wanted.identity)
+    return Suite(store.selftest_artifacts.folder / name, wanted.identity)
 
 
 def _build(tree: Path, area: Path) -> None:

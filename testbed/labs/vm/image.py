@@ -87,7 +87,7 @@ def build(state: State, *, size: str, report: Report) -> Manifest:
         require_space(state.folder)
         state.remove_builds()
         try:
-            with state.shelf.building(IMAGE) as area:
+            with state.image_artifacts.building(IMAGE) as area:
                 started = time.monotonic()
                 (whole := area / "whole").mkdir()
                 dependencies = _bundle()
@@ -114,7 +114,7 @@ def _adopt(state: State, whole: Path) -> None:
         if state.is_alive():
             raise UsageError("the lab VM was started while its new disk was built", hint="run: testbed vm stop")
         state.disk.unlink(missing_ok=True)  # what it says of the old image is nothing to the new one
-        state.shelf.adopt(whole, IMAGE)
+        state.image_artifacts.publish(whole, IMAGE)
 
 
 def require_programs() -> None:

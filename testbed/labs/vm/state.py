@@ -28,7 +28,7 @@ from typing import IO
 from testbed import holding
 from testbed.base import ownership
 from testbed.base.errors import PrerequisiteError, UsageError
-from testbed.kernel.shelf import Shelf
+from testbed.kernel.artifact_store import ArtifactStore
 from testbed.labs.vm import user_namespace
 
 IMAGE = "image"
@@ -46,9 +46,9 @@ class State:
     folder: Path
 
     @property
-    def shelf(self) -> Shelf:
-        """The shelf of the one image."""
-        return Shelf(self.folder)
+    def image_artifacts(self) -> ArtifactStore:
+        """Where the one image is built and lies."""
+        return ArtifactStore(self.folder)
 
     @property
     def image(self) -> Path:
@@ -156,7 +156,7 @@ class State:
 
     def remove_builds(self) -> list[Path]:
         """Remove what killed builds left; returns it. The caller must have kept new ones from beginning."""
-        left = [path for path in self.shelf.begun() if holding.comes_free(path)]
+        left = [path for path in self.image_artifacts.unfinished() if holding.comes_free(path)]
         for path in left:
             user_namespace.remove(path)
         return left

@@ -36,17 +36,17 @@ def test_a_machine_with_an_index_has_what_the_lock_names_and_nothing_else(host: 
     assert_locked(installed(host))
 
 
-def test_a_machine_whose_shelf_has_other_bytes_and_no_index_gets_the_locks_from_here(
+def test_a_machine_whose_index_has_other_bytes_and_no_index_gets_the_locks_from_here(
     here: Here, tmp_path: Path
 ) -> None:
-    (shelf := tmp_path / "shelf").mkdir()
+    (index := tmp_path / "index").mkdir()
     name, version = "setuptools", LOCKED["setuptools"].version
-    with zipfile.ZipFile(shelf / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+    with zipfile.ZipFile(index / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
         info = f"{name}-{version}.dist-info"
         wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr(f"{info}/RECORD", f"{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
-    settings = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(shelf)}
+    settings = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index)}
     with ssh_host.running(tmp_path / "far", tmp_path / "far" / "cache", **settings) as alone:
         here.configure(alone, alone.port)
         done = here.testbed("exec", "--lab", "ssh:far", "--", "true")

@@ -73,16 +73,16 @@ def test_a_finished_build_takes_the_place_of_a_damaged_one(cache: Cache) -> None
     damaged = cache.kernels / KERNEL_ID
     damaged.mkdir()
     (damaged / "half").write_text("")
-    with cache.shelf.building(KERNEL_ID) as area:
+    with cache.kernel_artifacts.building(KERNEL_ID) as area:
         (area / "whole").mkdir()
         (area / "whole" / "linux").write_text("kernel")
-        cache.shelf.adopt(area / "whole", KERNEL_ID)
+        cache.kernel_artifacts.publish(area / "whole", KERNEL_ID)
     assert [file.name for file in damaged.iterdir()] == ["linux"]
     assert not area.exists()
 
 
 def test_a_build_that_is_interrupted_leaves_nothing(cache: Cache) -> None:
-    with pytest.raises(KeyboardInterrupt), cache.shelf.building(KERNEL_ID) as area:
+    with pytest.raises(KeyboardInterrupt), cache.kernel_artifacts.building(KERNEL_ID) as area:
         (area / "source").mkdir()
         raise KeyboardInterrupt
     assert list(cache.kernels.iterdir()) == []
@@ -93,11 +93,11 @@ def test_the_second_build_of_a_kernel_waits_for_the_first(cache: Cache) -> None:
     waiting = threading.Event()
 
     def second() -> None:
-        with cache.shelf.lock(KERNEL_ID, waiting.set):
+        with cache.kernel_artifacts.lock(KERNEL_ID, waiting.set):
             order.append("second")
 
     thread = threading.Thread(target=second)
-    with cache.shelf.lock(KERNEL_ID, nobody_waits):
+    with cache.kernel_artifacts.lock(KERNEL_ID, nobody_waits):
         thread.start()
         assert waiting.wait(10)
         order.append("first")
@@ -106,7 +106,7 @@ def test_the_second_build_of_a_kernel_waits_for_the_first(cache: Cache) -> None:
 
 
 def test_builds_of_different_kernels_do_not_wait(cache: Cache) -> None:
-    with cache.shelf.lock(KERNEL_ID, nobody_waits), cache.shelf.lock("f" * 12, nobody_waits):
+    with cache.kernel_artifacts.lock(KERNEL_ID, nobody_waits), cache.kernel_artifacts.lock("f" * 12, nobody_waits):
         pass
 
 
@@ -114,15 +114,15 @@ def test_the_leftover_of_a_killed_build_is_removed(cache: Cache) -> None:
     folder = leftover(cache)
     (cache.kernels / f".lock-{KERNEL_ID}").touch()
     kept = put_kernel(cache, KERNEL_ID, b"kernel")
-    cache.shelf.remove_leftovers()
+    cache.kernel_artifacts.remove_leftovers()
     assert not folder.exists()
     assert kept.exists()
 
 
 def test_a_build_under_way_is_not_taken_for_a_leftover(cache: Cache) -> None:
     folder = leftover(cache)
-    with cache.shelf.lock(KERNEL_ID, nobody_waits):
-        cache.shelf.remove_leftovers()
+    with cache.kernel_artifacts.lock(KERNEL_ID, nobody_waits):
+        cache.kernel_artifacts.remove_leftovers()
     assert folder.exists()
 
 

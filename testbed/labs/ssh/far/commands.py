@@ -51,11 +51,11 @@ def adopt_kernel(kernel: str, sent: str) -> bool:
             f"the lab kernel of the other side does not run here: {error.message}",
             hint="build and run from a machine with an older or the same C library, or use ssh:HOST/local",
         ) from error
-    with cache.shelf.lock(kernel, lambda: None):
+    with cache.kernel_artifacts.lock(kernel, lambda: None):
         if cache.load(kernel) is None:
-            with cache.shelf.building(kernel) as area:
+            with cache.kernel_artifacts.building(kernel) as area:
                 shutil.copytree(folder, area / "whole")
-                cache.shelf.adopt(area / "whole", kernel)
+                cache.kernel_artifacts.publish(area / "whole", kernel)
     shutil.rmtree(folder)
     return True
 

@@ -66,7 +66,7 @@ def test_what_killed_commands_left_goes_and_what_is_whole_stays(state: State) ->
 def test_a_build_under_way_and_a_living_machine_are_left_alone(state: State, is_first: bool) -> None:
     if not is_first:
         vm_maker.built(state)
-    with vm_maker.alive(state), state.building(lambda: None), state.shelf.building("image") as area:
+    with vm_maker.alive(state), state.building(lambda: None), state.image_artifacts.building("image") as area:
         assert remove_leftovers(state) == []
         assert area.exists() and state.record.exists()
 

@@ -1,4 +1,4 @@
-"""A folder of the cache in which finished directories lie, each built once and put there whole.
+"""A store of build artifacts: a folder of directories, each built once and published whole, by one rename.
 
 <folder>/<name>/                   finished
 <folder>/.building-<name>-<pid>/   a build under way; a directory in it becomes <name> by rename
@@ -23,8 +23,8 @@ _BUILDING = ".building-"
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """The folder; it must exist."""
+class ArtifactStore:
+    """The store in a folder, which must exist."""
 
     folder: Path
 
@@ -58,7 +58,7 @@ class Shelf:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def adopt(self, whole: Path, name: str) -> None:
+    def publish(self, whole: Path, name: str) -> None:
         """Put a finished directory in its place; needs the lock. A damaged one there makes way."""
         target = self.folder / name
         files.remove(target)
@@ -68,7 +68,7 @@ class Shelf:
         """The directories that are in their place."""
         return sorted(path for path in self.folder.glob("[!.]*") if path.is_dir() and not path.is_symlink())
 
-    def begun(self) -> list[Path]:
+    def unfinished(self) -> list[Path]:
         """The directories in which something is being built, or was until it was killed."""
         found = sorted(self.folder.glob(f"{_BUILDING}*"))
         return [path for path in found if ownership.is_mine(path) and path.is_dir() and not path.is_symlink()]
@@ -79,7 +79,7 @@ class Shelf:
         A build lives as long as its lock is held. What a killed one had started ends at once; it is waited for.
         """
         removed = []
-        for folder in self.begun():
+        for folder in self.unfinished():
             name = folder.name.removeprefix(_BUILDING).rpartition("-")[0]
             with self.idle(name) as nobody_builds:
                 if nobody_builds and holding.comes_free(folder):
