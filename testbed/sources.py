@@ -8,7 +8,7 @@ from pathlib import Path
 import testbed
 
 _PACKAGES = ("experiments", "testbed", "topologies")
-_ELSEWHERE = ("testbed", "cli")  # the command line never runs in a lab
+_ELSEWHERE = ("experiments/cli/", "experiments/__main__.py")  # the command line never runs in a lab
 
 
 def sources_sha256(root: Path | None = None) -> str:
@@ -20,9 +20,9 @@ def sources_sha256(root: Path | None = None) -> str:
     total = hashlib.sha256()
     for package in _PACKAGES:
         for path in sorted((root / package).rglob("*")):
-            parts = path.relative_to(root).parts
-            ours = path.suffix != ".pyc" and not any(part.startswith(".") for part in parts)
-            if ours and path.is_file() and parts[: len(_ELSEWHERE)] != _ELSEWHERE:
+            name = path.relative_to(root).as_posix()
+            ours = path.suffix != ".pyc" and not any(part.startswith(".") for part in name.split("/"))
+            if ours and path.is_file() and not name.startswith(_ELSEWHERE):
                 content = hashlib.sha256(path.read_bytes()).hexdigest()
-                total.update(f"{'/'.join(parts)} {content}\n".encode())
+                total.update(f"{name} {content}\n".encode())
     return total.hexdigest()

@@ -1,6 +1,6 @@
 """The errors that the toolkit raises: one base class, an exit status and a cure each.
 
-The core raises; only `testbed/cli/` prints and exits. A message is one line: what was
+The core raises; only `experiments/cli/` prints and exits. A message is one line: what was
 wrong, and where; `hint` says what to do. A user's mistake never ends in a traceback.
 """
 

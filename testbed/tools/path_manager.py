@@ -25,7 +25,7 @@ def command(
     receive_buffer_bytes: int = 0,
 ) -> list[str]:
     """The argv; 0 stands for the daemon's own default."""
-    argv = [sys.executable, "-m", "testbed", "path-manager", "--unique", unique, "--journal", str(journal)]
+    argv = [sys.executable, "-m", "experiments", "path-manager", "--unique", unique, "--journal", str(journal)]
     argv += ["--port", str(port)] if port else []
     argv += [] if backup else ["--no-backup"]
     argv += ["--close-initial"] if close_initial else []

@@ -16,7 +16,7 @@ from testbed.process import wait_until
 
 POINTS = ["--jobs", "1", "--set", 'workload.sizes=["100 KB"]', "--set", "workload.total=1 MB"]
 SIZE = ["--set", "workload.min_requests=10"]
-RUN = [sys.executable, "-m", "testbed", "run", "fig07", *POINTS, *SIZE]
+RUN = [sys.executable, "-m", "experiments", "run", "fig07", *POINTS, *SIZE]
 
 
 def manifest(directory: Path) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def test_a_pipe_that_nobody_reads_ends_a_run_and_it_can_be_resumed(tmp_path: Pat
     assert "fig07-tcp-100KB-seed1" in finished(out)
     assert left(tmp_path) == []
 
-    again = [sys.executable, "-m", "testbed", "run", "--resume", "--out", str(out)]
+    again = [sys.executable, "-m", "experiments", "run", "--resume", "--out", str(out)]
     subprocess.run(again, check=True, stdout=subprocess.DEVNULL, env=environment, timeout=120)
     assert manifest(out)["state"] == "complete"
     assert finished(out) == ["fig07-mptcp-100KB-seed1", "fig07-tcp-100KB-seed1"]
@@ -97,7 +97,7 @@ def test_a_signal_ends_any_command_and_leaves_nothing(
 ) -> None:
     if command[0] == "exec":
         command = [*command[:1], "--clock", "real", *command[1:]]
-    argv = [sys.executable, "-m", "testbed", *command]
+    argv = [sys.executable, "-m", "experiments", *command]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as running:
         wait_until(lambda: any("mptcp-testbed-" in name for name in left(tmp_path)), "the guest", timeout_s=60)
         running.send_signal(number)

@@ -17,7 +17,7 @@ def test_the_commands_of_the_page(lab, tmp_path: Path) -> None:
     said = {}
     for testbed, *arguments in commands:
         assert testbed == "testbed"
-        argv = [sys.executable, "-m", "testbed", *arguments]
+        argv = [sys.executable, "-m", "experiments", *arguments]
         done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
         said[arguments[0]] = done.stdout

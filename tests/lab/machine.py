@@ -23,7 +23,7 @@ from pathlib import Path
 from testbed import store
 from testbed.kernel.cache import default_cache
 
-TESTBED = [sys.executable, "-m", "testbed"]
+TESTBED = [sys.executable, "-m", "experiments"]
 RUNS = {
     "local": [
         "fig13", "fig14", "--lab", "local", "--set", "topology.server_rate=20 Mbit/s",

@@ -19,7 +19,7 @@ class Prompt:
         self, lab: str, *, cwd: Path, environment: dict[str, str], program: tuple[str, ...] = (), wait_s: float = 90
     ) -> None:
         self._wait_s = wait_s
-        command, *arguments = program or (sys.executable, "-m", "testbed")
+        command, *arguments = program or (sys.executable, "-m", "experiments")
         self.child: pexpect.spawn[bytes] = pexpect.spawn(
             command,
             [*arguments, "shell", "anycast", "--lab", lab],

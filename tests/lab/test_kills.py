@@ -25,7 +25,7 @@ KILLS = int(os.environ.get("TESTBED_TEST_KILLS", "4"))
 SEED = 20171010
 LONGEST_S = {"local": 12.0, "uml": 20.0}  # a whole run takes about as long
 MACHINE = Path(__file__).with_name("machine.py")
-TESTBED = [sys.executable, "-m", "testbed"]
+TESTBED = [sys.executable, "-m", "experiments"]
 
 
 @pytest.fixture(params=["uml", "local"])

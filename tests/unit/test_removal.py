@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from experiments.cli.main import main
 from testbed import cleaning, store
 from testbed.base import ownership
 from testbed.base.errors import ConfigError, UsageError
-from testbed.cli.main import main
 
 LIMIT_S = 5.0
 

@@ -11,7 +11,7 @@ from testbed.sources import sources_sha256
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for name in ("testbed/net/netem.py", "testbed/cli/run.py", "experiments/fig07.toml", "analysis/flows/joins.py"):
+    for name in ("testbed/net/netem.py", "experiments/cli/run.py", "experiments/fig07.toml", "analysis/flows/joins.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     return tmp_path
@@ -23,7 +23,8 @@ def root(tmp_path: Path) -> Path:
         ("testbed/net/netem.py", True),
         ("experiments/fig07.toml", True),
         ("topologies/new.py", True),
-        ("testbed/cli/run.py", False),
+        ("experiments/cli/run.py", False),
+        ("experiments/__main__.py", False),
         ("analysis/flows/joins.py", False),
         ("testbed/net/netem.pyc", False),
         ("testbed/.cache", False),

@@ -42,7 +42,7 @@ def cli(tmp_path: Path) -> Cli:
 
     def run(*args: str, **more: object) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-m", "testbed", *args],
+            [sys.executable, "-m", "experiments", *args],
             cwd=tmp_path,
             capture_output=True,
             text=True,

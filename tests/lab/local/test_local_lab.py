@@ -140,7 +140,7 @@ def test_there_is_no_virtual_clock(local: Runner) -> None:
     with pytest.raises(UsageError, match="no virtual clock"):
         local("true", clock="virtual")
     said = subprocess.run(
-        [sys.executable, "-m", "testbed", "exec", "--lab", "local", "--clock", "virtual", "--", "true"],
+        [sys.executable, "-m", "experiments", "exec", "--lab", "local", "--clock", "virtual", "--", "true"],
         capture_output=True,
         text=True,
         check=False,

@@ -36,7 +36,7 @@ class Vm:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """A command that is under way."""
-        argv = [sys.executable, "-m", "testbed", *arguments]
+        argv = [sys.executable, "-m", "experiments", *arguments]
         return subprocess.Popen(
             argv, cwd=self.work, env=self.environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from testbed.cli import main
+from experiments.cli import main
 
 # More of the same: pytest tests/unit/analysis --hypothesis-profile=deep
 settings.register_profile("deep", max_examples=2000)

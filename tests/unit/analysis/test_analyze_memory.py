@@ -16,7 +16,7 @@ DAY, YEAR = 86_400 * 10**9, 31_556_952 * 10**9
 # Its own high-water mark: that of getrusage is at least the one of the process that started it.
 _PROGRAM = """
 import re, sys
-from testbed.cli.main import main
+from experiments.cli.main import main
 try:
     main(["analyze", *sys.argv[1:]])
 except SystemExit as ended:

@@ -12,7 +12,7 @@ import pytest
 import run_maker as runs
 
 from analysis.pcap import read_pcap
-from testbed.cli import main
+from experiments.cli import main
 
 Says = tuple[int, str, str]
 

@@ -20,7 +20,7 @@ from analysis.claims import CLAIMS, Verdict
 from analysis.report import Report, compile_report, read_run, render_page
 from analysis.summary.model import PointSummary, write_json
 from analysis.tables import TABLES, write_tables
-from testbed.cli.main import main
+from experiments.cli.main import main
 
 POINTS = [
     *pages("7", "tcp", 94.0),

@@ -24,8 +24,8 @@ from analysis.figures.selection import repeats
 from analysis.summary.of_captures import analyse_captures
 from analysis.summary.of_run import analyse_run_fully, connection_packets, stack
 from analysis.tables import CAUSES, TABLES, write_tables
+from experiments.cli import main
 from testbed.base.errors import AnalysisError
-from testbed.cli import main
 
 DATA = Path(__file__).with_name("data")
 

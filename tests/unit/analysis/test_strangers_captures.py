@@ -197,7 +197,7 @@ def test_compressed_captures_are_analysed_under_their_own_name(analyze: Analyze,
 
 def test_standard_input_is_a_capture(tmp_path: Path) -> None:
     plain = written(tmp_path / "a.pcap", given.download())
-    argv = [sys.executable, "-m", "testbed", "analyze", "-"]
+    argv = [sys.executable, "-m", "experiments", "analyze", "-"]
     done = subprocess.run(argv, input=plain.read_bytes(), capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"stdin\n  1 connections, 1 survived")

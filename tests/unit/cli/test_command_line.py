@@ -14,9 +14,9 @@ from typing import Any
 import click
 import pytest
 
+from experiments.cli import main
 from experiments.plan import SHIPPED
 from testbed.base.errors import GuestPanic, GuestTimeout, PrerequisiteError
-from testbed.cli import main
 from testbed.labs import catalog
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 

@@ -38,7 +38,7 @@ def test_a_full_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_what_is_missing_comes_with_a_cure_and_status_3(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from testbed.cli import main
+    from experiments.cli import main
 
     monkeypatch.setattr(doctor, "examine", lambda: iter([Check("a", True), Check("b", False, "gone", "get it")]))
     with pytest.raises(SystemExit) as ended:

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
-from testbed.cli import output
+from experiments.cli import output
 
-TESTBED = [sys.executable, "-m", "testbed"]
+TESTBED = [sys.executable, "-m", "experiments"]
 
 
 def shell(line: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     """A line of a user's shell, in which `testbed` is this toolkit."""
-    script = f'testbed() {{ "{sys.executable}" -m testbed "$@"; }}; {line}'
+    script = f'testbed() {{ "{sys.executable}" -m experiments "$@"; }}; {line}'
     return subprocess.run(
         ["bash", "-c", script], capture_output=True, check=False, timeout=60, env={**os.environ, **environment}
     )
@@ -50,7 +50,7 @@ def test_a_reader_who_has_seen_enough_is_told_nothing() -> None:
 
 def test_a_drawing_leaves_standard_output_alone() -> None:
     program = (
-        "from testbed.cli.output import *\nd = Drawing(width=9)\nd.print('a'); d.print('b\\x1b[2J')\n"
+        "from experiments.cli.output import *\nd = Drawing(width=9)\nd.print('a'); d.print('b\\x1b[2J')\n"
         "tell(d.text())\ntry:\n show(d.text())\nexcept OutputLost as e: tell(e)"
     )
     done = shell(f'"{sys.executable}" -c "$PROGRAM" >/dev/full', PROGRAM=program)
@@ -113,11 +113,11 @@ import importlib.abc, os, signal, sys
 
 class Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name == "testbed.cli.main":
+        if name == "experiments.cli.main":
             os.kill(os.getpid(), signal.SIGINT)
 
 sys.meta_path.insert(0, Finder())
-from testbed.cli.entry import main
+from experiments.cli.entry import main
 main()
 """
 
@@ -126,4 +126,4 @@ def test_ctrl_c_while_the_program_still_starts_is_one_line() -> None:
     ended = subprocess.run([sys.executable, "-c", STOPPED_EARLY, "list"], capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "testbed: error: interrupted\n")
     (script,) = metadata.entry_points(group="console_scripts", name="testbed")
-    assert script.value == "testbed.cli.entry:main"
+    assert script.value == "experiments.cli.entry:main"

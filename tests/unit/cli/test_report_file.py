@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from experiments.cli import report
 from testbed.base.errors import UsageError
-from testbed.cli import report
 
 
 @pytest.mark.parametrize("kind", ["file", "empty", "link", "dangling", "fifo", "directory"])

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from testbed.cli import main, verify
+from experiments.cli import main, verify
 from testbed.labs import catalog
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 

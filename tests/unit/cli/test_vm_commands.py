@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.cli import main
+from experiments.cli import main
 
 
 @pytest.fixture

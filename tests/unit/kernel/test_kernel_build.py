@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from experiments.cli.kernel import kernel as kernel_command
 from testbed.base.errors import KernelBuildError, PrerequisiteError
-from testbed.cli.kernel import kernel as kernel_command
 from testbed.kernel.build import build, find
 from testbed.kernel.cache import Cache
 from testbed.kernel.flavour import X86_64

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from experiments.cli import kernel_test
 from testbed.base.errors import ConfigError, KernelBuildError, PrerequisiteError, UsageError
-from testbed.cli import kernel_test
 from testbed.kernel import selftests, selftests_table
 from testbed.kernel.ktap import Outcome, Subtest
 from testbed.kernel.selftests import Suite, units

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from testbed.cli.path_manager import path_manager
+from experiments.cli.path_manager import path_manager
 from testbed.net.mptcp_pm.sockets import CommandRefused
 from testbed.path_manager.daemon import is_gone
 from testbed.tools.path_manager import command
@@ -43,7 +43,7 @@ def test_what_a_point_asks_for_the_command_line_understands() -> None:
         repeat_s=0.2,
         receive_buffer_bytes=4096,
     )
-    assert argv[1:4] == ["-m", "testbed", "path-manager"]
+    assert argv[1:4] == ["-m", "experiments", "path-manager"]
     understood = path_manager.make_context("path-manager", argv[4:]).params
     assert understood == {
         "unique": ("10.0.3.101",),

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from experiments.cli.labs import clocks_of
 from testbed.base.errors import UsageError
-from testbed.cli.labs import clocks_of
 from testbed.labs import catalog
 from testbed.labs.ssh.target import Target, parse
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from experiments.cli.output import show, tell
+from experiments.cli.run import show_files
 from testbed import store
 from testbed.base.errors import AnalysisError, PointsFailed, UsageError
 from testbed.base.text import plain
-from testbed.cli.output import show, tell
-from testbed.cli.run import show_files
 from testbed.labs import cores
 
 if TYPE_CHECKING:

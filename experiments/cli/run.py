@@ -19,16 +19,16 @@ import click
 import testbed
 from experiments import needs
 from experiments import plan as planning
+from experiments.cli import guest
+from experiments.cli.inspect import columns
+from experiments.cli.labs import clock_option, clocks_of, labs_option, open_places, say
+from experiments.cli.output import show
+from experiments.cli.progress import watch
 from experiments.plan import Point
 from testbed import scheduler, store
 from testbed.base import files
 from testbed.base.errors import ConfigError, PointsFailed, PrerequisiteError, RunInterrupted, UsageError
 from testbed.base.text import plain
-from testbed.cli import guest
-from testbed.cli.inspect import columns
-from testbed.cli.labs import clock_option, clocks_of, labs_option, open_places, say
-from testbed.cli.output import show
-from testbed.cli.progress import watch
 from testbed.doctor import package_versions
 from testbed.labs import catalog, cores
 from testbed.labs.base import Cancel, Clock, Job

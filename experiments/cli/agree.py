@@ -11,14 +11,14 @@ from pathlib import Path
 import click
 
 from experiments import plan as planning
+from experiments.cli import guest
+from experiments.cli.labs import clock_option, clocks_of, labs_option, open_places
+from experiments.cli.output import show
+from experiments.cli.progress import watch
+from experiments.cli.run import RESULTS, closing, facts_of, plan_points, task_of
 from experiments.plan import Point
 from testbed import scheduler, store
 from testbed.base.errors import PointsFailed, UsageError
-from testbed.cli import guest
-from testbed.cli.labs import clock_option, clocks_of, labs_option, open_places
-from testbed.cli.output import show
-from testbed.cli.progress import watch
-from testbed.cli.run import RESULTS, closing, facts_of, plan_points, task_of
 from testbed.labs import cores
 from testbed.labs.base import Cancel, Clock
 from testbed.labs.catalog import LabSpec, Wishes

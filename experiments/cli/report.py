@@ -10,9 +10,9 @@ import click
 from rich.padding import Padding
 from rich.text import Text
 
+from experiments.cli.output import Console, Drawing, show
 from testbed.base import files, ownership
 from testbed.base.errors import EXIT_FAILURE, PrerequisiteError, UsageError
-from testbed.cli.output import Console, Drawing, show
 
 if TYPE_CHECKING:
     from analysis.claims import Judgement

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import click
 
+from experiments.cli.inspect import columns
+from experiments.cli.kernel import reporter
+from experiments.cli.output import Console, show
 from testbed import scheduler, store
 from testbed.base import files
 from testbed.base.errors import PointsFailed, PrerequisiteError, UsageError
-from testbed.cli.inspect import columns
-from testbed.cli.kernel import reporter
-from testbed.cli.output import Console, show
 from testbed.kernel import build as kernel_build
 from testbed.kernel import selftests, selftests_run, selftests_table
 from testbed.kernel.cache import Kernel

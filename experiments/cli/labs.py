@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import click
 
+from experiments.cli.output import tell
 from testbed.base.errors import UsageError
-from testbed.cli.output import tell
 from testbed.labs import catalog
 from testbed.labs.base import Clock
 from testbed.labs.catalog import LabSpec, Wishes

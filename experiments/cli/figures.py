@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from experiments.cli.output import show
 from testbed import store
 from testbed.base.errors import AnalysisError, UsageError
-from testbed.cli.output import show
 
 KINDS = ("bytes", "join-delay", "paths", "resets", "subflows", "sequence")
 _OF_A_POINT = KINDS[-2:]

@@ -12,7 +12,7 @@ def main() -> None:
     """Run the command line and exit with its status; until it is there, Ctrl-C is one line and no traceback."""
     signal.signal(signal.SIGINT, _end)
     # It takes most of a second, and sets handlers of its own.
-    from testbed.cli.main import main as run
+    from experiments.cli.main import main as run
 
     run()
 

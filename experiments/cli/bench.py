@@ -11,14 +11,14 @@ from statistics import median
 
 import click
 
+from experiments.cli import guest
+from experiments.cli.inspect import columns
+from experiments.cli.labs import clocks_of, lab_option
+from experiments.cli.output import show
+from experiments.cli.run import job_of, plan_points
 from experiments.point import Point
 from testbed import digests
 from testbed.base.errors import UsageError
-from testbed.cli import guest
-from testbed.cli.inspect import columns
-from testbed.cli.labs import clocks_of, lab_option
-from testbed.cli.output import show
-from testbed.cli.run import job_of, plan_points
 from testbed.kernel.cache import Kernel, default_cache
 from testbed.labs import catalog
 from testbed.labs.base import Job, Lab

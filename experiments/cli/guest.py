@@ -13,10 +13,10 @@ from typing import BinaryIO
 import click
 
 from experiments import plan as planning
+from experiments.cli.labs import clocks_of, lab_option, say
+from experiments.cli.output import OutputLost, drop, tell
 from testbed.base import files
 from testbed.base.errors import EXIT_LAB, PrerequisiteError, UsageError
-from testbed.cli.labs import clocks_of, lab_option, say
-from testbed.cli.output import OutputLost, drop, tell
 from testbed.labs import catalog
 from testbed.labs.base import Cancel, Clock, InteractiveLab, Job, Sink
 from testbed.labs.catalog import LabSpec, Wishes

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
+from experiments.cli.labs import lab_option, labs_option, say
+from experiments.cli.output import show
 from testbed import cleaning
 from testbed import doctor as examination
 from testbed.base import ownership
 from testbed.base.errors import PrerequisiteError, UsageError
 from testbed.base.text import plain
-from testbed.cli.labs import lab_option, labs_option, say
-from testbed.cli.output import show
 from testbed.kernel.cache import default_cache
 from testbed.labs import catalog
 from testbed.labs.catalog import LabSpec, Wishes

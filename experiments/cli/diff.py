@@ -15,9 +15,9 @@ from analysis.compare.divergence import CounterDelta, LineDivergence, PointDiver
 from analysis.compare.packet_divergence import PacketDivergence
 from analysis.compare.packet_text import PacketText
 from analysis.compare.pairing import Pairs, pair_points
+from experiments.cli.output import Drawing, show
 from testbed import digests
 from testbed.base.errors import EXIT_FAILURE, AnalysisError, UsageError
-from testbed.cli.output import Drawing, show
 
 _COUNTERS_SHOWN = 12
 _WIDTH = 240

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import click
 
+from experiments.cli.output import OutputLost, show
 from testbed.base.units import parse_duration_s, parse_size_bytes
-from testbed.cli.output import OutputLost, show
 from testbed.net.mptcp_pm.addresses import SocketAddress
 from testbed.path_manager import daemon
 from testbed.path_manager.figure4 import Settings

@@ -12,8 +12,8 @@ import click
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from experiments.cli.output import Console, show
 from testbed.base.errors import PrerequisiteError
-from testbed.cli.output import Console, show
 from testbed.kernel import build as kernel_build
 from testbed.kernel import source_lock
 from testbed.kernel.cache import Kernel, default_cache

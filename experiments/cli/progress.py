@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from experiments.cli.output import Console, show
 from testbed.base.text import plain
-from testbed.cli.output import Console, show
 from testbed.scheduler import Task, TaskEnd, Watcher, total_s
 
 _SHOWN = 2

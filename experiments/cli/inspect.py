@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import click
 
 from experiments import plan as planning
-from testbed.cli import output
-from testbed.cli.guest import DEFAULT_FIGURES, set_option
+from experiments.cli import output
+from experiments.cli.guest import DEFAULT_FIGURES, set_option
 
 
 def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import click
 
+from experiments.cli import guest
+from experiments.cli.labs import clocks_of, lab_option, open_places
+from experiments.cli.output import show, tell
+from experiments.cli.run import TOOLS, closing, stored_points, task_of
 from experiments.plan import Point
 from testbed import scheduler, store
 from testbed.base.errors import PointsFailed, UsageError
-from testbed.cli import guest
-from testbed.cli.labs import clocks_of, lab_option, open_places
-from testbed.cli.output import show, tell
-from testbed.cli.run import TOOLS, closing, stored_points, task_of
 from testbed.doctor import package_versions
 from testbed.kernel.cache import default_cache
 from testbed.labs.base import Cancel

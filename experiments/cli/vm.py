@@ -10,10 +10,10 @@ from contextlib import contextmanager
 
 import click
 
+from experiments.cli.kernel import reporter
+from experiments.cli.labs import say
+from experiments.cli.output import Console, show
 from testbed.base.errors import LabError
-from testbed.cli.kernel import reporter
-from testbed.cli.labs import say
-from testbed.cli.output import Console, show
 from testbed.kernel import build as kernel_build
 from testbed.kernel.flavour import X86_64
 from testbed.labs.vm import image, machine

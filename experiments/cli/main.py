@@ -8,24 +8,24 @@ import sys
 import click
 
 import testbed
+from experiments.cli import output
+from experiments.cli.agree import agree
+from experiments.cli.analyze import analyze
+from experiments.cli.bench import bench
+from experiments.cli.diff import diff
+from experiments.cli.figures import figures
+from experiments.cli.guest import exec_command, shell
+from experiments.cli.inspect import list_command, show
+from experiments.cli.kernel import kernel
+from experiments.cli.kernel_test import kernel_test
+from experiments.cli.output import OutputLost, complain, tell
+from experiments.cli.path_manager import path_manager
+from experiments.cli.report import report
+from experiments.cli.run import run
+from experiments.cli.upkeep import clean, doctor
+from experiments.cli.verify import verify
+from experiments.cli.vm import vm
 from testbed.base.errors import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, LabError, TestbedError
-from testbed.cli import output
-from testbed.cli.agree import agree
-from testbed.cli.analyze import analyze
-from testbed.cli.bench import bench
-from testbed.cli.diff import diff
-from testbed.cli.figures import figures
-from testbed.cli.guest import exec_command, shell
-from testbed.cli.inspect import list_command, show
-from testbed.cli.kernel import kernel
-from testbed.cli.kernel_test import kernel_test
-from testbed.cli.output import OutputLost, complain, tell
-from testbed.cli.path_manager import path_manager
-from testbed.cli.report import report
-from testbed.cli.run import run
-from testbed.cli.upkeep import clean, doctor
-from testbed.cli.verify import verify
-from testbed.cli.vm import vm
 from testbed.signals import Interrupted, raised
 
 _NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())  # click 8.1 ends with status 0
