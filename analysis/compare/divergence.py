@@ -15,7 +15,10 @@ from analysis.compare.packet_divergence import PacketDivergence, in_behaviour, i
 from analysis.compare.packet_text import Capture
 from testbed.base.errors import AnalysisError
 from testbed.record import reading
-from testbed.record.point import Point, read_addresses, read_captures, read_events, read_point
+from testbed.record.addresses import read_addresses
+from testbed.record.captures import read_captures
+from testbed.record.events import read_events
+from testbed.record.point import Point, read_point
 
 CONTEXT = 8
 

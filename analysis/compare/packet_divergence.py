@@ -16,7 +16,7 @@ from analysis.flows.connections import sort_out
 from analysis.flows.tcp_flows import Flows
 from analysis.pcap import Packets, merge
 from testbed.base.errors import AnalysisError
-from testbed.record.point import Addresses
+from testbed.record.addresses import Addresses
 
 _CHUNK_BYTES = 1 << 22
 _Ends = tuple[int, ...]  # address, port, address, port

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analysis.flows.tcp_flows import PAST_DIRECTOR, VIA_DIRECTOR, VIA_UNLISTED, Flows, Sides, find_flows
 from analysis.pcap import RST, Packets
-from testbed.record.point import Addresses
+from testbed.record.addresses import Addresses
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from analysis.flows.tcp_flows import PAST_DIRECTOR, VIA_DIRECTOR, VIA_UNLISTED
 from analysis.pcap import Packets, tunnel_name
 from analysis.pcap.addresses import texts
 from analysis.pcap.columns import Rows
-from testbed.record.point import Addresses
+from testbed.record.addresses import Addresses
 
 _NS = 1_000_000_000
 PATHS = {VIA_DIRECTOR: "director", PAST_DIRECTOR: "past", VIA_UNLISTED: "unknown"}

@@ -20,7 +20,8 @@ from analysis.flows.subflows import TO_CLIENT, TO_SERVER, Subflows
 from analysis.flows.tcp_flows import VIA_DIRECTOR, Flows
 from analysis.pcap import ACK, RST, Option, Packets
 from analysis.pcap.columns import Bools, Rows
-from testbed.record.point import Addresses, Event
+from testbed.record.addresses import Addresses
+from testbed.record.events import Event
 
 NEVER = np.iinfo(np.int64).max
 _NS = 1_000_000_000

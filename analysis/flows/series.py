@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from analysis.flows.connections import Traffic, resets
 from analysis.pcap import Packets
 from testbed.base.errors import AnalysisError
-from testbed.record.point import Event
+from testbed.record.events import Event
 
 _NS = 1_000_000_000
 _LONGEST_S = 31 * 86_400

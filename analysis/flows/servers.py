@@ -16,8 +16,9 @@ from analysis.flows.subflows import Subflows
 from analysis.flows.tcp_flows import PAST_DIRECTOR, VIA_DIRECTOR
 from analysis.pcap import ACK, RST, SYN, Packets
 from analysis.pcap.columns import Rows
+from testbed.record.addresses import Addresses
 from testbed.record.counters import CounterSeries
-from testbed.record.point import Addresses, Event
+from testbed.record.events import Event
 
 ADDRESS, CONNECTION, CAPTURE, ONLY, COUNTER, POOL = "address", "connection", "capture", "only", "counter", "pool"
 

@@ -25,7 +25,10 @@ from analysis.flows.series import CHURN, Window
 from analysis.flows.tcp_flows import Sides
 from analysis.pcap import Packets
 from analysis.summary.model import Bottleneck, Fidelity
-from testbed.record.point import CaptureFile, Event, HostLoad, Point
+from testbed.record.captures import CaptureFile
+from testbed.record.events import Event
+from testbed.record.host_load import HostLoad
+from testbed.record.point import Point
 
 MIN_IDLE_SHARE = 0.05
 """Less idle time than this in a second, and something had to wait: the kernel counts in steps of 1 % of a core."""

@@ -40,18 +40,14 @@ from testbed.base.errors import AnalysisError
 from testbed.record import reading
 from testbed.record import writing as output
 from testbed.record.ab import AbResult, read_ab
+from testbed.record.addresses import read_addresses
+from testbed.record.captures import read_captures
 from testbed.record.counters import read_counters, read_samples
-from testbed.record.point import (
-    Event,
-    Point,
-    read_addresses,
-    read_captures,
-    read_events,
-    read_host_load,
-    read_injected_drops,
-    read_outcome,
-    read_point,
-)
+from testbed.record.events import Event, read_events
+from testbed.record.host_load import read_host_load
+from testbed.record.loss_injection import read_injected_drops
+from testbed.record.outcome import read_outcome
+from testbed.record.point import Point, read_point
 
 __all__ = [
     "PointAnalysis",

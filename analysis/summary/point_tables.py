@@ -33,8 +33,11 @@ from analysis.tables.reconciliation import (
     witness_account,
 )
 from testbed.record.ab import AbResult
+from testbed.record.addresses import Addresses
+from testbed.record.captures import read_server_captures
 from testbed.record.counters import Counters, Sample, sent_resets
-from testbed.record.point import Addresses, Event, Point, read_server_captures
+from testbed.record.events import Event
+from testbed.record.point import Point
 
 _AS_IN_SUMMARY = (
     "experiment", "figure", "title", "scenario", "variant", "condition", "protocol", "clock", "object_bytes", "seed",

@@ -15,7 +15,9 @@ from analysis.flows.connections import Traffic
 from analysis.flows.series import Window
 from analysis.summary.model import Fidelity
 from testbed.record.ab import AbResult
-from testbed.record.point import CaptureFile, Outcome, Point
+from testbed.record.captures import CaptureFile
+from testbed.record.outcome import Outcome
+from testbed.record.point import Point
 
 MUST_JOIN_BYTES = 1_000_000
 """An MPTCP connection that moves this much lasts long enough to have got its second subflow."""

@@ -16,7 +16,8 @@ from analysis.pcap import read_pcap
 from analysis.summary.of_run import PointSummary, analyse_point, analyse_point_fully
 from experiments import plan
 from testbed.labs.base import Job
-from testbed.record.point import read_events, read_server_captures
+from testbed.record.captures import read_server_captures
+from testbed.record.events import read_events
 
 OK = '{"status": "ok", "error": "", "wall_s": 1, "virtual_s": 1, "kernel_warnings": []}'
 

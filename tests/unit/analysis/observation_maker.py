@@ -14,8 +14,9 @@ from analysis.flows.observation import Observation
 from analysis.flows.servers import Witnesses
 from analysis.pcap import merge, read_pcap
 from analysis.tables.of_captures import tabulate
+from testbed.record.addresses import Addresses
 from testbed.record.counters import CounterSeries
-from testbed.record.point import Addresses, Event
+from testbed.record.events import Event
 
 S = 10**9
 MS = 10**6

@@ -14,7 +14,8 @@ from analysis.summary import fidelity
 from analysis.summary.fidelity import Link
 from analysis.summary.model import read_summary
 from analysis.summary.of_run import analyse_point, write_summary
-from testbed.record.point import Event, HostLoad, read_host_load
+from testbed.record.events import Event
+from testbed.record.host_load import HostLoad, read_host_load
 
 NS = 1_000_000_000
 RATE = 80e6  # ten buckets of 100 KB take 0.1 s: ten stretches in a second

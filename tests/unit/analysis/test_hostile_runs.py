@@ -15,7 +15,7 @@ from analysis.summary.model import PointSummary, read_summary, write_json
 from analysis.summary.of_run import analyse_point_fully, point_directories, stack
 from testbed.base.errors import AnalysisError
 from testbed.record import writing as output
-from testbed.record.point import read_captures
+from testbed.record.captures import read_captures
 
 LIMIT_S = 10.0
 JSON = ("point.json", "outcome.json", "events.jsonl", "addresses.json", "captures.json")

@@ -17,7 +17,7 @@ from analysis.summary.model import FailedRequests, PointSummary, SecondBySecond,
 from analysis.summary.of_run import analyse_point, analyse_run, render_table, write_summary
 from analysis.summary.text import figure_order
 from testbed.base.errors import AnalysisError
-from testbed.record.point import Event
+from testbed.record.events import Event
 
 
 def test_a_load_balancer_point_with_mptcp(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from analysis.summary import model as results
 from analysis.summary.of_run import analyse_point_fully, point_directories, render_table
 from analysis.tables import TABLES, files
 from testbed import digests, store
-from testbed.record import counters, point
+from testbed.record import addresses, captures, counters, events, host_load, loss_injection, outcome, point
 from testbed.verification import examine
 
 PLACES = ("link to a file", "link to nothing", "link to itself", "device", "FIFO", "directory", "nothing")
@@ -136,10 +136,10 @@ def summaries(folder: Path) -> None:
 
 JSON_READERS: dict[str, tuple[str, Callable[[Path], object], int]] = {
     "point.json": ("points/p1", point.read_point, 100_000),
-    "outcome.json": ("points/p1", point.read_outcome, 100_000),
-    "addresses.json": ("points/p1", point.read_addresses, 100_000),
-    "captures.json": ("points/p1", point.read_captures, 100_000),
-    "events.jsonl": ("points/p1", point.read_events, 100_000),
+    "outcome.json": ("points/p1", outcome.read_outcome, 100_000),
+    "addresses.json": ("points/p1", addresses.read_addresses, 100_000),
+    "captures.json": ("points/p1", captures.read_captures, 100_000),
+    "events.jsonl": ("points/p1", events.read_events, 100_000),
     "counters.json": ("points/p1", counters.read_counters, 100_000),
     "samples.jsonl": ("points/p1", lambda folder: counters.sent_resets(counters.read_samples(folder)), 100_000),
     "digests.json": ("points/p1", digests.read, 100_000),
@@ -188,9 +188,9 @@ def test_what_only_some_points_have(name: str) -> None:
         "loss_injection.json": of_json({"dropped": 3, "seen": 100}),
     }
     readers = {
-        "host_load.jsonl": point.read_host_load,
-        "server_captures.json": point.read_server_captures,
-        "loss_injection.json": point.read_injected_drops,
+        "host_load.jsonl": host_load.read_host_load,
+        "server_captures.json": captures.read_server_captures,
+        "loss_injection.json": loss_injection.read_injected_drops,
     }
 
     def read_it(folder: Path, given: Given) -> object:
