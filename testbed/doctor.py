@@ -20,7 +20,7 @@ from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel
 from testbed.labs import catalog, cores, features, guest_memory
 from testbed.labs.base import ExaminedLab, Job, ProbedLab
-from testbed.labs.catalog import LabSpec, Wishes
+from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.uml import RUNTIME_PREFIX, UmlLab
 from testbed.process import run
 from testbed.store import SPACE_BYTES
@@ -91,9 +91,9 @@ def examine(kernel: Kernel | None = None, *, boot: bool = True, cure: str = "run
         yield _boot(found_kernel)
 
 
-def examine_lab(spec: LabSpec, wishes: Wishes = Wishes()) -> Iterator[Check]:  # noqa: B008
+def examine_lab(spec: LabSpec, options: LabOptions = LabOptions()) -> Iterator[Check]:  # noqa: B008
     """What a lab whose kernel is not ours can do, each feature tried for real; all checks for another machine."""
-    with catalog.open_lab(spec, wishes) as lab:
+    with catalog.open_lab(spec, options) as lab:
         if isinstance(lab, ExaminedLab):
             yield from (Check(**each) for each in lab.examine())
         elif isinstance(lab, ProbedLab):
@@ -177,7 +177,7 @@ def _find_kernel() -> Kernel | Check:
 def _boot(kernel: Kernel) -> Check:
     try:
         with tempfile.TemporaryDirectory(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-") as output:
-            done = UmlLab(kernel.image, patience_s=0).run(Job(("true",), Path(output), wall_limit_s=_BOOT_LIMIT_S))
+            done = UmlLab(kernel.image, core_wait_s=0).run(Job(("true",), Path(output), wall_limit_s=_BOOT_LIMIT_S))
     except PrerequisiteError as error:
         return Check("guest boots", False, error.message, error.hint)
     except (TestbedError, OSError) as error:

@@ -21,10 +21,10 @@ from testbed import scheduler, store
 from testbed.base.errors import PointsFailed, UsageError
 from testbed.labs import cores
 from testbed.labs.base import Cancel, Clock
-from testbed.labs.catalog import LabSpec, Wishes
+from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.scheduler import Place
 
-_SOON = Wishes(patience_s=30)  # few points, and somebody is waiting; virtual time is exact on a shared core too
+_SOON = LabOptions(core_wait_s=30)  # few points, and somebody is waiting; virtual time is exact on a shared core too
 
 
 @click.command()

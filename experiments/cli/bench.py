@@ -22,7 +22,7 @@ from testbed.base.errors import UsageError
 from testbed.kernel.cache import Kernel, default_cache
 from testbed.labs import catalog
 from testbed.labs.base import Job, Lab
-from testbed.labs.catalog import LabSpec, Wishes
+from testbed.labs.catalog import LabOptions, LabSpec
 
 _PAGES = ("workload.sizes=1000 KB", "workload.total=200 MB")
 
@@ -74,7 +74,7 @@ def bench(lab: LabSpec, ids: tuple[str, ...], repeat: int, seconds: float) -> No
     notes: list[str] = []
     with ExitStack() as stack:
         scratch = guest.temporary_output(stack)
-        labs = [stack.enter_context(catalog.open_lab(lab, Wishes(kernel=kernel))) for kernel in kernels]
+        labs = [stack.enter_context(catalog.open_lab(lab, LabOptions(kernel=kernel))) for kernel in kernels]
         boots = [each.run(Job(("true",), scratch / f"boot-{i}")).wall_s for i, each in enumerate(labs)]
         first = 0.0
         for point in _points(seconds):

@@ -19,7 +19,7 @@ from testbed.base import files
 from testbed.base.errors import EXIT_LAB, PrerequisiteError, UsageError
 from testbed.labs import catalog
 from testbed.labs.base import Cancel, Clock, InteractiveLab, Job, Sink
-from testbed.labs.catalog import LabSpec, Wishes
+from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.terminal import Terminal, ending_in_order
 from testbed.labs.uml import RUNTIME_PREFIX
 from testbed.scheduler import cancel_on_signals
@@ -29,7 +29,7 @@ DEFAULT_FIGURES = {"lb": "7", "load-balancer": "7", "anycast": "14"}
 set_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
 
 
-_AT_ONCE = Wishes(patience_s=0, report=say)  # somebody is waiting
+_AT_ONCE = LabOptions(core_wait_s=0, report=say)  # somebody is waiting
 
 
 def temporary_output(stack: ExitStack) -> Path:

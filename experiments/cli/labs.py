@@ -12,7 +12,7 @@ from experiments.cli.output import tell
 from testbed.base.errors import UsageError
 from testbed.labs import catalog
 from testbed.labs.base import Clock
-from testbed.labs.catalog import LabSpec, Wishes
+from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.scheduler import Place
 
 
@@ -64,8 +64,8 @@ def say(what: str) -> None:
 
 
 @contextmanager
-def open_places(labs: Sequence[LabSpec], jobs: int | None, wishes: Wishes = Wishes()) -> Iterator[list[Place]]:  # noqa: B008
+def open_places(labs: Sequence[LabSpec], jobs: int | None, options: LabOptions = LabOptions()) -> Iterator[list[Place]]:  # noqa: B008
     """The labs, open, with `jobs` points at a time in each (None: as many as suits the lab)."""
     with ExitStack() as stack:
-        opened = [stack.enter_context(catalog.open_lab(lab, replace(wishes, report=say))) for lab in labs]
+        opened = [stack.enter_context(catalog.open_lab(lab, replace(options, report=say))) for lab in labs]
         yield [Place(lab, jobs or lab.width) for lab in opened]

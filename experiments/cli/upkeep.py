@@ -16,7 +16,7 @@ from testbed.base.errors import PrerequisiteError, UsageError
 from testbed.base.text import plain
 from testbed.kernel.cache import default_cache
 from testbed.labs import catalog
-from testbed.labs.catalog import LabSpec, Wishes
+from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.vm import machine
 from testbed.labs.vm.state import default_state
 
@@ -40,7 +40,7 @@ def doctor(lab: LabSpec) -> None:
 
 
 def _elsewhere(lab: LabSpec) -> Iterator[examination.Check]:
-    return examination.examine_lab(lab, Wishes(report=say))
+    return examination.examine_lab(lab, LabOptions(report=say))
 
 
 @click.command()

@@ -19,7 +19,7 @@ from testbed.base.errors import PointsFailed, UsageError
 from testbed.doctor import package_versions
 from testbed.kernel.cache import default_cache
 from testbed.labs.base import Cancel
-from testbed.labs.catalog import LabSpec, Wishes
+from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.sources import sources_sha256
 from testbed.verification import Candidate, Comparer, Verdict, examine, other_tools
 
@@ -60,7 +60,7 @@ def verify(run: Path, points: tuple[str, ...], jobs: int | None, keep: Path | No
                 assert kernel is not None  # `examine` saw it
                 mine = {candidate.id for candidate in candidates if candidate.digests.kernel == name}
                 tasks = [task_of(point) for point in chosen if point.id in mine]
-                with open_places([lab], jobs, Wishes(kernel=kernel)) as places:
+                with open_places([lab], jobs, LabOptions(kernel=kernel)) as places:
                     scheduler.run(tasks, places, again, cancel=cancel, watcher=comparer)
         verdicts += comparer.verdicts
     _conclude(verdicts, run, keep, others)

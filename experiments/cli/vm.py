@@ -19,7 +19,7 @@ from testbed.kernel.flavour import X86_64
 from testbed.labs.vm import image, machine
 from testbed.labs.vm.accelerator import Accelerator
 from testbed.labs.vm.machine import Machine
-from testbed.labs.vm.qemu import Wish
+from testbed.labs.vm.qemu import MachineOptions
 from testbed.labs.vm.state import default_state
 
 _force = click.option("--force", is_flag=True, help="Even if a run is using it.")
@@ -57,17 +57,23 @@ def build(size: str, force: bool) -> None:
     "--memory",
     "memory_mib",
     type=click.IntRange(min=512),
-    default=Wish().memory_mib,
+    default=MachineOptions().memory_mib,
     show_default=True,
     metavar="MIB",
     help="Its memory.",
 )
-@click.option("--cpus", type=click.IntRange(1, 64), default=Wish().cpus, show_default=True, help="Its processors.")
+@click.option(
+    "--cpus",
+    type=click.IntRange(1, 64),
+    default=MachineOptions().cpus,
+    show_default=True,
+    help="Its processors.",
+)
 @click.option("--no-kvm", is_flag=True, help="Translate its code, even where KVM works.")
 def start(memory_mib: int, cpus: int, no_kvm: bool) -> None:
     """Start the machine and wait until it answers; it runs until `testbed vm stop`."""
     chosen = Accelerator("tcg", "--no-kvm was given") if no_kvm else None
-    running = machine.start(default_state(), Wish(memory_mib, cpus, chosen), report=say)
+    running = machine.start(default_state(), MachineOptions(memory_mib, cpus, chosen), report=say)
     show(_summary(running))
 
 

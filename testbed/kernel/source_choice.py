@@ -24,7 +24,7 @@ def candidates(
 
     First the locked one: downloaded, or built already, or from the mirror now. The mirror is not asked again once
     another version has been settled on, unless `update` is False. Then the one that is downloaded, then all that apt
-    knows, the newest first. `update` True is the wish for the newest whatever the lock says. Raises
+    knows, the newest first. `update` True asks for the newest whatever the lock says. Raises
     `PrerequisiteError` when none can be had.
     """
     locked = DebianSource(lock.version)

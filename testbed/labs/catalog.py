@@ -40,19 +40,19 @@ class LabSpec:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class LabOptions:
     """How a lab is to be opened.
 
-    `patience_s`: how long a job waits for a core of its own. `kernel`: the build of the lab kernel to use, None for
+    `core_wait_s`: how long a job waits for a core of its own. `kernel`: the build of the lab kernel to use, None for
     the one in the cache; labs whose kernel is their own take no notice. `report` is told of what takes long.
     """
 
-    patience_s: float = math.inf
+    core_wait_s: float = math.inf
     kernel: Kernel | None = None
     report: Callable[[str], None] = lambda _what: None
 
 
-Opener = Callable[[LabSpec, Wishes], "contextlib.AbstractContextManager[Lab]"]
+Opener = Callable[[LabSpec, LabOptions], "contextlib.AbstractContextManager[Lab]"]
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ def parse_all(texts: Sequence[str]) -> list[LabSpec]:
     return specs
 
 
-def open_lab(spec: LabSpec, wishes: Wishes = Wishes()) -> contextlib.AbstractContextManager[Lab]:
+def open_lab(spec: LabSpec, options: LabOptions = LabOptions()) -> contextlib.AbstractContextManager[Lab]:
     """The lab, until the block ends; raises `PrerequisiteError` or `LabError` if it cannot be had."""
-    return KINDS[spec.kind].open(spec, wishes)
+    return KINDS[spec.kind].open(spec, options)
 
 
 def current_kernel() -> Kernel:
@@ -108,23 +108,23 @@ def current_kernel() -> Kernel:
 
 
 @contextlib.contextmanager
-def _open_uml(_spec: LabSpec, wishes: Wishes) -> Iterator[Lab]:
-    kernel = wishes.kernel or current_kernel()
-    yield UmlLab(kernel.image, wishes.patience_s, kernel.id, kernel.facts())
+def _open_uml(_spec: LabSpec, options: LabOptions) -> Iterator[Lab]:
+    kernel = options.kernel or current_kernel()
+    yield UmlLab(kernel.image, options.core_wait_s, kernel.id, kernel.facts())
 
 
-def _open_ssh(spec: LabSpec, wishes: Wishes) -> contextlib.AbstractContextManager[Lab]:
+def _open_ssh(spec: LabSpec, options: LabOptions) -> contextlib.AbstractContextManager[Lab]:
     # paramiko takes a while to import, which no other lab should pay.
     from testbed.labs.ssh import lab
 
-    kernel = (wishes.kernel or current_kernel()) if ssh_target.parse(spec.target).lab == "uml" else None
-    return lab.opened(spec.target, kernel, wishes.patience_s, wishes.report)
+    kernel = (options.kernel or current_kernel()) if ssh_target.parse(spec.target).lab == "uml" else None
+    return lab.opened(spec.target, kernel, options.core_wait_s, options.report)
 
 
-def _open_vm(_spec: LabSpec, wishes: Wishes) -> contextlib.AbstractContextManager[Lab]:
+def _open_vm(_spec: LabSpec, options: LabOptions) -> contextlib.AbstractContextManager[Lab]:
     from testbed.labs.vm import lab
 
-    return lab.opened(wishes.patience_s, wishes.report)
+    return lab.opened(options.core_wait_s, options.report)
 
 
 KINDS: dict[str, Kind] = {
@@ -137,7 +137,7 @@ KINDS: dict[str, Kind] = {
     "local": Kind(
         "local",
         "this machine's own kernel, real clock, root",
-        lambda _spec, _wishes: local.opened(),
+        lambda _spec, _options: local.opened(),
         lambda _spec: local.LocalLab.clocks,
     ),
     "ssh": Kind(

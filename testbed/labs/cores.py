@@ -94,10 +94,10 @@ def remove_unused() -> list[Path]:
 
 
 @contextlib.contextmanager
-def lease(cancel: Cancel, patience_s: float = math.inf) -> Iterator[int]:
-    """A core of one's own until the block ends; waits up to `patience_s` seconds for one to come free.
+def lease(cancel: Cancel, core_wait_s: float = math.inf) -> Iterator[int]:
+    """A core of one's own until the block ends; waits up to `core_wait_s` seconds for one to come free.
 
-    Yields a core that others use too once patience has run out. The kernel drops the lock if its holder dies.
+    Yields a core that others use too once that is over. The kernel drops the lock if its holder dies.
     """
     waited = 0.0
     while True:
@@ -111,7 +111,7 @@ def lease(cancel: Cancel, patience_s: float = math.inf) -> Iterator[int]:
                 os.close(handle)
             return
         cancel.raise_if_set()
-        if waited >= patience_s:
+        if waited >= core_wait_s:
             yield available()[os.getpid() % len(available())]
             return
         cancel.wait(_RETRY_S)

@@ -129,7 +129,7 @@ class Follower:
 class UmlLab:
     """A `Lab` that runs each job in a guest of its own, pinned to one core.
 
-    A guest waits up to `patience_s` seconds for a core of its own, then shares one. `kernel_id` is the
+    A guest waits up to `core_wait_s` seconds for a core of its own, then shares one. `kernel_id` is the
     identity of the image's build, `manifest` what a run's record says of it.
     """
 
@@ -140,7 +140,7 @@ class UmlLab:
     def __init__(
         self,
         image: Path,
-        patience_s: float = math.inf,
+        core_wait_s: float = math.inf,
         kernel_id: str = "",
         manifest: Mapping[str, Any] | None = None,
     ) -> None:
@@ -148,7 +148,7 @@ class UmlLab:
             raise PrerequisiteError(f"{image}: no such lab kernel", hint="run 'testbed kernel build'")
         guest_memory.require()
         self._image = image
-        self._patience_s = patience_s
+        self._core_wait_s = core_wait_s
         self._kernel_id = kernel_id
         self._manifest = dict(manifest or {})
 
@@ -177,7 +177,7 @@ class UmlLab:
     def _run(self, job: Job, stdout: Sink, stderr: Sink, cancel: Cancel, terminal: Terminal | None) -> JobResult:
         cancel.raise_if_set()
         with ExitStack() as stack:
-            core = stack.enter_context(cores.lease(cancel, self._patience_s))
+            core = stack.enter_context(cores.lease(cancel, self._core_wait_s))
             started = time.monotonic()
             output = job.output.resolve()
             guest_dir = output / "guest"

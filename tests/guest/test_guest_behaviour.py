@@ -139,7 +139,7 @@ def test_kill_9_of_the_toolkit_ends_the_guest(lab, tmp_path) -> None:
     code = (
         "import sys; from pathlib import Path; from testbed.labs.uml import UmlLab; from testbed.labs.base import Job\n"
         f"job = Job(('sh', '-c', 'while :; do :; done'), Path({str(tmp_path)!r}))\n"
-        f"UmlLab(Path({str(lab._image)!r}), patience_s=0).run(job)"
+        f"UmlLab(Path({str(lab._image)!r}), core_wait_s=0).run(job)"
     )
     toolkit = subprocess.Popen([sys.executable, "-c", code])
     marker = f"mptcp-testbed-{toolkit.pid}-"

@@ -79,7 +79,7 @@ class SshLab:
         toolkit: str,
         owner: Owner,
         kernel: Kernel | None,
-        patience_s: float,
+        core_wait_s: float,
         patience: Patience,
         report: Report,
     ) -> None:
@@ -91,7 +91,7 @@ class SshLab:
         self._toolkit = toolkit
         self._owner = owner
         self._kernel = kernel.id if kernel else ""
-        self._patience_s = patience_s
+        self._core_wait_s = core_wait_s
         self._patience = patience
         greeting = protocol.greeting(Path(toolkit).name)
         command = module(toolkit, "serve", toolkit, patience.beat_s, patience.lease_s)
@@ -204,7 +204,7 @@ class SshLab:
             "kernel": self._kernel,
             "toolkit": self._toolkit,
             "lease_s": self._patience.lease_s,
-            "patience_s": None if math.isinf(self._patience_s) else self._patience_s,
+            "core_wait_s": None if math.isinf(self._core_wait_s) else self._core_wait_s,
             "stdin": job.stdin is not None,
             "job": {
                 "argv": [ground.PYTHON if word == sys.executable else word for word in job.argv],
@@ -279,18 +279,18 @@ class SshLab:
 def opened(
     text: str,
     kernel: Kernel | None,
-    patience_s: float = math.inf,
+    core_wait_s: float = math.inf,
     report: Report = lambda _what: None,
     patience: Patience = Patience(),  # noqa: B008
 ) -> contextlib.AbstractContextManager[SshLab]:
     """The lab of a target (what follows `ssh:`), with all that a job needs there, until the block ends.
 
-    `kernel` is the lab kernel for the other side's `uml` lab, `patience_s` how long a job waits for a core there.
+    `kernel` is the lab kernel for the other side's `uml` lab, `core_wait_s` how long a job waits for a core there.
     Raises `LabError`, `PrerequisiteError`, `ConfigError`.
     """
     wanted = target.parse(text)
     where = address.resolve(wanted)
-    return opened_at(f"ssh:{text}", text, where, wanted, kernel, patience_s, report, patience)
+    return opened_at(f"ssh:{text}", text, where, wanted, kernel, core_wait_s, report, patience)
 
 
 def _once(report: Report) -> Report:
@@ -318,7 +318,7 @@ def opened_at(
     where: Address,
     wanted: Target,
     kernel: Kernel | None,
-    patience_s: float = math.inf,
+    core_wait_s: float = math.inf,
     report: Report = lambda _what: None,
     patience: Patience = Patience(),  # noqa: B008
 ) -> Iterator[SshLab]:
@@ -339,7 +339,7 @@ def opened_at(
             toolkit = machine.toolkit(packed.sha256)
             if kernel is not None:
                 line.use(lambda c: provisioning.provide_kernel(c, toolkit, kernel, owner.id, report))
-            lab = SshLab(name, wanted, line, machine, toolkit, owner, kernel, patience_s, patience, report)
+            lab = SshLab(name, wanted, line, machine, toolkit, owner, kernel, core_wait_s, patience, report)
         except BaseException:
             with contextlib.suppress(TestbedError):
                 once = Cancel()

@@ -16,7 +16,7 @@ from testbed.labs.ssh.target import Target
 from testbed.labs.vm import machine as machines
 from testbed.labs.vm.address import OWNED, address
 from testbed.labs.vm.machine import Machine
-from testbed.labs.vm.qemu import Wish
+from testbed.labs.vm.qemu import MachineOptions
 from testbed.labs.vm.root_files import HOST_NAME
 from testbed.labs.vm.state import State, default_state
 
@@ -59,7 +59,7 @@ class VmLab:
 
 @contextlib.contextmanager
 def opened(
-    patience_s: float = math.inf, report: Report = lambda _what: None, state: State | None = None
+    core_wait_s: float = math.inf, report: Report = lambda _what: None, state: State | None = None
 ) -> Iterator[VmLab]:
     """The lab until the block ends: in the machine that runs, else in one that is started and ends with the block.
 
@@ -69,7 +69,7 @@ def opened(
     with contextlib.ExitStack() as stack:
         if machines.find(where) is None:
             report("starting the lab VM")
-        running = stack.enter_context(machines.started(where, Wish(), report=report))
+        running = stack.enter_context(machines.started(where, MachineOptions(), report=report))
         inside = stack.enter_context(
             ssh_lab.opened_at(
                 VmLab.name,
@@ -77,7 +77,7 @@ def opened(
                 address(where, running.port),
                 Target(HOST_NAME, lab="local"),
                 None,
-                patience_s,
+                core_wait_s,
                 report,
             )
         )

@@ -22,7 +22,7 @@ from testbed.kernel.cache import Kernel
 from testbed.kernel.flavour import X86_64
 from testbed.labs.vm import accelerator, image, qemu
 from testbed.labs.vm.disk import Report
-from testbed.labs.vm.qemu import Starter, Wish
+from testbed.labs.vm.qemu import MachineOptions, Starter
 from testbed.labs.vm.state import State
 from testbed.process import Kept, run
 
@@ -69,18 +69,18 @@ def _built(state: State) -> image.Manifest:
     return made
 
 
-def start(state: State, wish: Wish, *, report: Report) -> Machine:
+def start(state: State, options: MachineOptions, *, report: Report) -> Machine:
     """Start the user's machine, unless it runs, and wait until it answers; raises `PrerequisiteError`, `LabError`."""
     _built(state)
     with state.changing(lambda: report("waiting for another command on the lab VM")):
         running = find(state)
         if running is not None:
             return running
-        return _launch(state, wish, "user", qemu.start_detached, report)
+        return _launch(state, options, qemu.start_detached, started_by="user", report=report)
 
 
 @contextlib.contextmanager
-def started(state: State, wish: Wish, *, report: Report) -> Iterator[Machine]:
+def started(state: State, options: MachineOptions, *, report: Report) -> Iterator[Machine]:
     """The user's machine if it runs, else one that ends with the block; raises `PrerequisiteError`, `LabError`."""
     kept: list[Kept] = []
 
@@ -96,7 +96,7 @@ def started(state: State, wish: Wish, *, report: Report) -> Iterator[Machine]:
             with state.changing(lambda: report("waiting for another command on the lab VM")):
                 running = find(state)
                 if running is None:
-                    running = _launch(state, wish, "run", start_kept, report)
+                    running = _launch(state, options, start_kept, started_by="run", report=report)
                 elif running.started_by == "run":
                     raise LabError(
                         "the lab VM is another run's",
@@ -149,7 +149,7 @@ def destroy(state: State, *, force: bool = False, report: Report) -> bool:
 def remove_leftovers(state: State) -> list[Path]:
     """Remove what killed commands left, and end a machine that one of them had not finished starting; returns it.
 
-    A machine that is up is somebody's wish, and stays.
+    A machine that is up is somebody's, and stays.
     """
     if not state.folder.is_dir():
         return []
@@ -167,7 +167,9 @@ def remove_leftovers(state: State) -> list[Path]:
     return removed
 
 
-def _launch(state: State, wish: Wish, by: Literal["user", "run"], starter: Starter, report: Report) -> Machine:
+def _launch(
+    state: State, options: MachineOptions, starter: Starter, *, started_by: Literal["user", "run"], report: Report
+) -> Machine:
     """Start QEMU and wait for the machine; nothing runs if this raises. The machine's lock must be held."""
     made = _built(state)
     image.require_programs()
@@ -176,7 +178,7 @@ def _launch(state: State, wish: Wish, by: Literal["user", "run"], starter: Start
         report("the VM's image is of another version of the toolkit, whose packages may differ: testbed vm build")
     qemu.end(state, in_order=False)  # one of a command that was killed before the machine was up
     state.forget_machine()
-    chosen = wish.accelerator or accelerator.choose(bootable.image)
+    chosen = options.accelerator or accelerator.choose(bootable.image)
     if chosen.name == "tcg":
         report(f"the VM runs without KVM, some ten times slower: {chosen.why}")
     if not state.disk.exists():
@@ -186,14 +188,14 @@ def _launch(state: State, wish: Wish, by: Literal["user", "run"], starter: Start
     report("booting the lab VM")
     began = time.monotonic()
     try:
-        port = qemu.boot(state, wish, chosen, bootable.image, starter)
+        port = qemu.boot(state, options, chosen, bootable.image, starter)
     except BaseException:
         qemu.end(state, in_order=False)
         state.forget_machine()
         raise
     machine = Machine(
-        port=port, accelerator=chosen.name, why=chosen.why, memory_mib=wish.memory_mib, cpus=wish.cpus,
-        kernel=bootable.id, image=made.id, started_by=by,
+        port=port, accelerator=chosen.name, why=chosen.why, memory_mib=options.memory_mib, cpus=options.cpus,
+        kernel=bootable.id, image=made.id, started_by=started_by,
         started_at=datetime.now(UTC).isoformat(timespec="seconds"), boot_s=round(time.monotonic() - began, 1),
     )  # fmt: skip
     files.write_text(state.record, machine.model_dump_json(indent=1) + "\n")

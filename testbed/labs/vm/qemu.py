@@ -31,22 +31,22 @@ _CONSOLE_LINES = 12
 
 
 @dataclass(frozen=True)
-class Wish:
-    """How a machine is to be: megabytes (MiB) of memory, processors; `accelerator` None: KVM if it works."""
+class MachineOptions:
+    """How a machine is to be made: megabytes (MiB) of memory, processors; `accelerator` None: KVM if it works."""
 
     memory_mib: int = 2048
     cpus: int = min(4, len(os.sched_getaffinity(0)))
     accelerator: Accelerator | None = None
 
 
-def command(bzimage: Path, wish: Wish, chosen: Accelerator, port: int) -> list[str]:
+def command(bzimage: Path, options: MachineOptions, chosen: Accelerator, port: int) -> list[str]:
     """QEMU's command line, for the state directory as its working directory.
 
     The network is QEMU's own, cut off from everything but connections from here to the machine's SSH port.
     """
     return [
         "qemu-system-x86_64", "-name", "testbed-vm", "-nodefaults", "-no-user-config", "-display", "none", "-M", "q35",
-        *chosen.arguments, "-smp", str(wish.cpus), "-m", str(wish.memory_mib), "-no-reboot",
+        *chosen.arguments, "-smp", str(options.cpus), "-m", str(options.memory_mib), "-no-reboot",
         "-kernel", str(bzimage), "-append", "root=/dev/vda rw console=ttyS0 panic=-1",
         "-drive", "file=disk.qcow2,if=virtio,format=qcow2,cache=unsafe",
         "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:{LOOPBACK}:{port}-:22",
@@ -70,14 +70,14 @@ def start_detached(argv: list[str], log: Path, alive: int) -> Callable[[], int |
     return process.poll
 
 
-def boot(state: State, wish: Wish, chosen: Accelerator, bzimage: Path, starter: Starter) -> int:
+def boot(state: State, options: MachineOptions, chosen: Accelerator, bzimage: Path, starter: Starter) -> int:
     """QEMU with a port that was free, up to the machine's first word on it; returns the port. Raises `LabError`."""
     for attempt in range(_ATTEMPTS):
         port = _free_port()
         state.console.unlink(missing_ok=True)
         with state.alive.open("ab") as alive:
             fcntl.flock(alive, fcntl.LOCK_EX)
-            ended = starter(command(bzimage, wish, chosen, port), state.folder / "qemu.log", alive.fileno())
+            ended = starter(command(bzimage, options, chosen, port), state.folder / "qemu.log", alive.fileno())
         deadline = time.monotonic() + BOOT_S
         while ended() is None:
             if _speaks_ssh(port):

@@ -31,7 +31,7 @@ from testbed.base.errors import GuestTimeout, LabError, RunInterrupted
 from testbed.kernel.cache import Cache
 from testbed.labs import catalog
 from testbed.labs.base import Cancel, Job, Lab, Sink
-from testbed.labs.catalog import LabSpec, Wishes
+from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.ssh.far import ground, protocol
 from testbed.locks import try_lock
 from testbed.process import wait_until
@@ -43,12 +43,12 @@ _LOCK_S = 1.0
 _FULL_BYTES = 1_000_000
 
 
-def lab_of(kind: str, kernel_id: str, patience_s: float = math.inf) -> contextlib.AbstractContextManager[Lab]:
+def lab_of(kind: str, kernel_id: str, core_wait_s: float = math.inf) -> contextlib.AbstractContextManager[Lab]:
     """The lab of this machine that a job asks for; raises `LabError` without the kernel."""
     kernel = Cache(ground.cache_root()).load(kernel_id) if kernel_id else None
     if kernel_id and kernel is None:
         raise LabError(f"the lab kernel {kernel_id} is gone", hint="run the command again: it is sent again")
-    return catalog.open_lab(LabSpec(kind), Wishes(patience_s=patience_s, kernel=kernel))
+    return catalog.open_lab(LabSpec(kind), LabOptions(core_wait_s=core_wait_s, kernel=kernel))
 
 
 class Lease:
@@ -129,8 +129,8 @@ def run(folder: Path, request: dict[str, Any], watch: Watch) -> dict[str, Any]:
     try:
         (folder / ground.OUTPUT).mkdir(exist_ok=True)
         out, err = watch.file("stdout"), watch.file("stderr")
-        patience_s = math.inf if request["patience_s"] is None else float(request["patience_s"])
-        with watch.watching(), lab_of(request["lab"], request["kernel"], patience_s) as lab:
+        core_wait_s = math.inf if request["core_wait_s"] is None else float(request["core_wait_s"])
+        with watch.watching(), lab_of(request["lab"], request["kernel"], core_wait_s) as lab:
             done = lab.run(job_of(folder, request), stdout=out, stderr=err, cancel=watch.flag)
         if watch.reason and not isinstance(watch.reason, RunInterrupted):
             raise watch.reason

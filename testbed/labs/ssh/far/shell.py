@@ -37,12 +37,12 @@ def main(folder: Path) -> None:
         return
     request = json.loads((folder / ground.REQUEST).read_text())
     handle = ground.in_use(Path(request["toolkit"]))
-    patience_s = math.inf if request["patience_s"] is None else float(request["patience_s"])
+    core_wait_s = math.inf if request["core_wait_s"] is None else float(request["core_wait_s"])
     with ending_in_order():
         threading.Thread(target=_end_when_cancelled, args=[folder], daemon=True).start()
         try:
             (folder / ground.OUTPUT).mkdir(exist_ok=True)
-            with job.lab_of(request["lab"], request["kernel"], patience_s) as lab:
+            with job.lab_of(request["lab"], request["kernel"], core_wait_s) as lab:
                 if not isinstance(lab, InteractiveLab):
                     raise LabError(f"the {lab.name} lab has no shell")
                 done = lab.interact(job.job_of(folder, request), Terminal())

@@ -16,7 +16,7 @@ import vm_maker
 from testbed.base.errors import CommandError, GuestTimeout, PrerequisiteError, UsageError
 from testbed.labs.vm import accelerator, machine, qemu
 from testbed.labs.vm.accelerator import Accelerator
-from testbed.labs.vm.qemu import Wish
+from testbed.labs.vm.qemu import MachineOptions
 from testbed.labs.vm.state import State
 
 
@@ -34,7 +34,7 @@ def after(flag: str, argv: list[str]) -> str:
 
 
 def test_the_machine_can_be_reached_from_here_alone_and_reaches_nothing() -> None:
-    argv = qemu.command(Path("/k/bzImage"), Wish(1024, 3), Accelerator("tcg", "why"), 40022)
+    argv = qemu.command(Path("/k/bzImage"), MachineOptions(1024, 3), Accelerator("tcg", "why"), 40022)
     assert after("-netdev", argv) == "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:40022-:22"
     assert (after("-m", argv), after("-smp", argv), after("-kernel", argv)) == ("1024", "3", "/k/bzImage")
     assert after("-append", argv) == "root=/dev/vda rw console=ttyS0 panic=-1"
@@ -181,15 +181,15 @@ def test_a_machine_in_use_is_stopped_only_by_force(state: State) -> None:
 
 def test_a_machine_that_runs_is_not_started_again(state: State) -> None:
     with vm_maker.alive(vm_maker.built(state)):
-        assert machine.start(state, Wish(), report=quiet) == vm_maker.MACHINE
-        with machine.started(state, Wish(), report=quiet) as running:
+        assert machine.start(state, MachineOptions(), report=quiet) == vm_maker.MACHINE
+        with machine.started(state, MachineOptions(), report=quiet) as running:
             assert running == vm_maker.MACHINE
         assert state.is_alive()  # it is the user's
 
 
 def test_a_machine_that_is_not_built_is_one_line(state: State) -> None:
     with pytest.raises(PrerequisiteError, match=r"the lab VM is not built \(run: testbed vm build\)"):
-        machine.start(state, Wish(), report=quiet)
+        machine.start(state, MachineOptions(), report=quiet)
     assert not state.is_alive()
 
 
