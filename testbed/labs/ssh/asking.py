@@ -15,7 +15,7 @@ from testbed.base.errors import LabError, PrerequisiteError
 from testbed.base.text import parse_json, plain
 from testbed.base.validation import first_problem
 from testbed.labs.ssh.connection import Answer, Connection
-from testbed.labs.ssh.far import ground, protocol
+from testbed.labs.ssh.remote import ground, protocol
 
 PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 """The interpreter that is looked for there: the same version as ours."""
@@ -31,7 +31,7 @@ class PipFailed(LabError):
 
 
 def ask_ground(connection: Connection, action: str, arguments: Mapping[str, object], *, limit_s: float = 60.0) -> Any:
-    """Have `testbed.labs.ssh.far.ground` do something there; nothing of ours needs to be there yet."""
+    """Have `testbed.labs.ssh.remote.ground` do something there; nothing of ours needs to be there yet."""
     request = json.dumps({"action": action, "arguments": dict(arguments)})
     program = f"{inspect.getsource(ground)}\nmain({request!r})\n".encode()
     script = f"p={PYTHON}; command -v $p >/dev/null 2>&1 || p=python3; exec $p -I -c '{_LOADER}' {len(program)}"
@@ -52,7 +52,7 @@ def tidy_up(connection: Connection, *owners: str, toolkits: bool = False) -> lis
 def ask(
     connection: Connection, toolkit: str, action: str, arguments: Mapping[str, object], *, limit_s: float = 120.0
 ) -> Any:
-    """Have `testbed.labs.ssh.far.commands` do something there, in the toolkit's environment."""
+    """Have `testbed.labs.ssh.remote.commands` do something there, in the toolkit's environment."""
     request = json.dumps({"action": action, "arguments": dict(arguments)}) + "\n"
     command = module(toolkit, "commands", toolkit, _IDLE_S)
     return _understand(connection, connection.converse(command, request.encode(), limit_s=limit_s))
@@ -60,16 +60,16 @@ def ask(
 
 def module(toolkit: str, name: str, *arguments: object) -> str:
     """The command that runs a module of ours in the toolkit's environment there."""
-    argv = [f"{toolkit}/bin/python", "-I", "-m", f"testbed.labs.ssh.far.{name}", *map(str, arguments)]
+    argv = [f"{toolkit}/bin/python", "-I", "-m", f"testbed.labs.ssh.remote.{name}", *map(str, arguments)]
     return shlex.join(argv)
 
 
 def understood(kind: type[T], said: object, host: str) -> T:
-    """What the other side says, if it is of this kind; raises `protocol.FarFault`."""
+    """What the other side says, if it is of this kind; raises `protocol.ProtocolError`."""
     try:
         return TypeAdapter(kind).validate_python(said)
     except ValidationError as error:
-        raise protocol.FarFault(f"{host}: its answer makes no sense: {plain(first_problem(error))}") from error
+        raise protocol.ProtocolError(f"{host}: its answer makes no sense: {plain(first_problem(error))}") from error
 
 
 def _understand(connection: Connection, answer: Answer) -> Any:

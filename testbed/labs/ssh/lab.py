@@ -30,12 +30,12 @@ from testbed.labs.ssh import address, provisioning, retrieval, shell, target, tr
 from testbed.labs.ssh.address import Address
 from testbed.labs.ssh.asking import ask, ask_ground, module, tidy_up, understood
 from testbed.labs.ssh.connection import Connection
-from testbed.labs.ssh.far import ground, protocol
 from testbed.labs.ssh.line import Line, Patience
 from testbed.labs.ssh.link import Following, Link, next_news
 from testbed.labs.ssh.opening import connect
 from testbed.labs.ssh.owner import Owner, owning
 from testbed.labs.ssh.provisioning import Machine, Report
+from testbed.labs.ssh.remote import ground, protocol
 from testbed.labs.ssh.target import Target
 from testbed.labs.terminal import Terminal
 

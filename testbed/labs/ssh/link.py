@@ -1,7 +1,7 @@
 """The link: one channel over which all jobs of a lab are followed, made again when the connection breaks.
 
 A thread reads it and says that we are here. Each job has a queue of news; its offsets say what it has had, so that a
-new channel goes on where the old one ended (`testbed.labs.ssh.far.serve`).
+new channel goes on where the old one ended (`testbed.labs.ssh.remote.serve`).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from testbed.base.errors import LabError, TestbedError
 from testbed.base.text import plain
 from testbed.labs.base import Cancel
 from testbed.labs.ssh.connection import Connection, ConnectionLost
-from testbed.labs.ssh.far import protocol
-from testbed.labs.ssh.far.protocol import FrameReader
 from testbed.labs.ssh.line import Line, Patience
+from testbed.labs.ssh.remote import protocol
+from testbed.labs.ssh.remote.protocol import FrameReader
 
 _POLL_S = 0.05
 _CHUNK = 1 << 16

@@ -19,7 +19,7 @@ from testbed.kernel.cache import Kernel
 from testbed.labs.ssh import requirements, transfer
 from testbed.labs.ssh.asking import PYTHON, PipFailed, ask, ask_ground, understood
 from testbed.labs.ssh.connection import Connection
-from testbed.labs.ssh.far import ground
+from testbed.labs.ssh.remote import ground
 from testbed.labs.ssh.wheel import DISTRIBUTION, Wheel, pinned
 from testbed.labs.uml import RUNTIME_PREFIX
 from testbed.process import run

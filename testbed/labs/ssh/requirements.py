@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from testbed import lock_file
 from testbed.base.errors import PrerequisiteError
-from testbed.labs.ssh.far import ground
+from testbed.labs.ssh.remote import ground
 from testbed.lock_file import Locked
 
 

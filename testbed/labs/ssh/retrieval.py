@@ -22,7 +22,7 @@ from testbed.base.errors import LabError, PrerequisiteError
 from testbed.base.text import plain
 from testbed.labs.base import Cancel
 from testbed.labs.ssh.connection import Connection, ConnectionLost
-from testbed.labs.ssh.far.protocol import FarFault, FrameReader
+from testbed.labs.ssh.remote.protocol import FrameReader, ProtocolError
 
 _CHUNK = 1 << 17
 _MOST_ENTRIES = 100_000
@@ -57,10 +57,10 @@ class Contents:
 
 
 def understand(said: Any, host: str) -> Contents:
-    """The other side's list (`testbed.labs.ssh.far.commands.contents`); raises `FarFault`."""
+    """The other side's list (`testbed.labs.ssh.remote.commands.contents`); raises `ProtocolError`."""
     try:
         if sum(len(said[key]) for key in ("directories", "files", "links")) > _MOST_ENTRIES:
-            raise FarFault(f"{host}: it has more than {_MOST_ENTRIES} files and directories")
+            raise ProtocolError(f"{host}: it has more than {_MOST_ENTRIES} files and directories")
         return Contents(
             tuple(_below(name) for name in said["directories"]),
             tuple(_wanted(*each) for each in said["files"]),
@@ -68,7 +68,7 @@ def understand(said: Any, host: str) -> Contents:
         )
     except (TypeError, KeyError, ValueError) as error:
         why = error if isinstance(error, _Outside) else "it makes no sense"
-        raise FarFault(f"{host}: its list of results: {why}") from error
+        raise ProtocolError(f"{host}: its list of results: {why}") from error
 
 
 class _Outside(ValueError):
@@ -106,7 +106,7 @@ def fetch(
 ) -> None:
     """Bring a job's files here; what is here already, byte for byte, is not fetched again, so it can be repeated.
 
-    `command` sends the files (`testbed.labs.ssh.far.send`). `report` is told of links that are left out. Raises
+    `command` sends the files (`testbed.labs.ssh.remote.send`). `report` is told of links that are left out. Raises
     `LabError` for a file that does not arrive as it is there, `PrerequisiteError` when it cannot be written here.
     """
     try:
@@ -180,7 +180,7 @@ def _fetch_files(connection: Connection, command: str, wanted: Sequence[Wanted],
                 while header.get("file") == each.name:
                     left -= len(payload)
                     if not payload or left < 0:
-                        raise FarFault(f"{connection.address}: {plain(each.name)} is not as long as announced")
+                        raise ProtocolError(f"{connection.address}: {plain(each.name)} is not as long as announced")
                     digest.update(payload)
                     file.write(payload)
                     header, payload = next(frames)

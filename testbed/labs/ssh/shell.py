@@ -1,6 +1,6 @@
 """A job on the other machine that has the user's terminal: a channel with a terminal there, and bytes both ways.
 
-Unlike other jobs it needs the connection: it ends with it (`testbed.labs.ssh.far.shell`).
+Unlike other jobs it needs the connection: it ends with it (`testbed.labs.ssh.remote.shell`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from testbed.base.errors import LabError
 from testbed.base.text import parse_json
 from testbed.labs.ssh.connection import Connection, ConnectionLost
-from testbed.labs.ssh.far import ground
+from testbed.labs.ssh.remote import ground
 from testbed.labs.terminal import Terminal
 
 _POLL_S = 0.05
@@ -36,7 +36,7 @@ def run(connection: Connection, command: str, terminal: Terminal) -> None:
 
 
 def end_of(connection: Connection, folder: str) -> dict[str, Any]:
-    """How the job in a folder there ended (`testbed.labs.ssh.far.job`); raises `LabError` if nothing says so."""
+    """How the job in a folder there ended (`testbed.labs.ssh.remote.job`); raises `LabError` if nothing says so."""
     with connection.files() as files:
         try:
             with files.open(f"{folder}/{ground.END}") as file:

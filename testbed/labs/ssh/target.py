@@ -10,7 +10,7 @@ from testbed.base.errors import UsageError
 from testbed.base.text import plain
 from testbed.labs.base import Clock
 
-FarLab = Literal["uml", "local"]
+RemoteLab = Literal["uml", "local"]
 
 # A spec may come from a file of somebody else's, and its parts reach the shell of a ProxyCommand: names have letters,
 # digits and few signs, none of which means anything there (OpenSSH 9.6 and later are as strict).
@@ -24,12 +24,12 @@ _SPEC = re.compile(
 
 @dataclass(frozen=True)
 class Target:
-    """A target as it was written: what is None is for the configuration to say; `lab` is the far side's."""
+    """A target as it was written: what is None is for the configuration to say; `lab` is the remote side's."""
 
     host: str
     user: str | None = None
     port: int | None = None
-    lab: FarLab = "uml"
+    lab: RemoteLab = "uml"
 
     @property
     def clocks(self) -> tuple[Clock, ...]:
@@ -50,4 +50,4 @@ def parse(text: str) -> Target:
     lab = match["lab"] or "uml"
     if lab not in ("uml", "local"):
         raise UsageError(f"lab 'ssh:{text}': the other machine has no lab {lab!r}", hint="it has: uml, local")
-    return Target(match["v6"] or match["host"], match["user"], port, cast(FarLab, lab))
+    return Target(match["v6"] or match["host"], match["user"], port, cast(RemoteLab, lab))

@@ -1,4 +1,4 @@
-"""Made-up words of other machines: the far side's frames and errors, guests' status files, VM records, netlink."""
+"""Made-up words of other machines: the remote side's frames and errors, guests' status files, VM records, netlink."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness import fuzz
 from mutators import mutate_bytes, mutate_json
 
 from testbed.labs.guest import STATUS_FILE
-from testbed.labs.ssh.far import protocol
+from testbed.labs.ssh.remote import protocol
 from testbed.labs.verdict import GuestEnd, judge
 from testbed.labs.vm import image, machine
 from testbed.net.mptcp_pm import events, subflows
@@ -65,7 +65,7 @@ def test_errors_of_the_other_side() -> None:
             raise protocol.error_from_json(said, "lab1")
         return protocol.compare(said, {"protocol": 1}, "lab1")
 
-    fuzz("far errors", lambda chance: mutate_json(chance, ERROR), read, inputs=20_000, longest=1 << 20)
+    fuzz("remote errors", lambda chance: mutate_json(chance, ERROR), read, inputs=20_000, longest=1 << 20)
 
 
 def test_status_files_of_guests() -> None:

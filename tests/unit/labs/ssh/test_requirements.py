@@ -10,7 +10,7 @@ import pytest
 from testbed import lock_file
 from testbed.base.errors import PrerequisiteError
 from testbed.labs.ssh import requirements
-from testbed.labs.ssh.far import ground
+from testbed.labs.ssh.remote import ground
 from testbed.labs.ssh.wheel import DISTRIBUTION, pinned
 
 

@@ -17,21 +17,21 @@ import pytest
 from testbed.base.errors import LabError, PrerequisiteError
 from testbed.labs.ssh import retrieval
 from testbed.labs.ssh.connection import Connection, ConnectionLost
-from testbed.labs.ssh.far import protocol
-from testbed.labs.ssh.far.protocol import FarFault
+from testbed.labs.ssh.remote import protocol
+from testbed.labs.ssh.remote.protocol import ProtocolError
 
 
-class Far:
+class Remote:
     """The other side of a connection: says what it is told to say, in answer to the one errand that there is."""
 
-    address = "me@far"
+    address = "me@box"
 
     def __init__(self, said: bytes) -> None:
         self._said = said
         self.asked: list[str] = []
 
     @contextlib.contextmanager
-    def errand(self, _command: str) -> Iterator[Far]:
+    def errand(self, _command: str) -> Iterator[Remote]:
         yield self
 
     def sendall(self, data: bytes) -> None:
@@ -54,11 +54,11 @@ def sent(files: dict[str, bytes], done: bool = True) -> bytes:
 def fetch(target: Path, said: bytes = b"", **contents: list[Any]) -> tuple[list[str], list[str]]:
     """Fetch what the other side lists and sends; the names that were asked for, and what was reported."""
     reported: list[str] = []
-    far = Far(said)
+    remote = Remote(said)
     whole = {"files": [], "links": [], "directories": [], **contents}
-    understood = retrieval.understand(json.loads(json.dumps(whole)), "me@far")
-    retrieval.fetch(cast(Connection, far), understood, "send", target, None, reported.append)
-    return far.asked, reported
+    understood = retrieval.understand(json.loads(json.dumps(whole)), "me@box")
+    retrieval.fetch(cast(Connection, remote), understood, "send", target, None, reported.append)
+    return remote.asked, reported
 
 
 FILES = {"run.json": b"{}", "points/a b/ab.txt": b"x" * 300_000, "empty": b"", "caf\udce9": b"name"}
@@ -94,7 +94,7 @@ def test_of_a_files_mode_it_says_only_whether_it_is_a_program(tmp_path: Path, mo
 @pytest.mark.parametrize("kind", ["files", "links", "directories"])
 def test_names_outside_of_the_output_are_refused(tmp_path: Path, name: object, kind: str) -> None:
     entry = {"files": [name, 1, "0" * 64, 0o644], "links": [name, "x"], "directories": name}[kind]
-    with pytest.raises(FarFault, match="me@far: its list of results"):
+    with pytest.raises(ProtocolError, match="me@box: its list of results"):
         fetch(tmp_path, **{kind: [entry]})
     assert list(tmp_path.iterdir()) == []
 
@@ -122,8 +122,8 @@ def test_names_outside_of_the_output_are_refused(tmp_path: Path, name: object, k
 def test_a_list_that_makes_no_sense_is_refused(said: object) -> None:
     if isinstance(said, dict) and not isinstance(said.get("directories", []), list):
         said["directories"] = {"..": 1}
-    with pytest.raises(FarFault, match="me@far: ") as caught:
-        retrieval.understand(said, "me@far")
+    with pytest.raises(ProtocolError, match="me@box: ") as caught:
+        retrieval.understand(said, "me@box")
     assert "\n" not in str(caught.value)
 
 

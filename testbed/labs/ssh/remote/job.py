@@ -1,4 +1,4 @@
-"""Runs one job on the other machine, whether or not anybody is connected: `python -m testbed.labs.ssh.far.job DIR`.
+"""Runs one job on the other machine, whether or not anybody is connected: `python -m testbed.labs.ssh.remote.job DIR`.
 
     <DIR>/request.json   the job, the lab, the kernel, the lease
     <DIR>/out/           the job's output directory; `stdin` beside it, if it has one
@@ -32,7 +32,7 @@ from testbed.kernel.cache import Cache
 from testbed.labs import catalog
 from testbed.labs.base import Cancel, Job, Lab, Sink
 from testbed.labs.catalog import LabOptions, LabSpec
-from testbed.labs.ssh.far import ground, protocol
+from testbed.labs.ssh.remote import ground, protocol
 from testbed.locks import try_lock
 from testbed.process import wait_until
 

@@ -14,8 +14,8 @@ from testbed.labs.features import Finding
 from testbed.labs.ssh import connection as connections
 from testbed.labs.ssh.asking import understood
 from testbed.labs.ssh.connection import Connection
-from testbed.labs.ssh.far import protocol
-from testbed.labs.ssh.far.protocol import FarFault
+from testbed.labs.ssh.remote import protocol
+from testbed.labs.ssh.remote.protocol import ProtocolError
 
 
 def test_an_error_from_there_cannot_steer_the_terminal() -> None:
@@ -45,7 +45,7 @@ def test_an_error_that_makes_no_sense_is_still_one(said: object) -> None:
     ],
 )
 def test_an_answer_of_another_kind_is_refused(kind: Any, said: object) -> None:
-    with pytest.raises(FarFault, match="box: its answer makes no sense") as caught:
+    with pytest.raises(ProtocolError, match="box: its answer makes no sense") as caught:
         understood(kind, said, "box")
     assert "\n" not in str(caught.value)
 

@@ -5,7 +5,7 @@ alone. It answers with one line of JSON, and gives up when its standard input en
 
     <cache>/ssh/toolkits/<sha256>/    the environment of a toolkit; whole once ready.json is in it
     <cache>/ssh/incoming/<owner>/     what is being sent
-    <cache>/ssh/jobs/<owner>-<n>/     a job (`testbed.labs.ssh.far.job`)
+    <cache>/ssh/jobs/<owner>-<n>/     a job (`testbed.labs.ssh.remote.job`)
 
 <cache> is the toolkit's own there (`testbed.kernel.cache`). An owner is one use of the lab by one process over here.
 """

@@ -17,9 +17,9 @@ import pytest
 from testbed.base.errors import GuestPanic, LabError, PrerequisiteError
 from testbed.labs import cores
 from testbed.labs.base import Cancel
-from testbed.labs.ssh.far import ground, protocol, serve
-from testbed.labs.ssh.far.job import Lease
-from testbed.labs.ssh.far.protocol import FarFault, FrameReader
+from testbed.labs.ssh.remote import ground, protocol, serve
+from testbed.labs.ssh.remote.job import Lease
+from testbed.labs.ssh.remote.protocol import FrameReader, ProtocolError
 
 
 def test_frames_come_out_whole_however_the_bytes_arrive() -> None:
@@ -32,7 +32,7 @@ def test_frames_come_out_whole_however_the_bytes_arrive() -> None:
 
 @pytest.mark.parametrize("line", [b"Welcome to the lab!\n", b"[1]\n", b'{"bytes": -1}\n', b'{"bytes": "many"}\n'])
 def test_what_is_no_frame_is_refused_with_the_likely_cause(line: bytes) -> None:
-    with pytest.raises(FarFault, match="does not speak our language") as caught:
+    with pytest.raises(ProtocolError, match="does not speak our language") as caught:
         FrameReader().feed(line)
     assert "bashrc" in caught.value.hint
 
@@ -94,7 +94,7 @@ def a_job(root: Path, name: str, *, unheard_s: float, lease_s: float = 60) -> Pa
 
 def test_a_sweep_removes_what_is_the_dead_ones_or_nobodys(root: Path) -> None:
     dead = a_job(root, "dead-1", unheard_s=0)
-    forgotten = a_job(root, "far-1", unheard_s=61)
+    forgotten = a_job(root, "other-1", unheard_s=61)
     alive = a_job(root, "alive-1", unheard_s=59)
     sent = root / ground.INCOMING / "dead"
     sent.mkdir(parents=True)
@@ -125,7 +125,7 @@ def test_a_cache_that_everybody_may_write_to_is_refused(root: Path) -> None:
 
 
 def test_a_job_that_runs_is_nobodys_to_remove_even_if_nobody_asks_for_it(root: Path) -> None:
-    job = a_job(root, "far-1", unheard_s=1000)
+    job = a_job(root, "other-1", unheard_s=1000)
     with (job / ground.LOCK).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert ground.sweep([], False) == []
@@ -149,7 +149,7 @@ def test_half_made_environments_go_and_used_ones_stay(root: Path) -> None:
 @pytest.mark.parametrize("module", [("serve", "toolkit", "0.1", "0.5"), ("commands", "toolkit", "0.5")])
 def test_what_serves_a_dead_connection_ends_by_itself(root: Path, module: tuple[str, ...]) -> None:
     name, *arguments = module
-    argv = [sys.executable, "-m", f"testbed.labs.ssh.far.{name}", *arguments]
+    argv = [sys.executable, "-m", f"testbed.labs.ssh.remote.{name}", *arguments]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root) as process:
         assert process.wait(30) == 0  # its standard input is open all the while
 

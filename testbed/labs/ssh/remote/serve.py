@@ -1,7 +1,7 @@
 """The other end of the connection: passes on what jobs print and how they end, and keeps their leases alive.
 
 One process for all jobs of an owner, so that one channel of the connection is enough however many run. It starts jobs
-but owns none: they go on when it ends (`testbed.labs.ssh.far.job`), and another one picks them up where it left off.
+but owns none: they go on when it ends (`testbed.labs.ssh.remote.job`), and another one picks them up where it left off.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from testbed.labs.ssh.far import ground, protocol
+from testbed.labs.ssh.remote import ground, protocol
 
 _POLL_S = 0.05
 _CHUNK = 32768
@@ -35,7 +35,7 @@ class Followed:
 
     def start(self) -> None:
         """Start the job if it was not; it lives on without us."""
-        argv = [sys.executable, "-I", "-m", "testbed.labs.ssh.far.job", str(self.folder)]
+        argv = [sys.executable, "-I", "-m", "testbed.labs.ssh.remote.job", str(self.folder)]
         environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(

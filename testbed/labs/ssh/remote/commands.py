@@ -1,6 +1,7 @@
-"""Short questions and errands on the other machine, once the toolkit is there: a JSON request in, a JSON answer out.
+"""Short remote calls on the other machine, once the toolkit is there: a JSON request in, a JSON answer out.
 
-`python -m testbed.labs.ssh.far.commands TOOLKIT SECONDS` answers each line of its standard input with one, to the end.
+`python -m testbed.labs.ssh.remote.commands TOOLKIT SECONDS` answers each line of its standard input with one, until it
+ends.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from testbed import doctor
 from testbed.base.errors import CommandError, LabError, PrerequisiteError, TestbedError
 from testbed.kernel.cache import Cache, Manifest
 from testbed.labs.base import ProbedLab
-from testbed.labs.ssh.far import ground, job, protocol
+from testbed.labs.ssh.remote import ground, job, protocol
 from testbed.process import run
 
 _TOOLS = ("apache2-utils", "ethtool", "iproute2", "lighttpd", "mininet", "mptcpize", "tcpdump")

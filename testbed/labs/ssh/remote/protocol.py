@@ -5,7 +5,7 @@ From there: a line of JSON, then `bytes` bytes if it says so. From here: lines o
 
     {"beat": true}                                        it is there
     {"job": ID, "stream": "stdout"|"stderr", "offset": N, "bytes": M}   what the job printed from N on
-    {"job": ID, "end": {...}}                             how it ended (`testbed.labs.ssh.far.job`)
+    {"job": ID, "end": {...}}                             how it ended (`testbed.labs.ssh.remote.job`)
 
 and from here `{"do": "follow", "job": ID, "stdout": N, "stderr": M}` (starts the job if it was not),
 `{"do": "cancel", "job": ID}`, `{"do": "leave", "job": ID}`, `{"do": "beat"}`.
@@ -29,7 +29,7 @@ _LINE_BYTES = 1 << 24
 _PAYLOAD_BYTES = 1 << 22
 
 
-class FarFault(LabError):
+class ProtocolError(LabError):
     """What the other side says makes no sense."""
 
 
@@ -42,7 +42,7 @@ class FrameReader:
         self._header: dict[str, Any] | None = None
 
     def feed(self, data: bytes) -> list[tuple[dict[str, Any], bytes]]:
-        """The frames that these bytes complete: header and payload; raises `FarFault`."""
+        """The frames that these bytes complete: header and payload; raises `ProtocolError`."""
         self._rest += data
         frames: list[tuple[dict[str, Any], bytes]] = []
         while True:
@@ -51,7 +51,7 @@ class FrameReader:
                 if end < 0:
                     self._searched = len(self._rest)
                     if self._searched > _LINE_BYTES:
-                        raise FarFault("the other side sends a line without an end")
+                        raise ProtocolError("the other side sends a line without an end")
                     return frames
                 self._searched = 0
                 self._header = _header(bytes(self._rest[:end]))
@@ -72,7 +72,7 @@ def _header(line: bytes) -> dict[str, Any]:
     size = header.get("bytes", 0) if isinstance(header, dict) else -1
     if not isinstance(header, dict) or type(size) is not int or not 0 <= size <= _PAYLOAD_BYTES:
         text = plain(line[:80].decode(errors="replace").strip())
-        raise FarFault(
+        raise ProtocolError(
             f"the other side does not speak our language: '{text}'",
             hint="its shell must print nothing of its own when no terminal is there, see ~/.bashrc there",
         )

@@ -1,6 +1,6 @@
-"""Runs one job on the other machine with the terminal of this session: `python -m testbed.labs.ssh.far.shell DIR`.
+"""Runs one job on the other machine with the terminal of this session: `python -m testbed.labs.ssh.remote.shell DIR`.
 
-The folder is that of any job (`testbed.labs.ssh.far.job`), but nobody asks for it: the job ends with its terminal,
+The folder is that of any job (`testbed.labs.ssh.remote.job`), but nobody asks for it: the job ends with its terminal,
 which sshd closes when the connection breaks, or when somebody removes it.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from testbed.base.errors import LabError
 from testbed.labs.base import InteractiveLab
-from testbed.labs.ssh.far import ground, job, protocol
+from testbed.labs.ssh.remote import ground, job, protocol
 from testbed.labs.terminal import Terminal, ending_in_order
 
 _WATCH_S = 0.1

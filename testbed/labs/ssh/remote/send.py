@@ -1,4 +1,4 @@
-"""Sends files of a job to the other side: `python -m testbed.labs.ssh.far.send JOB`, their names in a line of JSON.
+"""Sends files of a job to the other side: `python -m testbed.labs.ssh.remote.send JOB`, their names in a line of JSON.
 
 One stream for all of them, in the order of the names: frames `{"file": NAME, "bytes": N}`, as many as it takes, and at
 last `{"done": true}`; `{"error": TEXT}` if one cannot be read.
@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from testbed.labs.ssh.far import ground, protocol
+from testbed.labs.ssh.remote import ground, protocol
 
 _CHUNK = 1 << 17
 
