@@ -1,7 +1,8 @@
 """One connection to a host: commands and files over it, one kind of error when it breaks.
 
-`ConnectionLost` is what a network does; whoever holds the connection may make another one (`testbed.labs.ssh.line`).
-Every wait has a limit: a dead network path is noticed by TCP itself (`TCP_USER_TIMEOUT`) through the keepalives.
+`ConnectionLost` is what a network does; whoever holds the connection may make another one
+(`testbed.labs.ssh.reconnection`). Every wait has a limit: a dead network path is noticed by TCP itself
+(`TCP_USER_TIMEOUT`) through the keepalives.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The ssh lab: another machine runs the job in its own `uml` or `local` lab; output and results come back.
 
 The job there does not need the connection: it is started once, and whoever connects again finds it running or
-finished. It ends by itself when this side does not ask for it for a while (`testbed.labs.ssh.line.Patience`).
+finished. It ends by itself when this side does not ask for it for a while (`testbed.labs.ssh.reconnection.Timeouts`).
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from testbed.labs.ssh import address, provisioning, retrieval, shell, target, tr
 from testbed.labs.ssh.address import Address
 from testbed.labs.ssh.asking import ask, ask_ground, module, tidy_up, understood
 from testbed.labs.ssh.connection import Connection
-from testbed.labs.ssh.line import Line, Patience
 from testbed.labs.ssh.link import Following, Link, next_news
 from testbed.labs.ssh.opening import connect
 from testbed.labs.ssh.owner import Owner, owning
 from testbed.labs.ssh.provisioning import Machine, Report
+from testbed.labs.ssh.reconnection import PersistentConnection, Timeouts
 from testbed.labs.ssh.remote import ground, protocol
 from testbed.labs.ssh.target import Target
 from testbed.labs.terminal import Terminal
@@ -74,28 +74,28 @@ class SshLab:
         self,
         name: str,
         wanted: Target,
-        line: Line,
+        connection: PersistentConnection,
         machine: Machine,
         toolkit: str,
         owner: Owner,
         kernel: Kernel | None,
         core_wait_s: float,
-        patience: Patience,
+        timeouts: Timeouts,
         report: Report,
     ) -> None:
         self.name = name
         self._report = report
         self._lab = wanted.lab
-        self._line = line
+        self._connection = connection
         self._machine = machine
         self._toolkit = toolkit
         self._owner = owner
         self._kernel = kernel.id if kernel else ""
         self._core_wait_s = core_wait_s
-        self._patience = patience
+        self._timeouts = timeouts
         greeting = protocol.greeting(Path(toolkit).name)
-        command = module(toolkit, "serve", toolkit, patience.beat_s, patience.lease_s)
-        self.link = Link(line, command, greeting, patience)
+        command = module(toolkit, "serve", toolkit, timeouts.heartbeat_s, timeouts.lease_s)
+        self.link = Link(connection, command, greeting, timeouts)
         said = understood(_Said, self._ask("facts"), name)
         self._facts = said.facts
         self.clocks = said.clocks
@@ -165,10 +165,10 @@ class SshLab:
         self._check()
         name = self._new_name()
         try:
-            self._line.use(lambda connection: self._send(connection, name, job, flag), flag)
+            self._connection.use(lambda connection: self._send(connection, name, job, flag), flag)
             with self.link.following(name) as followed:
                 end = self._follow(followed, {"stdout": stdout, "stderr": stderr}, flag)
-            self._line.use(lambda connection: self._fetch(connection, name, job.output, flag), flag)
+            self._connection.use(lambda connection: self._fetch(connection, name, job.output, flag), flag)
         finally:
             self._remove(name)
         return self._result(end)
@@ -179,9 +179,10 @@ class SshLab:
         name = self._new_name()
         folder = self._machine.job(name)
         try:
-            self._line.use(lambda connection: self._send(connection, name, job, Cancel()))
-            shell.run(self._line.use(lambda connection: connection), module(self._toolkit, "shell", folder), terminal)
-            return self._result(self._line.use(lambda connection: shell.end_of(connection, folder)))
+            self._connection.use(lambda connection: self._send(connection, name, job, Cancel()))
+            command = module(self._toolkit, "shell", folder)
+            shell.run(self._connection.use(lambda connection: connection), command, terminal)
+            return self._result(self._connection.use(lambda connection: shell.end_of(connection, folder)))
         finally:
             self._remove(name)
 
@@ -203,7 +204,7 @@ class SshLab:
             "lab": self._lab,
             "kernel": self._kernel,
             "toolkit": self._toolkit,
-            "lease_s": self._patience.lease_s,
+            "lease_s": self._timeouts.lease_s,
             "core_wait_s": None if math.isinf(self._core_wait_s) else self._core_wait_s,
             "stdin": job.stdin is not None,
             "job": {
@@ -241,7 +242,7 @@ class SshLab:
                 if waited > (_ENDING_S if self.link.is_up else _GONE_S):
                     raise RunInterrupted(
                         f"interrupted; {self.name} does not answer",
-                        hint=f"its job ends by itself within {self._patience.lease_s:.0f} s",
+                        hint=f"its job ends by itself within {self._timeouts.lease_s:.0f} s",
                     )
 
     def _fetch(self, connection: Connection, name: str, output: Path, flag: Cancel) -> None:
@@ -254,7 +255,7 @@ class SshLab:
         gone = Cancel()
         gone.set()  # one attempt: the user may be waiting
         try:
-            self._line.use(lambda connection: ask(connection, self._toolkit, "remove", {"name": name}), gone)
+            self._connection.use(lambda connection: ask(connection, self._toolkit, "remove", {"name": name}), gone)
         except TestbedError:
             self._left = True
 
@@ -267,13 +268,13 @@ class SshLab:
         with contextlib.suppress(TestbedError):
             once = Cancel()
             once.set()
-            self._line.use(lambda connection: tidy_up(connection, self._owner.id), once)
+            self._connection.use(lambda connection: tidy_up(connection, self._owner.id), once)
             self._owner.done = True
 
     def _ask(self, action: str, **arguments: object) -> Any:
         """Ask about the lab there."""
         every = {"lab": self._lab, "kernel": self._kernel, **arguments}
-        return self._line.use(lambda connection: ask(connection, self._toolkit, action, every))
+        return self._connection.use(lambda connection: ask(connection, self._toolkit, action, every))
 
 
 def opened(
@@ -281,7 +282,7 @@ def opened(
     kernel: Kernel | None,
     core_wait_s: float = math.inf,
     report: Report = lambda _what: None,
-    patience: Patience = Patience(),  # noqa: B008
+    timeouts: Timeouts = Timeouts(),  # noqa: B008
 ) -> contextlib.AbstractContextManager[SshLab]:
     """The lab of a target (what follows `ssh:`), with all that a job needs there, until the block ends.
 
@@ -290,7 +291,7 @@ def opened(
     """
     wanted = target.parse(text)
     where = address.resolve(wanted)
-    return opened_at(f"ssh:{text}", text, where, wanted, kernel, core_wait_s, report, patience)
+    return opened_at(f"ssh:{text}", text, where, wanted, kernel, core_wait_s, report, timeouts)
 
 
 def _once(report: Report) -> Report:
@@ -320,31 +321,31 @@ def opened_at(
     kernel: Kernel | None,
     core_wait_s: float = math.inf,
     report: Report = lambda _what: None,
-    patience: Patience = Patience(),  # noqa: B008
+    timeouts: Timeouts = Timeouts(),  # noqa: B008
 ) -> Iterator[SshLab]:
     """The lab at an address (see `opened`); `owned` is what the record of its owner says of where it is."""
     packed = wheel.toolkit()
     with ExitStack() as stack:
         owner = stack.enter_context(owning(owned))
         say = _once(report)
-        line = Line(lambda: connect(where, say), patience)
-        stack.callback(line.close)
+        connection = PersistentConnection(lambda: connect(where, say), timeouts)
+        stack.callback(connection.close)
         try:
-            line.open()
+            connection.open()
         except BaseException:
             owner.done = True  # nobody was there
             raise
         try:
-            machine = line.use(lambda connection: provisioning.provide_toolkit(connection, packed, owner.id, report))
+            machine = connection.use(lambda c: provisioning.provide_toolkit(c, packed, owner.id, report))
             toolkit = machine.toolkit(packed.sha256)
             if kernel is not None:
-                line.use(lambda c: provisioning.provide_kernel(c, toolkit, kernel, owner.id, report))
-            lab = SshLab(name, wanted, line, machine, toolkit, owner, kernel, core_wait_s, patience, report)
+                connection.use(lambda c: provisioning.provide_kernel(c, toolkit, kernel, owner.id, report))
+            lab = SshLab(name, wanted, connection, machine, toolkit, owner, kernel, core_wait_s, timeouts, report)
         except BaseException:
             with contextlib.suppress(TestbedError):
                 once = Cancel()
                 once.set()
-                line.use(lambda connection: tidy_up(connection, owner.id), once)
+                connection.use(lambda c: tidy_up(c, owner.id), once)
                 owner.done = True
             raise
         stack.callback(lab.close)

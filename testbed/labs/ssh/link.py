@@ -21,7 +21,7 @@ from testbed.base.errors import LabError, TestbedError
 from testbed.base.text import plain
 from testbed.labs.base import Cancel
 from testbed.labs.ssh.connection import Connection, ConnectionLost
-from testbed.labs.ssh.line import Line, Patience
+from testbed.labs.ssh.reconnection import PersistentConnection, Timeouts
 from testbed.labs.ssh.remote import protocol
 from testbed.labs.ssh.remote.protocol import FrameReader
 
@@ -51,11 +51,13 @@ class Following:
 class Link:
     """The channel; `command` runs the other end, `greeting` is what it must say first."""
 
-    def __init__(self, line: Line, command: str, greeting: Mapping[str, Any], patience: Patience) -> None:
-        self._line = line
+    def __init__(
+        self, connection: PersistentConnection, command: str, greeting: Mapping[str, Any], timeouts: Timeouts
+    ) -> None:
+        self._connection = connection
         self._command = command
         self._greeting = greeting
-        self._patience = patience
+        self._timeouts = timeouts
         self._followed: dict[str, Following] = {}
         self._outbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -68,7 +70,7 @@ class Link:
         """End it; no job is followed any more."""
         self._closing.set()
         if self._thread is not None:
-            self._thread.join(self._patience.silence_s)
+            self._thread.join(self._timeouts.silence_s)
 
     @contextlib.contextmanager
     def following(self, job: str) -> Iterator[Following]:
@@ -96,7 +98,7 @@ class Link:
 
     def _run(self) -> None:
         try:
-            self._line.use(self._follow_all, self._closing)
+            self._connection.use(self._follow_all, self._closing)
         except BaseException as error:  # whoever waits must learn why
             with self._lock:
                 self._failure = error
@@ -139,14 +141,14 @@ class Link:
                     self.is_up = True
                 else:
                     self._deliver(header, payload, channel)
-            if time.monotonic() - heard > self._patience.silence_s:
+            if time.monotonic() - heard > self._timeouts.silence_s:
                 connection.close()
-                raise ConnectionLost(f"{connection.address}: no word for {self._patience.silence_s:g} s")
+                raise ConnectionLost(f"{connection.address}: no word for {self._timeouts.silence_s:g} s")
             if greeted:
                 self._send_waiting(channel)
-                if now - said >= self._patience.beat_s:
+                if now - said >= self._timeouts.heartbeat_s:
                     said = now
-                    _say(channel, {"do": "beat"})
+                    _say(channel, {"do": "heartbeat"})
 
     def _catch_up(self, channel: paramiko.Channel) -> None:
         """Tell a new channel of every job, with what we have of its output."""
@@ -179,10 +181,10 @@ class Link:
         """Put a piece of news into the queue; a reader that is slow must not look like one that is gone."""
         while not self._closing.is_set():
             try:
-                followed.news.put((what, value), timeout=self._patience.beat_s)
+                followed.news.put((what, value), timeout=self._timeouts.heartbeat_s)
             except queue.Full:
                 if channel is not None:
-                    _say(channel, {"do": "beat"})
+                    _say(channel, {"do": "heartbeat"})
                 with self._lock:
                     if followed.job not in self._followed:
                         return

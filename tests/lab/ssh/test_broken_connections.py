@@ -15,7 +15,7 @@ from ssh_user import Here
 
 from testbed.labs.base import Job
 from testbed.labs.ssh.lab import opened
-from testbed.labs.ssh.line import Patience
+from testbed.labs.ssh.reconnection import Timeouts
 
 pytestmark = [
     pytest.mark.usefixtures("provided"),
@@ -140,8 +140,8 @@ def test_one_connection_carries_many_jobs_at_once_and_a_silent_one_is_replaced(
         assert (output / "file").stat().st_size == 1 << 20
         return status
 
-    patience = Patience(beat_s=0.3, silence_s=2, retry_s=30, lease_s=40)
-    with opened("far/local", None, patience=patience) as lab, ThreadPoolExecutor(count) as pool:
+    timeouts = Timeouts(heartbeat_s=0.3, silence_s=2, retry_s=30, lease_s=40)
+    with opened("far/local", None, timeouts=timeouts) as lab, ThreadPoolExecutor(count) as pool:
         futures = [pool.submit(work, number) for number in range(count)]
         assert settles(lambda: all(printed), 60)
         assert wire.connections == 1
@@ -159,8 +159,8 @@ import sys
 from pathlib import Path
 from testbed.labs.base import Job
 from testbed.labs.ssh.lab import opened
-from testbed.labs.ssh.line import Patience
-with opened("far/local", None, patience=Patience(beat_s=0.5, silence_s=2, retry_s=1, lease_s=4)) as lab:
+from testbed.labs.ssh.reconnection import Timeouts
+with opened("far/local", None, timeouts=Timeouts(heartbeat_s=0.5, silence_s=2, retry_s=1, lease_s=4)) as lab:
     out = Path("out")
     out.mkdir()
     say = lambda data: (sys.stdout.buffer.write(data), sys.stdout.flush())

@@ -17,7 +17,7 @@ from testbed.net.mptcp_pm import events, subflows
 
 DATA = Path(__file__).parents[1] / "path_manager" / "data"
 HEADERS = (
-    {"hello": {"protocol": 1, "toolkit": "a1", "python": "3.11"}}, {"beat": True},
+    {"hello": {"protocol": 1, "toolkit": "a1", "python": "3.11"}}, {"heartbeat": True},
     {"job": "j1", "stream": "stdout", "offset": 0, "bytes": 4}, {"job": "j1", "end": {"status": 0}},
 )  # fmt: skip
 ERROR = {"kind": "GuestTimeout", "message": "no end within 5 s", "hint": "wait", "console": "line\nline"}

@@ -3,12 +3,12 @@
 From there: a line of JSON, then `bytes` bytes if it says so. From here: lines of JSON. `serve` greets with
 `{"hello": {"protocol": ..., "toolkit": ..., "python": ...}}`; then come
 
-    {"beat": true}                                        it is there
+    {"heartbeat": true}                                   it is there
     {"job": ID, "stream": "stdout"|"stderr", "offset": N, "bytes": M}   what the job printed from N on
     {"job": ID, "end": {...}}                             how it ended (`testbed.labs.ssh.remote.job`)
 
 and from here `{"do": "follow", "job": ID, "stdout": N, "stderr": M}` (starts the job if it was not),
-`{"do": "cancel", "job": ID}`, `{"do": "leave", "job": ID}`, `{"do": "beat"}`.
+`{"do": "cancel", "job": ID}`, `{"do": "leave", "job": ID}`, `{"do": "heartbeat"}`.
 """
 
 from __future__ import annotations

@@ -102,16 +102,16 @@ class Followed:
 class Server:
     """The jobs that are followed; reads requests from standard input and writes frames to standard output."""
 
-    def __init__(self, jobs: Path, beat_s: float, lease_s: float) -> None:
+    def __init__(self, jobs: Path, heartbeat_s: float, lease_s: float) -> None:
         self._jobs = jobs
-        self._beat_s = beat_s
+        self._heartbeat_s = heartbeat_s
         self._lease_s = lease_s
         self._followed: dict[str, Followed] = {}
 
     def serve(self) -> None:
         """Go on until standard input ends, or says nothing for so long that the connection is dead and nobody knows."""
         rest = b""
-        beat_at = 0.0
+        heartbeat_at = 0.0
         heard_at = time.monotonic()
         while time.monotonic() - heard_at < self._lease_s:
             if select.select([0], [], [], _POLL_S)[0]:
@@ -127,9 +127,9 @@ class Server:
                     _say(header, payload)
                     if "end" in header:
                         del self._followed[name]
-            if time.monotonic() >= beat_at:
-                beat_at = time.monotonic() + self._beat_s
-                _say({"beat": True})
+            if time.monotonic() >= heartbeat_at:
+                heartbeat_at = time.monotonic() + self._heartbeat_s
+                _say({"heartbeat": True})
 
     def _obey(self, wanted: dict[str, Any]) -> None:
         for followed in self._followed.values():
@@ -159,13 +159,13 @@ def _say(header: dict[str, Any], payload: bytes = b"") -> None:
         data = data[os.write(1, data) :]
 
 
-def main(toolkit: Path, beat_s: float, lease_s: float) -> None:
+def main(toolkit: Path, heartbeat_s: float, lease_s: float) -> None:
     """Serve the owner on standard input and output."""
     handle = ground.in_use(toolkit)
     _say({"hello": protocol.greeting(toolkit.name)})
     # The reader may be gone at any moment: the jobs go on.
     with contextlib.suppress(BrokenPipeError):
-        Server(ground.cache_root() / ground.JOBS, beat_s, lease_s).serve()
+        Server(ground.cache_root() / ground.JOBS, heartbeat_s, lease_s).serve()
     os.close(handle)
 
 

@@ -23,8 +23,10 @@ from testbed.labs.ssh.remote.protocol import FrameReader, ProtocolError
 
 
 def test_frames_come_out_whole_however_the_bytes_arrive() -> None:
-    sent = protocol.frame({"job": "a", "stream": "stdout", "offset": 3}, b"x\n{}\0") + protocol.frame({"beat": True})
-    wanted = [({"job": "a", "stream": "stdout", "offset": 3, "bytes": 5}, b"x\n{}\0"), ({"beat": True}, b"")]
+    sent = protocol.frame({"job": "a", "stream": "stdout", "offset": 3}, b"x\n{}\0") + protocol.frame(
+        {"heartbeat": True}
+    )
+    wanted = [({"job": "a", "stream": "stdout", "offset": 3, "bytes": 5}, b"x\n{}\0"), ({"heartbeat": True}, b"")]
     assert FrameReader().feed(sent) == wanted
     reader = FrameReader()
     assert [each for byte in sent for each in reader.feed(bytes([byte]))] == wanted
@@ -180,7 +182,7 @@ def followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 def test_a_job_that_is_slow_to_begin_is_waited_for_as_long_as_it_lives(
     followed: Callable[[str], serve.Followed], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On an emulated machine Python takes longer to begin than any patience that somebody thought of."""
+    """On an emulated machine Python takes longer to begin than any limit that somebody thought of."""
     job = followed('until [ -e "$4/go" ]; do sleep 0.02; done')
     an_hour_later = time.monotonic() + 3600
     monkeypatch.setattr(time, "monotonic", lambda: an_hour_later)

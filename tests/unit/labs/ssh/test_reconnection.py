@@ -7,7 +7,7 @@ import pytest
 from testbed.base.errors import RunInterrupted
 from testbed.labs.base import Cancel
 from testbed.labs.ssh.connection import Connection, ConnectionLost
-from testbed.labs.ssh.line import Line, Patience, pauses
+from testbed.labs.ssh.reconnection import PersistentConnection, Timeouts, pauses
 
 
 def test_pauses_double_up_to_the_longest_and_add_up_to_the_limit() -> None:
@@ -17,12 +17,12 @@ def test_pauses_double_up_to_the_longest_and_add_up_to_the_limit() -> None:
 
 
 def test_a_job_never_ends_while_this_side_still_tries() -> None:
-    ours = Patience()
+    ours = Timeouts()
     assert ours.lease_s > ours.silence_s + ours.retry_s
     with pytest.raises(ValueError, match="do not fit"):
-        Patience(beat_s=1, silence_s=3, retry_s=10, lease_s=13)
+        Timeouts(heartbeat_s=1, silence_s=3, retry_s=10, lease_s=13)
     with pytest.raises(ValueError, match="do not fit"):
-        Patience(beat_s=5, silence_s=5)
+        Timeouts(heartbeat_s=5, silence_s=5)
 
 
 class Wire:
@@ -35,7 +35,7 @@ class Wire:
         self.is_open = False
 
 
-SHORT = Patience(beat_s=0.01, silence_s=0.02, retry_s=0.3, lease_s=1)
+SHORT = Timeouts(heartbeat_s=0.01, silence_s=0.02, retry_s=0.3, lease_s=1)
 
 
 def test_a_broken_connection_is_replaced_and_the_work_repeated() -> None:
@@ -51,11 +51,11 @@ def test_a_broken_connection_is_replaced_and_the_work_repeated() -> None:
             raise ConnectionLost("cut")
         return "done"
 
-    line = Line(connect, SHORT)
-    assert line.use(work) == "done"
+    connection = PersistentConnection(connect, SHORT)
+    assert connection.use(work) == "done"
     assert made == wires
     assert [wire.is_open for wire in wires] == [False, True]
-    assert line.use(work) == "done"
+    assert connection.use(work) == "done"
     assert len(made) == 2
 
 
@@ -67,7 +67,7 @@ def test_attempts_end_at_the_limit_with_the_last_reason() -> None:
         raise ConnectionLost(f"attempt {len(attempts)}")
 
     with pytest.raises(ConnectionLost, match="attempt 2"):
-        Line(connect, SHORT).use(lambda _connection: None)  # one pause of 0.3 s
+        PersistentConnection(connect, SHORT).use(lambda _connection: None)  # one pause of 0.3 s
 
 
 def test_the_wait_for_the_next_attempt_can_be_interrupted() -> None:
@@ -77,12 +77,12 @@ def test_the_wait_for_the_next_attempt_can_be_interrupted() -> None:
     flag = Cancel()
     flag.set()
     with pytest.raises(RunInterrupted):
-        Line(connect, Patience()).use(lambda _connection: None, flag)
+        PersistentConnection(connect, Timeouts()).use(lambda _connection: None, flag)
 
 
-def test_a_closed_line_stays_closed() -> None:
-    line = Line(lambda: cast(Connection, Wire()), SHORT)
-    line.open()
-    line.close()
+def test_a_closed_connection_stays_closed() -> None:
+    connection = PersistentConnection(lambda: cast(Connection, Wire()), SHORT)
+    connection.open()
+    connection.close()
     with pytest.raises(ConnectionLost, match="closed"):
-        line.use(lambda _connection: None)
+        connection.use(lambda _connection: None)

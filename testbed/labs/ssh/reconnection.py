@@ -1,4 +1,4 @@
-"""A line to a host: one connection for everybody, made again when it breaks, with growing pauses and a limit."""
+"""A persistent connection to a host: one for everybody, made again when it breaks, with growing pauses and a limit."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """How long who waits for whom, in seconds.
 
-    Both sides say every `beat_s` that they are there; after `silence_s` without a word the connection counts as lost.
-    This side then tries for `retry_s` to get another one. The other side ends a job for which nobody has asked for
-    `lease_s`, which is longer than this side may be away: a job never ends while we still try.
+    Both sides say every `heartbeat_s` that they are there; after `silence_s` without a word the connection counts as
+    lost. This side then tries for `retry_s` to get another one. The other side ends a job for which nobody has asked
+    for `lease_s`, which is longer than this side may be away: a job never ends while we still try.
     """
 
-    beat_s: float = 5.0
+    heartbeat_s: float = 5.0
     silence_s: float = 20.0
     retry_s: float = 240.0
     lease_s: float = 300.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.beat_s < self.silence_s or self.lease_s <= self.silence_s + self.retry_s:
+        if not 0 < self.heartbeat_s < self.silence_s or self.lease_s <= self.silence_s + self.retry_s:
             raise ValueError("the times do not fit together")
 
 
@@ -42,12 +42,12 @@ def pauses(retry_s: float, first_s: float = 0.5, longest_s: float = 15.0) -> Ite
         pause = min(pause * 2, longest_s)
 
 
-class Line:
+class PersistentConnection:
     """The connection, for several threads; `connect` makes one."""
 
-    def __init__(self, connect: Callable[[], Connection], patience: Patience) -> None:
+    def __init__(self, connect: Callable[[], Connection], timeouts: Timeouts) -> None:
         self._connect = connect
-        self._patience = patience
+        self._timeouts = timeouts
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         self._closed = False
@@ -70,7 +70,7 @@ class Line:
         what `work` raises.
         """
         flag = cancel or Cancel()
-        waits = pauses(self._patience.retry_s)
+        waits = pauses(self._timeouts.retry_s)
         while True:
             began = time.monotonic()
             connection = None
@@ -82,8 +82,8 @@ class Line:
                     raise
                 if connection is not None:
                     connection.close()
-                    if time.monotonic() - began > self._patience.silence_s:
-                        waits = pauses(self._patience.retry_s)  # it had lasted
+                    if time.monotonic() - began > self._timeouts.silence_s:
+                        waits = pauses(self._timeouts.retry_s)  # it had lasted
                 pause = next(waits, None)
                 if pause is None:
                     raise
