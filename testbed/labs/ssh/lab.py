@@ -30,7 +30,7 @@ from testbed.labs.ssh import address, provisioning, retrieval, shell, target, tr
 from testbed.labs.ssh.address import Address
 from testbed.labs.ssh.asking import ask, ask_ground, module, tidy_up, understood
 from testbed.labs.ssh.connection import Connection
-from testbed.labs.ssh.link import Following, Link, next_news
+from testbed.labs.ssh.job_channel import FollowedJob, JobChannel, next_event
 from testbed.labs.ssh.opening import connect
 from testbed.labs.ssh.owner import Owner, owning
 from testbed.labs.ssh.provisioning import Machine, Report
@@ -95,7 +95,7 @@ class SshLab:
         self._timeouts = timeouts
         greeting = protocol.greeting(Path(toolkit).name)
         command = module(toolkit, "serve", toolkit, timeouts.heartbeat_s, timeouts.lease_s)
-        self.link = Link(connection, command, greeting, timeouts)
+        self.job_channel = JobChannel(connection, command, greeting, timeouts)
         said = understood(_Said, self._ask("facts"), name)
         self._facts = said.facts
         self.clocks = said.clocks
@@ -166,7 +166,7 @@ class SshLab:
         name = self._new_name()
         try:
             self._connection.use(lambda connection: self._send(connection, name, job, flag), flag)
-            with self.link.following(name) as followed:
+            with self.job_channel.following(name) as followed:
                 end = self._follow(followed, {"stdout": stdout, "stderr": stderr}, flag)
             self._connection.use(lambda connection: self._fetch(connection, name, job.output, flag), flag)
         finally:
@@ -224,22 +224,22 @@ class SshLab:
         content[f"{folder}/{ground.REQUEST}"] = json.dumps(request).encode()
         transfer.send(connection, content, flag)
 
-    def _follow(self, followed: Following, sinks: Mapping[str, Sink], flag: Cancel) -> dict[str, Any]:
+    def _follow(self, followed: FollowedJob, sinks: Mapping[str, Sink], flag: Cancel) -> dict[str, Any]:
         """Pass on what the job prints until it has ended; returns how."""
         waited = 0.0
         while True:
-            news = next_news(followed, _POLL_S)
-            if news is not None:
-                what, value = news
+            event = next_event(followed, _POLL_S)
+            if event is not None:
+                what, value = event
                 if what == "end":
                     flag.raise_if_set()
                     return value if isinstance(value, dict) else {}
                 sinks[what](value)
             elif flag.is_set():
                 if not followed.cancelled:
-                    self.link.cancel(followed)
+                    self.job_channel.cancel(followed)
                 waited += _POLL_S
-                if waited > (_ENDING_S if self.link.is_up else _GONE_S):
+                if waited > (_ENDING_S if self.job_channel.is_up else _GONE_S):
                     raise RunInterrupted(
                         f"interrupted; {self.name} does not answer",
                         hint=f"its job ends by itself within {self._timeouts.lease_s:.0f} s",
@@ -261,8 +261,8 @@ class SshLab:
 
     def close(self) -> None:
         """Leave nothing there but toolkit and kernel; what cannot be reached is remembered."""
-        was_up = self.link.is_up
-        self.link.close()
+        was_up = self.job_channel.is_up
+        self.job_channel.close()
         if self._left and not was_up:
             return
         with contextlib.suppress(TestbedError):

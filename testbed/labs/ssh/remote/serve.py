@@ -53,7 +53,7 @@ class Followed:
         with contextlib.suppress(OSError):
             os.utime(self.folder / ground.LEASE)
 
-    def news(self) -> Iterator[tuple[dict[str, Any], bytes]]:
+    def events(self) -> Iterator[tuple[dict[str, Any], bytes]]:
         """What it printed since the last time, and at last how it ended."""
         end = self._end()  # first: what was printed before the end must be passed on before it
         for stream in protocol.STREAMS:
@@ -77,7 +77,7 @@ class Followed:
         except FileNotFoundError:
             if alive:
                 return None
-            return {"error": {"kind": "LabError", "message": f"the job ended without a word{self._last_words()}"}}
+            return {"error": {"kind": "LabError", "message": f"the job ended without a word{self._last_log_line()}"}}
         return end
 
     def _is_running(self) -> bool:
@@ -90,7 +90,7 @@ class Followed:
             return False
         return False
 
-    def _last_words(self) -> str:
+    def _last_log_line(self) -> str:
         try:
             lines = (self.folder / "log").read_text(errors="replace").split("\n")
         except OSError:
@@ -121,28 +121,28 @@ class Server:
                 heard_at = time.monotonic()
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
-                    self._obey(json.loads(line))
+                    self._handle(json.loads(line))
             for name, followed in list(self._followed.items()):
-                for header, payload in followed.news():
-                    _say(header, payload)
+                for header, payload in followed.events():
+                    _send(header, payload)
                     if "end" in header:
                         del self._followed[name]
             if time.monotonic() >= heartbeat_at:
                 heartbeat_at = time.monotonic() + self._heartbeat_s
-                _say({"heartbeat": True})
+                _send({"heartbeat": True})
 
-    def _obey(self, wanted: dict[str, Any]) -> None:
+    def _handle(self, request: dict[str, Any]) -> None:
         for followed in self._followed.values():
             followed.touch()
-        name = wanted.get("job", "")
+        name = request.get("job", "")
         folder = self._jobs / name
-        match wanted["do"]:
+        match request["do"]:
             case "follow":
                 if not (folder / ground.REQUEST).exists():
                     error = {"kind": "LabError", "message": "the job was removed by somebody"}
-                    _say({"job": name, "end": {"error": error}})
+                    _send({"job": name, "end": {"error": error}})
                     return
-                offsets = {stream: int(wanted[stream]) for stream in protocol.STREAMS}
+                offsets = {stream: int(request[stream]) for stream in protocol.STREAMS}
                 self._followed[name] = Followed(folder, offsets)
                 self._followed[name].touch()
                 self._followed[name].start()
@@ -153,7 +153,7 @@ class Server:
                 self._followed.pop(name, None)
 
 
-def _say(header: dict[str, Any], payload: bytes = b"") -> None:
+def _send(header: dict[str, Any], payload: bytes = b"") -> None:
     data = memoryview(protocol.frame(header, payload))
     while data:
         data = data[os.write(1, data) :]
@@ -162,7 +162,7 @@ def _say(header: dict[str, Any], payload: bytes = b"") -> None:
 def main(toolkit: Path, heartbeat_s: float, lease_s: float) -> None:
     """Serve the owner on standard input and output."""
     handle = ground.in_use(toolkit)
-    _say({"hello": protocol.greeting(toolkit.name)})
+    _send({"hello": protocol.greeting(toolkit.name)})
     # The reader may be gone at any moment: the jobs go on.
     with contextlib.suppress(BrokenPipeError):
         Server(ground.cache_root() / ground.JOBS, heartbeat_s, lease_s).serve()

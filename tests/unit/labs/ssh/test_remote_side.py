@@ -186,7 +186,7 @@ def test_a_job_that_is_slow_to_begin_is_waited_for_as_long_as_it_lives(
     job = followed('until [ -e "$4/go" ]; do sleep 0.02; done')
     an_hour_later = time.monotonic() + 3600
     monkeypatch.setattr(time, "monotonic", lambda: an_hour_later)
-    assert list(job.news()) == []
+    assert list(job.events()) == []
 
 
 def test_a_job_that_ended_without_a_word_is_given_up_with_its_last_ones(
@@ -195,5 +195,5 @@ def test_a_job_that_ended_without_a_word_is_given_up_with_its_last_ones(
     job = followed("echo no such module >&2; exit 1")
     assert job.process is not None
     job.process.wait(10)
-    ((header, _),) = list(job.news())
+    ((header, _),) = list(job.events())
     assert header["end"]["error"]["message"] == "the job ended without a word: no such module"

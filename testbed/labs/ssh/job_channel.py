@@ -1,6 +1,6 @@
-"""The link: one channel over which all jobs of a lab are followed, made again when the connection breaks.
+"""The channel over which all jobs of a lab are followed, one for all of them, made again when the connection breaks.
 
-A thread reads it and says that we are here. Each job has a queue of news; its offsets say what it has had, so that a
+A thread reads it and says that we are here. Each job has a queue of events; its offsets say what it has had, so that a
 new channel goes on where the old one ended (`testbed.labs.ssh.remote.serve`).
 """
 
@@ -28,16 +28,16 @@ from testbed.labs.ssh.remote.protocol import FrameReader
 _POLL_S = 0.05
 _CHUNK = 1 << 16
 _SEND_S = 10.0
-_WORDS_BYTES = 1 << 20
-_NEWS = 64  # pieces of output that a slow reader lets lie before the link waits for it
+_STDERR_BYTES = 1 << 20
+_EVENTS = 64  # pieces of output that a slow reader lets lie before the channel waits for it
 
 
 @dataclass
-class Following:
-    """A job that is followed; `news` has `(stream, bytes)`, at last `("end", how)` or `("failed", error)`."""
+class FollowedJob:
+    """A job that is followed; `events` has `(stream, bytes)`, at last `("end", how)` or `("failed", error)`."""
 
     job: str
-    news: queue.Queue[tuple[str, Any]] = field(default_factory=lambda: queue.Queue(_NEWS))
+    events: queue.Queue[tuple[str, Any]] = field(default_factory=lambda: queue.Queue(_EVENTS))
     offsets: dict[str, int] = field(default_factory=lambda: dict.fromkeys(protocol.STREAMS, 0))
     cancelled: bool = False
     ended: bool = False
@@ -48,7 +48,7 @@ class Following:
         return [*wanted, {"do": "cancel", "job": self.job}] if self.cancelled else wanted
 
 
-class Link:
+class JobChannel:
     """The channel; `command` runs the other end, `greeting` is what it must say first."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Link:
         self._command = command
         self._greeting = greeting
         self._timeouts = timeouts
-        self._followed: dict[str, Following] = {}
+        self._followed: dict[str, FollowedJob] = {}
         self._outbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closing = Cancel()
@@ -73,16 +73,16 @@ class Link:
             self._thread.join(self._timeouts.silence_s)
 
     @contextlib.contextmanager
-    def following(self, job: str) -> Iterator[Following]:
-        """Start a job that was sent, and follow it until the block ends; raises what has ended the link."""
-        followed = Following(job)
+    def following(self, job: str) -> Iterator[FollowedJob]:
+        """Start a job that was sent, and follow it until the block ends; raises what has ended the channel."""
+        followed = FollowedJob(job)
         with self._lock:
             if self._failure is not None:
                 raise self._failure
             self._followed[job] = followed
             self._outbox.put(followed.requests()[0])
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="ssh-link", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="ssh-jobs", daemon=True)
                 self._thread.start()
         try:
             yield followed
@@ -91,8 +91,8 @@ class Link:
                 del self._followed[job]
             self._outbox.put({"do": "leave", "job": job})
 
-    def cancel(self, followed: Following) -> None:
-        """Ask the other side to end the job; its end is news like any other."""
+    def cancel(self, followed: FollowedJob) -> None:
+        """Ask the other side to end the job; its end is an event like any other."""
         followed.cancelled = True
         self._outbox.put({"do": "cancel", "job": followed.job})
 
@@ -105,17 +105,17 @@ class Link:
                 waiting = list(self._followed.values())
             if not self._closing.is_set():
                 for followed in waiting:
-                    self._tell(followed, "failed", error, None)
+                    self._put(followed, "failed", error, None)
 
     def _follow_all(self, connection: Connection) -> None:
-        """Over one connection, to its end; raises `ConnectionLost`. Returns once the link is closed."""
+        """Over one connection, to its end; raises `ConnectionLost`. Returns once this side is closed."""
         try:
             with connection.channel(self._command) as channel:
-                self._talk(connection, channel)
+                self._exchange(connection, channel)
         finally:
             self.is_up = False
 
-    def _talk(self, connection: Connection, channel: paramiko.Channel) -> None:
+    def _exchange(self, connection: Connection, channel: paramiko.Channel) -> None:
         reader = FrameReader()
         channel.settimeout(_POLL_S)
         heard = time.monotonic()
@@ -127,10 +127,10 @@ class Link:
             except TimeoutError:
                 data = None
             if data == b"":
-                words = _last_words(channel)
+                error = _last_error(channel)
                 if not greeted and connection.is_open and channel.exit_status_ready():
-                    raise LabError(f"{connection.address}: the toolkit there does not start{words}")
-                raise ConnectionLost(f"{connection.address}: the connection was lost{words}")
+                    raise LabError(f"{connection.address}: the toolkit there does not start{error}")
+                raise ConnectionLost(f"{connection.address}: the connection was lost{error}")
             now = time.monotonic()
             for header, payload in reader.feed(data or b""):
                 heard = now
@@ -148,7 +148,7 @@ class Link:
                 self._send_waiting(channel)
                 if now - said >= self._timeouts.heartbeat_s:
                     said = now
-                    _say(channel, {"do": "heartbeat"})
+                    _send(channel, {"do": "heartbeat"})
 
     def _catch_up(self, channel: paramiko.Channel) -> None:
         """Tell a new channel of every job, with what we have of its output."""
@@ -159,11 +159,11 @@ class Link:
                 each for followed in self._followed.values() if not followed.ended for each in followed.requests()
             ]
         for request in requests:
-            _say(channel, request)
+            _send(channel, request)
 
     def _send_waiting(self, channel: paramiko.Channel) -> None:
         while not self._outbox.empty():
-            _say(channel, self._outbox.get())
+            _send(channel, self._outbox.get())
 
     def _deliver(self, header: dict[str, Any], payload: bytes, channel: paramiko.Channel) -> None:
         with self._lock:
@@ -172,19 +172,19 @@ class Link:
             return
         if "end" in header:
             followed.ended = True
-            self._tell(followed, "end", header["end"], channel)
+            self._put(followed, "end", header["end"], channel)
         elif header.get("stream") in protocol.STREAMS and header.get("offset") == followed.offsets[header["stream"]]:
             followed.offsets[header["stream"]] += len(payload)
-            self._tell(followed, header["stream"], payload, channel)
+            self._put(followed, header["stream"], payload, channel)
 
-    def _tell(self, followed: Following, what: str, value: object, channel: paramiko.Channel | None) -> None:
-        """Put a piece of news into the queue; a reader that is slow must not look like one that is gone."""
+    def _put(self, followed: FollowedJob, what: str, value: object, channel: paramiko.Channel | None) -> None:
+        """Put an event into the queue; a reader that is slow must not look like one that is gone."""
         while not self._closing.is_set():
             try:
-                followed.news.put((what, value), timeout=self._timeouts.heartbeat_s)
+                followed.events.put((what, value), timeout=self._timeouts.heartbeat_s)
             except queue.Full:
                 if channel is not None:
-                    _say(channel, {"do": "heartbeat"})
+                    _send(channel, {"do": "heartbeat"})
                 with self._lock:
                     if followed.job not in self._followed:
                         return
@@ -192,10 +192,10 @@ class Link:
                 return
 
 
-def next_news(followed: Following, seconds: float) -> tuple[str, Any] | None:
-    """The next piece of news, None if there is none within so many seconds; raises what has ended the link."""
+def next_event(followed: FollowedJob, seconds: float) -> tuple[str, Any] | None:
+    """The next event, None if there is none within so many seconds; raises what has ended the channel."""
     try:
-        what, value = followed.news.get(timeout=seconds)
+        what, value = followed.events.get(timeout=seconds)
     except queue.Empty:
         return None
     if what == "failed":
@@ -206,7 +206,7 @@ def next_news(followed: Following, seconds: float) -> tuple[str, Any] | None:
     return what, value
 
 
-def _say(channel: paramiko.Channel, request: Mapping[str, Any]) -> None:
+def _send(channel: paramiko.Channel, request: Mapping[str, Any]) -> None:
     try:
         channel.settimeout(_SEND_S)
         channel.sendall(json.dumps(request).encode() + b"\n")
@@ -214,9 +214,9 @@ def _say(channel: paramiko.Channel, request: Mapping[str, Any]) -> None:
         channel.settimeout(_POLL_S)
 
 
-def _last_words(channel: paramiko.Channel) -> str:
+def _last_error(channel: paramiko.Channel) -> str:
     words = b""
-    while channel.recv_stderr_ready() and len(words) < _WORDS_BYTES:
+    while channel.recv_stderr_ready() and len(words) < _STDERR_BYTES:
         words += channel.recv_stderr(_CHUNK)
     lines = [line.strip() for line in words.decode(errors="replace").splitlines() if line.strip()]
     return f": {plain(lines[-1])}" if lines else ""
