@@ -19,7 +19,7 @@ from testbed.base.errors import LabError, PrerequisiteError
 from testbed.base.text import plain
 from testbed.labs.base import Cancel
 from testbed.labs.ssh.address import Address
-from testbed.labs.ssh.carrier import DEAD_AFTER_S, Carrier
+from testbed.labs.ssh.byte_stream import DEAD_AFTER_S, ByteStream
 
 HANDSHAKE_S = 30.0
 _POLL_S = 0.01
@@ -45,10 +45,10 @@ class Answer:
 class Connection:
     """An open connection; `close` may be called from any thread and twice."""
 
-    def __init__(self, address: Address, transport: paramiko.Transport, carrier: Carrier) -> None:
+    def __init__(self, address: Address, transport: paramiko.Transport, stream: ByteStream) -> None:
         self.address = address
         self.transport = transport
-        self._carrier = carrier
+        self._stream = stream
         self._errands = threading.BoundedSemaphore(_ERRANDS_AT_ONCE)
         self._files = threading.Lock()
         self._sftp: paramiko.SFTPClient | None = None
@@ -64,7 +64,7 @@ class Connection:
         """End it; whoever waits on it gets `ConnectionLost`."""
         with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
             self.transport.close()
-        self._carrier.close()
+        self._stream.close()
 
     @contextlib.contextmanager
     def channel(self, command: str, screen: tuple[str, int, int] | None = None) -> Iterator[paramiko.Channel]:

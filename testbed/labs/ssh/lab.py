@@ -30,8 +30,8 @@ from testbed.labs.ssh import address, provisioning, retrieval, shell, target, tr
 from testbed.labs.ssh.address import Address
 from testbed.labs.ssh.asking import ask, ask_ground, module, tidy_up, understood
 from testbed.labs.ssh.connection import Connection
+from testbed.labs.ssh.handshake import connect
 from testbed.labs.ssh.job_channel import FollowedJob, JobChannel, next_event
-from testbed.labs.ssh.opening import connect
 from testbed.labs.ssh.owner import Owner, owning
 from testbed.labs.ssh.provisioning import Machine, Report
 from testbed.labs.ssh.reconnection import PersistentConnection, Timeouts

@@ -16,7 +16,7 @@ from ssh_host import Host, make_key, processes, settles
 from testbed.base.errors import TestbedError
 from testbed.labs.ssh import openssh
 from testbed.labs.ssh.address import resolve
-from testbed.labs.ssh.opening import connect
+from testbed.labs.ssh.handshake import connect
 from testbed.labs.ssh.target import parse
 
 

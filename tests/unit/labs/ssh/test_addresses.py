@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from testbed.base.errors import ConfigError, PrerequisiteError, TestbedError, UsageError
-from testbed.labs.ssh import address, opening, openssh
+from testbed.labs.ssh import address, handshake, openssh
 from testbed.labs.ssh.address import Address
 from testbed.labs.ssh.target import parse
 
@@ -235,7 +235,7 @@ def test_a_match_that_waits_forever_is_given_up(resolve: Resolve, monkeypatch: p
 def test_a_name_that_is_no_name_is_one_line(resolve: Resolve, host: str) -> None:
     found = resolve(host, "UserKnownHostsFile none\nGlobalKnownHostsFile none\n")
     with pytest.raises(TestbedError, match="cannot be reached") as caught:
-        opening.connect(found)
+        handshake.connect(found)
     assert "\n" not in str(caught.value)
 
 

@@ -20,7 +20,7 @@ RSA = ("rsa-sha2-512", "rsa-sha2-256")
 
 
 @dataclass
-class Wallet:
+class UserKeys:
     """The keys for an address; `remarks` grow while they are looked at."""
 
     address: Address

@@ -1,4 +1,4 @@
-"""What carries a connection: a socket, a program (ProxyCommand), or a channel through other hosts (ProxyJump)."""
+"""The byte stream to a host: a TCP connection, a program (ProxyCommand), or a channel through others (ProxyJump)."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ from testbed.process import Process, run
 
 DEAD_AFTER_S = 20.0
 _GRACE_S = 1.0
-_WORDS_BYTES = 4096
+_STDERR_BYTES = 4096
 _PAUSE_S = 1.0
 _IP_S = 10.0
 _FAMILIES = {"any": socket.AF_UNSPEC, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
 
 @dataclass(frozen=True)
-class Carrier:
+class ByteStream:
     """A stream to the host's sshd, and how to end it for certain (more than once does no harm).
 
-    `peer` is the numeric address of a direct connection; `words` are the last ones of a program that carries it.
+    `peer` is the numeric address of a direct connection; `last_error` is the last line that a proxy program wrote to
+    its standard error.
     """
 
-    stream: socket.socket | paramiko.Channel
+    sock: socket.socket | paramiko.Channel
     close: Callable[[], None]
     peer: str = ""
-    words: Callable[[], str] = lambda: ""
+    last_error: Callable[[], str] = lambda: ""
 
 
-def direct(address: Address) -> Carrier:
+def direct(address: Address) -> ByteStream:
     """A TCP connection; raises OSError. ConnectionAttempts are made a second apart, as OpenSSH does."""
     for _ in range(address.attempts - 1):
         with contextlib.suppress(OSError):
@@ -49,7 +50,7 @@ def direct(address: Address) -> Carrier:
     return _dial(address)
 
 
-def _dial(address: Address) -> Carrier:
+def _dial(address: Address) -> ByteStream:
     # As bytes: Python would make an internationalised name of it first, and has no name for one that is too long.
     host = os.fsencode(address.hostname)
     failure = OSError("no address")
@@ -68,7 +69,7 @@ def _dial(address: Address) -> Carrier:
             stream.close()
             failure = error
         else:
-            return Carrier(stream, stream.close, str(where[0]))
+            return ByteStream(stream, stream.close, str(where[0]))
     raise failure
 
 
@@ -87,7 +88,7 @@ def _source(address: Address, family: int) -> str:
     raise OSError(0, f"BindInterface {address.bind_interface} has no address of this family")
 
 
-def through_program(address: Address) -> Carrier:
+def through_program(address: Address) -> ByteStream:
     """A ProxyCommand, run by the user's shell as OpenSSH does; raises `TestbedError`, OSError."""
     shell = os.environ.get("SHELL") or "/bin/sh"
     ours, theirs = socket.socketpair()
@@ -106,43 +107,43 @@ def through_program(address: Address) -> Carrier:
     finally:
         theirs.close()
         os.close(their_complaints)
-    words = _Words(complaints)
+    stderr = _StderrTail(complaints)
     end = contextlib.ExitStack()  # it does its work once, however often it is closed
     end.callback(process.stop, first=signal.SIGHUP, grace_s=_GRACE_S)
     end.callback(ours.close)
     if not address.passes_socket:
-        return Carrier(ours, end.close, words=words.last)
+        return ByteStream(ours, end.close, last_error=stderr.last_line)
     with end:
         ours.settimeout(address.connect_s)
         _data, handles, _flags, _from = socket.recv_fds(ours, 1, 1)
         if not handles:
-            raise OSError(0, f"ProxyUseFdpass: the program passes no socket {words.last()}".rstrip())
+            raise OSError(0, f"ProxyUseFdpass: the program passes no socket {stderr.last_line()}".rstrip())
     stream = socket.socket(fileno=handles[0])
-    return Carrier(stream, stream.close)
+    return ByteStream(stream, stream.close)
 
 
-class _Words:
+class _StderrTail:
     """What a program complains of: the end of it is kept, the rest is read, so that it never waits for us."""
 
     def __init__(self, handle: int) -> None:
         self._handle = handle
         self._kept = b""
-        self._thread = threading.Thread(target=self._read, name="proxy-words", daemon=True)
+        self._thread = threading.Thread(target=self._read, name="proxy-stderr", daemon=True)
         self._thread.start()
 
     def _read(self) -> None:
         with os.fdopen(self._handle, "rb", buffering=0) as file:
-            while data := file.read(_WORDS_BYTES):
-                self._kept = (self._kept + data)[-_WORDS_BYTES:]
+            while data := file.read(_STDERR_BYTES):
+                self._kept = (self._kept + data)[-_STDERR_BYTES:]
 
-    def last(self) -> str:
+    def last_line(self) -> str:
         """The last line, in brackets; empty if there is none."""
         self._thread.join(_GRACE_S)
         lines = [line.strip() for line in self._kept.decode(errors="replace").splitlines() if line.strip()]
         return f"({plain(lines[-1])})" if lines else ""
 
 
-def through_channel(address: Address, hop: paramiko.Transport, end: Callable[[], None]) -> Carrier:
+def through_channel(address: Address, hop: paramiko.Transport, end: Callable[[], None]) -> ByteStream:
     """A channel of a connection to the last jump host, which `end` ends; raises `paramiko.SSHException`."""
     try:
         channel = hop.open_channel(
@@ -158,4 +159,4 @@ def through_channel(address: Address, hop: paramiko.Transport, end: Callable[[],
             channel.close()
         end()
 
-    return Carrier(channel, close)
+    return ByteStream(channel, close)

@@ -1,4 +1,4 @@
-"""A connection is opened: carried there, the host's key checked, a key of ours accepted."""
+"""A connection is made: a byte stream to the host, the SSH handshake, its key checked, a key of ours accepted."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from dataclasses import replace
 import paramiko
 
 from testbed.base.errors import CommandError, PrerequisiteError, UsageError
-from testbed.labs.ssh import authentication, host_keys
-from testbed.labs.ssh import carrier as carriers
+from testbed.labs.ssh import authentication, byte_stream, host_keys
 from testbed.labs.ssh.address import Address, resolve
-from testbed.labs.ssh.carrier import Carrier
+from testbed.labs.ssh.byte_stream import ByteStream
 from testbed.labs.ssh.connection import HANDSHAKE_S, Connection, ConnectionLost, text_of
 from testbed.labs.ssh.host_keys import KnownKey, Report
 from testbed.labs.ssh.target import parse
-from testbed.labs.ssh.wallet import RSA
+from testbed.labs.ssh.user_keys import RSA
 
 KEEPALIVE_S = 5
 _MAX_JUMPS = 5
@@ -36,37 +35,37 @@ def connect(address: Address, report: Report = lambda _what: None, depth: int = 
     """
     known = host_keys.load(address)
     try:
-        carrier = _carrier(address, report, depth)
+        stream = _reach(address, report, depth)
     except (OSError, paramiko.SSHException, EOFError, CommandError) as error:
         raise ConnectionLost(f"{address}: cannot be reached: {text_of(error)}", hint=_advice(error)) from error
     try:
-        transport = paramiko.Transport(carrier.stream, disabled_algorithms={"pubkeys": _unwanted(address)})
+        transport = paramiko.Transport(stream.sock, disabled_algorithms={"pubkeys": _unwanted(address)})
         try:
             transport.set_log_channel(_log.name)
             transport.banner_timeout = transport.auth_timeout = transport.channel_timeout = HANDSHAKE_S
             _choose_algorithms(transport, address, known)
             transport.start_client(timeout=HANDSHAKE_S)
-            host_keys.check(transport.get_remote_server_key(), address, known, carrier.peer, report)
+            host_keys.check(transport.get_remote_server_key(), address, known, stream.peer, report)
             authentication.authenticate(transport, address)
             transport.set_keepalive(KEEPALIVE_S)
         except BaseException:
             transport.close()
             raise
     except (paramiko.SSHException, OSError, EOFError) as error:
-        carrier.close()
-        said = f"{text_of(error)} {carrier.words()}".rstrip()
+        stream.close()
+        said = f"{text_of(error)} {stream.last_error()}".rstrip()
         raise ConnectionLost(f"{address}: no SSH connection: {said}") from error
     except BaseException:
-        carrier.close()
+        stream.close()
         raise
-    return Connection(address, transport, carrier)
+    return Connection(address, transport, stream)
 
 
-def _carrier(address: Address, report: Report, depth: int) -> Carrier:
+def _reach(address: Address, report: Report, depth: int) -> ByteStream:
     if address.proxy_command:
-        return carriers.through_program(address)
+        return byte_stream.through_program(address)
     if not address.proxy_jump:
-        return carriers.direct(address)
+        return byte_stream.direct(address)
     if depth >= _MAX_JUMPS:
         raise UsageError(f"{address}: more than {_MAX_JUMPS} ProxyJumps, one inside the other")
     *before, last = address.proxy_jump
@@ -75,7 +74,7 @@ def _carrier(address: Address, report: Report, depth: int) -> Carrier:
         # What stands before it says how to reach it, whatever the configuration says.
         jump = replace(jump, proxy_command="", proxy_jump=tuple(before))
     hop = connect(jump, report, depth + 1)
-    return carriers.through_channel(address, hop.transport, hop.close)
+    return byte_stream.through_channel(address, hop.transport, hop.close)
 
 
 def _choose_algorithms(transport: paramiko.Transport, address: Address, known: Sequence[KnownKey]) -> None:
