@@ -26,7 +26,7 @@ _POLL_S = 0.01
 _PATIENT_POLL_S = 1.0
 _CHUNK = 1 << 16
 _ANSWER_BYTES = 1 << 26
-_ERRANDS_AT_ONCE = 3  # an sshd allows ten channels by default (MaxSessions)
+_SHORT_CHANNELS = 3  # an sshd allows ten channels by default (MaxSessions)
 
 
 class ConnectionLost(LabError):
@@ -49,11 +49,11 @@ class Connection:
         self.address = address
         self.transport = transport
         self._stream = stream
-        self._errands = threading.BoundedSemaphore(_ERRANDS_AT_ONCE)
+        self._short_channels = threading.BoundedSemaphore(_SHORT_CHANNELS)
         self._files = threading.Lock()
         self._sftp: paramiko.SFTPClient | None = None
-        self._talking = threading.Lock()
-        self._talks: dict[str, paramiko.Channel] = {}
+        self._requests = threading.Lock()
+        self._responders: dict[str, paramiko.Channel] = {}
 
     @property
     def is_open(self) -> bool:
@@ -84,9 +84,9 @@ class Connection:
                 channel.close()
 
     @contextlib.contextmanager
-    def errand(self, command: str) -> Iterator[paramiko.Channel]:
+    def short_channel(self, command: str) -> Iterator[paramiko.Channel]:
         """A running command that ends soon, a few at a time; raises `ConnectionLost`."""
-        with self._errands, self.channel(command) as channel:
+        with self._short_channels, self.channel(command) as channel:
             yield channel
 
     def run(self, command: str, stdin: bytes = b"", *, limit_s: float = 60.0, cancel: Cancel | None = None) -> Answer:
@@ -95,7 +95,7 @@ class Connection:
         Raises `ConnectionLost`, `LabError` after `limit_s` seconds, `RunInterrupted`.
         """
         deadline = time.monotonic() + limit_s
-        with self.errand(command) as channel:
+        with self.short_channel(command) as channel:
             channel.sendall(stdin)
             out, err = bytearray(), bytearray()
             while not channel.closed or channel.recv_ready() or channel.recv_stderr_ready():
@@ -118,26 +118,26 @@ class Connection:
                 raise ConnectionLost(f"{self.address}: the connection was lost")
             return Answer(status, bytes(out), bytes(err))
 
-    def converse(self, command: str, line: bytes, *, limit_s: float) -> Answer:
-        """Say a line to a command that answers each line with one, and is started once per connection.
+    def request(self, command: str, line: bytes, *, limit_s: float) -> Answer:
+        """Send a line to a command that answers each line with one, and is started once per connection.
 
         It may end when nothing is said for long. Raises `ConnectionLost`, and `LabError` after `limit_s` seconds.
         """
-        with self._talking, self.errors():
-            channel = self._talks.get(command)
+        with self._requests, self.errors():
+            channel = self._responders.get(command)
             if channel is None or channel.closed or channel.exit_status_ready():
-                channel = self._talks[command] = self.transport.open_session(timeout=HANDSHAKE_S)
+                channel = self._responders[command] = self.transport.open_session(timeout=HANDSHAKE_S)
                 channel.exec_command(command)
             try:
                 channel.settimeout(DEAD_AFTER_S)
                 channel.sendall(line)
-                return self._listen(channel, limit_s)
+                return self._read_line(channel, limit_s)
             except BaseException:
-                del self._talks[command]
+                del self._responders[command]
                 channel.close()
                 raise
 
-    def _listen(self, channel: paramiko.Channel, limit_s: float) -> Answer:
+    def _read_line(self, channel: paramiko.Channel, limit_s: float) -> Answer:
         """The next line; what there is, with the status, if the command has ended."""
         deadline = time.monotonic() + limit_s
         channel.settimeout(_PATIENT_POLL_S)

@@ -28,7 +28,6 @@ from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.features import Finding
 from testbed.labs.ssh import address, provisioning, retrieval, shell, target, transfer, wheel
 from testbed.labs.ssh.address import Address
-from testbed.labs.ssh.asking import ask, ask_ground, module, tidy_up, understood
 from testbed.labs.ssh.connection import Connection
 from testbed.labs.ssh.handshake import connect
 from testbed.labs.ssh.job_channel import FollowedJob, JobChannel, next_event
@@ -36,6 +35,7 @@ from testbed.labs.ssh.owner import Owner, owning
 from testbed.labs.ssh.provisioning import Machine, Report
 from testbed.labs.ssh.reconnection import PersistentConnection, Timeouts
 from testbed.labs.ssh.remote import ground, protocol
+from testbed.labs.ssh.rpc import call, call_bootstrap, module_command, tidy_up, validated
 from testbed.labs.ssh.target import Target
 from testbed.labs.terminal import Terminal
 
@@ -94,9 +94,9 @@ class SshLab:
         self._core_wait_s = core_wait_s
         self._timeouts = timeouts
         greeting = protocol.greeting(Path(toolkit).name)
-        command = module(toolkit, "serve", toolkit, timeouts.heartbeat_s, timeouts.lease_s)
+        command = module_command(toolkit, "serve", toolkit, timeouts.heartbeat_s, timeouts.lease_s)
         self.job_channel = JobChannel(connection, command, greeting, timeouts)
-        said = understood(_Said, self._ask("facts"), name)
+        said = validated(_Said, self._call("facts"), name)
         self._facts = said.facts
         self.clocks = said.clocks
         self.width = said.width
@@ -122,8 +122,8 @@ class SshLab:
 
     def probe(self, features: Collection[str]) -> list[Finding]:
         """Try each feature there; nothing to try in the lab kernel, which has everything."""
-        said = self._ask("probe", names=sorted(features))
-        return [_shown(each) for each in understood(list[Finding], said, self.name)]
+        said = self._call("probe", names=sorted(features))
+        return [_shown(each) for each in validated(list[Finding], said, self.name)]
 
     def examine(self, *, boot: bool = True) -> list[dict[str, Any]]:
         """What `testbed doctor` says there: `name`, `ok`, `detail` and `cure` of each check."""
@@ -142,7 +142,7 @@ class SshLab:
         return said
 
     def _checks(self, *, boot: bool) -> list[dict[str, Any]]:
-        found = understood(list[_Check], self._ask("check", boot=boot), self.name)
+        found = validated(list[_Check], self._call("check", boot=boot), self.name)
         return [dataclasses.asdict(_shown(each)) for each in found]
 
     def _check(self) -> None:
@@ -180,7 +180,7 @@ class SshLab:
         folder = self._machine.job(name)
         try:
             self._connection.use(lambda connection: self._send(connection, name, job, Cancel()))
-            command = module(self._toolkit, "shell", folder)
+            command = module_command(self._toolkit, "shell", folder)
             shell.run(self._connection.use(lambda connection: connection), command, terminal)
             return self._result(self._connection.use(lambda connection: shell.end_of(connection, folder)))
         finally:
@@ -192,14 +192,14 @@ class SshLab:
     def _result(self, end: dict[str, Any]) -> JobResult:
         if "error" in end:
             raise protocol.error_from_json(end["error"], self.name)
-        return understood(JobResult, end.get("result"), self.name)
+        return validated(JobResult, end.get("result"), self.name)
 
     def _send(self, connection: Connection, name: str, job: Job, flag: Cancel) -> None:
         """Send what the job needs; its request comes last, and makes it one."""
         folder = self._machine.job(name)
         files = transfer.files_below(job.output)
         needed = JOB_BYTES + sum(path.stat().st_size for path in files.values())
-        ask_ground(connection, "require_space", {"needed_bytes": needed, "what": "a job", "folder": ground.JOBS})
+        call_bootstrap(connection, "require_space", {"needed_bytes": needed, "what": "a job", "folder": ground.JOBS})
         request = {
             "lab": self._lab,
             "kernel": self._kernel,
@@ -246,16 +246,16 @@ class SshLab:
                     )
 
     def _fetch(self, connection: Connection, name: str, output: Path, flag: Cancel) -> None:
-        said = ask(connection, self._toolkit, "contents", {"name": name})
-        contents = retrieval.understand(said, str(connection.address))
-        retrieval.fetch(connection, contents, module(self._toolkit, "send", name), output, flag, self._report)
+        said = call(connection, self._toolkit, "contents", {"name": name})
+        contents = retrieval.parse_contents(said, str(connection.address))
+        retrieval.fetch(connection, contents, module_command(self._toolkit, "send", name), output, flag, self._report)
 
     def _remove(self, name: str) -> None:
         """Leave nothing of the job there; what cannot be reached is remembered (`testbed.labs.ssh.owner`)."""
         gone = Cancel()
         gone.set()  # one attempt: the user may be waiting
         try:
-            self._connection.use(lambda connection: ask(connection, self._toolkit, "remove", {"name": name}), gone)
+            self._connection.use(lambda connection: call(connection, self._toolkit, "remove", {"name": name}), gone)
         except TestbedError:
             self._left = True
 
@@ -271,10 +271,10 @@ class SshLab:
             self._connection.use(lambda connection: tidy_up(connection, self._owner.id), once)
             self._owner.done = True
 
-    def _ask(self, action: str, **arguments: object) -> Any:
+    def _call(self, action: str, **arguments: object) -> Any:
         """Ask about the lab there."""
         every = {"lab": self._lab, "kernel": self._kernel, **arguments}
-        return self._connection.use(lambda connection: ask(connection, self._toolkit, action, every))
+        return self._connection.use(lambda connection: call(connection, self._toolkit, action, every))
 
 
 def opened(

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from testbed.base.errors import TestbedError
 from testbed.base.text import plain
 from testbed.labs.ssh import address, owner, target
-from testbed.labs.ssh.asking import tidy_up
 from testbed.labs.ssh.handshake import connect
+from testbed.labs.ssh.rpc import tidy_up
 from testbed.labs.vm import address as vm_address
 from testbed.labs.vm import machine as vm_machine
 from testbed.labs.vm.state import default_state

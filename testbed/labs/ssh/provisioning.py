@@ -17,9 +17,9 @@ from pathlib import Path
 from testbed.base.errors import CommandError, GuestTimeout, PrerequisiteError
 from testbed.kernel.cache import Kernel
 from testbed.labs.ssh import requirements, transfer
-from testbed.labs.ssh.asking import PYTHON, PipFailed, ask, ask_ground, understood
 from testbed.labs.ssh.connection import Connection
 from testbed.labs.ssh.remote import ground
+from testbed.labs.ssh.rpc import PYTHON, PipFailed, call, call_bootstrap, validated
 from testbed.labs.ssh.wheel import DISTRIBUTION, Wheel, pinned
 from testbed.labs.uml import RUNTIME_PREFIX
 from testbed.process import run
@@ -62,29 +62,29 @@ def provide_toolkit(connection: Connection, wheel: Wheel, owner: str, report: Re
 
     Raises `PrerequisiteError` and `LabError` with what is missing there.
     """
-    said = ask_ground(connection, "describe", {"digest": wheel.sha256})
+    said = call_bootstrap(connection, "describe", {"digest": wheel.sha256})
     host = str(connection.address)
-    machine = understood(Machine, said, host)
-    version = "python" + ".".join(map(str, understood(_Python, said, host).python))
+    machine = validated(Machine, said, host)
+    version = "python" + ".".join(map(str, validated(_Python, said, host).python))
     if version != PYTHON:
         raise PrerequisiteError(
             f"{connection.address}: its Python is {version}, ours is {PYTHON}: results would not be comparable",
             hint=f"install {PYTHON} there, or run testbed from {version} here",
         )
-    sent = understood(str, ask_ground(connection, "prepare", {"owner": owner}), host)
+    sent = validated(str, call_bootstrap(connection, "prepare", {"owner": owner}), host)
     if not said.get("toolkit"):
         report(f"sending the toolkit to {connection.address}, once")
-        ask_ground(connection, "require_space", {"needed_bytes": ground.ENVIRONMENT_BYTES, "what": "the toolkit"})
+        call_bootstrap(connection, "require_space", {"needed_bytes": ground.ENVIRONMENT_BYTES, "what": "the toolkit"})
         needed = requirements.locked(pinned(DISTRIBUTION))
         files = {wheel.name: wheel.content, **needed}
         transfer.send(connection, {f"{sent}/{name}": content for name, content in files.items()})
         arguments = {"digest": wheel.sha256, "owner": owner, "name": wheel.name}
         try:
-            ask_ground(connection, "install", {**arguments, "offline": False}, limit_s=INSTALL_S)
+            call_bootstrap(connection, "install", {**arguments, "offline": False}, limit_s=INSTALL_S)
         except PipFailed as failure:
             report(f"no package index that helps there: sending {connection.address} the dependencies too")
             _send_dependencies(connection, needed, sent, machine, failure)
-            ask_ground(connection, "install", {**arguments, "offline": True}, limit_s=INSTALL_S)
+            call_bootstrap(connection, "install", {**arguments, "offline": True}, limit_s=INSTALL_S)
     return machine
 
 
@@ -116,13 +116,13 @@ def _send_dependencies(
 
 def provide_kernel(connection: Connection, toolkit: str, kernel: Kernel, owner: str, report: Report) -> None:
     """Have the lab kernel in the cache there, able to run; raises `PrerequisiteError` and `LabError`."""
-    if ask(connection, toolkit, "has_kernel", {"kernel": kernel.id}):
+    if call(connection, toolkit, "has_kernel", {"kernel": kernel.id}):
         return
     report(f"sending the lab kernel {kernel.id} to {connection.address}, once")
-    sent = understood(str, ask_ground(connection, "prepare", {"owner": owner}), str(connection.address))
+    sent = validated(str, call_bootstrap(connection, "prepare", {"owner": owner}), str(connection.address))
     size = kernel.manifest.image_bytes
-    ask_ground(connection, "require_space", {"needed_bytes": 2 * size + _SPARE_BYTES, "what": "the lab kernel"})
+    call_bootstrap(connection, "require_space", {"needed_bytes": 2 * size + _SPARE_BYTES, "what": "the lab kernel"})
     folder = kernel.image.parent
     names = [kernel.manifest.image, "manifest.json", "config"]
     transfer.send(connection, {f"{sent}/kernel/{name}": folder / name for name in names if (folder / name).is_file()})
-    ask(connection, toolkit, "adopt_kernel", {"kernel": kernel.id, "sent": f"{sent}/kernel"})
+    call(connection, toolkit, "install_kernel", {"kernel": kernel.id, "sent": f"{sent}/kernel"})

@@ -31,7 +31,7 @@ _ELSEWHERE = "make room, or use --out with a directory elsewhere"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RemoteFile:
     """A file as it is on the other side."""
 
     name: str
@@ -52,11 +52,11 @@ class Contents:
     """What a job's output has: directories, files, links and what they point to."""
 
     directories: tuple[str, ...]
-    files: tuple[Wanted, ...]
+    files: tuple[RemoteFile, ...]
     links: tuple[tuple[str, str], ...]
 
 
-def understand(said: Any, host: str) -> Contents:
+def parse_contents(said: Any, host: str) -> Contents:
     """The other side's list (`testbed.labs.ssh.remote.commands.contents`); raises `ProtocolError`."""
     try:
         if sum(len(said[key]) for key in ("directories", "files", "links")) > _MOST_ENTRIES:
@@ -75,10 +75,10 @@ class _Outside(ValueError):
     """A name that is not one of the output."""
 
 
-def _wanted(name: object, size: object, sha256: object, mode: object) -> Wanted:
+def _wanted(name: object, size: object, sha256: object, mode: object) -> RemoteFile:
     if type(size) is not int or type(mode) is not int or size < 0:
         raise ValueError
-    return Wanted(_below(name), size, _text(sha256), mode)
+    return RemoteFile(_below(name), size, _text(sha256), mode)
 
 
 def _below(name: object) -> str:
@@ -169,8 +169,10 @@ def _stays_inside(name: str, points_to: str) -> bool:
     return bool(points_to) and not points_to.startswith("/") and ups <= depth and ".." not in words[ups:]
 
 
-def _fetch_files(connection: Connection, command: str, wanted: Sequence[Wanted], target: Path, flag: Cancel) -> None:
-    with connection.errand(command) as channel:
+def _fetch_files(
+    connection: Connection, command: str, wanted: Sequence[RemoteFile], target: Path, flag: Cancel
+) -> None:
+    with connection.short_channel(command) as channel:
         channel.sendall(json.dumps([each.name for each in wanted]).encode() + b"\n")
         frames = _frames(connection, channel, flag)
         header, payload = next(frames)

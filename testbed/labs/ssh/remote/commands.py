@@ -35,7 +35,7 @@ def has_kernel(kernel: str) -> bool:
     return Cache(ground.cache_root()).load(kernel) is not None
 
 
-def adopt_kernel(kernel: str, sent: str) -> bool:
+def install_kernel(kernel: str, sent: str) -> bool:
     """Put a lab kernel that was sent into the cache, if it is whole and this machine can run it."""
     cache, folder = Cache(ground.cache_root()), Path(sent)
     cache.prepare()
@@ -120,7 +120,7 @@ def remove(name: str) -> bool:
 
 ACTIONS: Mapping[str, Callable[..., Any]] = {
     "has_kernel": has_kernel,
-    "adopt_kernel": adopt_kernel,
+    "install_kernel": install_kernel,
     "facts": facts,
     "check": check,
     "probe": probe,

@@ -12,10 +12,10 @@ from testbed.base.errors import LabError
 from testbed.labs.base import JobResult
 from testbed.labs.features import Finding
 from testbed.labs.ssh import connection as connections
-from testbed.labs.ssh.asking import understood
 from testbed.labs.ssh.connection import Connection
 from testbed.labs.ssh.remote import protocol
 from testbed.labs.ssh.remote.protocol import ProtocolError
+from testbed.labs.ssh.rpc import validated
 
 
 def test_an_error_from_there_cannot_steer_the_terminal() -> None:
@@ -46,13 +46,13 @@ def test_an_error_that_makes_no_sense_is_still_one(said: object) -> None:
 )
 def test_an_answer_of_another_kind_is_refused(kind: Any, said: object) -> None:
     with pytest.raises(ProtocolError, match="box: its answer makes no sense") as caught:
-        understood(kind, said, "box")
+        validated(kind, said, "box")
     assert "\n" not in str(caught.value)
 
 
 def test_an_answer_of_the_right_kind_is_taken() -> None:
     said = {"status": 0, "wall_s": 1.5, "clock_s": 1, "kernel_warnings": ["w"], "kernel": "k"}
-    assert understood(JobResult, said, "box") == JobResult(0, 1.5, 1.0, ("w",), "k")
+    assert validated(JobResult, said, "box") == JobResult(0, 1.5, 1.0, ("w",), "k")
 
 
 class Endless:
@@ -93,7 +93,7 @@ class Wire(Connection):
         self.address = cast(Any, "me@box")
         self._channel = channel
 
-    def errand(self, _command: str) -> Any:
+    def short_channel(self, _command: str) -> Any:
         return contextlib.nullcontext(self._channel)
 
 
@@ -103,7 +103,7 @@ def test_an_answer_without_an_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(LabError, match="an answer of more than 1 MB"):
         Wire(channel).run("x")
     with pytest.raises(LabError, match="an answer of more than 1 MB"):
-        Wire(channel)._listen(cast(Any, channel), 60)
+        Wire(channel)._read_line(cast(Any, channel), 60)
     assert channel.taken < 4 << 20
 
 
@@ -111,4 +111,4 @@ def test_an_answer_that_drips_is_cut_off_by_the_clock() -> None:
     with pytest.raises(LabError, match=r"no end within 0\.2 s"):
         Wire(Endless(0.05)).run("x", limit_s=0.2)
     with pytest.raises(LabError, match=r"no answer within 0\.2 s"):
-        Wire(Endless(0.05))._listen(cast(Any, Endless(0.05)), 0.2)
+        Wire(Endless(0.05))._read_line(cast(Any, Endless(0.05)), 0.2)

@@ -22,7 +22,7 @@ from testbed.labs.ssh.remote.protocol import ProtocolError
 
 
 class Remote:
-    """The other side of a connection: says what it is told to say, in answer to the one errand that there is."""
+    """The other side of a connection: says what it is told to say, in answer to the one command that there is."""
 
     address = "me@box"
 
@@ -31,7 +31,7 @@ class Remote:
         self.asked: list[str] = []
 
     @contextlib.contextmanager
-    def errand(self, _command: str) -> Iterator[Remote]:
+    def short_channel(self, _command: str) -> Iterator[Remote]:
         yield self
 
     def sendall(self, data: bytes) -> None:
@@ -56,8 +56,8 @@ def fetch(target: Path, said: bytes = b"", **contents: list[Any]) -> tuple[list[
     reported: list[str] = []
     remote = Remote(said)
     whole = {"files": [], "links": [], "directories": [], **contents}
-    understood = retrieval.understand(json.loads(json.dumps(whole)), "me@box")
-    retrieval.fetch(cast(Connection, remote), understood, "send", target, None, reported.append)
+    contents = retrieval.parse_contents(json.loads(json.dumps(whole)), "me@box")
+    retrieval.fetch(cast(Connection, remote), contents, "send", target, None, reported.append)
     return remote.asked, reported
 
 
@@ -123,7 +123,7 @@ def test_a_list_that_makes_no_sense_is_refused(said: object) -> None:
     if isinstance(said, dict) and not isinstance(said.get("directories", []), list):
         said["directories"] = {"..": 1}
     with pytest.raises(ProtocolError, match="me@box: ") as caught:
-        retrieval.understand(said, "me@box")
+        retrieval.parse_contents(said, "me@box")
     assert "\n" not in str(caught.value)
 
 

@@ -1,4 +1,4 @@
-"""Questions to the other machine: a JSON request over one command, a JSON answer or the error that it met."""
+"""Remote calls: a JSON request over one command on the other machine, a JSON answer or the error that it met."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ class PipFailed(LabError):
     """pip fails there, perhaps for want of an index."""
 
 
-def ask_ground(connection: Connection, action: str, arguments: Mapping[str, object], *, limit_s: float = 60.0) -> Any:
+def call_bootstrap(
+    connection: Connection, action: str, arguments: Mapping[str, object], *, limit_s: float = 60.0
+) -> Any:
     """Have `testbed.labs.ssh.remote.ground` do something there; nothing of ours needs to be there yet."""
     request = json.dumps({"action": action, "arguments": dict(arguments)})
     program = f"{inspect.getsource(ground)}\nmain({request!r})\n".encode()
@@ -40,31 +42,31 @@ def ask_ground(connection: Connection, action: str, arguments: Mapping[str, obje
         raise PrerequisiteError(
             f"{connection.address}: it has no Python", hint=f"install Python {PYTHON.removeprefix('python')} there"
         )
-    return _understand(connection, answer)
+    return _result(connection, answer)
 
 
 def tidy_up(connection: Connection, *owners: str, toolkits: bool = False) -> list[str]:
     """Remove what these owners have there, and what nobody asks for; returns the paths."""
-    removed = ask_ground(connection, "sweep", {"dead": owners, "toolkits": toolkits}, limit_s=120.0)
-    return [plain(path) for path in understood(list[str], removed, str(connection.address))]
+    removed = call_bootstrap(connection, "sweep", {"dead": owners, "toolkits": toolkits}, limit_s=120.0)
+    return [plain(path) for path in validated(list[str], removed, str(connection.address))]
 
 
-def ask(
+def call(
     connection: Connection, toolkit: str, action: str, arguments: Mapping[str, object], *, limit_s: float = 120.0
 ) -> Any:
     """Have `testbed.labs.ssh.remote.commands` do something there, in the toolkit's environment."""
     request = json.dumps({"action": action, "arguments": dict(arguments)}) + "\n"
-    command = module(toolkit, "commands", toolkit, _IDLE_S)
-    return _understand(connection, connection.converse(command, request.encode(), limit_s=limit_s))
+    command = module_command(toolkit, "commands", toolkit, _IDLE_S)
+    return _result(connection, connection.request(command, request.encode(), limit_s=limit_s))
 
 
-def module(toolkit: str, name: str, *arguments: object) -> str:
+def module_command(toolkit: str, name: str, *arguments: object) -> str:
     """The command that runs a module of ours in the toolkit's environment there."""
     argv = [f"{toolkit}/bin/python", "-I", "-m", f"testbed.labs.ssh.remote.{name}", *map(str, arguments)]
     return shlex.join(argv)
 
 
-def understood(kind: type[T], said: object, host: str) -> T:
+def validated(kind: type[T], said: object, host: str) -> T:
     """What the other side says, if it is of this kind; raises `protocol.ProtocolError`."""
     try:
         return TypeAdapter(kind).validate_python(said)
@@ -72,7 +74,7 @@ def understood(kind: type[T], said: object, host: str) -> T:
         raise protocol.ProtocolError(f"{host}: its answer makes no sense: {plain(first_problem(error))}") from error
 
 
-def _understand(connection: Connection, answer: Answer) -> Any:
+def _result(connection: Connection, answer: Answer) -> Any:
     # What the login shell prints comes first.
     lines = answer.stdout.decode(errors="replace").strip().splitlines()
     try:
