@@ -28,7 +28,7 @@ def test_every_call_of_pip_takes_neither_dependencies_nor_builders_that_it_finds
     calls = [(where, "\n".join(about)) for where, at, about in lines() if CALL.search(about[at])]
     assert {where.partition(":")[0] for where, _ in calls} == {
         ".ci/install-locked",
-        "testbed/labs/ssh/remote/ground.py",
+        "testbed/labs/ssh/remote/environment.py",
         "testbed/labs/ssh/provisioning.py",
     }
     for where, about in calls:

@@ -34,7 +34,7 @@ from testbed.labs.ssh.job_channel import FollowedJob, JobChannel, next_event
 from testbed.labs.ssh.owner import Owner, owning
 from testbed.labs.ssh.provisioning import Machine, Report
 from testbed.labs.ssh.reconnection import PersistentConnection, Timeouts
-from testbed.labs.ssh.remote import ground, protocol
+from testbed.labs.ssh.remote import layout, protocol
 from testbed.labs.ssh.rpc import call, call_bootstrap, module_command, tidy_up, validated
 from testbed.labs.ssh.target import Target
 from testbed.labs.terminal import Terminal
@@ -199,7 +199,7 @@ class SshLab:
         folder = self._machine.job(name)
         files = transfer.files_below(job.output)
         needed = JOB_BYTES + sum(path.stat().st_size for path in files.values())
-        call_bootstrap(connection, "require_space", {"needed_bytes": needed, "what": "a job", "folder": ground.JOBS})
+        call_bootstrap(connection, "require_space", {"needed_bytes": needed, "what": "a job", "folder": layout.JOBS})
         request = {
             "lab": self._lab,
             "kernel": self._kernel,
@@ -208,7 +208,7 @@ class SshLab:
             "core_wait_s": None if math.isinf(self._core_wait_s) else self._core_wait_s,
             "stdin": job.stdin is not None,
             "job": {
-                "argv": [ground.PYTHON if word == sys.executable else word for word in job.argv],
+                "argv": [layout.PYTHON if word == sys.executable else word for word in job.argv],
                 "cwd": str(job.cwd),
                 "env": dict(job.env),
                 "clock": job.clock,
@@ -217,11 +217,11 @@ class SshLab:
                 "seed": job.seed,
             },
         }
-        content: dict[str, Path | bytes] = {f"{folder}/{ground.LEASE}": b""}
-        content |= {f"{folder}/{ground.OUTPUT}/{path}": file for path, file in files.items()}
+        content: dict[str, Path | bytes] = {f"{folder}/{layout.LEASE}": b""}
+        content |= {f"{folder}/{layout.OUTPUT}/{path}": file for path, file in files.items()}
         if job.stdin is not None:
-            content[f"{folder}/{ground.STDIN}"] = job.stdin
-        content[f"{folder}/{ground.REQUEST}"] = json.dumps(request).encode()
+            content[f"{folder}/{layout.STDIN}"] = job.stdin
+        content[f"{folder}/{layout.REQUEST}"] = json.dumps(request).encode()
         transfer.send(connection, content, flag)
 
     def _follow(self, followed: FollowedJob, sinks: Mapping[str, Sink], flag: Cancel) -> dict[str, Any]:

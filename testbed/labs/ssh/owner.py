@@ -19,7 +19,7 @@ from typing import IO
 from testbed.base.errors import PrerequisiteError
 from testbed.base.text import parse_json
 from testbed.kernel.cache import default_cache
-from testbed.labs.ssh.remote.ground import FOLDER
+from testbed.labs.ssh.remote.layout import FOLDER
 
 _OWNERS = f"{FOLDER}/owners"
 _ATTEMPTS = 100

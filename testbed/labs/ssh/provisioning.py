@@ -18,7 +18,7 @@ from testbed.base.errors import CommandError, GuestTimeout, PrerequisiteError
 from testbed.kernel.cache import Kernel
 from testbed.labs.ssh import requirements, transfer
 from testbed.labs.ssh.connection import Connection
-from testbed.labs.ssh.remote import ground
+from testbed.labs.ssh.remote import environment, layout
 from testbed.labs.ssh.rpc import PYTHON, PipFailed, call, call_bootstrap, validated
 from testbed.labs.ssh.wheel import DISTRIBUTION, Wheel, pinned
 from testbed.labs.uml import RUNTIME_PREFIX
@@ -43,11 +43,11 @@ class Machine:
 
     def toolkit(self, digest: str) -> str:
         """Where the toolkit's environment lies there."""
-        return f"{self.root}/{ground.TOOLKITS}/{digest}"
+        return f"{self.root}/{layout.TOOLKITS}/{digest}"
 
     def job(self, name: str) -> str:
         """Where a job lies there."""
-        return f"{self.root}/{ground.JOBS}/{name}"
+        return f"{self.root}/{layout.JOBS}/{name}"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def provide_toolkit(connection: Connection, wheel: Wheel, owner: str, report: Re
     sent = validated(str, call_bootstrap(connection, "prepare", {"owner": owner}), host)
     if not said.get("toolkit"):
         report(f"sending the toolkit to {connection.address}, once")
-        call_bootstrap(connection, "require_space", {"needed_bytes": ground.ENVIRONMENT_BYTES, "what": "the toolkit"})
+        call_bootstrap(connection, "require_space", {"needed_bytes": environment.SPACE_BYTES, "what": "the toolkit"})
         needed = requirements.locked(pinned(DISTRIBUTION))
         files = {wheel.name: wheel.content, **needed}
         transfer.send(connection, {f"{sent}/{name}": content for name, content in files.items()})

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 
 from testbed import lock_file
 from testbed.base.errors import PrerequisiteError
-from testbed.labs.ssh.remote import ground
+from testbed.labs.ssh.remote import layout
 from testbed.lock_file import Locked
 
 
 def locked(versions: Mapping[str, str]) -> dict[str, bytes]:
-    """The two files by the names that `ground` knows, for packages that are installed here: name and version.
+    """The two files by the names that the other side knows, for packages that are installed here: name and version.
 
     Raises `PrerequisiteError` for one that is not the locked one: there it would be another than here.
     """
@@ -29,8 +29,8 @@ def locked(versions: Mapping[str, str]) -> dict[str, bytes]:
                 hint="run from the environment that the lock describes: make venv",
             )
     return {
-        ground.BUILDERS: _file(lock_file.read(lock_file.BUILD_PACKAGES)),
-        ground.PACKAGES: _file({name: entries[name] for name in versions}),
+        layout.BUILDERS: _file(lock_file.read(lock_file.BUILD_PACKAGES)),
+        layout.PACKAGES: _file({name: entries[name] for name in versions}),
     }
 
 

@@ -15,7 +15,7 @@ from testbed.base.errors import LabError, PrerequisiteError
 from testbed.base.text import parse_json, plain
 from testbed.base.validation import first_problem
 from testbed.labs.ssh.connection import Answer, Connection
-from testbed.labs.ssh.remote import ground, protocol
+from testbed.labs.ssh.remote import bootstrap, cleanup, environment, layout, loader, protocol
 
 PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 """The interpreter that is looked for there: the same version as ours."""
@@ -23,7 +23,8 @@ PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 T = TypeVar("T")
 
 _IDLE_S = 300
-_LOADER = "import sys; exec(sys.stdin.buffer.read(int(sys.argv[1])).decode())"
+_BOOTSTRAP = (layout, environment, cleanup, bootstrap)  # each after those that it imports
+_RECEIVER = "import sys; exec(sys.stdin.buffer.read(int(sys.argv[1])).decode())"
 
 
 class PipFailed(LabError):
@@ -33,16 +34,23 @@ class PipFailed(LabError):
 def call_bootstrap(
     connection: Connection, action: str, arguments: Mapping[str, object], *, limit_s: float = 60.0
 ) -> Any:
-    """Have `testbed.labs.ssh.remote.ground` do something there; nothing of ours needs to be there yet."""
+    """Have `testbed.labs.ssh.remote.bootstrap` do something there; nothing of ours needs to be there yet."""
     request = json.dumps({"action": action, "arguments": dict(arguments)})
-    program = f"{inspect.getsource(ground)}\nmain({request!r})\n".encode()
-    script = f"p={PYTHON}; command -v $p >/dev/null 2>&1 || p=python3; exec $p -I -c '{_LOADER}' {len(program)}"
+    program = bootstrap_program(request)
+    script = f"p={PYTHON}; command -v $p >/dev/null 2>&1 || p=python3; exec $p -I -c '{_RECEIVER}' {len(program)}"
     answer = connection.run(f"sh -c {shlex.quote(script)}", program, limit_s=limit_s)
     if answer.status == 127:
         raise PrerequisiteError(
             f"{connection.address}: it has no Python", hint=f"install Python {PYTHON.removeprefix('python')} there"
         )
     return _result(connection, answer)
+
+
+def bootstrap_program(request: str) -> bytes:
+    """The program for another machine's Python that answers one request to the bootstrap, standing on its own."""
+    texts = {module.__name__: inspect.getsource(module) for module in _BOOTSTRAP}
+    call = f"load({texts!r})\nsys.modules[{bootstrap.__name__!r}].main({request!r})\n"
+    return f"{inspect.getsource(loader)}\n{call}".encode()
 
 
 def tidy_up(connection: Connection, *owners: str, toolkits: bool = False) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from testbed.base.errors import LabError
 from testbed.base.text import parse_json
 from testbed.labs.ssh.connection import Connection, ConnectionLost
-from testbed.labs.ssh.remote import ground
+from testbed.labs.ssh.remote import layout
 from testbed.labs.terminal import Terminal
 
 _POLL_S = 0.05
@@ -39,7 +39,7 @@ def end_of(connection: Connection, folder: str) -> dict[str, Any]:
     """How the job in a folder there ended (`testbed.labs.ssh.remote.job`); raises `LabError` if nothing says so."""
     with connection.files() as files:
         try:
-            with files.open(f"{folder}/{ground.END}") as file:
+            with files.open(f"{folder}/{layout.END}") as file:
                 end = parse_json(file.read(_END_BYTES))
         except FileNotFoundError:
             raise LabError(f"{connection.address}: the shell ended without a word") from None

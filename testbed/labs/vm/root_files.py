@@ -1,7 +1,7 @@
 """What is ours on the VM's disk, as one tar file: network, SSH keys, and the Python packages that the toolkit needs.
 
 The Python packages are copied from the environment that runs here, so that the machine needs no network; the ssh lab
-builds the toolkit's environment there on top of them (`testbed.labs.ssh.remote.ground`).
+builds the toolkit's environment there on top of them (`testbed.labs.ssh.remote.environment`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 from testbed.base.errors import PrerequisiteError
-from testbed.labs.ssh.remote.ground import BUNDLED
+from testbed.labs.ssh.remote.layout import BUNDLED
 
 HOST_NAME = "testbed-vm"
 

@@ -23,7 +23,7 @@ from testbed import doctor
 from testbed.base.errors import CommandError, LabError, PrerequisiteError, TestbedError
 from testbed.kernel.cache import Cache, Manifest
 from testbed.labs.base import ProbedLab
-from testbed.labs.ssh.remote import ground, job, protocol
+from testbed.labs.ssh.remote import cleanup, job, layout, protocol
 from testbed.process import run
 
 _TOOLS = ("apache2-utils", "ethtool", "iproute2", "lighttpd", "mininet", "mptcpize", "tcpdump")
@@ -32,12 +32,12 @@ _CURE = "install the Debian packages there"
 
 def has_kernel(kernel: str) -> bool:
     """Whether the lab kernel with this identity is in the cache."""
-    return Cache(ground.cache_root()).load(kernel) is not None
+    return Cache(layout.cache_root()).load(kernel) is not None
 
 
 def install_kernel(kernel: str, sent: str) -> bool:
     """Put a lab kernel that was sent into the cache, if it is whole and this machine can run it."""
-    cache, folder = Cache(ground.cache_root()), Path(sent)
+    cache, folder = Cache(layout.cache_root()), Path(sent)
     cache.prepare()
     manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
     image = folder / manifest.image
@@ -77,8 +77,8 @@ def facts(lab: str, kernel: str) -> dict[str, Any]:
 def check(lab: str, kernel: str, boot: bool) -> list[dict[str, Any]]:
     """What the doctor says of this machine."""
     if lab == "uml":
-        wanted = Cache(ground.cache_root()).load(kernel)
-        os.chdir(ground.cache_root())  # it is the disk that matters
+        wanted = Cache(layout.cache_root()).load(kernel)
+        os.chdir(layout.cache_root())  # it is the disk that matters
         checks = [*doctor.examine(wanted, boot=boot, cure=_CURE)]
     else:
         checks = [doctor.packages()]
@@ -94,7 +94,7 @@ def probe(lab: str, kernel: str, names: list[str]) -> list[dict[str, Any]]:
 
 def contents(name: str) -> dict[str, Any]:
     """What is in a job's output directory: files with size, SHA-256 and mode, links, directories."""
-    out = ground.cache_root() / ground.JOBS / name / ground.OUTPUT
+    out = layout.cache_root() / layout.JOBS / name / layout.OUTPUT
     listed: dict[str, Any] = {"files": [], "links": [], "directories": []}
     for folder, directories, files in os.walk(out):
         for each in (*directories, *files):
@@ -114,7 +114,7 @@ def contents(name: str) -> dict[str, Any]:
 
 def remove(name: str) -> bool:
     """End the job if it runs, and remove all of it."""
-    ground.end_job(ground.cache_root() / ground.JOBS / name)
+    cleanup.end_job(layout.cache_root() / layout.JOBS / name)
     return True
 
 
@@ -131,7 +131,7 @@ ACTIONS: Mapping[str, Callable[..., Any]] = {
 
 def main() -> None:
     """Answer requests until there are no more, or none comes for so many seconds: the connection may be long dead."""
-    handle = ground.in_use(Path(sys.argv[1]))
+    handle = layout.in_use(Path(sys.argv[1]))
     idle_s = float(sys.argv[2])
     # Unbuffered: each request is one line, and the next one comes after the answer.
     requests = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115

@@ -32,7 +32,7 @@ from testbed.kernel.cache import Cache
 from testbed.labs import catalog
 from testbed.labs.base import Cancel, Job, Lab, Sink
 from testbed.labs.catalog import LabOptions, LabSpec
-from testbed.labs.ssh.remote import ground, protocol
+from testbed.labs.ssh.remote import layout, protocol
 from testbed.locks import try_lock
 from testbed.process import wait_until
 
@@ -45,7 +45,7 @@ _FULL_BYTES = 1_000_000
 
 def lab_of(kind: str, kernel_id: str, core_wait_s: float = math.inf) -> contextlib.AbstractContextManager[Lab]:
     """The lab of this machine that a job asks for; raises `LabError` without the kernel."""
-    kernel = Cache(ground.cache_root()).load(kernel_id) if kernel_id else None
+    kernel = Cache(layout.cache_root()).load(kernel_id) if kernel_id else None
     if kernel_id and kernel is None:
         raise LabError(f"the lab kernel {kernel_id} is gone", hint="run the command again: it is sent again")
     return catalog.open_lab(LabSpec(kind), LabOptions(core_wait_s=core_wait_s, kernel=kernel))
@@ -78,12 +78,12 @@ class Watch:
         self.flag = Cancel()
         self.reason: LabError | RunInterrupted | None = None
         self._folder = folder
-        self._lease = Lease(folder / ground.LEASE, lease_s)
+        self._lease = Lease(folder / layout.LEASE, lease_s)
         self._lease_s = lease_s
 
     def look(self) -> None:
         """Look once."""
-        if (self._folder / ground.CANCEL).exists():
+        if (self._folder / layout.CANCEL).exists():
             self.stop(RunInterrupted("interrupted"))
         elif self._lease.is_over(time.monotonic()):
             self.stop(LabError(f"ended, because nobody had asked for it for {self._lease_s:g} s"))
@@ -127,7 +127,7 @@ class Watch:
 def run(folder: Path, request: dict[str, Any], watch: Watch) -> dict[str, Any]:
     """Run the job of a request and say how it ended."""
     try:
-        (folder / ground.OUTPUT).mkdir(exist_ok=True)
+        (folder / layout.OUTPUT).mkdir(exist_ok=True)
         out, err = watch.file("stdout"), watch.file("stderr")
         core_wait_s = math.inf if request["core_wait_s"] is None else float(request["core_wait_s"])
         with watch.watching(), lab_of(request["lab"], request["kernel"], core_wait_s) as lab:
@@ -151,16 +151,16 @@ def _blame_the_disk(folder: Path, error: Exception) -> Exception:
 def job_of(folder: Path, request: dict[str, Any]) -> Job:
     """The job, with this machine's paths."""
     wanted = request["job"]
-    argv = tuple(sys.executable if word == ground.PYTHON else word for word in wanted["argv"])
+    argv = tuple(sys.executable if word == layout.PYTHON else word for word in wanted["argv"])
     return Job(
         argv=argv,
-        output=folder / ground.OUTPUT,
+        output=folder / layout.OUTPUT,
         cwd=Path("/") if wanted["cwd"] == "/" else Path.home(),
         env=wanted["env"],
         clock=wanted["clock"],
         wall_limit_s=wanted["wall_limit_s"],
         clock_limit_s=wanted["clock_limit_s"],
-        stdin=folder / ground.STDIN if request["stdin"] else None,
+        stdin=folder / layout.STDIN if request["stdin"] else None,
         seed=wanted["seed"],
     )
 
@@ -168,12 +168,12 @@ def job_of(folder: Path, request: dict[str, Any]) -> Job:
 def take(folder: Path) -> IO[str] | None:
     """The job's lock, ours until it is closed, with our process id in it; None if there is nothing to run."""
     try:
-        lock = (folder / ground.LOCK).open("a")
+        lock = (folder / layout.LOCK).open("a")
         # Others hold it for a moment to see whether we do.
         wait_until(lambda: try_lock(lock), "the job's lock", timeout_s=_LOCK_S)
     except (FileNotFoundError, GuestTimeout):
         return None
-    if (folder / ground.END).exists() or not (folder / ground.REQUEST).exists():
+    if (folder / layout.END).exists() or not (folder / layout.REQUEST).exists():
         return None
     lock.truncate(0)
     lock.write(f"{os.getpid()}\n")
@@ -183,9 +183,9 @@ def take(folder: Path) -> IO[str] | None:
 
 def leave_end(folder: Path, end: dict[str, Any]) -> None:
     """Say how the job ended."""
-    draft = folder / f".{ground.END}"
+    draft = folder / f".{layout.END}"
     draft.write_text(json.dumps(end))
-    draft.replace(folder / ground.END)
+    draft.replace(folder / layout.END)
 
 
 def main(folder: Path) -> None:
@@ -195,9 +195,9 @@ def main(folder: Path) -> None:
         return
     # A full disk must not keep us from saying so.
     (folder / _RESERVE).write_bytes(bytes(_RESERVE_BYTES))
-    request = json.loads((folder / ground.REQUEST).read_text())
+    request = json.loads((folder / layout.REQUEST).read_text())
     watch = Watch(folder, float(request["lease_s"]))
-    handle = ground.in_use(Path(request["toolkit"]))
+    handle = layout.in_use(Path(request["toolkit"]))
     end = run(folder, request, watch)
     os.close(handle)
     (folder / _RESERVE).unlink()

@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from testbed.labs.ssh.remote import ground, protocol
+from testbed.labs.ssh.remote import layout, protocol
 
 _CHUNK = 1 << 17
 
@@ -37,4 +37,4 @@ def _write(frame: bytes) -> None:
 
 if __name__ == "__main__":
     with contextlib.suppress(BrokenPipeError):
-        main(ground.cache_root() / ground.JOBS / sys.argv[1] / ground.OUTPUT, json.loads(sys.stdin.readline()))
+        main(layout.cache_root() / layout.JOBS / sys.argv[1] / layout.OUTPUT, json.loads(sys.stdin.readline()))

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from testbed.labs.ssh.remote import ground, protocol
+from testbed.labs.ssh.remote import layout, protocol
 
 _POLL_S = 0.05
 _CHUNK = 32768
@@ -51,7 +51,7 @@ class Followed:
     def touch(self) -> None:
         """Somebody asks for the job."""
         with contextlib.suppress(OSError):
-            os.utime(self.folder / ground.LEASE)
+            os.utime(self.folder / layout.LEASE)
 
     def events(self) -> Iterator[tuple[dict[str, Any], bytes]]:
         """What it printed since the last time, and at last how it ended."""
@@ -69,7 +69,7 @@ class Followed:
                 self.offsets[stream] += len(data)
 
     def _end(self) -> dict[str, Any] | None:
-        path = self.folder / ground.END
+        path = self.folder / layout.END
         # Before it holds its lock it has to import a lot; one that finds another at the job ends, and that one goes on.
         alive = (self.process is not None and self.process.poll() is None) or self._is_running()
         try:
@@ -82,7 +82,7 @@ class Followed:
 
     def _is_running(self) -> bool:
         try:
-            with (self.folder / ground.LOCK).open("a") as file:
+            with (self.folder / layout.LOCK).open("a") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
@@ -138,7 +138,7 @@ class Server:
         folder = self._jobs / name
         match request["do"]:
             case "follow":
-                if not (folder / ground.REQUEST).exists():
+                if not (folder / layout.REQUEST).exists():
                     error = {"kind": "LabError", "message": "the job was removed by somebody"}
                     _send({"job": name, "end": {"error": error}})
                     return
@@ -148,7 +148,7 @@ class Server:
                 self._followed[name].start()
             case "cancel":
                 with contextlib.suppress(FileNotFoundError):
-                    (folder / ground.CANCEL).touch()
+                    (folder / layout.CANCEL).touch()
             case "leave":
                 self._followed.pop(name, None)
 
@@ -161,11 +161,11 @@ def _send(header: dict[str, Any], payload: bytes = b"") -> None:
 
 def main(toolkit: Path, heartbeat_s: float, lease_s: float) -> None:
     """Serve the owner on standard input and output."""
-    handle = ground.in_use(toolkit)
+    handle = layout.in_use(toolkit)
     _send({"hello": protocol.greeting(toolkit.name)})
     # The reader may be gone at any moment: the jobs go on.
     with contextlib.suppress(BrokenPipeError):
-        Server(ground.cache_root() / ground.JOBS, heartbeat_s, lease_s).serve()
+        Server(layout.cache_root() / layout.JOBS, heartbeat_s, lease_s).serve()
     os.close(handle)
 
 

@@ -18,14 +18,14 @@ from pathlib import Path
 
 from testbed.base.errors import LabError
 from testbed.labs.base import InteractiveLab
-from testbed.labs.ssh.remote import ground, job, protocol
+from testbed.labs.ssh.remote import job, layout, protocol
 from testbed.labs.terminal import Terminal, ending_in_order
 
 _WATCH_S = 0.1
 
 
 def _end_when_cancelled(folder: Path) -> None:
-    while not (folder / ground.CANCEL).exists():
+    while not (folder / layout.CANCEL).exists():
         time.sleep(_WATCH_S)
     os.kill(os.getpid(), signal.SIGHUP)
 
@@ -35,13 +35,13 @@ def main(folder: Path) -> None:
     lock = job.take(folder)
     if lock is None:
         return
-    request = json.loads((folder / ground.REQUEST).read_text())
-    handle = ground.in_use(Path(request["toolkit"]))
+    request = json.loads((folder / layout.REQUEST).read_text())
+    handle = layout.in_use(Path(request["toolkit"]))
     core_wait_s = math.inf if request["core_wait_s"] is None else float(request["core_wait_s"])
     with ending_in_order():
         threading.Thread(target=_end_when_cancelled, args=[folder], daemon=True).start()
         try:
-            (folder / ground.OUTPUT).mkdir(exist_ok=True)
+            (folder / layout.OUTPUT).mkdir(exist_ok=True)
             with job.lab_of(request["lab"], request["kernel"], core_wait_s) as lab:
                 if not isinstance(lab, InteractiveLab):
                     raise LabError(f"the {lab.name} lab has no shell")

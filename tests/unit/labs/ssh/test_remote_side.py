@@ -17,7 +17,7 @@ import pytest
 from testbed.base.errors import GuestPanic, LabError, PrerequisiteError
 from testbed.labs import cores
 from testbed.labs.base import Cancel
-from testbed.labs.ssh.remote import ground, protocol, serve
+from testbed.labs.ssh.remote import cleanup, layout, protocol, serve
 from testbed.labs.ssh.remote.job import Lease
 from testbed.labs.ssh.remote.protocol import FrameReader, ProtocolError
 
@@ -85,12 +85,12 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def a_job(root: Path, name: str, *, unheard_s: float, lease_s: float = 60) -> Path:
-    folder = root / ground.JOBS / name
+    folder = root / layout.JOBS / name
     folder.mkdir(parents=True)
-    (folder / ground.REQUEST).write_text(json.dumps({"lease_s": lease_s}))
-    (folder / ground.LEASE).touch()
+    (folder / layout.REQUEST).write_text(json.dumps({"lease_s": lease_s}))
+    (folder / layout.LEASE).touch()
     then = time.time() - unheard_s
-    os.utime(folder / ground.LEASE, (then, then))
+    os.utime(folder / layout.LEASE, (then, then))
     return folder
 
 
@@ -98,54 +98,54 @@ def test_a_sweep_removes_what_is_the_dead_ones_or_nobodys(root: Path) -> None:
     dead = a_job(root, "dead-1", unheard_s=0)
     forgotten = a_job(root, "other-1", unheard_s=61)
     alive = a_job(root, "alive-1", unheard_s=59)
-    sent = root / ground.INCOMING / "dead"
+    sent = root / layout.INCOMING / "dead"
     sent.mkdir(parents=True)
-    other = root / ground.INCOMING / "alive"
+    other = root / layout.INCOMING / "alive"
     other.mkdir()
     foreign = root / "notes"
     foreign.write_text("mine")
-    assert ground.sweep(["dead"], False) == [str(dead), str(forgotten), str(sent)]
+    assert cleanup.sweep(["dead"], False) == [str(dead), str(forgotten), str(sent)]
     assert alive.is_dir() and other.is_dir() and foreign.exists()
-    assert ground.sweep(["dead"], False) == []
+    assert cleanup.sweep(["dead"], False) == []
 
 
 def test_a_sweep_removes_the_locks_of_cores_that_nobody_has(root: Path) -> None:
     with cores.lease(Cancel(), 0.0):
         (locks,) = Path(tempfile.gettempdir()).iterdir()
-        assert ground.sweep([], False) == []
-    assert ground.sweep([], False) == [str(locks)]
+        assert cleanup.sweep([], False) == []
+    assert cleanup.sweep([], False) == [str(locks)]
     locks.symlink_to(root)
     (root / "core-1").touch()
-    assert ground.sweep([], False) == []
+    assert cleanup.sweep([], False) == []
     assert (root / "core-1").exists()
 
 
 def test_a_cache_that_everybody_may_write_to_is_refused(root: Path) -> None:
     root.chmod(0o777)
-    with pytest.raises(ground.Refusal, match="cannot be trusted"):
-        ground.prepare("me")
+    with pytest.raises(layout.Refusal, match="cannot be trusted"):
+        layout.prepare("me")
 
 
 def test_a_job_that_runs_is_nobodys_to_remove_even_if_nobody_asks_for_it(root: Path) -> None:
     job = a_job(root, "other-1", unheard_s=1000)
-    with (job / ground.LOCK).open("w") as file:
+    with (job / layout.LOCK).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert ground.sweep([], False) == []
-    assert ground.sweep([], False) == [str(job)]
+        assert cleanup.sweep([], False) == []
+    assert cleanup.sweep([], False) == [str(job)]
 
 
 def test_half_made_environments_go_and_used_ones_stay(root: Path) -> None:
-    toolkits = root / ground.TOOLKITS
+    toolkits = root / layout.TOOLKITS
     for name in ("half", "whole", "used"):
         (toolkits / name).mkdir(parents=True)
     for name in ("whole", "used"):
-        (toolkits / name / ground.READY).write_text("{}")
-    handle = ground.in_use(toolkits / "used")
-    assert ground.sweep([], False) == [str(toolkits / "half")]
-    assert ground.sweep([], True) == [str(toolkits / "whole")]
+        (toolkits / name / layout.READY).write_text("{}")
+    handle = layout.in_use(toolkits / "used")
+    assert cleanup.sweep([], False) == [str(toolkits / "half")]
+    assert cleanup.sweep([], True) == [str(toolkits / "whole")]
     os.close(handle)
-    assert ground.sweep([], True) == [str(toolkits / "used")]
-    assert not (root / ground.FOLDER).exists()
+    assert cleanup.sweep([], True) == [str(toolkits / "used")]
+    assert not (root / layout.FOLDER).exists()
 
 
 @pytest.mark.parametrize("module", [("serve", "toolkit", "0.1", "0.5"), ("commands", "toolkit", "0.5")])

@@ -10,21 +10,21 @@ import pytest
 from testbed import lock_file
 from testbed.base.errors import PrerequisiteError
 from testbed.labs.ssh import requirements
-from testbed.labs.ssh.remote import ground
+from testbed.labs.ssh.remote import layout
 from testbed.labs.ssh.wheel import DISTRIBUTION, pinned
 
 
 def test_all_that_the_toolkit_needs_is_named_with_its_hashes_and_nothing_for_tests_alone(tmp_path: Path) -> None:
     files = requirements.locked(pinned(DISTRIBUTION))
-    assert set(files) == {ground.BUILDERS, ground.PACKAGES}
+    assert set(files) == {layout.BUILDERS, layout.PACKAGES}
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
-    packages = lock_file.read(tmp_path / ground.PACKAGES)
+    packages = lock_file.read(tmp_path / layout.PACKAGES)
     whole = lock_file.read(lock_file.PACKAGES)
     assert {name: entry.version for name, entry in packages.items()} == pinned(DISTRIBUTION)
     assert {name: entry.line() for name, entry in packages.items()} == {name: whole[name].line() for name in packages}
     assert "pytest" in whole and "pytest" not in packages
-    builders = lock_file.read(tmp_path / ground.BUILDERS)
+    builders = lock_file.read(tmp_path / layout.BUILDERS)
     assert builders == lock_file.read(lock_file.BUILD_PACKAGES) and "setuptools" in builders
 
 
