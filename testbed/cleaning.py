@@ -70,7 +70,8 @@ def remove_partials(results: Path, tell: Tell = _say_nothing) -> list[Path]:
 
 def remove_builds(cache: Cache) -> list[Path]:
     """Remove what killed builds and downloads left in the cache; returns it."""
-    removed = [*cache.kernel_artifacts.remove_leftovers(), *cache.selftest_artifacts.remove_leftovers()]
+    stores = (cache.kernel_artifacts, cache.selftest_artifacts, cache.library_artifacts)
+    removed = [path for store in stores for path in store.remove_leftovers()]
     for path in cache.downloads.glob(f"{ARRIVING}*"):
         pid = path.name.removeprefix(ARRIVING)
         if pid.isdecimal() and _is_mine(path) and not files.is_alive(int(pid)):
@@ -107,11 +108,18 @@ def remove_results(results: Path, tell: Tell = _say_nothing) -> list[Path]:
 
 
 def remove_kernels(cache: Cache) -> list[Path]:
-    """Remove the finished kernels and their selftests from the cache (not the downloads); returns them."""
+    """Remove the finished kernels, their selftests and the libraries from the cache; returns them.
+
+    The downloads stay.
+    """
     selftests = [
         path for path in cache.selftest_artifacts.finished() if _BUILD_ID.match(path.name) and (path / "mptcp").is_dir()
     ]
-    removed = [*(cache.kernels / kernel.id for kernel in cache.all() if kernel.id == kernel.manifest.id), *selftests]
+    libraries = [
+        path for path in cache.library_artifacts.finished() if _BUILD_ID.match(path.name) and any(path.glob("*.so"))
+    ]
+    kernels = [cache.kernels / kernel.id for kernel in cache.all() if kernel.id == kernel.manifest.id]
+    removed = [*kernels, *selftests, *libraries]
     for path in removed:
         _remove(path)
     return removed

@@ -4,8 +4,9 @@
     <root>/kernels/<id>/            linux (or bzImage), config, manifest.json, build.log; with --keep source/, build/
     <root>/kernels/failed-<id>.log  the log of the last build of <id> that failed
     <root>/selftests/<id>/          the kernel's own MPTCP tests, built
+    <root>/libraries/<id>/          a library that programs in a lab preload
 
-`kernels` and `selftests` are artifact stores (`testbed.kernel.artifact_store`).
+`kernels`, `selftests` and `libraries` are artifact stores (`testbed.kernel.artifact_store`).
 
 The root is `$TESTBED_CACHE`, else `$XDG_CACHE_HOME/mptcp-lb-testbed`, else `~/.cache/mptcp-lb-testbed`.
 """
@@ -101,6 +102,16 @@ class Cache:
         """Where the kernel's own tests lie."""
         return ArtifactStore(self.root / "selftests")
 
+    @property
+    def libraries(self) -> Path:
+        """Where the toolkit's libraries for programs in a lab lie (`testbed.tools.large_reads`)."""
+        return self.root / "libraries"
+
+    @property
+    def library_artifacts(self) -> ArtifactStore:
+        """The libraries' folder, for those who build one."""
+        return ArtifactStore(self.libraries)
+
     def load(self, kernel_id: str) -> Kernel | None:
         """The kernel with this identity; None if it is not there or not whole."""
         folder = self.kernels / kernel_id
@@ -122,7 +133,7 @@ class Cache:
     def prepare(self) -> None:
         """Make the directories; raises `PrerequisiteError` if nothing can be written there."""
         try:
-            for folder in (self.downloads, self.kernels, self.selftest_artifacts.folder):
+            for folder in (self.downloads, self.kernels, self.selftest_artifacts.folder, self.libraries):
                 folder.mkdir(parents=True, exist_ok=True)
                 with tempfile.TemporaryFile(dir=folder):
                     pass
@@ -161,7 +172,7 @@ def default_cache(environ: Mapping[str, str] | None = None) -> Cache:
 
 def _trusted(cache: Cache) -> Cache:
     """The cache, unless others can change what lies in it: it holds programs that we start."""
-    for folder in (cache.root, cache.kernels, cache.selftest_artifacts.folder, cache.downloads):
+    for folder in (cache.root, cache.kernels, cache.selftest_artifacts.folder, cache.libraries, cache.downloads):
         if why := ownership.why_not_private(folder):
             raise PrerequisiteError(
                 f"the cache {folder} cannot be trusted: {why}",

@@ -172,3 +172,17 @@ def test_downloads_of_dead_processes_go(tmp_path: Path) -> None:
     for path in (dead, cache.downloads / f".arriving-{os.getpid()}", cache.downloads / ".arriving-later"):
         path.mkdir()
     assert cleaning.remove_builds(cache) == [dead]
+
+
+def test_libraries_go_with_the_kernels_and_what_is_no_library_stays(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    cache.prepare()
+    ours, other = cache.libraries / ("0" * 12), cache.libraries / "mine"
+    for folder in (ours, other):
+        folder.mkdir()
+        (folder / "large_reads.so").touch()
+    left = cache.libraries / f".building-{'1' * 12}-{DEAD}"
+    left.mkdir()
+    assert left in cleaning.remove_builds(cache)
+    assert cleaning.remove_kernels(cache) == [ours]
+    assert other.exists()

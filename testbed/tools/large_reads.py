@@ -1,0 +1,101 @@
+"""Large reads for `ab`, which asks for 8 KB at a time: the library `large_reads.c`, built, found and preloaded.
+
+In a guest each system call costs more than the 8 KB that it brings. With the library one call brings 64 KB, and `ab`
+itself stays as it is. What is in the cache is told by the source's content; it travels to other machines as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from testbed.base.errors import CommandError, PrerequisiteError, ReadbackError
+from testbed.process import run
+
+if TYPE_CHECKING:
+    from testbed.kernel.cache import Cache
+
+NAME = "large_reads.so"
+REPORT = "large_reads.json"
+FOLDER_VARIABLE = "TESTBED_LIBRARIES"
+"""Tells a job where its lab has the toolkit's libraries."""
+
+_SOURCE = Path(__file__).with_name("large_reads.c")
+_COMPILE = ("gcc", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra")
+_LIMIT_S = 120.0
+
+
+def identity() -> str:
+    """What the library is called in the cache: a hash over its source and how it is compiled."""
+    said = " ".join(_COMPILE).encode() + b"\n" + _SOURCE.read_bytes()
+    return hashlib.sha256(said).hexdigest()[:12]
+
+
+def find(cache: Cache) -> Path | None:
+    """The library in the cache, None if it is not there."""
+    path = cache.libraries / identity() / NAME
+    return path if path.is_file() else None
+
+
+def ensure(cache: Cache) -> Path:
+    """The library in the cache, built if it is not there; raises `PrerequisiteError` where it cannot be."""
+    if found := find(cache):
+        return found
+    name = identity()
+    cache.prepare()
+    store = cache.library_artifacts
+    with store.lock(name, lambda: None):
+        if found := find(cache):
+            return found
+        with store.building(name) as area:
+            (area / "whole").mkdir()
+            _compile(area / "whole" / NAME)
+            store.publish(area / "whole", name)
+    return cache.libraries / name / NAME
+
+
+def _compile(target: Path) -> None:
+    try:
+        run([*_COMPILE, "-o", target, _SOURCE], timeout_s=_LIMIT_S)
+    except CommandError as error:
+        why = error.stderr.strip().splitlines()[:1] or [error.message]
+        what = "gcc is not installed" if error.status is None else f"gcc says: {why[0]}"
+        raise PrerequisiteError(
+            f"the library for large reads cannot be built: {what}",
+            hint="run: make setup; or do without: --set workload.large_reads=false",
+        ) from error
+
+
+def installed(environment: Mapping[str, str] | None = None) -> Path:
+    """The library where a job has it, told by its lab; raises `PrerequisiteError` if it is not there."""
+    variables = os.environ if environment is None else environment
+    path = Path(variables.get(FOLDER_VARIABLE, ""), identity(), NAME)
+    if not path.is_absolute() or not path.is_file():
+        raise PrerequisiteError("this lab has no library for large reads", hint="run: make setup")
+    return path
+
+
+def preloaded(argv: Sequence[str], link: Path, report: Path) -> list[str]:
+    """The argv that runs a program with the library, which then lies under the name `link` (of no odd letters).
+
+    Beside what is preloaded already: `mptcpize run`, which comes first, sets the variable anew. At its end the program
+    leaves its counts in `report`.
+    """
+    link.unlink(missing_ok=True)
+    link.symlink_to(installed())
+    wrap, rest = (list(argv[:2]), argv[2:]) if argv[0] == "mptcpize" else ([], argv)
+    preload = ["-S", f"LD_PRELOAD=${{LD_PRELOAD}}:{link}"] if wrap else [f"LD_PRELOAD={link}"]
+    return [*wrap, "env", *preload, f"LARGE_READS_REPORT={report}", *rest]
+
+
+def read_back(report: Path) -> dict[str, int]:
+    """How many reads the program made, and by how many system calls; raises `ReadbackError` without the library."""
+    try:
+        said = json.loads(report.read_text())
+        return {name: int(said[name]) for name in ("reads", "system_calls")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReadbackError("LD_PRELOAD", NAME, f"no counts in {report.name}") from error
