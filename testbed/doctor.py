@@ -23,7 +23,7 @@ from testbed.labs.base import ExaminedLab, Job, ProbedLab
 from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.uml import RUNTIME_PREFIX, UmlLab
 from testbed.process import run
-from testbed.store import SPACE_BYTES
+from testbed.runs.store import SPACE_BYTES
 
 PACKAGES_FILE = Path(testbed.__file__).with_name("debian-packages.txt")
 VM_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-vm.txt")

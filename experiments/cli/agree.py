@@ -17,12 +17,12 @@ from experiments.cli.output import show
 from experiments.cli.progress import watch
 from experiments.cli.run import RESULTS, closing, facts_of, plan_points, task_of
 from experiments.plan import Point
-from testbed import scheduler, store
 from testbed.base.errors import PointsFailed, UsageError
 from testbed.labs import cores
 from testbed.labs.base import Cancel, Clock
 from testbed.labs.catalog import LabOptions, LabSpec
-from testbed.scheduler import Place
+from testbed.runs import scheduler, store
+from testbed.runs.scheduler import Place
 
 _SOON = LabOptions(core_wait_s=30)  # few points, and somebody is waiting; virtual time is exact on a shared core too
 

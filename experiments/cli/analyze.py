@@ -11,10 +11,10 @@ import click
 
 from experiments.cli.output import show, tell
 from experiments.cli.run import show_files
-from testbed import store
 from testbed.base.errors import AnalysisError, PointsFailed, UsageError
 from testbed.base.text import plain
 from testbed.labs import cores
+from testbed.runs import store
 
 if TYPE_CHECKING:
     from analysis.summary.of_captures import ForeignCaptures

@@ -17,12 +17,12 @@ from experiments.cli.labs import clocks_of, lab_option
 from experiments.cli.output import show
 from experiments.cli.run import job_of, plan_points
 from experiments.point import Point
-from testbed import digests
 from testbed.base.errors import UsageError
 from testbed.kernel.cache import Kernel, default_cache
 from testbed.labs import catalog
 from testbed.labs.base import Job, Lab
 from testbed.labs.catalog import LabOptions, LabSpec
+from testbed.runs import digests
 
 _PAGES = ("workload.sizes=1000 KB", "workload.total=200 MB")
 

@@ -16,8 +16,8 @@ from analysis.compare.packet_divergence import PacketDivergence
 from analysis.compare.packet_text import PacketText
 from analysis.compare.pairing import Pairs, pair_points
 from experiments.cli.output import Drawing, show
-from testbed import digests
 from testbed.base.errors import EXIT_FAILURE, AnalysisError, UsageError
+from testbed.runs import digests
 
 _COUNTERS_SHOWN = 12
 _WIDTH = 240

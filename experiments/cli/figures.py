@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from experiments.cli.output import show
-from testbed import store
 from testbed.base.errors import AnalysisError, UsageError
+from testbed.runs import store
 
 KINDS = ("bytes", "join-delay", "paths", "resets", "subflows", "sequence")
 _OF_A_POINT = KINDS[-2:]

@@ -22,7 +22,7 @@ from testbed.labs.base import Cancel, Clock, InteractiveLab, Job, Sink
 from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.terminal import Terminal, ending_in_order
 from testbed.labs.uml import RUNTIME_PREFIX
-from testbed.scheduler import cancel_on_signals
+from testbed.runs.scheduler import cancel_on_signals
 
 DEFAULT_FIGURES = {"lb": "7", "load-balancer": "7", "anycast": "14"}
 

@@ -15,7 +15,6 @@ import click
 from experiments.cli.inspect import columns
 from experiments.cli.kernel import reporter
 from experiments.cli.output import Console, show
-from testbed import scheduler, store
 from testbed.base import files
 from testbed.base.errors import PointsFailed, PrerequisiteError, UsageError
 from testbed.kernel import build as kernel_build
@@ -27,6 +26,7 @@ from testbed.kernel.selftests_table import Row
 from testbed.labs import cores
 from testbed.labs.base import Cancel
 from testbed.labs.uml import UmlLab
+from testbed.runs import scheduler, store
 
 RESULTS = Path("results")
 _NOTE_WIDTH = 70

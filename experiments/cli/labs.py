@@ -13,7 +13,7 @@ from testbed.base.errors import UsageError
 from testbed.labs import catalog
 from testbed.labs.base import Clock
 from testbed.labs.catalog import LabOptions, LabSpec
-from testbed.scheduler import Place
+from testbed.runs.scheduler import Place
 
 
 def _usage() -> str:

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from experiments.cli.output import Console, show
 from testbed.base.text import plain
-from testbed.scheduler import Task, TaskEnd, Watcher, total_s
+from testbed.runs.scheduler import Task, TaskEnd, Watcher, total_s
 
 _SHOWN = 2
 

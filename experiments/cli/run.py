@@ -25,7 +25,6 @@ from experiments.cli.labs import clock_option, clocks_of, labs_option, open_plac
 from experiments.cli.output import show
 from experiments.cli.progress import watch
 from experiments.plan import Point
-from testbed import scheduler, store
 from testbed.base import files
 from testbed.base.errors import ConfigError, PointsFailed, PrerequisiteError, RunInterrupted, UsageError
 from testbed.base.text import plain
@@ -33,9 +32,10 @@ from testbed.doctor import package_versions
 from testbed.labs import catalog, cores
 from testbed.labs.base import Cancel, Clock, Job
 from testbed.labs.catalog import LabSpec
-from testbed.scheduler import Place, Task
+from testbed.runs import scheduler, store
+from testbed.runs.scheduler import Place, Task
+from testbed.runs.toolkit_identity import toolkit_sha256
 from testbed.signals import ENDING, Interrupted, handled
-from testbed.sources import sources_sha256
 
 RESULTS = Path("results")
 TOOLS = ["apache2-utils", "ethtool", "iproute2", "lighttpd", "mininet", "mptcpize", "tcpdump"]
@@ -147,7 +147,7 @@ def facts_of(places: Sequence[Place]) -> dict[str, object]:
     return {
         "command": ["testbed", *sys.argv[1:]],
         "toolkit": testbed.__version__,
-        "sources": sources_sha256(),
+        "sources": toolkit_sha256(),
         "kernel": next((facts["kernel"] for facts in labs if "kernel" in facts), None),
         "host": {"platform": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()},
         "tools": package_versions(TOOLS),

@@ -9,7 +9,6 @@ import click
 
 from experiments.cli.labs import lab_option, labs_option, say
 from experiments.cli.output import show
-from testbed import cleaning
 from testbed import doctor as examination
 from testbed.base import ownership
 from testbed.base.errors import PrerequisiteError, UsageError
@@ -19,6 +18,7 @@ from testbed.labs import catalog
 from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.vm import machine
 from testbed.labs.vm.state import default_state
+from testbed.runs import cleaning
 
 
 @click.command()

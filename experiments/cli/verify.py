@@ -14,14 +14,14 @@ from experiments.cli.labs import clocks_of, lab_option, open_places
 from experiments.cli.output import show, tell
 from experiments.cli.run import TOOLS, closing, stored_points, task_of
 from experiments.plan import Point
-from testbed import scheduler, store
 from testbed.base.errors import PointsFailed, UsageError
 from testbed.doctor import package_versions
 from testbed.kernel.cache import default_cache
 from testbed.labs.base import Cancel
 from testbed.labs.catalog import LabOptions, LabSpec
-from testbed.sources import sources_sha256
-from testbed.verification import Candidate, Comparer, Verdict, examine, other_tools
+from testbed.runs import scheduler, store
+from testbed.runs.toolkit_identity import toolkit_sha256
+from testbed.runs.verification import Candidate, Comparer, Verdict, examine, other_tools
 
 
 @click.command()
@@ -82,7 +82,7 @@ def _facts(before: store.RunStore, points: Sequence[Point]) -> dict[str, object]
 
 
 def _warn_of_others(before: store.RunStore, others: Sequence[str]) -> None:
-    if before.manifest.get("sources") not in (None, sources_sha256()):
+    if before.manifest.get("sources") not in (None, toolkit_sha256()):
         tell("note: the toolkit's own code is not the run's: that may make a difference")
     for each in others:
         tell(f"note: {each}: that may make a difference")

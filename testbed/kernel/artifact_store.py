@@ -17,7 +17,7 @@ from pathlib import Path
 
 from testbed import holding
 from testbed.base import files, ownership
-from testbed.locks import try_lock
+from testbed.base.locks import try_lock
 
 _BUILDING = ".building-"
 

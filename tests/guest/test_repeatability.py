@@ -14,8 +14,8 @@ import pytest
 
 from analysis.compare.divergence import compare_points
 from experiments import plan
-from testbed import digests
 from testbed.labs.base import Job
+from testbed.runs import digests
 
 PAGES = ("fig07", "workload.sizes=100 KB", "workload.total=2 MB", "workload.min_requests=20")
 DOWNLOADS = (

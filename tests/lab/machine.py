@@ -20,8 +20,8 @@ import sys
 import time
 from pathlib import Path
 
-from testbed import store
 from testbed.kernel.cache import default_cache
+from testbed.runs import store
 
 TESTBED = [sys.executable, "-m", "experiments"]
 RUNS = {

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from testbed import store
 from testbed.kernel.cache import default_cache
 from testbed.labs.local.lab import LocalLab
+from testbed.runs import store
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="a machine of one's own needs root")]
 

@@ -25,9 +25,9 @@ from analysis.report import run_facts
 from analysis.summary import model as results
 from analysis.summary.of_run import analyse_point_fully, point_directories, render_table
 from analysis.tables import TABLES, files
-from testbed import digests, store
 from testbed.record import addresses, captures, counters, events, host_load, loss_injection, outcome, point
-from testbed.verification import examine
+from testbed.runs import digests, store
+from testbed.runs.verification import examine
 
 PLACES = ("link to a file", "link to nothing", "link to itself", "device", "FIFO", "directory", "nothing")
 Given = bytes | str

@@ -28,12 +28,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from testbed.base.errors import GuestTimeout, LabError, RunInterrupted
+from testbed.base.locks import try_lock
 from testbed.kernel.cache import Cache
 from testbed.labs import catalog
 from testbed.labs.base import Cancel, Job, Lab, Sink
 from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.ssh.remote import layout, protocol
-from testbed.locks import try_lock
 from testbed.process import wait_until
 
 _RESERVE = ".reserve"

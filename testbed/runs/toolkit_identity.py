@@ -11,7 +11,7 @@ _PACKAGES = ("experiments", "testbed", "topologies")
 _ELSEWHERE = ("experiments/cli/", "experiments/__main__.py")  # the command line never runs in a lab
 
 
-def sources_sha256(root: Path | None = None) -> str:
+def toolkit_sha256(root: Path | None = None) -> str:
     """SHA-256, in hexadecimal, over names and contents of all files that can take part in running a point.
 
     A point may come out differently with other code: one system call more draws another random number.

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from testbed import cleaning, holding, store
+from testbed import holding
 from testbed.base import files
 from testbed.base.errors import PrerequisiteError
 from testbed.kernel.cache import Cache
 from testbed.labs import cores
 from testbed.labs.base import Cancel
+from testbed.runs import cleaning, store
 
 DEAD = 99999999
 OWNER = """

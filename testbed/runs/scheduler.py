@@ -19,12 +19,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from testbed import digests, signals
+from testbed import signals
 from testbed.base.errors import RunInterrupted, TestbedError, UsageError
 from testbed.base.text import parse_json
 from testbed.labs.base import Cancel, Clock, Job, JobResult, Lab
+from testbed.runs import digests
+from testbed.runs.store import RunStore
 from testbed.signals import handled
-from testbed.store import RunStore
 
 _LONGEST = 1 << 16
 """Bytes of one line; a job that prints no line's end must not fill the memory."""

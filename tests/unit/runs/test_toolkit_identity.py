@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.sources import sources_sha256
+from testbed.runs.toolkit_identity import toolkit_sha256
 
 
 @pytest.fixture
@@ -31,14 +31,14 @@ def root(tmp_path: Path) -> Path:
     ],
 )
 def test_it_changes_with_what_can_run_in_a_lab(root: Path, name: str, changes: bool) -> None:
-    before = sources_sha256(root)
-    assert sources_sha256(root) == before
+    before = toolkit_sha256(root)
+    assert toolkit_sha256(root) == before
     (root / name).parent.mkdir(exist_ok=True)
     (root / name).write_text("other")
-    assert (sources_sha256(root) != before) is changes
+    assert (toolkit_sha256(root) != before) is changes
 
 
 def test_it_changes_with_a_files_name(root: Path) -> None:
-    before = sources_sha256(root)
+    before = toolkit_sha256(root)
     (root / "testbed/net/netem.py").rename(root / "testbed/net/tbf.py")
-    assert sources_sha256(root) != before
+    assert toolkit_sha256(root) != before

@@ -20,9 +20,9 @@ from typing import Any
 
 from testbed.base import files, manifest, ownership
 from testbed.base.errors import ConfigError, PrerequisiteError, UsageError
+from testbed.base.locks import try_lock
 from testbed.base.manifest import is_point_id
 from testbed.base.text import parse_json
-from testbed.locks import try_lock
 
 VERSION = manifest.VERSION
 MANIFEST = manifest.NAME

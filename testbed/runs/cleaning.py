@@ -8,15 +8,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from testbed import holding, removal
+from testbed import holding
 from testbed.base import files, ownership
 from testbed.base.errors import PrerequisiteError
 from testbed.kernel.cache import Cache
 from testbed.kernel.download import ARRIVING
 from testbed.labs import cores
 from testbed.labs.uml import RUNTIME_PREFIX
-from testbed.store import LATEST, MANIFEST, runs
-from testbed.verification import enumerate_names
+from testbed.runs import removal
+from testbed.runs.store import LATEST, MANIFEST, runs
+from testbed.runs.verification import enumerate_names
 
 Tell = Callable[[str], None]
 

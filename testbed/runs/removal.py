@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from testbed.base import files, ownership
-from testbed.store import MANIFEST, PARTIAL, RunStore, recorded_name
+from testbed.runs.store import MANIFEST, PARTIAL, RunStore, recorded_name
 
 _LISTED = ("figures", "tables")
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from testbed import scheduler, store
 from testbed.base.errors import RunInterrupted
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
-from testbed.scheduler import Place, Task, TaskEnd
-from testbed.store import RunStore
+from testbed.runs import scheduler, store
+from testbed.runs.scheduler import Place, Task, TaskEnd
+from testbed.runs.store import RunStore
 
 
 class Lab:

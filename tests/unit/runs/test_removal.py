@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from experiments.cli.main import main
-from testbed import cleaning, store
 from testbed.base import ownership
 from testbed.base.errors import ConfigError, UsageError
+from testbed.runs import cleaning, store
 
 LIMIT_S = 5.0
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from testbed import cleaning, scheduler, store
 from testbed.base.errors import LabError, PrerequisiteError, RunInterrupted, UsageError
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
-from testbed.scheduler import Place, Task, TaskEnd
+from testbed.runs import cleaning, scheduler, store
+from testbed.runs.scheduler import Place, Task, TaskEnd
 
 
 class FakeLab:

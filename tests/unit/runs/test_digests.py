@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from testbed import digests
 from testbed.base.errors import ConfigError
+from testbed.runs import digests
 
 
 @pytest.fixture

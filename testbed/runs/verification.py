@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from testbed import digests
 from testbed.base.errors import ConfigError
 from testbed.base.text import plain
-from testbed.digests import Digests
-from testbed.scheduler import Task, TaskEnd
-from testbed.store import RunStore
+from testbed.runs import digests
+from testbed.runs.digests import Digests
+from testbed.runs.scheduler import Task, TaskEnd
+from testbed.runs.store import RunStore
 
 Finding = Literal["identical", "differs", "not compared", "skipped"]
 _NAMED = 3
