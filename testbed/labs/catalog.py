@@ -16,7 +16,7 @@ from testbed.base.errors import PrerequisiteError, UsageError
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel
 from testbed.labs.base import Clock, Lab
-from testbed.labs.local import lab as local
+from testbed.labs.local.lab import LocalLab, open_local_lab
 from testbed.labs.ssh import target as ssh_target
 from testbed.labs.uml import UmlLab
 
@@ -115,16 +115,16 @@ def _open_uml(_spec: LabSpec, options: LabOptions) -> Iterator[Lab]:
 
 def _open_ssh(spec: LabSpec, options: LabOptions) -> contextlib.AbstractContextManager[Lab]:
     # paramiko takes a while to import, which no other lab should pay.
-    from testbed.labs.ssh import lab
+    from testbed.labs.ssh.setup import open_ssh_lab
 
     kernel = (options.kernel or current_kernel()) if ssh_target.parse(spec.target).lab == "uml" else None
-    return lab.opened(spec.target, kernel, options.core_wait_s, options.report)
+    return open_ssh_lab(spec.target, kernel, core_wait_s=options.core_wait_s, report=options.report)
 
 
 def _open_vm(_spec: LabSpec, options: LabOptions) -> contextlib.AbstractContextManager[Lab]:
-    from testbed.labs.vm import lab
+    from testbed.labs.vm.lab import open_vm_lab
 
-    return lab.opened(options.core_wait_s, options.report)
+    return open_vm_lab(options.core_wait_s, options.report)
 
 
 KINDS: dict[str, Kind] = {
@@ -137,8 +137,8 @@ KINDS: dict[str, Kind] = {
     "local": Kind(
         "local",
         "this machine's own kernel, real clock, root",
-        lambda _spec, _options: local.opened(),
-        lambda _spec: local.LocalLab.clocks,
+        lambda _spec, _options: open_local_lab(),
+        lambda _spec: LocalLab.clocks,
     ),
     "ssh": Kind(
         "ssh:[USER@]HOST[:PORT][/local]",

@@ -169,6 +169,6 @@ def judge(output: Path, process_status: int, clock_limit_s: float) -> dict[str, 
 
 
 @contextlib.contextmanager
-def opened() -> Iterator[LocalLab]:
+def open_local_lab() -> Iterator[LocalLab]:
     """The lab; raises `PrerequisiteError` without root."""
     yield LocalLab()

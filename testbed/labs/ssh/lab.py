@@ -12,8 +12,7 @@ import json
 import math
 import sys
 import uuid
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -26,17 +25,15 @@ from testbed.kernel.cache import Kernel
 from testbed.labs import features as kernel_features
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.features import Finding
-from testbed.labs.ssh import address, provisioning, retrieval, shell, target, transfer, wheel
-from testbed.labs.ssh.address import Address
+from testbed.labs.ssh import retrieval, shell, transfer
 from testbed.labs.ssh.connection import Connection
-from testbed.labs.ssh.handshake import connect
 from testbed.labs.ssh.job_channel import FollowedJob, JobChannel, next_event
-from testbed.labs.ssh.owner import Owner, owning
+from testbed.labs.ssh.owner import Owner
 from testbed.labs.ssh.provisioning import Machine, Report
 from testbed.labs.ssh.reconnection import PersistentConnection, Timeouts
 from testbed.labs.ssh.remote import layout, protocol
 from testbed.labs.ssh.rpc import call, call_bootstrap, module_command, tidy_up, validated
-from testbed.labs.ssh.target import Target
+from testbed.labs.ssh.target import RemoteLab
 from testbed.labs.terminal import Terminal
 
 T = TypeVar("T")
@@ -68,13 +65,14 @@ class _Said:
 
 
 class SshLab:
-    """A `Lab` on another machine; made by `opened`."""
+    """A `Lab` on another machine; made by `testbed.labs.ssh.setup`."""
 
     def __init__(
         self,
         name: str,
-        wanted: Target,
+        lab: RemoteLab,
         connection: PersistentConnection,
+        *,
         machine: Machine,
         toolkit: str,
         owner: Owner,
@@ -85,7 +83,7 @@ class SshLab:
     ) -> None:
         self.name = name
         self._report = report
-        self._lab = wanted.lab
+        self._lab = lab
         self._connection = connection
         self._machine = machine
         self._toolkit = toolkit
@@ -277,76 +275,7 @@ class SshLab:
         return self._connection.use(lambda connection: call(connection, self._toolkit, action, every))
 
 
-def opened(
-    text: str,
-    kernel: Kernel | None,
-    core_wait_s: float = math.inf,
-    report: Report = lambda _what: None,
-    timeouts: Timeouts = Timeouts(),  # noqa: B008
-) -> contextlib.AbstractContextManager[SshLab]:
-    """The lab of a target (what follows `ssh:`), with all that a job needs there, until the block ends.
-
-    `kernel` is the lab kernel for the other side's `uml` lab, `core_wait_s` how long a job waits for a core there.
-    Raises `LabError`, `PrerequisiteError`, `ConfigError`.
-    """
-    wanted = target.parse(text)
-    where = address.resolve(wanted)
-    return opened_at(f"ssh:{text}", text, where, wanted, kernel, core_wait_s, report, timeouts)
-
-
-def _once(report: Report) -> Report:
-    """Says each thing once: a connection is made again when it breaks."""
-    said: set[str] = set()
-
-    def say(what: str) -> None:
-        if what not in said:
-            said.add(what)
-            report(what)
-
-    return say
-
-
 def _shown(finding: T) -> T:
     """The same, its texts fit for a terminal: they are another machine's."""
     texts = {key: plain(value) for key, value in vars(finding).items() if isinstance(value, str)}
     return dataclasses.replace(finding, **texts)  # type: ignore[type-var]
-
-
-@contextlib.contextmanager
-def opened_at(
-    name: str,
-    owned: str,
-    where: Address,
-    wanted: Target,
-    kernel: Kernel | None,
-    core_wait_s: float = math.inf,
-    report: Report = lambda _what: None,
-    timeouts: Timeouts = Timeouts(),  # noqa: B008
-) -> Iterator[SshLab]:
-    """The lab at an address (see `opened`); `owned` is what the record of its owner says of where it is."""
-    packed = wheel.toolkit()
-    with ExitStack() as stack:
-        owner = stack.enter_context(owning(owned))
-        say = _once(report)
-        connection = PersistentConnection(lambda: connect(where, say), timeouts)
-        stack.callback(connection.close)
-        try:
-            connection.open()
-        except BaseException:
-            owner.done = True  # nobody was there
-            raise
-        try:
-            machine = connection.use(lambda c: provisioning.provide_toolkit(c, packed, owner.id, report))
-            toolkit = machine.toolkit(packed.sha256)
-            if kernel is not None:
-                connection.use(lambda c: provisioning.provide_kernel(c, toolkit, kernel, owner.id, report))
-            lab = SshLab(name, wanted, connection, machine, toolkit, owner, kernel, core_wait_s, timeouts, report)
-        except BaseException:
-            with contextlib.suppress(TestbedError):
-                once = Cancel()
-                once.set()
-                connection.use(lambda c: tidy_up(c, owner.id), once)
-                owner.done = True
-            raise
-        stack.callback(lab.close)
-        yield lab

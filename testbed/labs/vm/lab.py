@@ -9,9 +9,9 @@ from typing import Any
 
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.features import Finding
-from testbed.labs.ssh import lab as ssh_lab
 from testbed.labs.ssh.lab import SshLab
 from testbed.labs.ssh.provisioning import Report
+from testbed.labs.ssh.setup import open_ssh_lab_at
 from testbed.labs.ssh.target import Target
 from testbed.labs.vm import machine as machines
 from testbed.labs.vm.address import OWNED, address
@@ -22,7 +22,7 @@ from testbed.labs.vm.state import State, default_state
 
 
 class VmLab:
-    """A `Lab` in the VM; made by `opened`. Its processors are this machine's: other labs here share them."""
+    """A `Lab` in the VM; made by `open_vm_lab`. Its processors are this machine's: other labs here share them."""
 
     name = "vm"
     machine = HERE
@@ -58,7 +58,7 @@ class VmLab:
 
 
 @contextlib.contextmanager
-def opened(
+def open_vm_lab(
     core_wait_s: float = math.inf, report: Report = lambda _what: None, state: State | None = None
 ) -> Iterator[VmLab]:
     """The lab until the block ends: in the machine that runs, else in one that is started and ends with the block.
@@ -71,14 +71,13 @@ def opened(
             report("starting the lab VM")
         running = stack.enter_context(machines.started(where, MachineOptions(), report=report))
         inside = stack.enter_context(
-            ssh_lab.opened_at(
+            open_ssh_lab_at(
                 VmLab.name,
-                OWNED,
-                address(where, running.port),
                 Target(HOST_NAME, lab="local"),
-                None,
-                core_wait_s,
-                report,
+                address(where, running.port),
+                owned=OWNED,
+                core_wait_s=core_wait_s,
+                report=report,
             )
         )
         yield VmLab(inside, running, machines.kernel().facts())

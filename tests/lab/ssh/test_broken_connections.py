@@ -14,8 +14,8 @@ from ssh_host import Host, Wire, ours, settles
 from ssh_user import Here
 
 from testbed.labs.base import Job
-from testbed.labs.ssh.lab import opened
 from testbed.labs.ssh.reconnection import Timeouts
+from testbed.labs.ssh.setup import open_ssh_lab
 
 pytestmark = [
     pytest.mark.usefixtures("provided"),
@@ -141,7 +141,7 @@ def test_one_connection_carries_many_jobs_at_once_and_a_silent_one_is_replaced(
         return status
 
     timeouts = Timeouts(heartbeat_s=0.3, silence_s=2, retry_s=30, lease_s=40)
-    with opened("far/local", None, timeouts=timeouts) as lab, ThreadPoolExecutor(count) as pool:
+    with open_ssh_lab("far/local", None, timeouts=timeouts) as lab, ThreadPoolExecutor(count) as pool:
         futures = [pool.submit(work, number) for number in range(count)]
         assert settles(lambda: all(printed), 60)
         assert wire.connections == 1
@@ -158,9 +158,9 @@ NEAR = """
 import sys
 from pathlib import Path
 from testbed.labs.base import Job
-from testbed.labs.ssh.lab import opened
+from testbed.labs.ssh.setup import open_ssh_lab
 from testbed.labs.ssh.reconnection import Timeouts
-with opened("far/local", None, timeouts=Timeouts(heartbeat_s=0.5, silence_s=2, retry_s=1, lease_s=4)) as lab:
+with open_ssh_lab("far/local", None, timeouts=Timeouts(heartbeat_s=0.5, silence_s=2, retry_s=1, lease_s=4)) as lab:
     out = Path("out")
     out.mkdir()
     say = lambda data: (sys.stdout.buffer.write(data), sys.stdout.flush())

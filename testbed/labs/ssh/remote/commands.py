@@ -63,9 +63,9 @@ def install_kernel(kernel: str, sent: str) -> bool:
 
 def facts(lab: str, kernel: str) -> dict[str, Any]:
     """What a run's record says of this machine."""
-    with job.lab_of(lab, kernel) as opened:
-        mine = dict(opened.facts())
-        clocks, width = opened.clocks, opened.width
+    with job.lab_of(lab, kernel) as here:
+        mine = dict(here.facts())
+        clocks, width = here.clocks, here.width
     host = {"platform": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()}
     return {
         "facts": {**mine, "host": host, "tools": doctor.package_versions(list(_TOOLS))},
@@ -87,8 +87,8 @@ def check(lab: str, kernel: str, boot: bool) -> list[dict[str, Any]]:
 
 def probe(lab: str, kernel: str, names: list[str]) -> list[dict[str, Any]]:
     """Each feature of the kernel, tried for real; nothing for a lab whose kernel is ours."""
-    with job.lab_of(lab, kernel) as opened:
-        found = opened.probe(names) if isinstance(opened, ProbedLab) else []
+    with job.lab_of(lab, kernel) as here:
+        found = here.probe(names) if isinstance(here, ProbedLab) else []
     return [dataclasses.asdict(each) for each in found]
 
 

@@ -12,7 +12,7 @@ from testbed.base.errors import PrerequisiteError
 from testbed.labs.ssh import wheel
 
 
-def opened(packed: wheel.Wheel) -> dict[str, bytes]:
+def unzipped(packed: wheel.Wheel) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
@@ -27,7 +27,7 @@ def test_the_same_content_is_the_same_bytes_in_whatever_order() -> None:
 
 
 def test_the_record_has_the_digest_of_every_file() -> None:
-    files = opened(wheel.pack({"a/b.py": b"1"}, "1.0", {}))
+    files = unzipped(wheel.pack({"a/b.py": b"1"}, "1.0", {}))
     digest = base64.urlsafe_b64encode(hashlib.sha256(b"1").digest()).rstrip(b"=").decode()
     record = files["mptcp_lb_testbed-1.0.dist-info/RECORD"].decode().splitlines()
     assert record[0] == f"a/b.py,sha256={digest},1"
@@ -36,7 +36,7 @@ def test_the_record_has_the_digest_of_every_file() -> None:
 
 def test_the_toolkit_is_packed_with_its_data_and_the_versions_that_run_here() -> None:
     packed = wheel.toolkit()
-    files = opened(packed)
+    files = unzipped(packed)
     assert packed.name == "mptcp_lb_testbed-0.1.0-py3-none-any.whl"
     for name in ("testbed/labs/guest_init.sh", "testbed/debian-packages.txt", "experiments/fig07.toml"):
         assert name in files
