@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from testbed import holding
+from testbed import directory_lock
 from testbed.base.errors import CommandError, GuestTimeout
 
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.0005, 0.05
@@ -224,11 +224,11 @@ class Process:
         self.stop()
 
 
-class Kept:
-    """A program with a keeper: it ends, with all its children, when this process ends, however that is.
+class ReapedProcess:
+    """A program under a subreaper: it ends, with all its children, when this process ends, however that is.
 
     `core` pins it (None: any core); the directory `remove` is gone after its end. Until then that directory is held,
-    or `cwd` without one (`testbed.holding`): nobody who tidies up takes it away from under the program.
+    or `cwd` without one (`testbed.directory_lock`): nobody who tidies up takes it away from under the program.
     """
 
     def __init__(
@@ -245,13 +245,13 @@ class Kept:
     ) -> None:
         place = remove or cwd
         try:
-            held = [] if place is None else [holding.hold(place)]
+            held = [] if place is None else [directory_lock.hold(place)]
         except OSError as error:
             raise CommandError([str(word) for word in argv], None, f"{place}: {error.strerror}") from error
         read_end, self._write_end = os.pipe()
         self._open = True
         where = [str(remove or ""), str(-1 if core is None else core), ",".join(map(str, pass_fds))]
-        words = [sys.executable, "-m", "testbed.keeper", *where, *map(str, argv)]
+        words = [sys.executable, "-m", "testbed.subreaper", *where, *map(str, argv)]
         try:
             self._process = Process(
                 words, stdin=read_end, stdout=stdout, stderr=stderr, env=env, cwd=cwd, pass_fds=[*pass_fds, *held]
@@ -273,7 +273,7 @@ class Kept:
         return self._process.stop()
 
     def release(self) -> None:
-        """Let go of it and wait until the keeper has ended everything; safe to call twice."""
+        """Let go of it and wait until the subreaper has ended everything; safe to call twice."""
         if self._open:
             self._open = False
             os.close(self._write_end)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import holding
+from testbed import directory_lock
 from testbed.base import files, ownership
 from testbed.base.locks import try_lock
 
@@ -82,7 +82,7 @@ class ArtifactStore:
         for folder in self.unfinished():
             name = folder.name.removeprefix(_BUILDING).rpartition("-")[0]
             with self.idle(name) as nobody_builds:
-                if nobody_builds and holding.comes_free(folder):
+                if nobody_builds and directory_lock.wait_until_free(folder):
                     files.remove(folder)
                     removed.append(folder)
         return removed

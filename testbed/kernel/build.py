@@ -27,7 +27,7 @@ from testbed.kernel.recipe import PATCH_FOLDER, Recipe, read_recipe
 from testbed.kernel.source import DebianSource, at_hand, unpack
 from testbed.kernel.source_choice import candidates
 from testbed.kernel.tree import SourceTree
-from testbed.process import Kept
+from testbed.process import ReapedProcess
 
 SPACE_FOR_SOURCE_BYTES = 1_500_000_000
 SPACE_FOR_COPY_BYTES = 3_000_000_000
@@ -228,7 +228,7 @@ def _run_make(argv: list[str], log: BinaryIO, report: Report, expected: int) -> 
     """Run make with its output in the log, and report its steps; nothing of it is left running afterwards."""
     log_path = Path(log.name)
     start = log_path.stat().st_size
-    make = Kept(argv, stdout=log, stderr=log, env=toolchain.environment(os.environ), cwd=log_path.parent)
+    make = ReapedProcess(argv, stdout=log, stderr=log, env=toolchain.environment(os.environ), cwd=log_path.parent)
     try:
         status, done = None, 0
         with log_path.open("rb") as output:
@@ -248,7 +248,7 @@ def _run_make(argv: list[str], log: BinaryIO, report: Report, expected: int) -> 
         raise KernelBuildError(f"the kernel build failed: {build_log.first_error(text)}")
 
 
-def _wait(process: Kept) -> int | None:
+def _wait(process: ReapedProcess) -> int | None:
     try:
         return process.wait(_POLL_S)
     except GuestTimeout:

@@ -21,12 +21,12 @@ from typing import IO, Any
 
 import testbed
 from testbed.base.errors import PrerequisiteError, UsageError
-from testbed.keeper import FIRST_FD
 from testbed.labs import cores, guest_memory, own_folder
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.terminal import Terminal
 from testbed.labs.verdict import CONSOLE_FILE, GuestEnd, judge, kernel_warnings
-from testbed.process import Kept
+from testbed.process import ReapedProcess
+from testbed.subreaper import FIRST_FD
 
 RUNTIME_PREFIX = "mptcp-testbed-"
 CLOCK_START_NS = 1_507_593_600 * 10**9  # 2017-10-10, the week of ICNP 2017
@@ -188,7 +188,7 @@ class UmlLab:
             except OSError as error:
                 raise own_folder.cannot_write(Path(error.filename or output), error) from error
             try:
-                # As late as can be: until its keeper runs, a SIGKILL leaves it behind.
+                # As late as can be: until its subreaper runs, a SIGKILL leaves it behind.
                 runtime = Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-"))
                 stack.callback(shutil.rmtree, runtime, ignore_errors=True)
                 _prepare_runtime(runtime, output, job)
@@ -233,8 +233,10 @@ class UmlLab:
         fds: list[int],
         lines: tuple[str, str],
         console: IO[bytes],
-    ) -> Kept:
+    ) -> ReapedProcess:
         argv = command_line(self._image, job, lines)
-        guest = Kept(argv, stdout=console, stderr=console, cwd=runtime, core=core, pass_fds=fds, remove=runtime)
+        guest = ReapedProcess(
+            argv, stdout=console, stderr=console, cwd=runtime, core=core, pass_fds=fds, remove=runtime
+        )
         stack.callback(guest.release)
         return guest

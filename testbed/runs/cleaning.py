@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from testbed import holding
+from testbed import directory_lock
 from testbed.base import files, ownership
 from testbed.base.errors import PrerequisiteError
 from testbed.kernel.cache import Cache
@@ -33,12 +33,12 @@ def _say_nothing(_what: str) -> None:
 def remove_runtimes(directory: Path | None = None) -> list[Path]:
     """Remove the runtime directories of processes that have ended; returns them.
 
-    A guest whose process was killed is ended by its keeper: it is waited for, so that nothing of it runs afterwards.
+    A guest whose process was killed is ended by its subreaper: it is waited for, so that nothing of it runs afterwards.
     """
     removed = []
     for path in sorted((directory or Path(tempfile.gettempdir())).glob(f"{RUNTIME_PREFIX}*")):
         match = _RUNTIME.match(path.name)
-        if match and _is_mine(path) and not files.is_alive(int(match[1])) and holding.comes_free(path):
+        if match and _is_mine(path) and not files.is_alive(int(match[1])) and directory_lock.wait_until_free(path):
             _remove(path)
             removed.append(path)
     return removed

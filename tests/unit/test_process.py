@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from testbed.base.errors import CommandError, GuestTimeout
-from testbed.process import Kept, Process, run, wait_until
+from testbed.process import Process, ReapedProcess, run, wait_until
 
 # A program that has a child of its own; both write their process ids.
 FAMILY = """
@@ -21,9 +21,9 @@ time.sleep(60)
 """
 OWNER = """
 import sys
-from testbed.process import Kept
+from testbed.process import ReapedProcess
 with open("/dev/null", "wb") as null:
-    Kept([sys.executable, "-c", sys.argv[1], sys.argv[2]], stdout=null, stderr=null).wait(60)
+    ReapedProcess([sys.executable, "-c", sys.argv[1], sys.argv[2]], stdout=null, stderr=null).wait(60)
 """
 
 
@@ -78,10 +78,10 @@ def test_a_process_is_stopped_with_its_children(tmp_path: Path) -> None:
 
 def test_a_kept_program_passes_its_status_on(tmp_path: Path) -> None:
     with (tmp_path / "out").open("wb") as out:
-        kept = Kept(["sh", "-c", "echo said; exit 5"], stdout=out, stderr=out)
-        assert kept.wait(20) == 5
-        kept.release()
-        killed = Kept(["sh", "-c", "kill -9 $$"], stdout=out, stderr=out)
+        reaped = ReapedProcess(["sh", "-c", "echo said; exit 5"], stdout=out, stderr=out)
+        assert reaped.wait(20) == 5
+        reaped.release()
+        killed = ReapedProcess(["sh", "-c", "kill -9 $$"], stdout=out, stderr=out)
         assert killed.wait(20) == 128 + signal.SIGKILL
         killed.release()
     assert (tmp_path / "out").read_text() == "said\n"
@@ -91,10 +91,12 @@ def test_a_kept_program_and_its_directory_are_gone_when_it_is_released(tmp_path:
     own = tmp_path / "own"
     own.mkdir()
     with (tmp_path / "out").open("wb") as out:
-        kept = Kept([sys.executable, "-c", FAMILY, str(tmp_path / "pids")], stdout=out, stderr=out, remove=own)
+        reaped = ReapedProcess(
+            [sys.executable, "-c", FAMILY, str(tmp_path / "pids")], stdout=out, stderr=out, remove=own
+        )
         pids = pids_in(tmp_path / "pids")
-        kept.release()
-        kept.release()
+        reaped.release()
+        reaped.release()
     assert not any(map(alive, pids))
     assert not own.exists()
 
@@ -107,7 +109,7 @@ def test_a_kept_program_dies_with_an_owner_that_was_killed(tmp_path: Path) -> No
     finally:
         os.kill(owner.pid, signal.SIGKILL)
         owner.wait()
-    wait_until(lambda: not any(map(alive, pids)), "the end of the kept program", timeout_s=10)
+    wait_until(lambda: not any(map(alive, pids)), "the end of the program", timeout_s=10)
 
 
 def test_waiting_for_what_never_comes_ends_at_the_deadline() -> None:

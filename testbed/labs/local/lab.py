@@ -1,10 +1,10 @@
 """The local lab: a job on this machine's own kernel and clock, as root, contained so that nothing of it can stay.
 
-The job gets namespaces of its own (mounts, process ids, network, IPC, host name) under a keeper (`testbed.keeper`):
-its virtual links, bridges, namespaces, sysctls and processes are no part of this machine's, and the kernel takes them
-away with the job's first process, which ends with the keeper, which ends with us. It reads this machine's files, and
-writes only its output directory. What it shares is the kernel and the cores: so nothing here is exact, and each
-result comes with the machine's load, second by second (`testbed.labs.host_load`).
+The job gets namespaces of its own (mounts, process ids, network, IPC, host name) under a subreaper
+(`testbed.subreaper`): its virtual links, bridges, namespaces, sysctls and processes are no part of this machine's, and
+the kernel takes them away with the job's first process, which ends with the subreaper, which ends with us. It reads
+this machine's files, and writes only its output directory. What it shares is the kernel and the cores: so nothing here
+is exact, and each result comes with the machine's load, second by second (`testbed.labs.host_load`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from testbed.labs.local.supervisor import FOLDER, STATUS_FILE
 from testbed.labs.terminal import Terminal
 from testbed.labs.uml import RUNTIME_PREFIX, Follower
 from testbed.labs.verdict import console_tail, read_status
-from testbed.process import Kept
+from testbed.process import ReapedProcess
 
 _POLL_S = 0.05
 
@@ -110,7 +110,7 @@ class LocalLab:
                     stack.callback(followers[-1].close)
                 fds = [file.fileno() for file in given]
             argv = [sys.executable, "-m", "testbed.labs.local.supervisor", str(output)]
-            contained = Kept(argv, stdout=console, stderr=console, cwd=runtime, pass_fds=fds, remove=runtime)
+            contained = ReapedProcess(argv, stdout=console, stderr=console, cwd=runtime, pass_fds=fds, remove=runtime)
             stack.callback(contained.release)
             hit = False
             while contained.poll() is None:

@@ -20,9 +20,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from testbed.keeper import FIRST_FD
 from testbed.labs.guest import supervise, write_anew
 from testbed.labs.local import mounts, namespaces
+from testbed.subreaper import FIRST_FD
 
 FOLDER = "local"
 JOB_FILE = f"{FOLDER}/job.json"
@@ -44,7 +44,7 @@ def start(job: dict[str, Any], out: Path) -> subprocess.Popen[bytes]:
 
 
 def _hear_signals() -> None:
-    """The keeper ignores these, and a program would inherit that."""
+    """The subreaper ignores these, and a program would inherit that."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 

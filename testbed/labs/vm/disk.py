@@ -10,7 +10,7 @@ from pathlib import Path
 from testbed.base.errors import LabError
 from testbed.labs.vm import packages, root_files, user_namespace
 from testbed.labs.vm.root_files import HOST_NAME, Keys
-from testbed.process import Kept, run
+from testbed.process import ReapedProcess, run
 
 _POLL_S = 0.2
 # Devices can be made by real root alone, and the kernel mounts its own there (CONFIG_DEVTMPFS_MOUNT).
@@ -88,17 +88,19 @@ def _run_contained(argv: Sequence[str], area: Path, name: str, heard: Callable[[
     environment = {**os.environ, "TMPDIR": str(area), "LC_ALL": "C.UTF-8"}
     environment["PATH"] = os.pathsep.join([environment.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     with log.open("wb") as file:
-        kept = Kept([*user_namespace.contained(), *argv], stdout=file, stderr=file, env=environment, cwd=area)
+        reaped = ReapedProcess(
+            [*user_namespace.contained(), *argv], stdout=file, stderr=file, env=environment, cwd=area
+        )
         try:
             said = 0
-            while (status := kept.poll()) is None:
+            while (status := reaped.poll()) is None:
                 time.sleep(_POLL_S)
                 lines = log.read_text(errors="replace").splitlines()
                 for line in lines[said:]:
                     heard(line)
                 said = len(lines)
         finally:
-            kept.release()
+            reaped.release()
     if status != 0:
         lines = log.read_text(errors="replace").strip().splitlines()
         errors = [line for line in lines if line.startswith(("E: ", "mke2fs: "))] or lines or ["no message"]

@@ -1,7 +1,7 @@
 """The machine: the image's disk and the patched kernel under QEMU, started for somebody, and ended.
 
 A machine that the user starts stays until `testbed vm stop`. One that a run starts for itself ends with the run, also
-when that is killed, because a keeper (`testbed.keeper`) stands between the two.
+when that is killed, because a subreaper (`testbed.subreaper`) stands between the two.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from testbed.labs.vm import accelerator, image, qemu
 from testbed.labs.vm.disk import Report
 from testbed.labs.vm.qemu import MachineOptions, Starter
 from testbed.labs.vm.state import State
-from testbed.process import Kept, run
+from testbed.process import ReapedProcess, run
 
 
 class Machine(BaseModel):
@@ -82,12 +82,12 @@ def start(state: State, options: MachineOptions, *, report: Report) -> Machine:
 @contextlib.contextmanager
 def started(state: State, options: MachineOptions, *, report: Report) -> Iterator[Machine]:
     """The user's machine if it runs, else one that ends with the block; raises `PrerequisiteError`, `LabError`."""
-    kept: list[Kept] = []
+    reaped: list[ReapedProcess] = []
 
-    def start_kept(argv: list[str], log: Path, alive: int) -> Callable[[], int | None]:
+    def start_reaped(argv: list[str], log: Path, alive: int) -> Callable[[], int | None]:
         with log.open("wb") as file:
-            kept.append(Kept(argv, stdout=file, stderr=file, cwd=state.folder, pass_fds=(alive,)))
-        return kept[-1].poll
+            reaped.append(ReapedProcess(argv, stdout=file, stderr=file, cwd=state.folder, pass_fds=(alive,)))
+        return reaped[-1].poll
 
     _built(state)
     in_order = False
@@ -96,7 +96,7 @@ def started(state: State, options: MachineOptions, *, report: Report) -> Iterato
             with state.changing(lambda: report("waiting for another command on the lab VM")):
                 running = find(state)
                 if running is None:
-                    running = _launch(state, options, start_kept, started_by="run", report=report)
+                    running = _launch(state, options, start_reaped, started_by="run", report=report)
                 elif running.started_by == "run":
                     raise LabError(
                         "the lab VM is another run's",
@@ -106,7 +106,7 @@ def started(state: State, options: MachineOptions, *, report: Report) -> Iterato
             yield running
         in_order = True
     finally:
-        for each in kept:
+        for each in reaped:
             with state.changing():
                 qemu.end(state, in_order=in_order)
                 each.release()

@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from testbed import holding
+from testbed import directory_lock
 from testbed.base import ownership
 from testbed.base.errors import PrerequisiteError, UsageError
 from testbed.kernel.artifact_store import ArtifactStore
@@ -156,7 +156,7 @@ class State:
 
     def remove_builds(self) -> list[Path]:
         """Remove what killed builds left; returns it. The caller must have kept new ones from beginning."""
-        left = [path for path in self.image_artifacts.unfinished() if holding.comes_free(path)]
+        left = [path for path in self.image_artifacts.unfinished() if directory_lock.wait_until_free(path)]
         for path in left:
             user_namespace.remove(path)
         return left

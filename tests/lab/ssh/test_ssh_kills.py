@@ -53,7 +53,7 @@ def test_a_kill_at_any_moment_leaves_nothing(here: Here, host: Host) -> None:
             assert cleaned.returncode == 0, cleaned.stderr
             assert census(host, here) == before, f"kill {number}"
             assert list((here.home / "tmp").iterdir()) == []
-        assert max(alive_at_the_kill) >= 4  # runner, keeper, guest: the kills have hit something
+        assert max(alive_at_the_kill) >= 4  # runner, subreaper, guest: the kills have hit something
         assert bystander.pid in processes()
     finally:
         bystander.kill()

@@ -28,7 +28,7 @@ def kill_at(vm: Vm, after_s: float, *arguments: str) -> int:
 
 
 def settled(vm: Vm, expected: set[int]) -> None:
-    """Wait for the keepers, which end what they keep when they notice."""
+    """Wait for the subreapers, which end what they keep when they notice."""
     deadline = time.monotonic() + 20
     while set(vm.processes()) != expected:
         assert time.monotonic() < deadline, vm.processes()
@@ -70,7 +70,7 @@ def test_a_run_with_a_machine_of_its_own(vm: Vm) -> None:
             vm.ok("clean")
             left = {path.name for path in vm.folder.iterdir()} & {"machine.json", "qemu.pid", "qmp.sock"}
             assert left == set() and list((vm.work / "tmp").iterdir()) == []
-        assert most >= 3  # the command, its keeper and QEMU: the kills have hit something
+        assert most >= 3  # the command, its subreaper and QEMU: the kills have hit something
         assert bystander.poll() is None and foreign.is_dir()
     finally:
         bystander.kill()

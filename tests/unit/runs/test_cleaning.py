@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed import holding
+from testbed import directory_lock
 from testbed.base import files
 from testbed.base.errors import PrerequisiteError
 from testbed.kernel.cache import Cache
@@ -26,9 +26,9 @@ DEAD = 99999999
 OWNER = """
 import sys, time
 from pathlib import Path
-from testbed.process import Kept
-kept = Kept(["sleep", "1000"], stdout=sys.stderr.buffer, stderr=sys.stderr.buffer, remove=Path(sys.argv[1]))
-print(kept._process.pid, flush=True)
+from testbed.process import ReapedProcess
+reaped = ReapedProcess(["sleep", "1000"], stdout=sys.stderr.buffer, stderr=sys.stderr.buffer, remove=Path(sys.argv[1]))
+print(reaped._process.pid, flush=True)
 time.sleep(1000)
 """
 
@@ -48,11 +48,11 @@ def test_the_keeper_of_a_killed_process_is_waited_for(tmp_path: Path) -> None:
     runtime.mkdir()
     with subprocess.Popen([sys.executable, "-c", OWNER, runtime], stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None
-        keeper = int(owner.stdout.readline())
+        subreaper = int(owner.stdout.readline())
         # It cannot end anything for a while.
-        os.kill(keeper, signal.SIGSTOP)
+        os.kill(subreaper, signal.SIGSTOP)
         owner.kill()
-    timer = threading.Timer(0.5, os.kill, [keeper, signal.SIGCONT])
+    timer = threading.Timer(0.5, os.kill, [subreaper, signal.SIGCONT])
     timer.start()
     started = time.monotonic()
     assert cleaning.remove_runtimes(tmp_path) == [runtime]
@@ -60,18 +60,18 @@ def test_the_keeper_of_a_killed_process_is_waited_for(tmp_path: Path) -> None:
     timer.join()
     assert not runtime.exists()
     # It has nobody any more who waits for it but the first process, which may take a moment.
-    state = Path(f"/proc/{keeper}/stat")
+    state = Path(f"/proc/{subreaper}/stat")
     assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] in "ZX"
 
 
 def test_a_directory_that_stays_in_use_stays(tmp_path: Path) -> None:
     runtime = tmp_path / "held"
     runtime.mkdir()
-    handle = holding.hold(runtime)
-    assert not holding.comes_free(runtime, 0.1)
+    handle = directory_lock.hold(runtime)
+    assert not directory_lock.wait_until_free(runtime, 0.1)
     os.close(handle)
-    assert holding.comes_free(runtime, 0.0)
-    assert holding.comes_free(tmp_path / "gone", 0.0)
+    assert directory_lock.wait_until_free(runtime, 0.0)
+    assert directory_lock.wait_until_free(tmp_path / "gone", 0.0)
 
 
 def test_drafts_of_dead_processes_go_and_those_of_live_ones_stay(run_store: store.RunStore) -> None:

@@ -138,10 +138,10 @@ def run(folder: Path, request: dict[str, Any], watch: Watch) -> dict[str, Any]:
     except RunInterrupted:
         return {"error": protocol.error_to_json(watch.reason or RunInterrupted("interrupted"))}
     except Exception as error:  # whoever waits must learn why
-        return {"error": protocol.error_to_json(_blame_the_disk(folder, error))}
+        return {"error": protocol.error_to_json(_full_disk_error(folder, error))}
 
 
-def _blame_the_disk(folder: Path, error: Exception) -> Exception:
+def _full_disk_error(folder: Path, error: Exception) -> Exception:
     """A lab whose output directory is full cannot say so."""
     if shutil.disk_usage(folder).free >= _FULL_BYTES or "No space left" in str(error):
         return error

@@ -1,7 +1,8 @@
 """Whether somebody is still at work in a directory: a lock on the directory itself.
 
-A keeper (`testbed.process.Kept`) has it from before it starts until it has ended everything, even when the toolkit
-is long dead. So whoever tidies up after a killed run can wait for the keeper, and needs no process id for it.
+A subreaper (`testbed.process.ReapedProcess`) has it from before it starts until it has ended everything, even when the
+toolkit is long dead. So whoever tidies up after a killed run can wait for the subreaper, and needs no process id for
+it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import os
 import time
 from pathlib import Path
 
-PATIENCE_S = 20.0
-"""How long a keeper may take to end a guest on a busy machine; usually it is done in a tenth of a second."""
+TIMEOUT_S = 20.0
+"""How long a subreaper may take to end a guest on a busy machine; usually it is done in a tenth of a second."""
 
 _POLL_S = 0.02
 
@@ -27,14 +28,14 @@ def hold(directory: Path) -> int:
     return handle
 
 
-def comes_free(directory: Path, patience_s: float = PATIENCE_S) -> bool:
-    """Whether nobody holds the directory, or stops to within `patience_s` seconds; one that is gone is free."""
+def wait_until_free(directory: Path, timeout_s: float = TIMEOUT_S) -> bool:
+    """Whether nobody holds the directory, or stops to within `timeout_s` seconds; one that is gone is free."""
     try:
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         return True
     try:
-        deadline = time.monotonic() + patience_s
+        deadline = time.monotonic() + timeout_s
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,9 +1,9 @@
 """Stands between the toolkit and a program, a guest or a compiler, so that it never outlives the toolkit.
 
-Started as a process of its own with a pipe on its standard input (`testbed.process.Kept`). It pins itself to
-one core if told so, starts the program, and waits for either the program's end or the pipe's: the pipe closes
-when the toolkit dies, however it dies. It is the "subreaper" of the program's processes, so each of them comes
-back to it and is ended by its own id. At last it removes the directory that was the program's own.
+Started as a process of its own with a pipe on its standard input (`testbed.process.ReapedProcess`). It pins itself to
+one core if told so, starts the program, and waits for either the program's end or the pipe's: the pipe closes when the
+toolkit dies, however it dies. It is the "subreaper" of the program's processes, so each of them comes back to it and is
+ended by its own id (prctl(2), PR_SET_CHILD_SUBREAPER). At last it removes the directory that was the program's own.
 
 What a guest does in virtual time must follow from its job alone. So the program sees nothing of this machine
 that varies: its memory always lies in the same place, the files passed on have the same numbers (`FIRST_FD`
@@ -74,7 +74,7 @@ def end_all() -> None:
                 pass
 
 
-def keep(runtime: Path | None, core: int, fds: list[int], argv: list[str]) -> int:
+def run(runtime: Path | None, core: int, fds: list[int], argv: list[str]) -> int:
     """Run the program to its end, or to the toolkit's; returns its exit status, 128 + N after signal N."""
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -99,7 +99,7 @@ def keep(runtime: Path | None, core: int, fds: list[int], argv: list[str]) -> in
 def main() -> None:
     """Arguments: directory to remove (or nothing), core (-1: any), file descriptors (comma-separated), the argv."""
     runtime, core, fds, *argv = sys.argv[1:]
-    sys.exit(keep(Path(runtime) if runtime else None, int(core), [int(fd) for fd in fds.split(",") if fd], argv))
+    sys.exit(run(Path(runtime) if runtime else None, int(core), [int(fd) for fd in fds.split(",") if fd], argv))
 
 
 if __name__ == "__main__":
