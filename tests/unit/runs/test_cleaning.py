@@ -43,7 +43,7 @@ def run_store(tmp_path: Path) -> store.RunStore:
     return store.create(tmp_path / "results" / "one", ["good"], {})
 
 
-def test_the_keeper_of_a_killed_process_is_waited_for(tmp_path: Path) -> None:
+def test_the_subreaper_of_a_killed_process_is_waited_for(tmp_path: Path) -> None:
     runtime = tmp_path / f"mptcp-testbed-{DEAD}-x"
     runtime.mkdir()
     with subprocess.Popen([sys.executable, "-c", OWNER, runtime], stdout=subprocess.PIPE, text=True) as owner:
