@@ -13,21 +13,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import testbed
 from testbed.base.errors import PrerequisiteError, TestbedError
 from testbed.base.text import plain
+from testbed.debian_packages import SSH_PACKAGES_FILE, VM_PACKAGES_FILE, debian_packages, package_versions
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel
 from testbed.labs import catalog, cores, features, guest_memory
 from testbed.labs.base import ExaminedLab, Job, ProbedLab
 from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.uml import RUNTIME_PREFIX, UmlLab
-from testbed.process import run
 from testbed.runs.store import SPACE_BYTES
 
-PACKAGES_FILE = Path(testbed.__file__).with_name("debian-packages.txt")
-VM_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-vm.txt")
-SSH_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-ssh.txt")
 COMMANDS = ("ab", "lighttpd", "mptcpize", "tcpdump", "mnexec", "ip", "tc", "ethtool", "bpf-gcc")
 MODULES = ("click", "matplotlib", "mininet", "numpy", "paramiko", "pydantic", "pyroute2", "rich")
 RELEASES = ("12", "13")
@@ -46,22 +42,6 @@ class Check:
     ok: bool
     detail: str = ""
     cure: str = ""
-
-
-def debian_packages(path: Path = PACKAGES_FILE) -> list[str]:
-    """The names in a list of Debian packages."""
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
-
-
-def package_versions(names: list[str]) -> dict[str, str]:
-    """The versions of those packages that are installed; empty on a system without dpkg."""
-    try:
-        listed = run(["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Version}\\n", *names], check=False)
-    except TestbedError:
-        return {}
-    fields = [line.split() for line in listed.stdout.splitlines()]
-    return {each[1]: each[2] for each in fields if len(each) == 3 and each[0] == "installed"}
 
 
 def examine(kernel: Kernel | None = None, *, boot: bool = True, cure: str = "run: make setup") -> Iterator[Check]:

@@ -28,7 +28,7 @@ from experiments.plan import Point
 from testbed.base import files
 from testbed.base.errors import ConfigError, PointsFailed, PrerequisiteError, RunInterrupted, UsageError
 from testbed.base.text import plain
-from testbed.doctor import package_versions
+from testbed.debian_packages import TOOLS, package_versions
 from testbed.labs import catalog, cores
 from testbed.labs.base import Cancel, Clock, Job
 from testbed.labs.catalog import LabSpec
@@ -38,7 +38,6 @@ from testbed.runs.toolkit_identity import toolkit_sha256
 from testbed.signals import ENDING, Interrupted, handled
 
 RESULTS = Path("results")
-TOOLS = ["apache2-utils", "ethtool", "iproute2", "lighttpd", "mininet", "mptcpize", "tcpdump"]
 
 
 @click.command()

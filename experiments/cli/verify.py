@@ -12,10 +12,10 @@ import click
 from experiments.cli import guest
 from experiments.cli.labs import clocks_of, lab_option, open_places
 from experiments.cli.output import show, tell
-from experiments.cli.run import TOOLS, closing, stored_points, task_of
+from experiments.cli.run import closing, stored_points, task_of
 from experiments.plan import Point
 from testbed.base.errors import PointsFailed, UsageError
-from testbed.doctor import package_versions
+from testbed.debian_packages import TOOLS, package_versions
 from testbed.kernel.cache import default_cache
 from testbed.labs.base import Cancel
 from testbed.labs.catalog import LabOptions, LabSpec

@@ -24,7 +24,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from testbed.base.errors import PrerequisiteError, UsageError
-from testbed.doctor import VM_PACKAGES_FILE, debian_packages
+from testbed.debian_packages import VM_PACKAGES_FILE, debian_packages
 from testbed.labs.ssh.wheel import DISTRIBUTION, pinned
 from testbed.labs.vm import disk, packages, root_files, user_namespace
 from testbed.labs.vm.disk import Report

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from testbed.base.errors import PrerequisiteError, TestbedError
-from testbed.doctor import debian_packages
+from testbed.debian_packages import debian_packages
 from testbed.process import run
 
 _SYSTEM = ("dbus", "kmod", "openssh-server", "systemd-sysv", "udev")

@@ -152,6 +152,6 @@ def test_missing_programs_are_named_with_their_packages(monkeypatch: pytest.Monk
 
 
 def test_the_list_of_packages_has_what_the_programs_come_in() -> None:
-    from testbed.doctor import debian_packages
+    from testbed.debian_packages import debian_packages
 
     assert set(selftests.PROGRAMS.values()) == set(debian_packages(selftests.PACKAGES_FILE))

@@ -21,12 +21,12 @@ from typing import Any
 
 from testbed import doctor
 from testbed.base.errors import CommandError, LabError, PrerequisiteError, TestbedError
+from testbed.debian_packages import TOOLS, package_versions
 from testbed.kernel.cache import Cache, Manifest
 from testbed.labs.base import ProbedLab
 from testbed.labs.ssh.remote import cleanup, job, layout, protocol
 from testbed.process import run
 
-_TOOLS = ("apache2-utils", "ethtool", "iproute2", "lighttpd", "mininet", "mptcpize", "tcpdump")
 _CURE = "install the Debian packages there"
 
 
@@ -68,7 +68,7 @@ def facts(lab: str, kernel: str) -> dict[str, Any]:
         clocks, width = here.clocks, here.width
     host = {"platform": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()}
     return {
-        "facts": {**mine, "host": host, "tools": doctor.package_versions(list(_TOOLS))},
+        "facts": {**mine, "host": host, "tools": package_versions(TOOLS)},
         "clocks": clocks,
         "width": width,
     }

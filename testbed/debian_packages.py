@@ -1,0 +1,32 @@
+"""The Debian packages that the toolkit lives on: which it wants, by purpose, and which this machine has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import testbed
+from testbed.base.errors import TestbedError
+from testbed.process import run
+
+PACKAGES_FILE = Path(testbed.__file__).with_name("debian-packages.txt")
+VM_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-vm.txt")
+SSH_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-ssh.txt")
+TOOLS = ("apache2-utils", "ethtool", "iproute2", "lighttpd", "mininet", "mptcpize", "tcpdump")
+"""The packages whose versions a run's record has: with others of them a point may exchange other bytes."""
+
+
+def debian_packages(path: Path = PACKAGES_FILE) -> list[str]:
+    """The names in a list of Debian packages."""
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def package_versions(names: Sequence[str]) -> dict[str, str]:
+    """The versions of those packages that are installed; empty on a system without dpkg."""
+    try:
+        listed = run(["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Version}\\n", *names], check=False)
+    except TestbedError:
+        return {}
+    fields = [line.split() for line in listed.stdout.splitlines()]
+    return {each[1]: each[2] for each in fields if len(each) == 3 and each[0] == "installed"}
