@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.compare import normalisation as behaviour
 from analysis.compare.packet_text import Capture, PacketText
-from analysis.flows.connections import sort_out
+from analysis.flows.connections import find_connections
 from analysis.flows.tcp_flows import Flows
 from analysis.pcap import Packets, merge
 from testbed.base.errors import AnalysisError
@@ -145,7 +145,7 @@ def _connection(
 ) -> tuple[PacketText, ...]:
     """The last `count` packets before that row, on all interfaces of our run, of the row's connection."""
     until_ns = int(capture.packets.time_ns[row])
-    subflows = _subflows(capture, row, sort_out(merge([each.packets for each in ours]), addresses).flows)
+    subflows = _subflows(capture, row, find_connections(merge([each.packets for each in ours]), addresses).flows)
     found: list[PacketText] = []
     for each in ours:
         packets = each.packets

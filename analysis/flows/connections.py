@@ -77,7 +77,7 @@ class Traffic:
         return int(np.count_nonzero((self.joins == 0) & (self.connection_bytes >= at_least_bytes)))
 
 
-def sort_out(packets: Packets, addresses: Addresses, *, upload: bool = False) -> Traffic:
+def find_connections(packets: Packets, addresses: Addresses, *, upload: bool = False) -> Traffic:
     """Flows, connections and bytes per path of one client's packets (all its interfaces, merged, by time)."""
     flows, sides = find_flows(packets, addresses, upload=upload)
     measured = sides.from_client if upload else sides.to_client

@@ -105,8 +105,8 @@ def _segments(
             packets = _Packets.of(_IPV6_HEADER, frames, payloads.take(np.flatnonzero(six)), tally)
             both.append(_ipv6(data, packets, numbering))
         _name_the_rest(frames, payloads, np.flatnonzero(~(four | six)), tally)
-    sorted_out = [_sort_out(frames, each, tally) for each in both]
-    return [found for found, _ in sorted_out if len(found)], [outer for _, outer in sorted_out if outer is not None]
+    split = [_split_tunnelled(frames, each, tally) for each in both]
+    return [found for found, _ in split if len(found)], [outer for _, outer in split if outer is not None]
 
 
 def _name_the_rest(frames: Frames, payloads: Payloads, rows: Rows, tally: Tally) -> None:
@@ -231,7 +231,7 @@ def _wanted(parsed: _Parsed) -> Bools:
     return wanted
 
 
-def _sort_out(frames: Frames, parsed: _Parsed, tally: Tally) -> tuple[Segments, Inside | None]:
+def _split_tunnelled(frames: Frames, parsed: _Parsed, tally: Tally) -> tuple[Segments, Inside | None]:
     """The segments, and the packets that are none but may be tunnels; all others go into the tally."""
     wanted = _wanted(parsed)
     found = parsed.packets

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from analysis.flows.address_inference import guess_addresses
 from analysis.flows.clocks import aligned, gaps, steady
-from analysis.flows.connections import Traffic, sort_out
+from analysis.flows.connections import Traffic, find_connections
 from analysis.flows.copies import with_copies_apart
 from analysis.flows.observation import Observation
 from analysis.flows.places import said_of_places, with_places
@@ -76,7 +76,7 @@ def analyse_captures(
     packets, notes = gather(captures, paths)
     known = None if service is None else (_number(packets, service[0]), service[1])
     addresses = guess_addresses(packets, service=known, unique=[_number(packets, each) for each in unique])
-    traffic = sort_out(packets, addresses)
+    traffic = find_connections(packets, addresses)
     name = _name(paths)
     observed = Observation(name, packets, traffic, addresses, int(packets.time_ns.min()), None)
     tables = tabulate(observed)

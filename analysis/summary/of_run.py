@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from analysis.flows.connections import Traffic, sort_out
+from analysis.flows.connections import Traffic, find_connections
 from analysis.flows.joins import join_outcomes, waits
 from analysis.flows.series import Window, churn, per_second, resets_within, workload_window
 from analysis.pcap import Packets, merge, read_stored_pcap
@@ -249,7 +249,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
             captures = None  # each of them has given its reason already
     traffic = None
     if packets is not None and addresses is not None:
-        traffic = sort_out(packets, addresses, upload=point.is_upload)
+        traffic = find_connections(packets, addresses, upload=point.is_upload)
 
     counters = attempt(partial(read_counters, directory))
     samples = attempt(partial(read_samples, directory))

@@ -9,7 +9,7 @@ from typing import Any
 
 import packet_maker as make
 
-from analysis.flows.connections import sort_out
+from analysis.flows.connections import find_connections
 from analysis.flows.observation import Observation
 from analysis.flows.servers import Witnesses
 from analysis.pcap import merge, read_pcap
@@ -55,7 +55,7 @@ def observe(
     }
     known = Witnesses(T, events, captures, sent_resets or {})
     end_ns = None if end_s is None else T + round(end_s * S)
-    return Observation("p", packets, sort_out(packets, addresses), addresses, T, end_ns, known)
+    return Observation("p", packets, find_connections(packets, addresses), addresses, T, end_ns, known)
 
 
 def rows(observed: Observation, table: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import packet_maker as make
 
-from analysis.flows.connections import Traffic, resets, sort_out
+from analysis.flows.connections import Traffic, find_connections, resets
 from analysis.flows.tcp_flows import PAST_DIRECTOR, VIA_DIRECTOR
 from analysis.pcap import merge, read_pcap
 from testbed.record.addresses import Addresses
@@ -31,7 +31,7 @@ ADDRESSES = Addresses(
 
 
 def traffic_of(tmp_path: Path, packets: list[tuple[int, bytes]]) -> Traffic:
-    return sort_out(read_pcap(make.write_pcap(tmp_path / "a.pcap", sorted(packets))), ADDRESSES)
+    return find_connections(read_pcap(make.write_pcap(tmp_path / "a.pcap", sorted(packets))), ADDRESSES)
 
 
 def test_a_repeated_syn_opens_no_second_flow(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_resets_by_direction(tmp_path: Path) -> None:
         ],
     )
     packets = read_pcap(path)
-    seen, received = resets(packets, sort_out(packets, ADDRESSES).sides)
+    seen, received = resets(packets, find_connections(packets, ADDRESSES).sides)
     assert (seen.tolist(), received.tolist()) == ([T, T + 1], [T])
 
 
@@ -154,7 +154,7 @@ def test_a_capture_of_linux_joins_every_connection(tmp_path: Path) -> None:
         path = tmp_path / f"{name}.pcap"
         path.write_bytes(gzip.decompress((DATA / f"mptcp-{name}.pcap.gz").read_bytes()))
         captures.append(read_pcap(path))
-    traffic = sort_out(merge(captures), ADDRESSES)
+    traffic = find_connections(merge(captures), ADDRESSES)
     assert (traffic.opened, traffic.mptcp_connections, traffic.joined) == (4, 4, 4)
     assert (traffic.fallen_back, traffic.unmatched_joins, traffic.bytes_unlisted) == (0, 0, 0)
     assert np.all(traffic.connection_bytes >= 1_000_044)  # 1 MB and the 44 bytes of HTTP header
@@ -174,9 +174,9 @@ def test_of_an_upload_the_payload_that_the_client_sent_counts(tmp_path: Path) ->
         sent(T + 11 * MS, 50001, 300, past=True),
     ]
     read = read_pcap(make.write_pcap(tmp_path / "a.pcap", sorted(packets)))
-    traffic = sort_out(read, ADDRESSES, upload=True)
+    traffic = find_connections(read, ADDRESSES, upload=True)
     assert (traffic.bytes_via_director, traffic.bytes_past_director) == (100, 300)
     assert traffic.director_bypass_share == 0.75
     assert traffic.connection_bytes.tolist() == [400]
-    downloaded = sort_out(read, ADDRESSES)
+    downloaded = find_connections(read, ADDRESSES)
     assert (downloaded.bytes_via_director, downloaded.bytes_past_director) == (7, 0)

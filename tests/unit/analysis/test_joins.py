@@ -7,7 +7,7 @@ from pathlib import Path
 
 import packet_maker as make
 
-from analysis.flows.connections import Traffic, sort_out
+from analysis.flows.connections import Traffic, find_connections
 from analysis.flows.joins import Joins, join_outcomes, waits
 from analysis.pcap import read_pcap
 from testbed.record.addresses import Addresses
@@ -27,7 +27,7 @@ ADDRESSES = Addresses(
 
 def traffic_of(tmp_path: Path, packets: list[tuple[int, bytes]]) -> Traffic:
     ordered = sorted(packets, key=lambda packet: packet[0])
-    return sort_out(read_pcap(make.write_pcap(tmp_path / "a.pcap", ordered)), ADDRESSES)
+    return find_connections(read_pcap(make.write_pcap(tmp_path / "a.pcap", ordered)), ADDRESSES)
 
 
 def join_to_vip(time_ns: int, port: int, key: bytes) -> tuple[int, bytes]:

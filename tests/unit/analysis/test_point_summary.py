@@ -289,7 +289,7 @@ def test_a_fault_of_the_analysis_costs_only_its_own_point(tmp_path: Path, monkey
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(summary_module, "sort_out", fail)
+    monkeypatch.setattr(summary_module, "find_connections", fail)
     found = analyse_point(runs.load_balancer_point(tmp_path / "p"))
     assert found.invalid_reasons == ("the analysis failed: ZeroDivisionError: division by zero",)
     assert found.figure == "7"
