@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.flows.connections import Traffic
 from analysis.flows.conversations import first_rows
-from analysis.flows.rst_acceptability import EXACT, UNKNOWN, Acceptance, accept
+from analysis.flows.rst_acceptability import EXACT, UNKNOWN, Acceptability, judge_acceptability
 from analysis.flows.servers import ADDED, REMOVED, Named, Pool, Witnesses, senders
 from analysis.flows.subflows import TO_CLIENT, TO_SERVER, Subflows
 from analysis.flows.tcp_flows import VIA_DIRECTOR, Flows
@@ -47,7 +47,7 @@ class Resets:
     row: Rows
     flow: Rows
     to_client: Bools
-    acceptance: Acceptance
+    acceptability: Acceptability
     sender: Sequence[Named]
     receiver_open: np.ma.MaskedArray[tuple[int, ...], np.dtype[np.bool_]]
     ended_subflow: Bools
@@ -72,7 +72,7 @@ def find_resets(
     flows, lane = traffic.flows, subflows.lane
     row = np.flatnonzero(((packets.flags & RST) != 0) & (lane >= 0))
     flow, to_client = lane[row] >> 1, (lane[row] & 1) == TO_CLIENT
-    acceptance = accept(packets, traffic, subflows, row)
+    acceptability = judge_acceptability(packets, traffic, subflows, row)
     fins = subflows.fin_row
     closed_row = np.where((fins >= 0).all(axis=1), fins.max(axis=1, initial=-1), NEVER)
     # A client that sends a RST has no socket any more, whatever its receiver makes of it. But in SYN-SENT it answers so
@@ -83,7 +83,7 @@ def find_resets(
         & _before_answer(flows, subflows, flow, row)
         & ((packets.flags[row] & ACK) == 0)
     )
-    ends = (~to_client & ~waits_on) | (to_client & np.isin(acceptance.verdict, (EXACT, UNKNOWN)))
+    ends = (~to_client & ~waits_on) | (to_client & np.isin(acceptability.verdict, (EXACT, UNKNOWN)))
     first = first_rows(row[ends], flow[ends], len(flows))
     ended_row = np.where((first >= 0) & (first < closed_row), first, NEVER)
     ended_subflow = row == ended_row[flow]
@@ -105,7 +105,7 @@ def find_resets(
     cause = _causes(found, churned)
     churn = _churn(found, cause, churned, home, Pool(list(addresses.unique), known.events), known)
     return Resets(
-        row, flow, to_client, acceptance, named, receiver_open, ended_subflow, ended_connection, cause, churn,
+        row, flow, to_client, acceptability, named, receiver_open, ended_subflow, ended_connection, cause, churn,
         ended_row, closed_row, aborted_row,
     )  # fmt: skip
 

@@ -23,14 +23,14 @@ _NOT_CAPTURED = 1 << 40
 
 
 @dataclass(frozen=True, eq=False)
-class Acceptance:
+class Acceptability:
     """Per RST: `verdict` (one of the four above), and `relative`, bytes from what was expected (masked: not known)."""
 
     verdict: NDArray[np.str_]
     relative: np.ma.MaskedArray[tuple[int, ...], np.dtype[np.int64]]
 
 
-def accept(packets: Packets, traffic: Traffic, subflows: Subflows, rows: Rows) -> Acceptance:
+def judge_acceptability(packets: Packets, traffic: Traffic, subflows: Subflows, rows: Rows) -> Acceptability:
     """The verdict on each of these RSTs, which must be a client's (their lane is known).
 
     What the receiver expects is its last acknowledgement before the RST, or, where that lags, the number after the
@@ -66,7 +66,7 @@ def accept(packets: Packets, traffic: Traffic, subflows: Subflows, rows: Rows) -
         [EXACT, OUTSIDE, EXACT, UNKNOWN, IN_WINDOW],
         OUTSIDE,
     )
-    return Acceptance(verdict, np.ma.MaskedArray(relative, in_syn_sent | (relative == _NOT_CAPTURED)))
+    return Acceptability(verdict, np.ma.MaskedArray(relative, in_syn_sent | (relative == _NOT_CAPTURED)))
 
 
 def _window_scales(packets: Packets, traffic: Traffic) -> NDArray[np.int64]:
