@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.flows.connections import Traffic
 from analysis.flows.resets import NEVER, Resets, changes
-from analysis.flows.servers import Named, Witnesses
+from analysis.flows.servers import Attribution, ServerEvidence
 from analysis.flows.subflows import TO_CLIENT, TO_SERVER, Subflows
 from analysis.pcap import Packets
 from analysis.pcap.columns import Rows
@@ -39,7 +39,7 @@ def connection_ends(
     resets: Resets,
     connection: Rows,
     leaders: Rows,
-    known: Witnesses,
+    known: ServerEvidence,
     end_ns: int | None,
 ) -> ConnectionEnds:
     """The ends; `connection` is each flow's number (-1: none), `leaders` the initial flow of each."""
@@ -107,7 +107,7 @@ def _aborter(subflows: Subflows, resets: Resets, leader: int) -> str:
 
 def _cause(resets: Resets, number: int) -> str:
     """A fatal RST in words."""
-    sender: Named = resets.sender[number]
+    sender: Attribution = resets.sender[number]
     by = sender.name or (f"one of {' '.join(sender.candidates)}" if sender.candidates else "the server")
     churn = resets.churn[number]
     text = f"reset by {by}: {resets.cause[number]}"

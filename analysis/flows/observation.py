@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from analysis.flows.connection_ends import ConnectionEnds, connection_ends
 from analysis.flows.connections import Traffic
 from analysis.flows.resets import Resets, find_resets
-from analysis.flows.servers import Named, Witnesses, homes
+from analysis.flows.servers import Attribution, ServerEvidence, opening_servers
 from analysis.flows.subflows import Subflows, find_subflows
 from analysis.flows.tcp_flows import PAST_DIRECTOR, VIA_DIRECTOR, VIA_UNLISTED
 from analysis.pcap import Packets, tunnel_name
@@ -38,7 +38,7 @@ class Observation:
     addresses: Addresses
     start_ns: int
     end_ns: int | None
-    known: Witnesses = field(default_factory=Witnesses)
+    known: ServerEvidence = field(default_factory=ServerEvidence)
 
     @cached_property
     def subflows(self) -> Subflows:
@@ -46,15 +46,15 @@ class Observation:
         return find_subflows(self.packets, self.traffic)
 
     @cached_property
-    def homes(self) -> list[Named]:
+    def servers(self) -> list[Attribution]:
         """The server of each subflow."""
-        return homes(self.packets, self.traffic, self.subflows, self.addresses, self.known)
+        return opening_servers(self.packets, self.traffic, self.subflows, self.addresses, self.known)
 
     @cached_property
     def resets(self) -> Resets:
         """The RSTs."""
         return find_resets(
-            self.packets, self.traffic, self.subflows, self.homes, self.addresses, self.known, self.end_ns
+            self.packets, self.traffic, self.subflows, self.servers, self.addresses, self.known, self.end_ns
         )
 
     @cached_property

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from analysis.flows.connections import Traffic
 from analysis.flows.conversations import first_rows
 from analysis.flows.rst_acceptability import EXACT, UNKNOWN, Acceptability, judge_acceptability
-from analysis.flows.servers import ADDED, REMOVED, Named, Pool, Witnesses, senders
+from analysis.flows.servers import ADDED, REMOVED, Attribution, Pool, ServerEvidence, senders
 from analysis.flows.subflows import TO_CLIENT, TO_SERVER, Subflows
 from analysis.flows.tcp_flows import VIA_DIRECTOR, Flows
 from analysis.pcap import ACK, RST, Option, Packets
@@ -29,7 +29,7 @@ _NS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Churn:
-    """The change of routes behind a RST; `evidence` is `home` (the flow's own server was out) or `timeline`."""
+    """The change of routes behind a RST; `evidence` is `server` (the flow's own server was out) or `timeline`."""
 
     event: Event
     evidence: str
@@ -48,7 +48,7 @@ class Resets:
     flow: Rows
     to_client: Bools
     acceptability: Acceptability
-    sender: Sequence[Named]
+    sender: Sequence[Attribution]
     receiver_open: np.ma.MaskedArray[tuple[int, ...], np.dtype[np.bool_]]
     ended_subflow: Bools
     ended_connection: Bools
@@ -63,9 +63,9 @@ def find_resets(
     packets: Packets,
     traffic: Traffic,
     subflows: Subflows,
-    home: Sequence[Named],
+    own_server: Sequence[Attribution],
     addresses: Addresses,
-    known: Witnesses,
+    known: ServerEvidence,
     end_ns: int | None,
 ) -> Resets:
     """All RSTs to and from the client; `end_ns` is the workload's end (None: it has none)."""
@@ -94,16 +94,16 @@ def find_resets(
     receiver_open = np.ma.MaskedArray(still, ~to_client & ~still & by_server[flow])
     ended_connection = _ends_connection(packets, traffic, subflows, row, ended_subflow, ended_row, closed_row)
     received = np.flatnonzero(to_client)
-    named: list[Named] = [Named("client", "address")] * len(row)
+    named: list[Attribution] = [Attribution("client", "address")] * len(row)
     for number, name in zip(
-        received.tolist(), senders(packets, traffic, row[received], home, addresses, known), strict=True
+        received.tolist(), senders(packets, traffic, row[received], own_server, addresses, known), strict=True
     ):
         named[number] = name
     aborted_row = _aborted(packets, traffic, subflows)
     found = _Found(packets, traffic, subflows, row, flow, to_client, ended_row, closed_row, aborted_row, end_ns)
     churned = _churn_in_life(packets, traffic, found, known)
     cause = _causes(found, churned)
-    churn = _churn(found, cause, churned, home, Pool(list(addresses.unique), known.events), known)
+    churn = _churn(found, cause, churned, own_server, Pool(list(addresses.unique), known.events), known)
     return Resets(
         row, flow, to_client, acceptability, named, receiver_open, ended_subflow, ended_connection, cause, churn,
         ended_row, closed_row, aborted_row,
@@ -221,7 +221,7 @@ def _owner_reset(found: _Found, churned: NDArray[np.int64]) -> Bools:
     return after
 
 
-def _churn_in_life(packets: Packets, traffic: Traffic, found: _Found, known: Witnesses) -> NDArray[np.int64]:
+def _churn_in_life(packets: Packets, traffic: Traffic, found: _Found, known: ServerEvidence) -> NDArray[np.int64]:
     """For each RST the number of the last change of the pool between its flow's first packet and itself, or -1."""
     times = np.array([known.start_ns + round(each.t * _NS) for each in changes(known.events)], np.int64)
     last = np.searchsorted(times, packets.time_ns[found.row], side="right") - 1
@@ -236,7 +236,12 @@ def changes(events: Sequence[Event]) -> list[Event]:
 
 
 def _churn(
-    found: _Found, cause: Sequence[str], churned: NDArray[np.int64], home: Sequence[Named], pool: Pool, known: Witnesses
+    found: _Found,
+    cause: Sequence[str],
+    churned: NDArray[np.int64],
+    own_server: Sequence[Attribution],
+    pool: Pool,
+    known: ServerEvidence,
 ) -> list[Churn | None]:
     """The change behind each stray packet's RST; what the client says to a connection that it ended has the same."""
     events = changes(known.events)
@@ -246,10 +251,10 @@ def _churn(
         row, flow = int(found.row[number]), int(found.flow[number])
         if name == "no-socket" and last >= 0:
             t_s = (int(found.packets.time_ns[row]) - known.start_ns) / _NS
-            own = home[flow].name
+            own = own_server[flow].name
             if own is not None and own not in pool.at(t_s):
                 gone = [each for each in events[: last + 1] if (each.event, each.server) == (REMOVED, own)]
-                churn[number] = Churn(gone[-1], "home") if gone else None
+                churn[number] = Churn(gone[-1], "server") if gone else None
             else:
                 churn[number] = Churn(events[last], "timeline")
             if row == found.ended_row[flow]:

@@ -30,7 +30,7 @@ _TRANSIT_S = 0.25
 
 
 @dataclass(frozen=True)
-class Named:
+class Attribution:
     """A server's name (None: it cannot be told which of `candidates`) and the evidence for it."""
 
     name: str | None
@@ -39,7 +39,7 @@ class Named:
 
 
 @dataclass(frozen=True, eq=False)
-class Witnesses:
+class ServerEvidence:
     """What is known beside the client's packets; all of it may be empty.
 
     `captures` has SYNs and RSTs as captured at servers, `sent_resets` each server's count of sent RSTs, `events` the
@@ -70,9 +70,9 @@ class Pool:
         return self._members[int(np.searchsorted(self._times, t_s, side="right"))]
 
 
-def homes(
-    packets: Packets, traffic: Traffic, subflows: Subflows, addresses: Addresses, known: Witnesses
-) -> list[Named]:
+def opening_servers(
+    packets: Packets, traffic: Traffic, subflows: Subflows, addresses: Addresses, known: ServerEvidence
+) -> list[Attribution]:
     """For each flow the server that it was opened at."""
     flows = traffic.flows
     name_of = {address: name for name, address in addresses.unique.items()}
@@ -88,27 +88,32 @@ def homes(
         zip(flows.via.tolist(), flows.connection.tolist(), flows.opened_ns.tolist(), strict=True)
     ):
         if via == PAST_DIRECTOR:
-            found.append(Named(name_of[server[flow]], ADDRESS))
+            found.append(Attribution(name_of[server[flow]], ADDRESS))
             continue
         if via != VIA_DIRECTOR:
-            found.append(Named(None, POOL))
+            found.append(Attribution(None, POOL))
             continue
         seen = syns.get((client[flow], port[flow], isn[flow]))
         present = pool.at((opened_ns - known.start_ns) / _NS)
         if not flows.is_join[flow] and connection in owners:
-            found.append(Named(owners[connection], CONNECTION))
+            found.append(Attribution(owners[connection], CONNECTION))
         elif seen:
-            found.append(Named(seen[0][0], CAPTURE))
+            found.append(Attribution(seen[0][0], CAPTURE))
         elif len(present) == 1:
-            found.append(Named(present[0], ONLY))
+            found.append(Attribution(present[0], ONLY))
         else:
-            found.append(Named(None, POOL, present))
+            found.append(Attribution(None, POOL, present))
     return found
 
 
 def senders(
-    packets: Packets, traffic: Traffic, rows: Rows, home: Sequence[Named], addresses: Addresses, known: Witnesses
-) -> list[Named]:
+    packets: Packets,
+    traffic: Traffic,
+    rows: Rows,
+    own_server: Sequence[Attribution],
+    addresses: Addresses,
+    known: ServerEvidence,
+) -> list[Attribution]:
     """For each RST of these rows that the client received, the server that sent it.
 
     Without the flag ACK it answers a packet for which its sender had no socket (RFC 9293 section 3.10.7.1): on the
@@ -124,14 +129,14 @@ def senders(
         t_s = (t_ns - known.start_ns) / _NS
         if sides.via[row] != VIA_DIRECTOR:
             name = name_of.get(int(packets.src[row]))
-            found.append(Named(name, ADDRESS if name else POOL))
+            found.append(Attribution(name, ADDRESS if name else POOL))
             continue
         seen = resets.get((int(packets.dst[row]), int(packets.dport[row]), int(packets.seq[row])), [])
         before = [name for name, at_ns in seen if at_ns <= t_ns]
         if before:
-            found.append(Named(before[-1], CAPTURE))
+            found.append(Attribution(before[-1], CAPTURE))
             continue
-        own = home[flow]
+        own = own_server[flow]
         if packets.flags[row] & ACK and own.name and flows.has_syn[flow]:
             found.append(own)  # only the socket's own side knows what to acknowledge
             continue
@@ -139,19 +144,19 @@ def senders(
     return found
 
 
-def _by_elimination(t_s: float, own: Named, pool: Pool, known: Witnesses) -> Named:
+def _by_elimination(t_s: float, own: Attribution, pool: Pool, known: ServerEvidence) -> Attribution:
     possible = dict.fromkeys((*pool.at(t_s), *pool.at(t_s - _TRANSIT_S)))
     if len(possible) > 1 and own.name:
         possible.pop(own.name, None)
     if len(possible) == 1:
-        return Named(next(iter(possible)), ONLY)
+        return Attribution(next(iter(possible)), ONLY)
     counted = [
         name for name in possible
         if name not in known.sent_resets or known.sent_resets[name].rose_between(t_s - _TRANSIT_S, t_s)
     ]  # fmt: skip
     if len(counted) == 1:
-        return Named(counted[0], COUNTER)
-    return Named(None, POOL, tuple(counted or possible))
+        return Attribution(counted[0], COUNTER)
+    return Attribution(None, POOL, tuple(counted or possible))
 
 
 def _owners(packets: Packets, traffic: Traffic, subflows: Subflows, name_of: Mapping[int, str]) -> dict[int, str]:

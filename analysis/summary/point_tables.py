@@ -18,7 +18,7 @@ import pyarrow as pa
 from analysis.flows.connections import Traffic
 from analysis.flows.observation import Observation
 from analysis.flows.series import Window
-from analysis.flows.servers import Witnesses
+from analysis.flows.servers import ServerEvidence
 from analysis.flows.tcp_flows import VIA_DIRECTOR
 from analysis.pcap import RST, Packets, read_stored_pcap
 from analysis.summary.model import PointSummary
@@ -115,7 +115,7 @@ def observation(point: str, sources: Sources) -> Observation | None:
     window = sources.window
     if sources.packets is None or sources.traffic is None or sources.addresses is None or window is None:
         return None
-    known = Witnesses(window.start_ns, sources.events, sources.server_packets, sent_resets(sources.samples))
+    known = ServerEvidence(window.start_ns, sources.events, sources.server_packets, sent_resets(sources.samples))
     return Observation(
         point, sources.packets, sources.traffic, sources.addresses, window.start_ns, window.end_ns, known
     )

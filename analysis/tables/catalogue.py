@@ -254,7 +254,9 @@ RESETS = Table(
         Field("churn_server", "text", "the server that was removed or added"),
         Field("churn_t_s", "number", f"when that was {_T}", "s"),
         Field(
-            "churn_evidence", "text", "`home` (the flow's own server was out) or `timeline` (the last change before it)"
+            "churn_evidence",
+            "text",
+            "`server` (the flow's own server was out) or `timeline` (the last change before it)",
         ),
         Field("moved_from", "text", "the server that had the flow before that change"),
         Field("moved_to", "text", "the server that the change led it to"),

@@ -85,8 +85,8 @@ def tabulate_connections(observed: Observation) -> pa.Table:
         "deny_join": np.ma.MaskedArray(
             (answer_flags & DENY_JOIN_TO_INITIAL_ADDRESS) != 0, ~is_mptcp | ~flows.answered[leaders]
         ),
-        "server": [observed.homes[flow].name for flow in leaders.tolist()],
-        "server_evidence": [observed.homes[flow].evidence for flow in leaders.tolist()],
+        "server": [observed.servers[flow].name for flow in leaders.tolist()],
+        "server_evidence": [observed.servers[flow].evidence for flow in leaders.tolist()],
         "syn_s": observed.seconds(syn_row),
         "established_s": observed.seconds(subflows.established_row[leaders]),
         "first_data_s": observed.seconds(earliest(subflows.first_data_row[:, TO_CLIENT])),

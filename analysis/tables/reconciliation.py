@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.flows.resets import Resets
-from analysis.flows.servers import Witnesses
+from analysis.flows.servers import ServerEvidence
 from testbed.record.counters import SENT_RESETS, Counters, Nodes, Sample
 
 _NS = 1_000_000_000
@@ -66,7 +66,7 @@ def reset_accounts(
     servers: Sequence[str],
     counters: Counters | None,
     samples: Sequence[Sample],
-    known: Witnesses,
+    known: ServerEvidence,
     lossy: bool,
 ) -> list[Account]:
     """RSTs captured at the client against every node's count of sent RSTs; `times_ns` are those of the RSTs.

@@ -21,7 +21,7 @@ def tabulate_resets(observed: Observation) -> pa.Table:
         inside &= times <= observed.end_ns
     churn = resets.churn
     is_stray = [each is not None and cause == "no-socket" for each, cause in zip(churn, resets.cause, strict=True)]
-    homes_ = [observed.homes[each].name for each in flow.tolist()]
+    own_servers = [observed.servers[each].name for each in flow.tolist()]
     has_reason = np.isin(row, packets.mp_tcprst.packet)
     columns = {
         "point": [observed.point] * len(row),
@@ -52,7 +52,7 @@ def tabulate_resets(observed: Observation) -> pa.Table:
         "churn_server": [each and each.event.server for each in churn],
         "churn_t_s": [each and each.event.t for each in churn],
         "churn_evidence": [each and each.evidence for each in churn],
-        "moved_from": [name if stray else None for name, stray in zip(homes_, is_stray, strict=True)],
+        "moved_from": [name if stray else None for name, stray in zip(own_servers, is_stray, strict=True)],
         "moved_to": [each.name if stray else None for each, stray in zip(resets.sender, is_stray, strict=True)],
     }
     return TABLES["resets"].of_columns(columns)

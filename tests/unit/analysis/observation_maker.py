@@ -11,7 +11,7 @@ import packet_maker as make
 
 from analysis.flows.connections import find_connections
 from analysis.flows.observation import Observation
-from analysis.flows.servers import Witnesses
+from analysis.flows.servers import ServerEvidence
 from analysis.pcap import merge, read_pcap
 from analysis.tables.of_captures import tabulate
 from testbed.record.addresses import Addresses
@@ -53,7 +53,7 @@ def observe(
         name: read_pcap(make.write_pcap(tmp_path / f"{name}.pcap", sorted(found)))
         for name, found in (at_servers or {}).items()
     }
-    known = Witnesses(T, events, captures, sent_resets or {})
+    known = ServerEvidence(T, events, captures, sent_resets or {})
     end_ns = None if end_s is None else T + round(end_s * S)
     return Observation("p", packets, find_connections(packets, addresses), addresses, T, end_ns, known)
 

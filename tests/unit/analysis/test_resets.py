@@ -113,7 +113,7 @@ def test_captures_at_the_servers_name_the_home_and_the_sender(tmp_path: Path) ->
     observed = seen.observe(tmp_path, frames, events=OUT_AT_1, at_servers=at_servers)
     (row,) = seen.rows(observed, "resets")
     assert some(row, "sender", "sender_evidence", "moved_from", "moved_to", "churn_evidence") == (
-        "s3", "capture", "s1", "s3", "home",
+        "s3", "capture", "s1", "s3", "server",
     )  # fmt: skip
     (subflow,) = seen.rows(observed, "subflows")
     assert some(subflow, "server", "server_evidence") == ("s1", "capture")
