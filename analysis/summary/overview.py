@@ -1,4 +1,4 @@
-"""The tables in brief, for a terminal: connections, what RSTs were sent for, accounts that do not hold."""
+"""The tables in brief, for a terminal: connections, what RSTs were sent for, counts that do not agree."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def render_overview(tables: Mapping[str, pa.Table], most: int | None = MOST_CONN
     for point in tables["points"].column("point").to_pylist():
         mine = {name: _of_point(table, point) for name, table in tables.items()}
         parts += [plain(point), *_connections(mine["connections"], mine["subflows"], most), *_resets(mine["resets"])]
-        parts += [*map(plain, _accounts(mine.get("accounts", []))), ""]
+        parts += [*map(plain, _reconciliation(mine.get("reconciliation", []))), ""]
     return "\n".join(parts)
 
 
@@ -83,10 +83,10 @@ def _resets(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"  {len(rows)} RSTs, {sum(fatal.values())} of them ended a connection", *_aligned(table, right=(3, 4))]
 
 
-def _accounts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _reconciliation(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     words = {True: "agree", False: "DO NOT AGREE", None: "cannot be judged"}
     return [
-        f"  {row['account']}{' (' + row['node'] + ')' if row['node'] else ''}: {row['counted']} counted, "
+        f"  {row['quantity']}{' (' + row['node'] + ')' if row['node'] else ''}: {row['counted']} counted, "
         f"{row['explained']} captured: {words[row['holds']]}" + ("" if row["holds"] else f" ({row['note']})")
         for row in rows
     ]

@@ -25,12 +25,12 @@ from analysis.summary.model import PointSummary
 from analysis.tables import TABLES
 from analysis.tables.of_captures import tabulate
 from analysis.tables.reconciliation import (
-    Account,
     FailureCauses,
-    failure_account,
-    request_account,
-    reset_accounts,
-    witness_account,
+    Reconciliation,
+    reconcile_failures,
+    reconcile_requests,
+    reconcile_resets,
+    reconcile_server_captures,
 )
 from testbed.record.ab import AbResult
 from testbed.record.addresses import Addresses
@@ -102,10 +102,9 @@ def of_point(summary: PointSummary, sources: Sources) -> dict[str, pa.Table]:
     observed = observation(point, sources)
     if observed is not None:
         tables |= tabulate(observed)
-        accounts = _accounts(observed, tables["connections"], sources)
-        tables["accounts"] = TABLES["accounts"].of_rows(
-            {"point": point, **dataclasses.asdict(each), "difference": each.counted - each.explained}
-            for each in accounts
+        found = _reconciliation(observed, tables["connections"], sources)
+        tables["reconciliation"] = TABLES["reconciliation"].of_rows(
+            {"point": point, **dataclasses.asdict(each), "difference": each.counted - each.explained} for each in found
         )
     return tables
 
@@ -154,12 +153,12 @@ def _samples(point: str, samples: Sequence[Sample]) -> pa.Table:
     return TABLES["samples"].of_columns({"point": [point] * len(rows), **columns})
 
 
-def _accounts(observed: Observation, connections: pa.Table, sources: Sources) -> list[Account]:
+def _reconciliation(observed: Observation, connections: pa.Table, sources: Sources) -> list[Reconciliation]:
     parameters = sources.point.parameters
     loses = [value for name, value in parameters.items() if name.endswith("_loss") and isinstance(value, int | float)]
     lossy = any(value > 0 for value in loses) or bool(sources.point.drop_packet)
     times_ns = observed.packets.time_ns[observed.resets.row]
-    accounts = reset_accounts(
+    found = reconcile_resets(
         times_ns, observed.resets, list(observed.addresses.unique), sources.counters, sources.samples, observed.known,
         lossy,
     )  # fmt: skip
@@ -173,12 +172,12 @@ def _accounts(observed: Observation, connections: pa.Table, sources: Sources) ->
         )
         on_service = observed.traffic.flows.via[observed.resets.flow] == VIA_DIRECTOR
         received_ns = times_ns[observed.resets.to_client & on_service]
-        accounts.append(
-            witness_account(left_ns, received_ns, sources.counters, sources.samples, observed.start_ns, lossy)
+        found.append(
+            reconcile_server_captures(left_ns, received_ns, sources.counters, sources.samples, observed.start_ns, lossy)
         )
     ab, end_ns = sources.ab, observed.end_ns
     if ab is None or end_ns is None:
-        return accounts
+        return found
     names = ["syn_s", "end", "bytes_to_server", "distinct_to_client", "reset"]
     rows = [row for row in connections.select(names).to_pylist() if row["syn_s"] is not None]
     object_bytes = sources.point.object_bytes
@@ -192,10 +191,10 @@ def _accounts(observed: Observation, connections: pa.Table, sources: Sources) ->
         short=0 if sources.point.is_upload else len(short),
     )
     failed = ab.failed_requests(object_bytes)
-    accounts.append(failure_account(failed, causes, observed.start_ns, end_ns))
+    found.append(reconcile_failures(failed, causes, observed.start_ns, end_ns))
     is_cut_off = sources.point.traits.ends_by == "time"
     restarted = max(0, ab.failures.exceptions - ab.failures.receive)
     unused = 0 if is_cut_off else len(rows) - len(used)
     unfinished = ab.concurrency if is_cut_off else 0
-    accounts.append(request_account(ab.complete_requests, restarted, unfinished, len(rows), unused))
-    return accounts
+    found.append(reconcile_requests(ab.complete_requests, restarted, unfinished, len(rows), unused))
+    return found

@@ -352,13 +352,13 @@ PERCENTILES = Table(
     ),
 )
 
-ACCOUNTS = Table(
-    "accounts",
+RECONCILIATION = Table(
+    "reconciliation",
     "one check of the captures against an independent count of the same thing",
     (
         _POINT,
-        Field("account", "text", "what is compared"),
-        Field("node", "text", "the node, where the account is of one"),
+        Field("quantity", "text", "what is compared"),
+        Field("node", "text", "the node, where the quantity is of one"),
         Field("counted", "integer", "the independent count: a kernel's counter, or ab's"),
         Field("explained", "integer", "what the captures say"),
         Field("difference", "integer", "counted less explained"),
@@ -393,7 +393,8 @@ PACKETS = Table(
 TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
-        POINTS, CONNECTIONS, SUBFLOWS, ANNOUNCEMENTS, RESETS, SECONDS, SAMPLES, EVENTS, REQUESTS, PERCENTILES, ACCOUNTS,
+        POINTS, CONNECTIONS, SUBFLOWS, ANNOUNCEMENTS, RESETS, SECONDS, SAMPLES, EVENTS, REQUESTS, PERCENTILES,
+        RECONCILIATION,
     )
 }  # fmt: skip
 """The tables that every run has, by name; `PACKETS` is not one of them, because of its size."""

@@ -1,6 +1,6 @@
 """Do the captures tell the same story as the kernels' counters and `ab`? One row per comparison.
 
-Enters: RSTs as attributed, connections as they ended, counters, samples, ab's result. Leaves: `Account`s. An account
+Enters: RSTs as attributed, connections as they ended, counters, samples, ab's result. Leaves: `Reconciliation`s. One
 that does not hold is a fault of the capture, of the attribution, or of the lab: never of the protocol under test.
 """
 
@@ -26,10 +26,10 @@ _UNSEEN_S = 0.1
 
 
 @dataclass(frozen=True)
-class Account:
+class Reconciliation:
     """One comparison: an independent count, and what the captures say; `holds` is None where it cannot be judged."""
 
-    account: str
+    quantity: str
     node: str | None
     counted: int
     explained: int
@@ -60,7 +60,7 @@ def quiet_reading(
     return None
 
 
-def reset_accounts(
+def reconcile_resets(
     times_ns: NDArray[np.int64],
     resets: Resets,
     servers: Sequence[str],
@@ -68,7 +68,7 @@ def reset_accounts(
     samples: Sequence[Sample],
     known: ServerEvidence,
     lossy: bool,
-) -> list[Account]:
+) -> list[Reconciliation]:
     """RSTs captured at the client against every node's count of sent RSTs; `times_ns` are those of the RSTs.
 
     A RST that was sent may have been lost: in its sender's own queue, which counts its drops, or on links that lose
@@ -76,7 +76,7 @@ def reset_accounts(
     """
     if counters is None:
         return []
-    accounts = []
+    rows = []
     to_client = resets.to_client
     reading = quiet_reading(counters, samples, times_ns[to_client], known.start_ns, _TRANSIT_S)
     if reading is not None:
@@ -86,11 +86,11 @@ def reset_accounts(
         unnamed = by.count(None)
         total = sum(sent.values())
         note = f"{SENT_RESETS} of all servers {reading.name}, against RSTs that the client had received"
-        accounts.append(
+        rows.append(
             _sent("RSTs from the servers", None, total, len(received), 0, _drops(counters, servers), lossy, note)
         )
         note = f"{SENT_RESETS} {reading.name}, against the RSTs attributed to it"
-        accounts += [
+        rows += [
             _sent("RSTs from one server", name, count, by.count(name), unnamed, _drops(counters, [name]), lossy, note)
             for name, count in sent.items()
         ]
@@ -100,18 +100,18 @@ def reset_accounts(
         note = f"{SENT_RESETS} {reading.name}, against RSTs from it at its own interfaces"
         for name in set(counters.before) - set(servers):
             count, drops = _grown(counters, reading, name), _drops(counters, [name])
-            accounts.append(_sent("RSTs from the client", name, count, captured, 0, drops, False, note))
-    return accounts
+            rows.append(_sent("RSTs from the client", name, count, captured, 0, drops, False, note))
+    return rows
 
 
-def witness_account(
+def reconcile_server_captures(
     left_ns: NDArray[np.int64],
     received_ns: NDArray[np.int64],
     counters: Counters | None,
     samples: Sequence[Sample],
     start_ns: int,
     lossy: bool,
-) -> Account:
+) -> Reconciliation:
     """RSTs captured where they left the servers, on the way to the service's clients, against those that arrived.
 
     The captures do not end together: counted are those until the last reading of the counters with none under way.
@@ -123,12 +123,12 @@ def witness_account(
         note += f", {reading.name}"
     left, received = len(left_ns), len(received_ns)
     holds = None if lossy and received < left else left == received
-    return Account("RSTs that left the servers", None, left, received, holds, note)
+    return Reconciliation("RSTs that left the servers", None, left, received, holds, note)
 
 
 def _sent(
-    account: str, node: str | None, sent: int, captured: int, unnamed: int, drops: int | None, lossy: bool, note: str
-) -> Account:
+    quantity: str, node: str | None, sent: int, captured: int, unnamed: int, drops: int | None, lossy: bool, note: str
+) -> Reconciliation:
     missing = sent - captured
     if missing < 0 or (missing > unnamed + (drops or 0) and drops is not None and not lossy):
         holds: bool | None = False
@@ -144,7 +144,7 @@ def _sent(
         note += f"; the senders' own queues dropped {drops} packets of all kinds"
     if missing > 0 and lossy:
         note += "; the links lose packets"
-    return Account(account, node, sent, captured, holds, note)
+    return Reconciliation(quantity, node, sent, captured, holds, note)
 
 
 def _drops(counters: Counters, nodes: Sequence[str]) -> int | None:
@@ -165,7 +165,7 @@ class FailureCauses:
     short: int = 0
 
 
-def failure_account(failed: int, causes: FailureCauses, start_ns: int, end_ns: int) -> Account:
+def reconcile_failures(failed: int, causes: FailureCauses, start_ns: int, end_ns: int) -> Reconciliation:
     """ab's failed requests against the connections that explain one, in a workload from `start_ns` to `end_ns`.
 
     ab may not have come to count a RST of the last moment, or a connection that was not answered when it ended.
@@ -178,10 +178,10 @@ def failure_account(failed: int, causes: FailureCauses, start_ns: int, end_ns: i
     note += f"{causes.short} closed short"
     if failed < explained and explained - unseen <= failed:
         note += f"; {late} of the RSTs came in the last {_UNSEEN_S * 1000:.0f} ms, which ab may not have counted"
-    return Account("failed requests", None, failed, explained, explained - unseen <= failed <= explained, note)
+    return Reconciliation("failed requests", None, failed, explained, explained - unseen <= failed <= explained, note)
 
 
-def request_account(complete: int, restarted: int, unfinished: int, connections: int, unused: int) -> Account:
+def reconcile_requests(complete: int, restarted: int, unfinished: int, connections: int, unused: int) -> Reconciliation:
     """ab's requests against the connections of the captures.
 
     Beside the complete ones there are those that its end cut off, and `restarted` ones: after an error of the poll in
@@ -192,7 +192,7 @@ def request_account(complete: int, restarted: int, unfinished: int, connections:
     )
     note += f", {unused} of them never used" if unused else ""
     counted, explained = complete + restarted + unfinished, connections - unused
-    return Account("requests", None, counted, explained, counted == explained, note)
+    return Reconciliation("requests", None, counted, explained, counted == explained, note)
 
 
 def _grown(counters: Counters, reading: Reading, node: str) -> int:

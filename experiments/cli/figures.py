@@ -37,11 +37,12 @@ def figures(run: Path, kinds: tuple[str, ...], point: str | None, connection: in
     # matplotlib and pyarrow take a second to import, which no other command should pay.
     from analysis import figures as run_figures
     from analysis.summary.of_run import connection_packets
-    from analysis.tables import TABLES, read_table
+    from analysis.tables import read_table
 
     target = out or run / "figures"
+    needed = (*run_figures.TABLES_OF_A_RUN, *(("announcements",) if point is not None else ()))
     try:
-        tables = {name: read_table(run, name) for name in (run_figures.TABLES_OF_A_RUN if point is None else TABLES)}
+        tables = {name: read_table(run, name) for name in needed}
         if point is None:
             written = run_figures.draw_run(tables, target, kinds or None)
         else:

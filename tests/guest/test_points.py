@@ -118,9 +118,9 @@ def test_an_anycast_change_breaks_tcp(lab, tmp_path) -> None:
     assert summary.resets > 0
     assert summary.failed_requests > 0
     tables = analyse_point_fully(tmp_path / "p").tables
-    accounts = {(row["account"], row["node"]): row for row in tables["accounts"].to_pylist()}
-    assert accounts["failed requests", None]["explained"] == summary.failed_requests
-    assert {key: row["note"] for key, row in accounts.items() if row["holds"] is not True} == {}
+    reconciled = {(row["quantity"], row["node"]): row for row in tables["reconciliation"].to_pylist()}
+    assert reconciled["failed requests", None]["explained"] == summary.failed_requests
+    assert {key: row["note"] for key, row in reconciled.items() if row["holds"] is not True} == {}
     received = [row for row in tables["resets"].to_pylist() if row["direction"] == "to-client"]
     assert {row["sender_evidence"] for row in received} == {"capture"}
     assert {row["churn"] for row in received if row["ended_connection"]} == {"removed", "added"}

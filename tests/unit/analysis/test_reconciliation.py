@@ -1,4 +1,4 @@
-"""Accounts: the captures against the kernels' counters and against ab."""
+"""Reconciliation: the captures against the kernels' counters and against ab."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from observation_maker import MS, OUT_AT_1, S, T
 
 from analysis.summary.of_run import analyse_point_fully
 from analysis.tables.reconciliation import (
-    Account,
     FailureCauses,
-    failure_account,
-    request_account,
-    reset_accounts,
-    witness_account,
+    Reconciliation,
+    reconcile_failures,
+    reconcile_requests,
+    reconcile_resets,
+    reconcile_server_captures,
 )
 from testbed.base.errors import AnalysisError
 from testbed.record.counters import Counters, Sample, Settled, read_counters, read_samples
@@ -36,9 +36,9 @@ def settled(**nodes: int) -> Settled:
     return Settled(sent(**nodes), 11.0, 11.002)
 
 
-def accounts_of(
+def reconciled(
     tmp_path: Path, counters: Counters, samples: tuple[Sample, ...] = (), lossy: bool = False
-) -> list[Account]:
+) -> list[Reconciliation]:
     """Two RSTs from s2 (s1 is out) at 1.5 and 2.5 s, and one from the client at 2 s."""
     frames = [
         *seen.tcp(40001), seen.stray_reset(40001, 1.5, 5001),
@@ -46,16 +46,16 @@ def accounts_of(
     ]  # fmt: skip
     observed = seen.observe(tmp_path, frames, servers=SERVERS, events=OUT_AT_1)
     times_ns = observed.packets.time_ns[observed.resets.row]
-    return reset_accounts(times_ns, observed.resets, SERVERS, counters, samples, observed.known, lossy)
+    return reconcile_resets(times_ns, observed.resets, SERVERS, counters, samples, observed.known, lossy)
 
 
-def by_name(accounts: list[Account]) -> dict[tuple[str, str | None], tuple[int, int, bool | None]]:
-    return {(each.account, each.node): (each.counted, each.explained, each.holds) for each in accounts}
+def by_name(rows: list[Reconciliation]) -> dict[tuple[str, str | None], tuple[int, int, bool | None]]:
+    return {(each.quantity, each.node): (each.counted, each.explained, each.holds) for each in rows}
 
 
 def test_counters_that_agree_with_the_capture(tmp_path: Path) -> None:
     counters = Counters(sent(c=1, s1=4, s2=5), {}, settled(c=2, s1=4, s2=7))
-    assert by_name(accounts_of(tmp_path, counters)) == {
+    assert by_name(reconciled(tmp_path, counters)) == {
         ("RSTs from the servers", None): (2, 2, True),
         ("RSTs from one server", "s1"): (0, 0, True),
         ("RSTs from one server", "s2"): (2, 2, True),
@@ -64,7 +64,7 @@ def test_counters_that_agree_with_the_capture(tmp_path: Path) -> None:
 
 
 def test_a_reset_that_is_in_no_counter_or_given_to_the_wrong_server_does_not_agree(tmp_path: Path) -> None:
-    found = by_name(accounts_of(tmp_path, Counters(sent(c=0, s1=0, s2=0), {}, settled(c=1, s1=1, s2=1), {})))
+    found = by_name(reconciled(tmp_path, Counters(sent(c=0, s1=0, s2=0), {}, settled(c=1, s1=1, s2=1), {})))
     assert found["RSTs from the servers", None] == (2, 2, True)
     assert found["RSTs from one server", "s2"] == (1, 2, False)
     assert found["RSTs from one server", "s1"] == (1, 0, False)
@@ -83,7 +83,7 @@ def test_a_reset_that_was_sent_and_never_came(
     tmp_path: Path, drops: dict[str, dict[str, int]] | None, lossy: bool, holds: bool | None
 ) -> None:
     counters = Counters(sent(c=0, s1=0, s2=0), {}, settled(c=1, s1=0, s2=3), drops)
-    found = by_name(accounts_of(tmp_path, counters, lossy=lossy))
+    found = by_name(reconciled(tmp_path, counters, lossy=lossy))
     assert found["RSTs from the servers", None] == (3, 2, holds)
     assert found["RSTs from one server", "s2"] == (3, 2, holds)
 
@@ -91,7 +91,7 @@ def test_a_reset_that_was_sent_and_never_came(
 def test_without_a_reading_at_the_end_the_last_quiet_sample_counts(tmp_path: Path) -> None:
     # At 2.4 s the second RST is under way: it is in the counter but not in the capture yet.
     samples = tuple(Sample(t_s, {}, sent(c=c, s1=0, s2=s2)) for t_s, c, s2 in ((1.0, 0, 0), (2.1, 1, 1), (2.4, 1, 2)))
-    found = accounts_of(tmp_path, Counters(sent(c=0, s1=0, s2=0), sent(c=1, s1=0, s2=2)), samples)
+    found = reconciled(tmp_path, Counters(sent(c=0, s1=0, s2=0), sent(c=1, s1=0, s2=2)), samples)
     assert by_name(found)["RSTs from the servers", None] == (1, 1, True)
     assert "at 2.100 s" in found[0].note
 
@@ -100,14 +100,16 @@ def test_a_reading_during_which_a_reset_came_does_not_count(tmp_path: Path) -> N
     # The client sends its RST at 2 s, just when the counters are read: it may be in the reading or not.
     busy = Settled(sent(c=0, s1=0, s2=0), 1.999, 2.001)
     samples = (Sample(1.0, {}, sent(c=0, s1=0, s2=0)),)
-    found = accounts_of(tmp_path, Counters(sent(c=0, s1=0, s2=0), {}, busy), samples)
+    found = reconciled(tmp_path, Counters(sent(c=0, s1=0, s2=0), {}, busy), samples)
     assert by_name(found)["RSTs from the client", "c"] == (0, 0, True)
     assert "at 1.000 s" in found[-1].note
 
 
-def test_no_counters_no_accounts(tmp_path: Path) -> None:
+def test_no_counters_no_reconciliation(tmp_path: Path) -> None:
     observed = seen.observe(tmp_path, seen.tcp(40001))
-    assert reset_accounts(observed.packets.time_ns[:0], observed.resets, SERVERS, None, (), observed.known, False) == []
+    assert (
+        reconcile_resets(observed.packets.time_ns[:0], observed.resets, SERVERS, None, (), observed.known, False) == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,13 +120,13 @@ def test_resets_that_left_the_servers_must_arrive_unless_links_lose_packets(
     left: int, received: int, lossy: bool, holds: bool | None
 ) -> None:
     left_ns, received_ns = np.arange(left) * MS, np.arange(received) * MS
-    assert witness_account(left_ns, received_ns, None, (), 0, lossy).holds is holds
+    assert reconcile_server_captures(left_ns, received_ns, None, (), 0, lossy).holds is holds
 
 
 def test_what_leaves_a_server_after_the_last_reading_need_not_arrive() -> None:
     counters = Counters({}, {}, Settled({}, 3.0, 3.0))
-    account = witness_account(np.array([S, 4 * S, 5 * S]), np.array([S + MS, 4 * S + MS]), counters, (), 0, False)
-    assert (account.counted, account.explained, account.holds) == (1, 1, True)
+    row = reconcile_server_captures(np.array([S, 4 * S, 5 * S]), np.array([S + MS, 4 * S + MS]), counters, (), 0, False)
+    assert (row.counted, row.explained, row.holds) == (1, 1, True)
 
 
 @pytest.mark.parametrize(
@@ -133,27 +135,27 @@ def test_what_leaves_a_server_after_the_last_reading_need_not_arrive() -> None:
 def test_every_failed_request_needs_a_cause_and_only_late_resets_may_go_unseen(failed: int, holds: bool) -> None:
     late = T + 10 * S - 50 * MS
     causes = FailureCauses([T + S, late, T + 11 * S], refused=1, unanswered=0, short=1)
-    account = failure_account(failed, causes, T, T + 10 * S)
-    assert (account.counted, account.explained, account.holds) == (failed, 4, holds)
+    row = reconcile_failures(failed, causes, T, T + 10 * S)
+    assert (row.counted, row.explained, row.holds) == (failed, 4, holds)
 
 
 @pytest.mark.parametrize(("failed", "holds"), [(0, True), (1, True), (2, False)])
 def test_a_connection_without_an_answer_may_be_a_failure(failed: int, holds: bool) -> None:
-    assert failure_account(failed, FailureCauses([], unanswered=1), T, T + S).holds is holds
+    assert reconcile_failures(failed, FailureCauses([], unanswered=1), T, T + S).holds is holds
 
 
 def test_requests_and_connections() -> None:
-    assert request_account(90, 2, 8, 101, 1).holds
-    assert not request_account(90, 0, 8, 100, 0).holds
+    assert reconcile_requests(90, 2, 8, 101, 1).holds
+    assert not reconcile_requests(90, 0, 8, 100, 0).holds
 
 
-def test_a_run_directory_gives_accounts(tmp_path: Path) -> None:
+def test_a_run_directory_gives_reconciliations(tmp_path: Path) -> None:
     directory = runs.anycast_point(tmp_path / "fig13")
     counters = {"before": sent(c=0, s1=0), "after": sent(c=2, s1=2), "settled": sent(c=2, s1=2), "queue_drops": {}}
     counters["settled_s"] = [11.0, 11.0]
     (directory / "counters.json").write_text(json.dumps(counters))
-    found: list[dict[str, Any]] = analyse_point_fully(directory).tables["accounts"].to_pylist()
-    assert [(row["account"], row["counted"], row["explained"], row["holds"]) for row in found] == [
+    found: list[dict[str, Any]] = analyse_point_fully(directory).tables["reconciliation"].to_pylist()
+    assert [(row["quantity"], row["counted"], row["explained"], row["holds"]) for row in found] == [
         ("RSTs from the servers", 2, 2, True),
         ("RSTs from one server", 2, 2, True),
         ("RSTs from the client", 2, 2, True),
