@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.compare.packet_divergence import PacketDivergence, in_behaviour, in_bytes
+from analysis.compare.packet_divergence import PacketDivergence, in_bytes, in_normalised_packets
 from analysis.compare.packet_text import Capture
 from testbed.base.errors import AnalysisError
 from testbed.record import reading
@@ -51,7 +51,7 @@ class CounterDelta:
 class PointDivergence:
     """Everything that differs between two runs of a point.
 
-    `packets` has the first differing packet of each interface, the earliest first; `behaviour` the same
+    `packets` has the first differing packet of each interface, the earliest first; `normalised` the same
     without the numbers that a kernel draws at random (empty where that is the same). `files` are the other files
     that differ, by name.
     """
@@ -59,7 +59,7 @@ class PointDivergence:
     ours: Point
     theirs: Point
     packets: tuple[PacketDivergence, ...]
-    behaviour: tuple[PacketDivergence, ...]
+    normalised: tuple[PacketDivergence, ...]
     lines: tuple[LineDivergence, ...]
     counters: tuple[CounterDelta, ...]
     files: tuple[str, ...]
@@ -78,7 +78,7 @@ def compare_points(ours: Path, theirs: Path, context: int = CONTEXT) -> PointDiv
         raise AnalysisError(f"{ours} and {theirs}: not the same topology: they captured on other interfaces")
     addresses = read_addresses(ours)
     packets = in_bytes(captures, others, addresses, context)
-    acting = in_behaviour(captures, others, addresses, context) if packets else []
+    normalised = in_normalised_packets(captures, others, addresses, context) if packets else []
     lines = [
         found
         for file in ("events.jsonl", "samples.jsonl")
@@ -88,7 +88,7 @@ def compare_points(ours: Path, theirs: Path, context: int = CONTEXT) -> PointDiv
         left,
         right,
         tuple(packets),
-        tuple(acting),
+        tuple(normalised),
         tuple(sorted(lines, key=lambda line: line.t_s)),
         tuple(_counters(ours, theirs)),
         tuple(_other_files(ours, theirs)),

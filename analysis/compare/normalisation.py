@@ -13,10 +13,10 @@ from analysis.pcap import ACK, SYN, Packets
 
 COLUMNS = ("connection", "source address", "destination address", "flags", "sequence", "acknowledgement",
            "payload", "option length")  # fmt: skip
-"""Names of the columns of `behaviour`, in order."""
+"""Names of the columns of `normalised`, in order."""
 
 
-def behaviour(packets: Packets) -> NDArray[np.int64]:
+def normalised(packets: Packets) -> NDArray[np.int64]:
     """One row per packet, one column per name in `COLUMNS`.
 
     Connections count from 0 in order of appearance (a SYN with a new initial sequence number is a new one);

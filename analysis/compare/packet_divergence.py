@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.compare import normalisation as behaviour
+from analysis.compare import normalisation
 from analysis.compare.packet_text import Capture, PacketText
 from analysis.flows.connections import find_connections
 from analysis.flows.tcp_flows import Flows
@@ -87,14 +87,14 @@ def in_bytes(
     return sorted(found, key=lambda divergence: divergence.t_s)
 
 
-def in_behaviour(
+def in_normalised_packets(
     ours: Sequence[Capture], theirs: Mapping[str, Capture], addresses: Addresses, count: int
 ) -> list[PacketDivergence]:
-    """The same, for what packets do and not for the numbers that the kernel draws (see `behaviour`)."""
+    """The same, for what packets do and not for the numbers that the kernel draws (see `normalisation`)."""
     found = []
     for capture in ours:
         other = theirs[capture.interface]
-        left, right = behaviour.behaviour(capture.packets), behaviour.behaviour(other.packets)
+        left, right = normalisation.normalised(capture.packets), normalisation.normalised(other.packets)
         size = min(len(left), len(right))
         unequal = (left[:size] != right[:size]).any(axis=1)
         if unequal.any() or len(left) != len(right):
@@ -102,7 +102,7 @@ def in_behaviour(
             divergence = _describe(capture, other, row, ours, addresses, count)
             if row < size:
                 differs = (left[row] != right[row]).tolist()
-                names = [name for name, differing in zip(behaviour.COLUMNS, differs, strict=True) if differing]
+                names = [name for name, differing in zip(normalisation.COLUMNS, differs, strict=True) if differing]
                 divergence = replace(divergence, fields=tuple(names))
             found.append(divergence)
     return sorted(found, key=lambda divergence: divergence.t_s)

@@ -74,12 +74,12 @@ def _point(found: PointDivergence, ours: Path, theirs: Path, *, all_counters: bo
     ]
     parts += [Text("\nThey part:")] if places else []
     parts += [_indented(body) for _, _, body in sorted(places, key=lambda place: place[:2])]
-    if found.packets and not found.behaviour:
+    if found.packets and not found.normalised:
         parts.append(Text("\nBut for the numbers that a kernel draws (ports, sequence numbers, keys) and for times,"
                           " every packet is the same."))  # fmt: skip
-    elif found.behaviour and _place(found.behaviour[0]) != _place(found.packets[0]):
+    elif found.normalised and _place(found.normalised[0]) != _place(found.packets[0]):
         parts.append(Text("\nThey act differently (ports, sequence numbers, keys and times aside):"))
-        parts.append(_indented(_packet(found.behaviour[0], shown=True)))
+        parts.append(_indented(_packet(found.normalised[0], shown=True)))
     if found.counters:
         parts.append(Text(f"\nCounters of the workload that differ: {len(found.counters)}"))
         parts.append(_indented(_counters(found.counters, every=all_counters)))

@@ -123,7 +123,7 @@ def test_drawn_numbers_part_the_bytes_but_not_the_behaviour(ours: Path, theirs: 
     rewrite(theirs, "c-eth0", connection(port=51234, isn=77, key=b"CCCCCCCC"))
     found = compare_points(ours, theirs)
     assert (found.packets[0].number, found.packets[0].fields) == (1, ("source port", "sequence number"))
-    assert found.behaviour == ()
+    assert found.normalised == ()
 
 
 def test_behaviour_parts_later_than_the_drawn_numbers(ours: Path, theirs: Path) -> None:
@@ -131,8 +131,8 @@ def test_behaviour_parts_later_than_the_drawn_numbers(ours: Path, theirs: Path) 
     rewrite(theirs, "c-eth0", connection(port=51234, isn=77, sizes=(100, 200, 301)))
     found = compare_points(ours, theirs)
     assert found.packets[0].number == 1
-    (acting,) = found.behaviour
-    assert (acting.number, acting.fields) == (5, ("payload",))
+    (normalised,) = found.normalised
+    assert (normalised.number, normalised.fields) == (5, ("payload",))
 
 
 def test_a_reused_port_is_another_connection(ours: Path, theirs: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_reused_port_is_another_connection(ours: Path, theirs: Path) -> None:
     rewrite(theirs, "c-eth0", [*connection(), *elsewhere])
     found = compare_points(ours, theirs)
     assert found.packets[0].number == 6
-    assert found.behaviour == ()
+    assert found.normalised == ()
 
 
 def test_the_earliest_interface_comes_first(ours: Path, theirs: Path) -> None:
