@@ -1,4 +1,4 @@
-"""One look for every figure: sizes, fonts, a line, marker and colour per curve, and how foreign text is set.
+"""One look for every figure: sizes, fonts, a line, marker and colour per curve, and how text from files is set.
 
 The colours are Okabe and Ito's, which colour-blind people can tell apart; marker, line style and brightness
 differ as well, so a figure printed in grey stays readable.

@@ -35,7 +35,7 @@ _PACKED = re.compile(r"\.(gz|bz2|xz|zst|lz4)\Z")
 
 
 @dataclass(frozen=True, eq=False)
-class ForeignCaptures:
+class CapturesAnalysis:
     """The tables of some captures, who is who in them, and what a reader of the tables must know beside them.
 
     `others` counts by name the frames that are no TCP packets, `opaque` those that may hide some.
@@ -57,18 +57,19 @@ class ForeignCaptures:
         return {**self.tables, "packets": tabulate_packets(self.observed)}
 
     def names(self) -> dict[str, list[str]]:
-        """Who is who, as text: the addresses of each role."""
+        """Who is who, as text: the addresses of the service, of the servers and of the clients."""
         addresses = self.observed.addresses
-        roles = {"service": addresses.services, "unique": addresses.unique.values(), "clients": addresses.client}
+        addresses_of = {"service": addresses.services, "unique": addresses.unique.values(), "clients": addresses.client}
         return {
-            role: self.observed.address_texts(np.array(list(numbers), np.uint32)) for role, numbers in roles.items()
+            name: self.observed.address_texts(np.array(list(numbers), np.uint32))
+            for name, numbers in addresses_of.items()
         }
 
 
 def analyse_captures(
     paths: Sequence[Path], *, service: tuple[str, int] | None = None, unique: Sequence[str] = ()
-) -> ForeignCaptures:
-    """The tables of these captures taken together; roles are guessed where they are not given.
+) -> CapturesAnalysis:
+    """The tables of these captures taken together; the service and the servers are guessed where they are not given.
 
     Raises AnalysisError for a file that cannot be read, one without a TCP packet, and addresses that are in none.
     """
@@ -100,7 +101,7 @@ def analyse_captures(
     for capture in captures:
         others.update(capture.others)
         opaque.update(capture.opaque)
-    return ForeignCaptures(
+    return CapturesAnalysis(
         {"points": TABLES["points"].of_rows([row]), **tables}, observed, tuple(notes), others, opaque
     )
 

@@ -17,7 +17,7 @@ from testbed.labs import cores
 from testbed.runs import store
 
 if TYPE_CHECKING:
-    from analysis.summary.of_captures import ForeignCaptures
+    from analysis.summary.of_captures import CapturesAnalysis
 
 _MOST_KINDS = 8
 _STDIN = Path("/dev/stdin")
@@ -129,9 +129,9 @@ def _endpoint(text: str | None) -> tuple[str, int] | None:
     return match["address"], int(match["port"])
 
 
-def _who(found: ForeignCaptures) -> str:
+def _who(found: CapturesAnalysis) -> str:
     names = found.names()
-    return "\n".join(f"{role}: {', '.join(each) or 'none'}" for role, each in names.items())
+    return "\n".join(f"{name}: {', '.join(each) or 'none'}" for name, each in names.items())
 
 
 def _show(tables: Mapping[str, Any], *, every: bool) -> None:
