@@ -4,8 +4,9 @@ Enters: `Packets` (of several captures: merged). Leaves: the flow of each packet
 here knows who the client is or what MPTCP makes of the flows.
 
 A flow is one use of a 4-tuple: a SYN with a new initial sequence number opens it. Packets of a 4-tuple before its first
-SYN, or without any, are a headless flow. A flow that several captures (or interfaces) saw is one flow: each direction
-of it is taken from one place, so that nothing counts twice; a translated address on the way (LVS-NAT) does not hide it.
+SYN, or without any, are a midstream flow (one whose beginning was not captured). A flow that several captures (or
+interfaces) saw is one flow: each direction of it is taken from one place, so that nothing counts twice; a translated
+address on the way (LVS-NAT) does not hide it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Conversations:
     """Flows, numbered in order of opening.
 
     Per packet: `flow` (-1 for the other copies of a packet that several places saw) and `from_opener`. Per flow:
-    `opening`, the row of its SYN (of its first packet for a headless one), `has_syn`, the ends as the opener's place
+    `opening`, the row of its SYN (of its first packet for a midstream one), `has_syn`, the ends as the opener's place
     saw them, `places`, at how many places it was seen, and `beyond`, the payload bytes that another place has from a
     time when the one that counts had nothing of the flow yet, or no more. `strand_flow` and `strand_of_packet` tell of
     every packet, copies included, to which flow it belongs: `strand_flow[strand_of_packet]`.
@@ -57,7 +58,7 @@ class Conversations:
 
 
 def find_conversations(packets: Packets, servers: Collection[int] = ()) -> Conversations:
-    """The flows in the packets; `servers` are addresses that tell the ends of a headless flow apart."""
+    """The flows in the packets; `servers` are addresses that tell the ends of a midstream flow apart."""
     source = packets.src.astype(np.int64) << _PORT_BITS | packets.sport
     target = packets.dst.astype(np.int64) << _PORT_BITS | packets.dport
     strand, opening, has_syn = _strands(packets, source, target)
@@ -143,11 +144,11 @@ def _strands(packets: Packets, source: Rows, target: Rows) -> tuple[Rows, Rows, 
     by_tuple, key = by_tuple[fresh], key[fresh]
     first_syn = np.full(total, rows, np.int64)
     first_syn[key[::-1]] = by_tuple[::-1]
-    headless = np.flatnonzero(appears < first_syn)
+    midstream = np.flatnonzero(appears < first_syn)
 
     # A packet belongs to the last strand of its 4-tuple that began before it.
-    begins = np.concatenate([by_tuple, appears[headless]])
-    of_tuple = np.concatenate([key, headless])
+    begins = np.concatenate([by_tuple, appears[midstream]])
+    of_tuple = np.concatenate([key, midstream])
     has_syn = np.arange(len(begins)) < len(by_tuple)
     order = np.lexsort((begins, of_tuple))
     begins, of_tuple, has_syn = begins[order], of_tuple[order], has_syn[order]
@@ -163,7 +164,7 @@ def _strands(packets: Packets, source: Rows, target: Rows) -> tuple[Rows, Rows, 
 
 
 def _sent_by_opener(packets: Packets, opening: Rows, has_syn: Bools, servers: Rows) -> Bools:
-    """Whether the first packet of each strand came from the end that opened it; a guess for a headless one."""
+    """Whether the first packet of each strand came from the end that opened it; a guess for a midstream one."""
     from_server, to_server = np.isin(packets.src[opening], servers), np.isin(packets.dst[opening], servers)
     is_answer = (packets.flags[opening] & (SYN | ACK)) == SYN | ACK
     low_port = packets.sport[opening] < packets.dport[opening]
@@ -195,12 +196,12 @@ def _beyond(packets: Packets, flow: Rows, from_opener: Bools, kept: Bools | None
     """Per flow the payload bytes of those copies that are from before or after all that counts of their direction."""
     if kept is None:
         return np.zeros(flows, np.int64)
-    lane, counting = flow * 2 + from_opener, np.flatnonzero(kept)
-    begins = packets.time_ns[first_rows(counting, lane[counting], 2 * flows)] - _APART_NS
-    ends = packets.time_ns[last_rows(counting, lane[counting], 2 * flows)] + _APART_NS
+    uniflow, counting = flow * 2 + from_opener, np.flatnonzero(kept)
+    begins = packets.time_ns[first_rows(counting, uniflow[counting], 2 * flows)] - _APART_NS
+    ends = packets.time_ns[last_rows(counting, uniflow[counting], 2 * flows)] + _APART_NS
     others = np.flatnonzero(~kept & (packets.payload_bytes > 0))
     times = packets.time_ns[others]
-    others = others[(times < begins[lane[others]]) | (times > ends[lane[others]])]
+    others = others[(times < begins[uniflow[others]]) | (times > ends[uniflow[others]])]
     return np.bincount(flow[others], packets.payload_bytes[others], minlength=flows).astype(np.int64)
 
 
@@ -208,7 +209,7 @@ def _signatures(packets: Packets, strand: Rows, from_opener: Bools, opening: Row
     """A number per strand that two strands share if they are the same flow seen at two places.
 
     A SYN keeps its initial sequence number through address translation; with it a join's token and nonce, the server's
-    key, or else the client's port or the time stamp. A headless strand is matched by its 4-tuple, or by its packets.
+    key, or else the client's port or the time stamp. A midstream strand is matched by its 4-tuple, or by its packets.
     """
     strands = len(opening)
     alone = np.arange(strands)
@@ -229,7 +230,7 @@ def _signatures(packets: Packets, strand: Rows, from_opener: Bools, opening: Row
     both, count = _numbers(packets.seq[opening].astype(np.int64) << 31 | mark)
     signature = np.where(has_syn, both, count + alone)
     signature = joined_by_syns(packets, signature, opening, has_syn & ~is_join & ~has_key)
-    signature = _with_headless(packets, signature, opening, has_syn)
+    signature = _with_midstream(packets, signature, opening, has_syn)
     return joined_by_packets(packets, strand, signature, opening, has_syn)
 
 
@@ -242,8 +243,8 @@ def _translated(packets: Packets, opening: Rows, has_syn: Bools) -> bool:
     return any(len(np.unique(each)) < len(each) for each in same)
 
 
-def _with_headless(packets: Packets, signature: Rows, opening: Rows, has_syn: Bools) -> Rows:
-    """The signatures, where a headless strand has that of a strand with a SYN and the same ends at another place."""
+def _with_midstream(packets: Packets, signature: Rows, opening: Rows, has_syn: Bools) -> Rows:
+    """The signatures, where a midstream strand has that of a strand with a SYN and the same ends at another place."""
     low = np.minimum(packets.src[opening], packets.dst[opening]).astype(np.int64)
     high = np.maximum(packets.src[opening], packets.dst[opening]).astype(np.int64)
     forward = packets.src[opening] < packets.dst[opening]

@@ -63,8 +63,8 @@ def _connections(
     lines += _aligned(table, right=(0, 4, 5, 6, 7, 8))
     if len(shown) < len(rows):
         lines.append(f"    and {len(rows) - len(shown)} more (--all)")
-    headless = sum(row["kind"] == "headless" for row in subflows)
-    return lines + ([f"  {headless} of the subflows began before the capture"] if headless else [])
+    midstream = sum(row["kind"] == "midstream" for row in subflows)
+    return lines + ([f"  {midstream} of the subflows began before the capture"] if midstream else [])
 
 
 def _resets(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -129,7 +129,7 @@ SUBFLOWS = Table(
         _POINT,
         _CONNECTION,
         _SUBFLOW,
-        Field("kind", "text", "`initial` or `join`; `tcp` for plain TCP; `headless` where no SYN was captured"),
+        Field("kind", "text", "`initial` or `join`; `tcp` for plain TCP; `midstream` where no SYN was captured"),
         Field("path", "text", _PATHS),
         Field("server", "text", "the server at its other end when it was opened"),
         Field("server_evidence", "text", _SURE),

@@ -24,7 +24,7 @@ def tabulate_subflows(observed: Observation) -> pa.Table:
     rows = np.flatnonzero(connection >= 0)
     rows = rows[np.lexsort((number[rows], connection[rows]))]
     by_client = flows.by_client
-    kind = np.select([~flows.has_syn, flows.is_join, flows.connection >= 0], ["headless", "join", "initial"], "tcp")
+    kind = np.select([~flows.has_syn, flows.is_join, flows.connection >= 0], ["midstream", "join", "initial"], "tcp")
     offered = flows.has_syn & (packets.mp_capable.first("length", flows.opening) > 0)
     accepted = np.where(flows.is_join | offered, flows.is_mptcp, True) & flows.answered
     ids = (subflows.opener_address_id, subflows.other_address_id)

@@ -119,7 +119,7 @@ def wrong(tmp_path: Path, kind: str) -> tuple[list[str | Path], str]:
     if kind == "no-packets":
         make.write_pcap(path, [])
         return [path], f"{path}: no TCP packet in it"
-    if kind == "headless":
+    if kind == "midstream":
         make.write_pcap(path, [make.data(T, 40001, 5)])
         return [path], "no SYN in the captures: who is the server? (say it with --service ADDR:PORT)"
     if kind == "stranger":
@@ -158,7 +158,7 @@ def wrong(tmp_path: Path, kind: str) -> tuple[list[str | Path], str]:
 
 @pytest.mark.parametrize(
     "kind",
-    ["absent", "text", "empty", "no-packets", "headless", "stranger", "service", "unique", "packets", "directory",
+    ["absent", "text", "empty", "no-packets", "midstream", "stranger", "service", "unique", "packets", "directory",
      "directory-of-captures", "newer", "no-points", "two", "roles-of-a-run"],
 )  # fmt: skip
 def test_wrong_input_is_one_line_and_status_2(analyze: Callable[..., Says], tmp_path: Path, kind: str) -> None:
