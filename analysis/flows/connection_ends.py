@@ -101,7 +101,7 @@ def connection_ends(
 
 def _aborter(subflows: Subflows, resets: Resets, leader: int) -> str:
     """A fast close in words: by whom is told by the first MP_FASTCLOSE, not by the RST that answered it."""
-    by_server = subflows.lane[resets.aborted_row[leader]] % 2 == TO_CLIENT
+    by_server = subflows.uniflow[resets.aborted_row[leader]] % 2 == TO_CLIENT
     return f"aborted by the {'server' if by_server else 'client'}: fastclose"
 
 

@@ -129,13 +129,13 @@ def _evidence(packets: Packets, copies: _Copies) -> tuple[Bools, Rows, I64]:
     at = np.minimum(np.searchsorted(tuples, flow), len(tuples) - 1)
     known = tuples[at] == flow
     forward = (packets.src > packets.dst) | (packets.src == packets.dst) & (packets.sport > packets.dport)
-    lane = at * 2 + forward
+    uniflow = at * 2 + forward
     tells = (packets.payload_bytes > 0) | ((packets.flags & (SYN | FIN)) != 0)
     tells &= (packets.flags & RST) == 0
-    lanes = 2 * len(tuples)
+    uniflows = 2 * len(tuples)
 
     def count(rows: NDArray[Any]) -> Rows:
-        return np.bincount(lane[rows], minlength=lanes).astype(np.int64)
+        return np.bincount(uniflow[rows], minlength=uniflows).astype(np.int64)
 
     total = count(known & tells)
     telling = tells[copies.row]

@@ -10,19 +10,19 @@ from analysis.pcap import SYN, Packets
 from analysis.pcap.columns import Rows
 
 
-def reinjected_bytes(packets: Packets, lane: Rows, connection: Rows, connections: int) -> NDArray[np.int64]:
+def reinjected_bytes(packets: Packets, uniflow: Rows, connection: Rows, connections: int) -> NDArray[np.int64]:
     """Per connection and direction (to the client, to the server) the bytes that further subflows carried again.
 
-    `lane` is that of each packet, `connection` that of each flow (-1: none). A byte on three subflows counts twice;
+    `uniflow` is that of each packet, `connection` that of each flow (-1: none). A byte on three subflows counts twice;
     repeats on the same subflow do not count. Payload whose packet has no mapping is left out.
     """
-    rows, dsn = data_sequence_numbers(packets, lane)
-    known = connection[lane[rows] // 2] >= 0
+    rows, dsn = data_sequence_numbers(packets, uniflow)
+    known = connection[uniflow[rows] // 2] >= 0
     if not known.any():
         return np.zeros((connections, 2), np.int64)
     rows, dsn = rows[known], dsn[known]
-    flow = lane[rows] // 2
-    group = connection[flow] * 2 + lane[rows] % 2
+    flow = uniflow[rows] // 2
+    group = connection[flow] * 2 + uniflow[rows] % 2
     order = np.argsort(group, kind="stable")
     group, dsn, flow = group[order], dsn[order], flow[order]
     length = packets.payload_bytes[rows][order].astype(np.int64)
@@ -36,22 +36,24 @@ def reinjected_bytes(packets: Packets, lane: Rows, connection: Rows, connections
     return (apart - together).reshape(connections, 2)
 
 
-def data_sequence_numbers(packets: Packets, lane: Rows) -> tuple[Rows, NDArray[np.uint32]]:
+def data_sequence_numbers(packets: Packets, uniflow: Rows) -> tuple[Rows, NDArray[np.uint32]]:
     """The rows of packets whose payload has a mapping, and the low 32 bits of their data sequence numbers.
 
     A mapping covers a whole burst; each segment of it repeats it, so its place is told by its sequence number.
     """
     dss = packets.dss
-    known = dss.has_mapping & (lane[dss.packet] >= 0) & (packets.payload_bytes[dss.packet] > 0) & (dss.data_length > 0)
+    known = (
+        dss.has_mapping & (uniflow[dss.packet] >= 0) & (packets.payload_bytes[dss.packet] > 0) & (dss.data_length > 0)
+    )
     rows = dss.packet[known]
-    relative = packets.seq[rows] - _first_numbers(packets, lane)[lane[rows]]
+    relative = packets.seq[rows] - _first_numbers(packets, uniflow)[uniflow[rows]]
     shift = (relative - dss.subflow_seq[known]).astype(np.uint32)
     return rows, ((dss.dsn[known] & np.uint64(0xFFFFFFFF)).astype(np.uint32) + shift).astype(np.uint32)
 
 
-def _first_numbers(packets: Packets, lane: Rows) -> NDArray[np.uint32]:
-    """The initial sequence number of each lane, 0 where its SYN was not captured."""
-    first = np.zeros(int(lane.max(initial=-1)) + 1, np.uint32)
-    syns = np.flatnonzero(((packets.flags & SYN) != 0) & (lane >= 0))
-    first[lane[syns][::-1]] = packets.seq[syns][::-1]
+def _first_numbers(packets: Packets, uniflow: Rows) -> NDArray[np.uint32]:
+    """The initial sequence number of each uniflow, 0 where its SYN was not captured."""
+    first = np.zeros(int(uniflow.max(initial=-1)) + 1, np.uint32)
+    syns = np.flatnonzero(((packets.flags & SYN) != 0) & (uniflow >= 0))
+    first[uniflow[syns][::-1]] = packets.seq[syns][::-1]
     return first

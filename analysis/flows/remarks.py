@@ -53,10 +53,10 @@ def _longer_elsewhere(observed: Observation) -> Iterator[str]:
 
 
 def _headless(observed: Observation) -> Iterator[str]:
-    flows, lane = observed.traffic.flows, observed.subflows.lane
-    speaks = np.flatnonzero(((observed.packets.options & Option.ANY_MPTCP) != 0) & (lane >= 0))
+    flows, uniflow = observed.traffic.flows, observed.subflows.uniflow
+    speaks = np.flatnonzero(((observed.packets.options & Option.ANY_MPTCP) != 0) & (uniflow >= 0))
     found = np.zeros(len(flows), np.bool_)
-    found[lane[speaks] >> 1] = True
+    found[uniflow[speaks] >> 1] = True
     count = int(np.count_nonzero(found & ~flows.has_syn & ~flows.is_join & (flows.connection < 0)))
     if count:
         yield (

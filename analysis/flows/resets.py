@@ -69,9 +69,9 @@ def find_resets(
     end_ns: int | None,
 ) -> Resets:
     """All RSTs to and from the client; `end_ns` is the workload's end (None: it has none)."""
-    flows, lane = traffic.flows, subflows.lane
-    row = np.flatnonzero(((packets.flags & RST) != 0) & (lane >= 0))
-    flow, to_client = lane[row] >> 1, (lane[row] & 1) == TO_CLIENT
+    flows, uniflow = traffic.flows, subflows.uniflow
+    row = np.flatnonzero(((packets.flags & RST) != 0) & (uniflow >= 0))
+    flow, to_client = uniflow[row] >> 1, (uniflow[row] & 1) == TO_CLIENT
     acceptability = judge_acceptability(packets, traffic, subflows, row)
     fins = subflows.fin_row
     closed_row = np.where((fins >= 0).all(axis=1), fins.max(axis=1, initial=-1), NEVER)
@@ -131,8 +131,8 @@ def _aborted(packets: Packets, traffic: Traffic, subflows: Subflows) -> Rows:
     # A flow without a connection is one of its own; numbers of connections are less than that of flows.
     group = np.where(flows.connection >= 0, flows.connection, count + every)
     rows = packets.mp_fastclose.packet
-    rows = rows[subflows.lane[rows] >= 0]
-    first = first_rows(rows, group[subflows.lane[rows] >> 1], 2 * count)[group]
+    rows = rows[subflows.uniflow[rows] >= 0]
+    first = first_rows(rows, group[subflows.uniflow[rows] >> 1], 2 * count)[group]
     return np.where(first >= 0, first, NEVER)
 
 
@@ -142,7 +142,7 @@ def _ends_connection(
     """Which RSTs ended the application's connection: it was not closed yet, and had no other subflow left."""
     flows = traffic.flows
     found = ended.copy()
-    flow = subflows.lane[row] >> 1
+    flow = subflows.uniflow[row] >> 1
     fin = subflows.fin_row[flow, TO_SERVER]
     found &= ~((fin >= 0) & (fin < row)) & ~flows.is_join[flow]
     over = np.minimum(ended_row, closed_row)
@@ -164,8 +164,8 @@ def _ends_connection(
 def _data_fins(packets: Packets, traffic: Traffic, subflows: Subflows) -> Rows:
     """Per MPTCP connection the row of the client's first DATA_FIN, or `NEVER`."""
     rows = packets.dss.packet[packets.dss.is_fin]
-    rows = rows[(subflows.lane[rows] >= 0) & (subflows.lane[rows] % 2 == TO_SERVER)]
-    first = first_rows(rows, traffic.flows.connection[subflows.lane[rows] >> 1], traffic.mptcp_connections)
+    rows = rows[(subflows.uniflow[rows] >= 0) & (subflows.uniflow[rows] % 2 == TO_SERVER)]
+    first = first_rows(rows, traffic.flows.connection[subflows.uniflow[rows] >> 1], traffic.mptcp_connections)
     return np.where(first >= 0, first, NEVER)
 
 

@@ -1,6 +1,6 @@
 """Whether the receiver of a RST accepts it (RFC 5961 section 3): at exactly the next number that it expects.
 
-Enters: packets, their flows and lanes, the rows of RSTs. Leaves: the distance from what was expected, and the verdict.
+Enters: packets, their flows and uniflows, the rows of RSTs. Leaves: the distance from what was expected, the verdict.
 No loop over packets.
 """
 
@@ -31,29 +31,29 @@ class Acceptability:
 
 
 def judge_acceptability(packets: Packets, traffic: Traffic, subflows: Subflows, rows: Rows) -> Acceptability:
-    """The verdict on each of these RSTs, which must be a client's (their lane is known).
+    """The verdict on each of these RSTs, which must be a client's (their uniflow is known).
 
     What the receiver expects is its last acknowledgement before the RST, or, where that lags, the number after the
     furthest byte sent to it; either counts as exact. In SYN-SENT a RST must acknowledge the SYN (RFC 9293 section
     3.10.7.3).
     """
-    lane = subflows.lane[rows]
-    flow = lane >> 1
-    acks = acknowledgements(packets, subflows.lane)
+    uniflow = subflows.uniflow[rows]
+    flow = uniflow >> 1
+    acks = acknowledgements(packets, subflows.uniflow)
     by_ack, window = np.full(len(rows), _NOT_CAPTURED, np.int64), np.zeros(len(rows), np.int64)
-    at = acks.last_before(lane ^ 1, rows)
+    at = acks.last_before(uniflow ^ 1, rows)
     found = at >= 0
     last_ack = acks.rows[at[found]]
     by_ack[found] = _distance(packets.seq[rows[found]], packets.ack[last_ack])
     scales = _window_scales(packets, traffic)
-    window[found] = packets.window[last_ack].astype(np.int64) << scales[flow[found], (lane[found] & 1) ^ 1]
+    window[found] = packets.window[last_ack].astype(np.int64) << scales[flow[found], (uniflow[found] & 1) ^ 1]
     by_data = np.full(len(rows), _NOT_CAPTURED, np.int64)
-    at = subflows.space.index.last_before(lane, rows)
+    at = subflows.space.index.last_before(uniflow, rows)
     found = at >= 0
     by_data[found] = _distance(packets.seq[rows[found]], subflows.space.furthest[at[found]])
 
     flows = traffic.flows
-    to_opener = (lane & 1) != flows.by_client[flow]
+    to_opener = (uniflow & 1) != flows.by_client[flow]
     in_syn_sent = to_opener & flows.has_syn[flow] & ((flows.answer[flow] < 0) | (rows < flows.answer[flow]))
     acks_syn = packets.ack[rows] == packets.seq[flows.opening[flow]] + np.uint32(1)
     acks_syn &= (packets.flags[rows] & ACK) != 0

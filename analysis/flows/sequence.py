@@ -16,77 +16,77 @@ from analysis.pcap import ACK, FIN, RST, SYN, Packets
 from analysis.pcap.columns import Bools, Rows
 
 TO_CLIENT, TO_SERVER = 0, 1
-"""The two directions; a flow's `lane` is 2 * flow + direction."""
+"""The two directions; a `uniflow` (RFC 5103: a flow in one direction) is 2 * flow + direction."""
 
-_LANE_BITS = 42  # a lane's sequence space: 4 TB
+_UNIFLOW_BITS = 42  # a uniflow's sequence space: 4 TB
 
 
-def lanes(sides: Sides) -> Rows:
-    """The lane of each packet, -1 for packets that do not count."""
-    lane = sides.flow * 2 + sides.from_client
-    lane[~(sides.to_client | sides.from_client)] = -1
-    return lane
+def uniflows(sides: Sides) -> Rows:
+    """The uniflow of each packet, -1 for packets that do not count."""
+    uniflow = sides.flow * 2 + sides.from_client
+    uniflow[~(sides.to_client | sides.from_client)] = -1
+    return uniflow
 
 
 @dataclass(frozen=True, eq=False)
-class LaneIndex:
-    """Some packets, sorted by lane and then by row, for finding the last one before a row."""
+class UniflowIndex:
+    """Some packets, sorted by uniflow and then by row, for finding the last one before a row."""
 
     rows: Rows
-    lane: Rows
+    uniflow: Rows
     stride: int
 
     @classmethod
-    def of(cls, rows: Rows, lane: Rows, packets: int) -> LaneIndex:
-        """The index of these ascending rows; `lane` is that of every packet."""
-        order = np.argsort(lane[rows], kind="stable")
-        return cls(rows[order], lane[rows][order], packets + 1)
+    def of(cls, rows: Rows, uniflow: Rows, packets: int) -> UniflowIndex:
+        """The index of these ascending rows; `uniflow` is that of every packet."""
+        order = np.argsort(uniflow[rows], kind="stable")
+        return cls(rows[order], uniflow[rows][order], packets + 1)
 
-    def last_before(self, lane: Rows, rows: Rows) -> Rows:
-        """For each pair the place in this index of the last packet of the lane before that row, or -1."""
+    def last_before(self, uniflow: Rows, rows: Rows) -> Rows:
+        """For each pair the place in this index of the last packet of the uniflow before that row, or -1."""
         if not len(self.rows):
             return np.full(len(rows), -1, np.int64)
-        at = np.searchsorted(self.lane * self.stride + self.rows, lane * self.stride + rows, side="left") - 1
-        return np.where((at >= 0) & (self.lane[at] == lane), at, -1)
+        at = np.searchsorted(self.uniflow * self.stride + self.rows, uniflow * self.stride + rows, side="left") - 1
+        return np.where((at >= 0) & (self.uniflow[at] == uniflow), at, -1)
 
 
 @dataclass(frozen=True, eq=False)
 class SequenceSpace:
-    """What every lane sent: `index` has the packets that take up sequence numbers (payload, SYN, FIN).
+    """What every uniflow sent: `index` has the packets that take up sequence numbers (payload, SYN, FIN).
 
-    In the order of the index: `repeated` (payload bytes that came behind a later byte of the lane already), and
+    In the order of the index: `repeated` (payload bytes that came behind a later byte of the uniflow already), and
     `furthest` (the sequence number after the furthest byte sent up to and including this packet), `start` (the first
-    sequence number, relative to the lane's first packet) and `payload` (bytes).
+    sequence number, relative to the uniflow's first packet) and `payload` (bytes).
     """
 
-    index: LaneIndex
+    index: UniflowIndex
     repeated: NDArray[np.int64]
     furthest: NDArray[np.uint32]
     start: NDArray[np.int64]
     payload: NDArray[np.int64]
 
-    def repeated_per_lane(self, lanes_: int) -> NDArray[np.int64]:
-        """The repeated payload bytes of each lane."""
-        total = np.bincount(self.index.lane, self.repeated, minlength=lanes_)
+    def repeated_per_uniflow(self, count: int) -> NDArray[np.int64]:
+        """The repeated payload bytes of each uniflow."""
+        total = np.bincount(self.index.uniflow, self.repeated, minlength=count)
         return np.asarray(total, np.int64)
 
-    def distinct_per_lane(self, lanes_: int) -> NDArray[np.int64]:
-        """The payload bytes of each lane, each sequence number counted once."""
+    def distinct_per_uniflow(self, count: int) -> NDArray[np.int64]:
+        """The payload bytes of each uniflow, each sequence number counted once."""
         carrying = np.flatnonzero(self.payload > 0)
-        return union_length(self.index.lane[carrying], self.start[carrying], self.payload[carrying], lanes_)
+        return union_length(self.index.uniflow[carrying], self.start[carrying], self.payload[carrying], count)
 
 
-def sequence_space(packets: Packets, lane: Rows) -> SequenceSpace:
-    """The sequence space of every lane.
+def sequence_space(packets: Packets, uniflow: Rows) -> SequenceSpace:
+    """The sequence space of every uniflow.
 
     A packet that comes behind a later one is a retransmission, or was overtaken on the way: one place cannot tell.
     """
     length = packets.payload_bytes + ((packets.flags & SYN) != 0) + ((packets.flags & FIN) != 0)
-    taking = np.flatnonzero((length > 0) & (lane >= 0) & ((packets.flags & RST) == 0))
-    index = LaneIndex.of(taking, lane, len(packets))
+    taking = np.flatnonzero((length > 0) & (uniflow >= 0) & ((packets.flags & RST) == 0))
+    index = UniflowIndex.of(taking, uniflow, len(packets))
     seq, size = packets.seq[index.rows], length[index.rows].astype(np.int64)
     begins = np.ones(len(seq), np.bool_)
-    begins[1:] = index.lane[1:] != index.lane[:-1]
+    begins[1:] = index.uniflow[1:] != index.uniflow[:-1]
     start = unwrap(seq, begins)
     end = start + size
     high = running_maximum(end, begins)
@@ -98,10 +98,10 @@ def sequence_space(packets: Packets, lane: Rows) -> SequenceSpace:
     return SequenceSpace(index, repeated, furthest.astype(np.uint32), start, payload)
 
 
-def acknowledgements(packets: Packets, lane: Rows) -> LaneIndex:
-    """The packets that acknowledge something, by lane."""
-    rows = np.flatnonzero(((packets.flags & (ACK | RST)) == ACK) & (lane >= 0))
-    return LaneIndex.of(rows, lane, len(packets))
+def acknowledgements(packets: Packets, uniflow: Rows) -> UniflowIndex:
+    """The packets that acknowledge something, by uniflow."""
+    rows = np.flatnonzero(((packets.flags & (ACK | RST)) == ACK) & (uniflow >= 0))
+    return UniflowIndex.of(rows, uniflow, len(packets))
 
 
 def unwrap(numbers: NDArray[np.uint32], begins: Bools) -> NDArray[np.int64]:
@@ -118,7 +118,7 @@ def unwrap(numbers: NDArray[np.uint32], begins: Bools) -> NDArray[np.int64]:
 
 def running_maximum(values: NDArray[np.int64], begins: Bools) -> NDArray[np.int64]:
     """The greatest of the values so far in each run; values must lie within 2**41 of zero."""
-    offset = (np.cumsum(begins) - 1) << _LANE_BITS
+    offset = (np.cumsum(begins) - 1) << _UNIFLOW_BITS
     return np.maximum.accumulate(values + offset) - offset if len(values) else values
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.flows.connections import Traffic
 from analysis.flows.conversations import came_before, first_rows, last_rows
-from analysis.flows.sequence import SequenceSpace, lanes, sequence_space
+from analysis.flows.sequence import SequenceSpace, sequence_space, uniflows
 from analysis.pcap import ACK, FIN, RST, SYN, Packets
 from analysis.pcap.columns import Bools, Rows
 
@@ -28,12 +28,12 @@ _JOIN_SYN_BYTES, _JOIN_SYN_ACK_BYTES, _JOIN_ACK_BYTES = 12, 16, 24
 class Subflows:
     """One row per flow; `*_row` are rows of packets, arrays of shape (flows, 2) are by direction.
 
-    `lane` is 2 * flow + direction of every packet (-1: not a client's). `acknowledged` says whether the opener ever
+    `uniflow` is 2 * flow + direction of every packet (-1: not a client's). `acknowledged` says whether the opener ever
     acknowledged anything, which shows that there was a SYN+ACK even where none was captured. `backup_row` is the
     first MP_PRIO with B; the `add_addr_*` are of the server's ADD_ADDRs and the client's echoes.
     """
 
-    lane: Rows
+    uniflow: Rows
     space: SequenceSpace
     syns: NDArray[np.int64]
     acknowledged: Bools
@@ -63,15 +63,15 @@ class Subflows:
 def find_subflows(packets: Packets, traffic: Traffic) -> Subflows:
     """The subflows of all flows."""
     flows, count = traffic.flows, len(traffic.flows)
-    lane = lanes(traffic.sides)
-    space = sequence_space(packets, lane)
-    flow = np.where(lane >= 0, lane >> 1, -1)
-    opener_lane = np.arange(count) * 2 + flows.by_client
-    from_opener = (lane >= 0) & (lane == opener_lane[flow])
+    uniflow = uniflows(traffic.sides)
+    space = sequence_space(packets, uniflow)
+    flow = np.where(uniflow >= 0, uniflow >> 1, -1)
+    opener_uniflow = np.arange(count) * 2 + flows.by_client
+    from_opener = (uniflow >= 0) & (uniflow == opener_uniflow[flow])
     flags = packets.flags
 
     def first(which: Bools) -> Rows:
-        rows = np.flatnonzero(which & (lane >= 0))
+        rows = np.flatnonzero(which & (uniflow >= 0))
         return first_rows(rows, flow[rows], count)
 
     answered = flows.answer >= 0
@@ -80,14 +80,14 @@ def find_subflows(packets: Packets, traffic: Traffic) -> Subflows:
     is_syn = (flags & (SYN | ACK)) == SYN
     hmac_rows = _table_rows(packets.mp_join, packets.mp_join.length == _JOIN_ACK_BYTES, from_opener)
     prio = packets.mp_prio
-    prio_rows = _table_rows(prio, prio.backup, lane >= 0)
+    prio_rows = _table_rows(prio, prio.backup, uniflow >= 0)
     join_syn, join_answer = packets.mp_join, flows.answer
-    data = np.flatnonzero((packets.payload_bytes > 0) & (lane >= 0))
-    fins = np.flatnonzero(((flags & FIN) != 0) & (lane >= 0))
-    everything = np.flatnonzero(lane >= 0)
-    add_addr = _add_addr(packets, traffic, lane)
+    data = np.flatnonzero((packets.payload_bytes > 0) & (uniflow >= 0))
+    fins = np.flatnonzero(((flags & FIN) != 0) & (uniflow >= 0))
+    everything = np.flatnonzero(uniflow >= 0)
+    add_addr = _add_addr(packets, traffic, uniflow)
     return Subflows(
-        lane=lane,
+        uniflow=uniflow,
         space=space,
         syns=_count(flow[is_syn & from_opener], count),
         acknowledged=first(is_ack & from_opener) >= 0,
@@ -97,22 +97,22 @@ def find_subflows(packets: Packets, traffic: Traffic) -> Subflows:
         opener_address_id=join_syn.first("address_id", flows.opening).astype(np.int64),
         other_address_id=join_syn.first("address_id", join_answer).astype(np.int64),
         backup_row=first_rows(prio_rows, flow[prio_rows], count),
-        packets=_count(lane[everything], 2 * count).reshape(count, 2),
-        payload=_sum(lane[data], packets.payload_bytes[data], 2 * count).reshape(count, 2),
-        repeated=space.repeated_per_lane(2 * count).reshape(count, 2),
-        distinct=space.distinct_per_lane(2 * count).reshape(count, 2),
-        first_data_row=first_rows(data, lane[data], 2 * count).reshape(count, 2),
-        last_data_row=last_rows(data, lane[data], 2 * count).reshape(count, 2),
+        packets=_count(uniflow[everything], 2 * count).reshape(count, 2),
+        payload=_sum(uniflow[data], packets.payload_bytes[data], 2 * count).reshape(count, 2),
+        repeated=space.repeated_per_uniflow(2 * count).reshape(count, 2),
+        distinct=space.distinct_per_uniflow(2 * count).reshape(count, 2),
+        first_data_row=first_rows(data, uniflow[data], 2 * count).reshape(count, 2),
+        last_data_row=last_rows(data, uniflow[data], 2 * count).reshape(count, 2),
         last_row=last_rows(everything, flow[everything], count),
-        fin_row=first_rows(fins, lane[fins], 2 * count).reshape(count, 2),
-        resets=_count(lane[((flags & RST) != 0) & (lane >= 0)], 2 * count).reshape(count, 2),
+        fin_row=first_rows(fins, uniflow[fins], 2 * count).reshape(count, 2),
+        resets=_count(uniflow[((flags & RST) != 0) & (uniflow >= 0)], 2 * count).reshape(count, 2),
         **add_addr,
     )
 
 
-def _add_addr(packets: Packets, traffic: Traffic, lane: Rows) -> dict[str, NDArray[Any]]:
+def _add_addr(packets: Packets, traffic: Traffic, uniflow: Rows) -> dict[str, NDArray[Any]]:
     table, flows, count = packets.add_addr, traffic.flows, len(traffic.flows)
-    of_option = lane[table.packet]
+    of_option = uniflow[table.packet]
     sent = np.flatnonzero((of_option >= 0) & (of_option % 2 == TO_CLIENT) & ~table.echo)
     echoed = np.flatnonzero((of_option >= 0) & (of_option % 2 == TO_SERVER) & table.echo)
     sent_flow, echoed_flow = of_option[sent] >> 1, of_option[echoed] >> 1

@@ -14,10 +14,10 @@ from analysis.tables import TABLES
 
 def tabulate_announcements(observed: Observation) -> pa.Table:
     """The table `announcements`, in order of connection and time."""
-    packets, lane = observed.packets, observed.subflows.lane
+    packets, uniflow = observed.packets, observed.subflows.uniflow
     options = packets.add_addr
     connection, subflow, _ = observed.numbers
-    of_option = lane[options.packet]
+    of_option = uniflow[options.packet]
     found = np.flatnonzero((of_option >= 0) & (connection[of_option >> 1] >= 0))
     found = found[np.lexsort((packets.time_ns[options.packet[found]], connection[of_option[found] >> 1]))]
     flow, from_server = of_option[found] >> 1, of_option[found] % 2 == TO_CLIENT

@@ -45,12 +45,12 @@ def tabulate_connections(observed: Observation) -> pa.Table:
 
     past = flows.via == PAST_DIRECTOR
     is_mptcp = flows.connection[leaders] >= 0
-    spoken = _speaks_mptcp(packets, subflows.lane, len(flows))
+    spoken = _speaks_mptcp(packets, subflows.uniflow, len(flows))
     offered = flows.has_syn & (packets.mp_capable.first("length", flows.opening) > 0)
     is_unknown = untold(packets, flows)
     answer_flags = packets.mp_capable.first("flags", flows.answer[leaders])
     reinjected = np.zeros((count, 2), np.int64)
-    again = reinjected_bytes(packets, subflows.lane, flows.connection, traffic.mptcp_connections)
+    again = reinjected_bytes(packets, subflows.uniflow, flows.connection, traffic.mptcp_connections)
     reinjected[is_mptcp] = again[flows.connection[leaders[is_mptcp]]]
     joined = flows.is_join & flows.is_mptcp
     first_join, first_past = earliest(flows.answer, joined), earliest(subflows.first_data_row[:, TO_CLIENT], past)
@@ -118,9 +118,9 @@ def tabulate_connections(observed: Observation) -> pa.Table:
     return TABLES["connections"].of_columns(columns)
 
 
-def _speaks_mptcp(packets: Packets, lane: Rows, flows: int) -> Bools:
+def _speaks_mptcp(packets: Packets, uniflow: Rows, flows: int) -> Bools:
     """Which flows carry any option of MPTCP: what tells it where the handshake was not captured."""
-    rows = np.flatnonzero(((packets.options & Option.ANY_MPTCP) != 0) & (lane >= 0))
+    rows = np.flatnonzero(((packets.options & Option.ANY_MPTCP) != 0) & (uniflow >= 0))
     found = np.zeros(flows, np.bool_)
-    found[lane[rows] >> 1] = True
+    found[uniflow[rows] >> 1] = True
     return found

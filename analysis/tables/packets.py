@@ -15,15 +15,15 @@ from analysis.tables import PACKETS
 
 def tabulate_packets(observed: Observation, connection: int | None = None) -> pa.Table:
     """The packets of the client's flows in order of time, or those of one connection (its number in `connections`)."""
-    packets, lane = observed.packets, observed.subflows.lane
+    packets, uniflow = observed.packets, observed.subflows.uniflow
     number, subflow, _ = observed.numbers
-    flow = lane >> 1
-    chosen = (lane >= 0) & (number[flow] >= 0)
+    flow = uniflow >> 1
+    chosen = (uniflow >= 0) & (number[flow] >= 0)
     if connection is not None:
         chosen &= number[flow] == connection
     rows = np.flatnonzero(chosen)
     of = flow[rows]
-    mapped, dsn = data_sequence_numbers(packets, lane)
+    mapped, dsn = data_sequence_numbers(packets, uniflow)
     data_ack = packets.dss.first("data_ack", rows) & np.uint64(0xFFFFFFFF)
     columns: dict[str, Any] = {
         "point": [observed.point] * len(rows),
@@ -34,7 +34,7 @@ def tabulate_packets(observed: Observation, connection: int | None = None) -> pa
         "connection": number[of],
         "subflow": subflow[of],
         "path": path_names(observed.traffic.flows.via[of]),
-        "direction": np.array(DIRECTIONS)[lane[rows] & 1],
+        "direction": np.array(DIRECTIONS)[uniflow[rows] & 1],
         "flags": packets.flags[rows],
         "seq": packets.seq[rows],
         "ack": packets.ack[rows],

@@ -37,8 +37,8 @@ def tabulate_subflows(observed: Observation) -> pa.Table:
     )
     for flow, text in zip(announced.tolist(), named, strict=True):
         add_addr[flow] = text
-    backup_lane = subflows.lane[subflows.backup_row] if len(packets) else np.zeros(0, np.int64)
-    backup_by = np.where(backup_lane % 2 == TO_CLIENT, "server", "client")
+    backup_uniflow = subflows.uniflow[subflows.backup_row] if len(packets) else np.zeros(0, np.int64)
+    backup_by = np.where(backup_uniflow % 2 == TO_CLIENT, "server", "client")
     columns: dict[str, Any] = {
         "point": [observed.point] * len(rows),
         "connection": connection,
@@ -109,7 +109,7 @@ def _subflow_ends(observed: Observation) -> tuple[NDArray[np.str_], list[str | N
     first_fin = np.where(
         (fins[:, TO_SERVER] >= 0) & ((fins[:, TO_CLIENT] < 0) | (fins[:, TO_SERVER] < fins[:, TO_CLIENT])), 0, 1
     )
-    by_reset = subflows.lane[reset_row] % 2 == TO_CLIENT if len(subflows.lane) else np.zeros(0, np.bool_)
+    by_reset = subflows.uniflow[reset_row] % 2 == TO_CLIENT if len(subflows.uniflow) else np.zeros(0, np.bool_)
     by = np.where(was_reset, np.where(by_reset, "server", "client"), np.where(first_fin == 0, "client", "server"))
     return end, _optional(by, was_reset | closed), last
 
