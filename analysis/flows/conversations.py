@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.flows.sightings import joined_by_packets, joined_by_syns
+from analysis.flows.flow_matching import match_by_packets, match_by_syns
 from analysis.pcap import ACK, SYN, Packets
 from analysis.pcap.columns import Bools, Rows
 
@@ -214,7 +214,7 @@ def _signatures(packets: Packets, strand: Rows, from_opener: Bools, opening: Row
     strands = len(opening)
     alone = np.arange(strands)
     if len(set(packets.places) or packets.interfaces) <= 1 and not _translated(packets, opening, has_syn):
-        return joined_by_packets(packets, strand, alone, opening, has_syn)
+        return match_by_packets(packets, strand, alone, opening, has_syn)
     answers = np.flatnonzero(((packets.flags & (SYN | ACK)) == SYN | ACK) & ~from_opener)
     answer = first_rows(answers, strand[answers], strands)
     is_join = packets.mp_join.first("length", opening) > 0
@@ -229,9 +229,9 @@ def _signatures(packets: Packets, strand: Rows, from_opener: Bools, opening: Row
     mark, _ = _numbers(np.where(is_join, nonce, key))
     both, count = _numbers(packets.seq[opening].astype(np.int64) << 31 | mark)
     signature = np.where(has_syn, both, count + alone)
-    signature = joined_by_syns(packets, signature, opening, has_syn & ~is_join & ~has_key)
+    signature = match_by_syns(packets, signature, opening, has_syn & ~is_join & ~has_key)
     signature = _with_midstream(packets, signature, opening, has_syn)
-    return joined_by_packets(packets, strand, signature, opening, has_syn)
+    return match_by_packets(packets, strand, signature, opening, has_syn)
 
 
 def _translated(packets: Packets, opening: Rows, has_syn: Bools) -> bool:

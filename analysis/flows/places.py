@@ -17,8 +17,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from analysis.flows.capture_order import precedes
 from analysis.flows.clocks import copies_of, span
-from analysis.flows.turns import comes_first
 from analysis.pcap import Packets
 from analysis.pcap.columns import I64, Rows
 
@@ -104,7 +104,7 @@ def with_places(packets: Packets, most_moves: int = _MOST_MOVES) -> tuple[Packet
 def _came_before(packets: Packets, rows: Mapping[int, Rows], part: _Part, place: _Place) -> bool:
     """Whether a place's captures go on from a part that is later by its clock."""
     mine = rows[part.number]
-    return comes_first(packets, mine, rows[place.parts[0].number], mine, _rows_at(place, rows))
+    return precedes(packets, mine, rows[place.parts[0].number], mine, _rows_at(place, rows))
 
 
 def _rows_at(place: _Place, rows: Mapping[int, Rows]) -> Rows:
@@ -129,7 +129,7 @@ def _in_turn(
                 and first.first_ns < last.last_ns
                 and not any(few.get(_pair(one.number, two.number)) for one in place.parts for two in other.parts)
                 and _same_distance(first, last) > _UNKNOWN
-                and comes_first(
+                and precedes(
                     packets,
                     rows[last.number],
                     rows[first.number],
@@ -166,7 +166,7 @@ def _without(packets: Packets, rows: Rows) -> Packets:
     return packets.select(np.flatnonzero(kept))
 
 
-def said_of_places(packets: Packets, grouped: Sequence[Sequence[int]]) -> list[str]:
+def place_notes(packets: Packets, grouped: Sequence[Sequence[int]]) -> list[str]:
     """A line on every place whose capture is in several files."""
     lines = []
     for members in grouped:

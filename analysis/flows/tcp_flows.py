@@ -156,7 +156,7 @@ def find_flows(packets: Packets, addresses: Addresses, *, upload: bool = False) 
     return flows, sides
 
 
-def untold(packets: Packets, flows: Flows) -> NDArray[np.bool_]:
+def unknown_protocol(packets: Packets, flows: Flows) -> NDArray[np.bool_]:
     """Flows of which nobody can say whether they are MPTCP: the options of their handshake were not captured whole."""
     opening = flows.has_syn & ((packets.options[flows.opening] & Option.CUT) != 0)
     answer = flows.answered & ((packets.options[np.maximum(flows.answer, 0)] & Option.CUT) != 0)

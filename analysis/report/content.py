@@ -11,7 +11,7 @@ from statistics import fmean
 
 from analysis.claims import Judgement, Verdict, judge
 from analysis.figures.paper import draw_figure, figure_groups, svg_bytes
-from analysis.report.details import RunDetails, look_closely
+from analysis.report.details import RunDetails, draw_details
 from analysis.report.run_facts import Digests, RunFacts
 from analysis.summary.model import PointSummary
 from analysis.summary.text import curve_name
@@ -97,7 +97,7 @@ def compile_report(runs: Sequence[RunFacts]) -> Report:
         warnings=tuple(_warnings(distinct, points)),
         set_ups=tuple(_set_ups(points)),
         figures=tuple(_figures(distinct, points, judgements)),
-        details=tuple(look_closely(run) for run in distinct),
+        details=tuple(draw_details(run) for run in distinct),
         environments=tuple(_environment(run) for run in distinct),
         repetitions=tuple(_repetition(run) for run in distinct),
         points=len(points),

@@ -40,7 +40,7 @@ class RunDetails:
     missing: str = ""
 
 
-def look_closely(run: RunFacts) -> RunDetails:
+def draw_details(run: RunFacts) -> RunDetails:
     """Draw the figures of a run; a run without tables, or with those of another format, has none and says why."""
     try:
         tables = {name: read_table(run.directory, name) for name in run_figures.TABLES_OF_A_RUN}

@@ -18,10 +18,10 @@ import pyarrow as pa
 from analysis.flows.address_inference import guess_addresses
 from analysis.flows.clocks import aligned, gaps, steady
 from analysis.flows.connections import Traffic, find_connections
-from analysis.flows.copies import with_copies_apart
+from analysis.flows.duplicates import separate_duplicates
+from analysis.flows.limitations import limitations
 from analysis.flows.observation import Observation
-from analysis.flows.places import said_of_places, with_places
-from analysis.flows.remarks import remarks
+from analysis.flows.places import place_notes, with_places
 from analysis.pcap import Packets, merge, read_pcap, tunnel_name
 from analysis.pcap.tally import in_words
 from analysis.tables import TABLES
@@ -96,7 +96,7 @@ def analyse_captures(
         "valid": not packets.warnings,
         "invalid_reasons": "; ".join(packets.warnings),
     }
-    notes += [*_said_of_tunnels(packets), *remarks(observed)]
+    notes += [*_tunnel_notes(packets), *limitations(observed)]
     others, opaque = Counter[str](), Counter[str]()
     for capture in captures:
         others.update(capture.others)
@@ -136,11 +136,11 @@ def gather(captures: Sequence[Packets], paths: Sequence[Path]) -> tuple[Packets,
     if not there:
         raise AnalysisError(notes[0])
     packets = merge(there)
-    packets, said = with_copies_apart(replace(packets, warnings=packets.warnings + unread))
+    packets, said = separate_duplicates(replace(packets, warnings=packets.warnings + unread))
     notes += said
     packets, grouped, said = with_places(packets)
     notes += said
-    notes += said_of_places(packets, grouped)
+    notes += place_notes(packets, grouped)
     files = [interface.file for interface in packets.interfaces]
     packets, said = aligned(packets, [_place_name(files, members[0]) for members in grouped])
     return packets, list(dict.fromkeys([*notes, *said, *gaps(packets, files)]))
@@ -153,7 +153,7 @@ def _instead(capture: Packets) -> str:
     return f": {'; '.join(reasons)}" if reasons else ""
 
 
-def _said_of_tunnels(packets: Packets) -> list[str]:
+def _tunnel_notes(packets: Packets) -> list[str]:
     bits = packets.tunnel[packets.tunnel > 0]
     counts = {f"in {tunnel_name(each)}": int(np.count_nonzero(bits == each)) for each in set(bits.tolist())}
     return [f"of {len(packets)} TCP packets were in tunnels: {in_words(counts, _MOST_NAMES)}"] if counts else []

@@ -13,7 +13,7 @@ from analysis.flows.observation import Observation
 from analysis.flows.reinjection import reinjected_bytes
 from analysis.flows.resets import NEVER
 from analysis.flows.subflows import TO_CLIENT, TO_SERVER
-from analysis.flows.tcp_flows import PAST_DIRECTOR, untold
+from analysis.flows.tcp_flows import PAST_DIRECTOR, unknown_protocol
 from analysis.pcap import Option, Packets
 from analysis.pcap.columns import Bools, Rows
 from analysis.tables import TABLES
@@ -47,7 +47,7 @@ def tabulate_connections(observed: Observation) -> pa.Table:
     is_mptcp = flows.connection[leaders] >= 0
     spoken = _speaks_mptcp(packets, subflows.uniflow, len(flows))
     offered = flows.has_syn & (packets.mp_capable.first("length", flows.opening) > 0)
-    is_unknown = untold(packets, flows)
+    is_unknown = unknown_protocol(packets, flows)
     answer_flags = packets.mp_capable.first("flags", flows.answer[leaders])
     reinjected = np.zeros((count, 2), np.int64)
     again = reinjected_bytes(packets, subflows.uniflow, flows.connection, traffic.mptcp_connections)

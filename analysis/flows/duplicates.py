@@ -46,7 +46,7 @@ class _Copies:
     first: Bools
 
 
-def with_copies_apart(packets: Packets) -> tuple[Packets, list[str]]:
+def separate_duplicates(packets: Packets) -> tuple[Packets, list[str]]:
     """The packets with an interface per place where one capture has copies of a flow's packets, and a line on each."""
     copies = _find(packets)
     if not len(copies.row):
@@ -169,7 +169,7 @@ def _renumbered(packets: Packets, place: I64, again: Rows) -> tuple[Packets, lis
                 number[mine[place[mine] == each]] = len(interfaces)
                 interfaces.append(_part_of(interfaces[base], name))
     changed = replace(packets, interface=number.astype(np.uint16), interfaces=tuple(interfaces))
-    return changed, [_said(packets, base, names, again) for base, names in seen.items()]
+    return changed, [_note(packets, base, names, again) for base, names in seen.items()]
 
 
 def _part_of(interface: Interface, name: str) -> Interface:
@@ -189,7 +189,7 @@ def _name(place: int, *, is_cooked: bool) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _said(packets: Packets, base: int, names: list[str], again: Rows) -> str:
+def _note(packets: Packets, base: int, names: list[str], again: Rows) -> str:
     count = int(np.count_nonzero(packets.interface[again] == base))
     total = int(np.count_nonzero(packets.interface == base))
     interface = packets.interfaces[base]

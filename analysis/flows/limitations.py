@@ -18,7 +18,7 @@ from analysis.pcap.columns import Rows
 _MOST_KINDS = 3
 
 
-def remarks(observed: Observation) -> list[str]:
+def limitations(observed: Observation) -> list[str]:
     """A line on each thing that the captures leave open."""
     kinds = (_outsiders, _one_way, _longer_elsewhere, _headless, _joins, _options)
     return [line for kind in kinds for line in kind(observed)]

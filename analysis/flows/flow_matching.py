@@ -19,7 +19,7 @@ _FEWEST, _SHARE = 3, 0.2
 """Packets, and share of those of the lesser strand, that two strands of one flow have in common at least."""
 
 
-def joined_by_syns(packets: Packets, signature: Rows, opening: Rows, marked: Bools) -> Rows:
+def match_by_syns(packets: Packets, signature: Rows, opening: Rows, marked: Bools) -> Rows:
     """The signatures, equal where two SYNs are the same one with another client's port: a masquerading router's.
 
     `marked` are the strands with a SYN that nothing but its port tells apart. Its initial sequence number and its time
@@ -31,7 +31,7 @@ def joined_by_syns(packets: Packets, signature: Rows, opening: Rows, marked: Boo
     return _joined(signature, zip(asked[first[number]].tolist(), asked.tolist(), strict=True))
 
 
-def joined_by_packets(packets: Packets, strand: Rows, signature: Rows, opening: Rows, has_syn: Bools) -> Rows:
+def match_by_packets(packets: Packets, strand: Rows, signature: Rows, opening: Rows, has_syn: Bools) -> Rows:
     """The signatures, where each strand without a SYN has that of the strand with which it shares most packets.
 
     What one place has with the same ends twice is no copy.

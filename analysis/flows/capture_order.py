@@ -14,7 +14,7 @@ from analysis.pcap.columns import I64, Rows
 _WINDOW, _ANY = 1 << 24, 1 << 31
 
 
-def goes_on(packets: Packets, before: Rows, after: Rows, *, within: int = _WINDOW) -> int:
+def continuations(packets: Packets, before: Rows, after: Rows, *, within: int = _WINDOW) -> int:
     """How much says that the rows `after` go on from the rows `before`: less than 0, if anything says the contrary.
 
     Each way from one end to another on which both have packets counts 1: forward if the first sequence number after is
@@ -31,12 +31,12 @@ def goes_on(packets: Packets, before: Rows, after: Rows, *, within: int = _WINDO
     return int(np.where(seq != 0, np.sign(seq), np.sign(ack))[near].sum(dtype=np.int64))
 
 
-def comes_first(packets: Packets, before: Rows, after: Rows, first: Rows, last: Rows) -> bool:
+def precedes(packets: Packets, before: Rows, after: Rows, first: Rows, last: Rows) -> bool:
     """Whether captures that end with the rows `before` come ahead of those that begin with the rows `after`.
 
     `first` are the rows of the ones' beginning, `last` those of the others' end, from which nothing may go on to it.
     """
-    return goes_on(packets, before, after) > 0 > goes_on(packets, last, first, within=_ANY)
+    return continuations(packets, before, after) > 0 > continuations(packets, last, first, within=_ANY)
 
 
 def _ways(packets: Packets, rows: Rows) -> tuple[I64, Rows]:

@@ -13,7 +13,7 @@ import pytest
 import tunnel_encoder as tunnel
 from download_maker import MS, Frames, T
 
-from analysis.flows.copies import with_copies_apart
+from analysis.flows.duplicates import separate_duplicates
 from analysis.pcap import merge, read_pcap
 from analysis.summary.of_captures import ForeignCaptures, analyse_captures
 
@@ -195,7 +195,7 @@ def test_what_is_sent_again_later_or_once_is_no_copy(tmp_path: Path) -> None:
 
 def test_a_capture_without_copies_is_left_as_it_is(tmp_path: Path) -> None:
     packets = merge([read_pcap(make.write_pcap(tmp_path / "a.pcap", given.download()))])
-    assert with_copies_apart(packets) == (packets, [])
+    assert separate_duplicates(packets) == (packets, [])
 
 
 def test_rotated_captures_of_a_router_are_one(tmp_path: Path) -> None:
