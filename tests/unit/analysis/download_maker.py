@@ -10,7 +10,7 @@ from typing import Any
 
 import packet_maker as make
 
-from analysis.summary.of_captures import ForeignCaptures, analyse_captures
+from analysis.summary.of_captures import CapturesAnalysis, analyse_captures
 
 S, MS = 10**9, 10**6
 T = 1_700_000_000 * S
@@ -61,13 +61,13 @@ def join_by_server(
     return [(at, syn), (at + 10 * MS, answer)]
 
 
-def analysed(folder: Path, *files: Frames, **more: Any) -> ForeignCaptures:
+def analysed(folder: Path, *files: Frames, **more: Any) -> CapturesAnalysis:
     """The captures of these frames, each a file, in the order given."""
     paths = [make.write_pcap(folder / f"f{number}.pcap", frames, snap=2000) for number, frames in enumerate(files)]
     return analyse_captures(paths, **more)
 
 
-def rows(found: ForeignCaptures, table: str) -> list[dict[str, Any]]:
+def rows(found: CapturesAnalysis, table: str) -> list[dict[str, Any]]:
     listed: list[dict[str, Any]] = found.tables[table].to_pylist()
     return listed
 
@@ -76,5 +76,5 @@ def some(row: dict[str, Any], *names: str) -> tuple[Any, ...]:
     return tuple(row[name] for name in names)
 
 
-def causes(found: ForeignCaptures) -> Sequence[tuple[str, str]]:
+def causes(found: CapturesAnalysis) -> Sequence[tuple[str, str]]:
     return [(row["direction"], row["cause"]) for row in rows(found, "resets")]

@@ -10,12 +10,12 @@ import pytest
 from download_maker import Frames, S, T, analysed, download, rows, some
 
 from analysis.pcap import read_pcap
-from analysis.summary.of_captures import ForeignCaptures, analyse_captures
+from analysis.summary.of_captures import CapturesAnalysis, analyse_captures
 
 DAY, YEAR = 86_400 * S, 31_556_952 * S
 
 
-def moved(found: ForeignCaptures) -> tuple[int, ...]:
+def moved(found: CapturesAnalysis) -> tuple[int, ...]:
     (row,) = rows(found, "connections")
     return some(row, "bytes_to_client", "distinct_to_client", "retransmitted_to_client")
 

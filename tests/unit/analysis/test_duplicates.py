@@ -15,7 +15,7 @@ from download_maker import MS, Frames, T
 
 from analysis.flows.duplicates import separate_duplicates
 from analysis.pcap import merge, read_pcap
-from analysis.summary.of_captures import ForeignCaptures, analyse_captures
+from analysis.summary.of_captures import CapturesAnalysis, analyse_captures
 
 Wrap = Callable[[bytes], bytes]
 ETHERNET, SLL, SLL2 = 1, 113, 276
@@ -41,13 +41,13 @@ def twice(frames: Frames, first: Wrap, second: Wrap, after_ns: int = 50_000) -> 
     return sorted(copies, key=lambda each: each[0])
 
 
-def analysed(tmp_path: Path, frames: Frames, link: int = ETHERNET) -> ForeignCaptures:
+def analysed(tmp_path: Path, frames: Frames, link: int = ETHERNET) -> CapturesAnalysis:
     path = tmp_path / "any.pcap"
     path.write_bytes(make.pcap_bytes(frames, snap=65535, link=link))
     return analyse_captures([path])
 
 
-def expect_one_download(found: ForeignCaptures, *, places: int = 2, bytes_to_client: int = 40_000) -> dict[str, Any]:
+def expect_one_download(found: CapturesAnalysis, *, places: int = 2, bytes_to_client: int = 40_000) -> dict[str, Any]:
     (row,) = found.tables["connections"].to_pylist()
     assert (row["protocol"], row["end"], row["subflows"]) == ("mptcp", "open", 1)
     assert (row["bytes_to_client"], row["distinct_to_client"]) == (bytes_to_client, bytes_to_client)
@@ -58,7 +58,7 @@ def expect_one_download(found: ForeignCaptures, *, places: int = 2, bytes_to_cli
     return subflow
 
 
-def note(found: ForeignCaptures) -> str:
+def note(found: CapturesAnalysis) -> str:
     (said,) = [each for each in found.notes if "copies" in each]
     return said
 

@@ -21,10 +21,10 @@ from matplotlib.text import Text
 
 from analysis.compare.agreement import compare, tolerances
 from analysis.compare.agreement_figure import agreement_figure
-from analysis.figures import KINDS, draw_point, figures_of_point, figures_of_run
+from analysis.figures import KINDS, TABLES_OF_A_RUN, draw_point, figures_of_point, figures_of_run
 from analysis.figures.paper import draw_figure, figure_groups
 from analysis.summary.model import PointSummary, read_summary
-from analysis.tables import TABLES, read_table
+from analysis.tables import read_table
 
 RUN = Path(__file__).with_name("data") / "anycast-run"
 TCP, MPTCP = "fig13-tcp-100MB-seed1", "fig14-mptcp-100MB-seed1"
@@ -33,7 +33,7 @@ TIME = "Time since the workload's start (s)"
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pa.Table]:
-    return {name: read_table(RUN, name) for name in TABLES}
+    return {name: read_table(RUN, name) for name in (*TABLES_OF_A_RUN, "announcements")}
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import packet_maker as make
 import pytest
 from download_maker import MS, Frames, S, analysed, download, rows, some
 
-from analysis.summary.of_captures import ForeignCaptures, analyse_captures
+from analysis.summary.of_captures import CapturesAnalysis, analyse_captures
 
 
 def farther(frames: Frames, *, delay_ns: int = 5 * MS, clock_ns: int = 0) -> Frames:
@@ -33,7 +33,7 @@ def at_client(frames: Frames) -> Frames:
     return [(t, frame[:22] + (b"\x3f" if frame[26:30] == server else b"\x40") + frame[23:]) for t, frame in frames]
 
 
-def moved(found: ForeignCaptures) -> list[tuple[int, int, int]]:
+def moved(found: CapturesAnalysis) -> list[tuple[int, int, int]]:
     return [some(row, "bytes_to_client", "distinct_to_client", "subflows") for row in rows(found, "connections")]
 
 
