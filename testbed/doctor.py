@@ -9,28 +9,27 @@ import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.base.errors import PrerequisiteError, TestbedError
+from testbed.base.needs import Need
+from testbed.base.needs import packages as packages_of
 from testbed.base.text import plain
 from testbed.debian_packages import SSH_PACKAGES_FILE, VM_PACKAGES_FILE, debian_packages, package_versions
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel
 from testbed.labs import catalog, cores, features, guest_memory
-from testbed.labs.base import ExaminedLab, Job, ProbedLab
+from testbed.labs.base import RUNTIME_PREFIX, ExaminedLab, Job, ProbedLab
 from testbed.labs.catalog import LabOptions, LabSpec
-from testbed.labs.uml import RUNTIME_PREFIX, UmlLab
+from testbed.labs.uml import OPTIONS_CURE, UmlLab
 from testbed.runs.store import SPACE_BYTES
 
-COMMANDS = ("ab", "lighttpd", "mptcpize", "tcpdump", "mnexec", "ip", "tc", "ethtool", "bpf-gcc")
 MODULES = ("click", "matplotlib", "mininet", "numpy", "paramiko", "pydantic", "pyroute2", "rich")
 RELEASES = ("12", "13")
 """Of Debian: what the tests are run on."""
 
-# An ordinary user's PATH often lacks the directories of the administrator's commands.
-_SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 _BOOT_LIMIT_S = 120.0
 
 
@@ -44,18 +43,26 @@ class Check:
     cure: str = ""
 
 
-def examine(kernel: Kernel | None = None, *, boot: bool = True, cure: str = "run: make setup") -> Iterator[Check]:
+def examine(
+    needs: Collection[Need] = (),
+    kernel: Kernel | None = None,
+    *,
+    boot: bool = True,
+    cure: str = "run: make setup",
+) -> Iterator[Check]:
     """Every check, one after the other (the last boots a guest, with `boot`).
 
-    `kernel` is the one to look for, None for that of this checkout; `cure` is for programs and Python packages.
+    `needs` are those of the parts; `kernel` is the one to look for, None for that of this checkout; `cure` is for
+    Python packages.
     """
     yield release()
-    yield packages()
+    yield packages(needs)
     yield vm_packages()
     yield ssh_packages()
-    for command in COMMANDS:
-        found = shutil.which(command, path=_SEARCH_PATH)
-        yield Check(f"command {command}", found is not None, found or "not found", cure)
+    for need in features.ordered(needs):
+        if need.program:
+            path = features.find_program(need.program)
+            yield Check(need.name, bool(path), path or "not found", need.remedy)
     for module in MODULES:
         there = importlib.util.find_spec(module) is not None
         yield Check(f"Python package {module}", there, "" if there else "not importable", cure)
@@ -67,19 +74,37 @@ def examine(kernel: Kernel | None = None, *, boot: bool = True, cure: str = "run
         yield found_kernel
         return
     yield Check("lab kernel", True, f"{found_kernel.release} ({found_kernel.id})")
+    yield from kernel_options(needs, found_kernel)
     if boot:
         yield _boot(found_kernel)
 
 
-def examine_lab(spec: LabSpec, options: LabOptions = LabOptions()) -> Iterator[Check]:  # noqa: B008
-    """What a lab whose kernel is not ours can do, each feature tried for real; all checks for another machine."""
+def kernel_options(needs: Collection[Need], kernel: Kernel) -> Iterator[Check]:
+    """Whether the lab kernel has the options of every need."""
+    options = kernel.options()
+    wanted = [need for need in features.ordered(needs) if need.kernel_options]
+    if options is None:
+        yield Check("kernel options", True, "not known: its configuration is not beside the kernel")
+        return
+    lacking = [finding for need in wanted if (finding := features.lacking_option(need, options, OPTIONS_CURE))]
+    for finding in lacking:
+        yield Check(finding.name, False, finding.error, finding.cure)
+    if wanted and not lacking:
+        yield Check("kernel options", True, f"all of {len(wanted)} needs")
+
+
+def examine_lab(
+    spec: LabSpec,
+    needs: Collection[Need],
+    options: LabOptions = LabOptions(),  # noqa: B008
+) -> Iterator[Check]:
+    """What a lab has of all needs, each tried for real; all checks for another machine."""
     with catalog.open_lab(spec, options) as lab:
         if isinstance(lab, ExaminedLab):
-            yield from (Check(**each) for each in lab.examine())
+            yield from (Check(**each) for each in lab.examine(needs))
         elif isinstance(lab, ProbedLab):
-            for finding in lab.probe(features.every()):
-                purpose = f"for {finding.purpose}" if finding.purpose else ""
-                yield Check(finding.title, finding.ok, finding.error or purpose, finding.cure)
+            for finding in lab.probe(needs):
+                yield Check(finding.name, finding.ok, finding.detail, finding.cure)
 
 
 def memory(directory: Path) -> Check:
@@ -118,9 +143,9 @@ def release(path: Path = Path("/etc/os-release")) -> Check:
     )
 
 
-def packages() -> Check:
-    """Whether the Debian packages are installed."""
-    names = debian_packages()
+def packages(needs: Collection[Need] = ()) -> Check:
+    """Whether the Debian packages are installed, those of our list and those that bring what is needed."""
+    names = list(dict.fromkeys([*debian_packages(), *packages_of(needs)]))
     installed = package_versions(names)
     missing = [name for name in names if name not in installed]
     detail = f"{' '.join(missing)} not installed" if missing else f"all {len(names)} installed"

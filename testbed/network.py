@@ -14,9 +14,19 @@ from mininet.topo import Topo
 from pyroute2 import IPRoute
 
 from testbed.base.errors import CommandError
+from testbed.base.needs import program
 from testbed.net import netem, offload, tbf
 from testbed.net.netns import Node, inside, interface_index
 from testbed.process import CommandLog
+
+NEEDS = frozenset(
+    {
+        program("mnexec", package="mininet", purpose="nodes"),
+        program("ip", package="iproute2", purpose="links"),
+        program("tc", package="iproute2", purpose="the shaping of links"),
+    }
+)
+"""What every topology needs that is brought to life here."""
 
 FramingChoice = Callable[[str, str], netem.Framing]
 

@@ -7,6 +7,47 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from testbed.base.needs import kernel, program
+
+VETH = kernel(
+    "veth",
+    "CONFIG_VETH",
+    purpose="links",
+    module="veth",
+    probe=(
+        ("ip", "link", "add", "probe-a", "type", "veth", "peer", "name", "probe-b"),
+        ("ip", "link", "del", "probe-a"),
+    ),
+)
+BRIDGE = kernel(
+    "bridge",
+    "CONFIG_BRIDGE",
+    purpose="a switch",
+    module="bridge",
+    probe=(("ip", "link", "add", "probe-br", "type", "bridge"), ("ip", "link", "del", "probe-br")),
+)
+TBF = kernel(
+    "tbf",
+    "CONFIG_NET_SCH_TBF",
+    purpose="the rate of a link",
+    module="sch_tbf",
+    probe=(
+        ("tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", "10mbit", "burst", "100000", "latency", "50ms"),
+        ("tc", "qdisc", "del", "dev", "lo", "root"),
+    ),
+)
+NETEM = kernel(
+    "netem",
+    "CONFIG_NET_SCH_NETEM",
+    purpose="the delay or loss of a link",
+    module="sch_netem",
+    probe=(
+        ("tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms", "loss", "1%", "rate", "10mbit"),
+        ("tc", "qdisc", "del", "dev", "lo", "root"),
+    ),
+)
+ETHTOOL = program("ethtool", package="ethtool", purpose="single packets on a link that loses some")
+
 
 @dataclass(frozen=True)
 class LinkProfile:

@@ -18,10 +18,9 @@ from experiments.cli.output import OutputLost, drop, tell
 from testbed.base import files
 from testbed.base.errors import EXIT_LAB, PrerequisiteError, UsageError
 from testbed.labs import catalog
-from testbed.labs.base import Cancel, Clock, InteractiveLab, Job, Sink
+from testbed.labs.base import RUNTIME_PREFIX, Cancel, Clock, InteractiveLab, Job, Sink
 from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.terminal import Terminal, ending_in_order
-from testbed.labs.uml import RUNTIME_PREFIX
 from testbed.runs.scheduler import cancel_on_signals
 
 DEFAULT_FIGURES = {"lb": "7", "load-balancer": "7", "anycast": "14"}

@@ -24,6 +24,7 @@ from experiments.cli.inspect import columns
 from experiments.cli.labs import clock_option, clocks_of, labs_option, open_places, say
 from experiments.cli.output import show
 from experiments.cli.progress import watch
+from experiments.named_needs import named
 from experiments.plan import Point
 from testbed.base import files
 from testbed.base.errors import ConfigError, PointsFailed, PrerequisiteError, RunInterrupted, UsageError
@@ -251,7 +252,7 @@ def stored_points(run_store: store.RunStore) -> list[Point]:
 
 def task_of(point: Point) -> Task:
     """The scheduler's task that runs a point."""
-    return Task(point.id, partial(job_of, point), point.clock, planning.estimate(point), needs.features(point))
+    return Task(point.id, partial(job_of, point), point.clock, planning.estimate(point), named(needs.features(point)))
 
 
 def job_of(point: Point, output: Path) -> Job:

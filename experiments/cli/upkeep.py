@@ -9,6 +9,7 @@ import click
 
 from experiments.cli.labs import lab_option, labs_option, say
 from experiments.cli.output import show
+from experiments.named_needs import every
 from testbed import doctor as examination
 from testbed.base import ownership
 from testbed.base.errors import PrerequisiteError, UsageError
@@ -30,7 +31,7 @@ def doctor(lab: LabSpec) -> None:
     point needs all of it.
     """
     missing = 0
-    for check in examination.examine() if lab.kind == catalog.DEFAULT else _elsewhere(lab):
+    for check in examination.examine(every()) if lab.kind == catalog.DEFAULT else _elsewhere(lab):
         missing += not check.ok
         show(f"{'ok' if check.ok else 'missing':8} {check.name:28} {check.detail}".rstrip())
         if not check.ok:
@@ -40,7 +41,7 @@ def doctor(lab: LabSpec) -> None:
 
 
 def _elsewhere(lab: LabSpec) -> Iterator[examination.Check]:
-    return examination.examine_lab(lab, LabOptions(report=say))
+    return examination.examine_lab(lab, every(), LabOptions(report=say))
 
 
 @click.command()

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from testbed.base import files, ownership
 from testbed.base.errors import PrerequisiteError
-from testbed.kernel import source_lock
+from testbed.kernel import config, source_lock
 from testbed.kernel.artifact_store import ArtifactStore
 
 
@@ -70,6 +70,13 @@ class Kernel:
     image: Path
     release: str
     manifest: Manifest
+
+    def options(self) -> frozenset[str] | None:
+        """The options (`CONFIG_IP_VS`) that it was built with; None where its configuration is not beside it."""
+        try:
+            return config.enabled(files.read_bytes(self.image.with_name("config")).decode())
+        except (OSError, ValueError):
+            return None
 
     def facts(self) -> dict[str, Any]:
         """What a run's manifest says of the kernel: its own manifest, and the source that the lock names."""

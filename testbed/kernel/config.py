@@ -77,6 +77,22 @@ def read_fragment(fragment: Path) -> tuple[Setting, ...]:
     return tuple(settings.values())
 
 
+def parse(text: str) -> dict[str, str]:
+    """The symbols of a finished `.config` with their values; "n" for one that is not set, but known."""
+    found = {}
+    for line in text.splitlines():
+        if match := _SET.match(line):
+            found[match[1]] = match[2]
+        elif match := _UNSET.match(line):
+            found[match[1]] = "n"
+    return found
+
+
+def enabled(text: str) -> frozenset[str]:
+    """The options (`CONFIG_IP_VS`) that a finished `.config` has, built in or as modules."""
+    return frozenset(f"CONFIG_{symbol}" for symbol, value in parse(text).items() if value != "n")
+
+
 def digest(settings: tuple[Setting, ...]) -> str:
     """SHA-256 of what the settings ask for; comments and order do not count."""
     lines = sorted(setting.text for setting in settings)
@@ -90,12 +106,7 @@ def write(settings: tuple[Setting, ...], merged: Path) -> None:
 
 def check(settings: tuple[Setting, ...], dotconfig: Path) -> None:
     """Compare the finished `.config` with the settings; raises `KernelBuildError` for the first one lost."""
-    found = {}
-    for line in dotconfig.read_text(encoding="utf-8").splitlines():
-        if match := _SET.match(line):
-            found[match[1]] = match[2]
-        elif match := _UNSET.match(line):
-            found[match[1]] = "n"
+    found = parse(dotconfig.read_text(encoding="utf-8"))
     for setting in settings:
         value = found.get(setting.symbol, "n")
         if value != setting.value:

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from testbed.base.errors import RunInterrupted
+from testbed.base.needs import Finding, Need
 
 if TYPE_CHECKING:
-    from testbed.labs.features import Finding
     from testbed.labs.terminal import Terminal
 
 Clock = Literal["virtual", "real"]
 Sink = Callable[[bytes], None]
+
+RUNTIME_PREFIX = "mptcp-testbed-"
+"""What the names of our directories below the one for temporary files begin with; the maker's process id is next."""
 
 HERE = "this machine"
 """The `machine` of the labs whose work is done by this machine's own cores."""
@@ -122,10 +125,10 @@ class Lab(Protocol):
         """What a run's record says of this lab (JSON), such as the kernel's manifest under `kernel`."""
         ...
 
-    def require(self, features: Collection[str]) -> None:
-        """Raise `PrerequisiteError`, naming all that is missing, unless the lab has these features of the kernel.
+    def require(self, needs: Collection[Need]) -> None:
+        """Raise `PrerequisiteError`, naming all that is missing, unless the lab has what is needed.
 
-        Asked before the first job starts; the names are those of `testbed.labs.features`.
+        Asked before the first job starts.
         """
         ...
 
@@ -147,10 +150,10 @@ class InteractiveLab(Protocol):
 
 @runtime_checkable
 class ProbedLab(Protocol):
-    """A lab whose kernel is not ours, and that can say what it has."""
+    """A lab that can say what it has, need by need."""
 
-    def probe(self, features: Collection[str]) -> list[Finding]:
-        """Try each feature for real; one finding each."""
+    def probe(self, needs: Collection[Need]) -> list[Finding]:
+        """Find out about each need before anything starts; one finding each."""
         ...
 
 
@@ -158,6 +161,6 @@ class ProbedLab(Protocol):
 class ExaminedLab(Protocol):
     """A lab on another machine, which can be asked what is missing there."""
 
-    def examine(self, *, boot: bool = True) -> list[dict[str, Any]]:
+    def examine(self, needs: Collection[Need] = (), *, boot: bool = True) -> list[dict[str, Any]]:
         """The doctor's checks there: `name`, `ok`, `detail` and `cure` of each; the last boots a guest, with `boot`."""
         ...

@@ -1,140 +1,149 @@
-"""What a point can need of a kernel and a machine: names, what each is for, the cure where it is missing.
+"""What a lab has of what a point needs (`testbed.base.needs`), found out before anything starts.
 
-A feature is a name of `KERNEL`, or `sysctl:NAME` (one that a network namespace can set for itself), or `command:NAME`
-(a program), or `lighttpd:NAME` (a module of the web server, which a package of its own may bring). `probe` finds out by
-trying each for real, inside the lab, in a namespace that is thrown away (`testbed.labs.probes`); nothing is concluded
-from a version or a configuration file.
+An option that the kernel's configuration does not have is missing, whatever else. All the rest is tried for real,
+inside the lab, in a namespace that is thrown away (`testbed.labs.probes`).
 """
 
 from __future__ import annotations
 
-import json
+import os
+import shutil
 import sys
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from testbed.base.errors import PrerequisiteError
+from testbed.base.errors import LabError, PrerequisiteError
+from testbed.base.needs import Finding, Need
+from testbed.base.text import parse_json
+from testbed.labs.base import RUNTIME_PREFIX, Clock, Job, Lab
 
+Ask = Callable[[tuple[str, ...]], str]
+"""Runs an argv in a lab and returns what it printed."""
 
-@dataclass(frozen=True)
-class Feature:
-    """A feature of the kernel: its name for people, what a point needs it for, and the cure."""
+ELSEWHERE = "or use --lab uml, which has a kernel of its own"
 
-    title: str
-    purpose: str
-    cure: str
-
-
-def _config(option: str, module: str = "") -> str:
-    return f"a kernel with {option}" + (f" (module {module})" if module else "")
-
-
-KERNEL: dict[str, Feature] = {
-    "veth": Feature("veth", "links", _config("CONFIG_VETH", "veth")),
-    "bridge": Feature("bridge", "a switch", _config("CONFIG_BRIDGE", "bridge")),
-    "rate": Feature("tbf or netem", "the rate of a link", _config("CONFIG_NET_SCH_TBF", "sch_tbf")),
-    "tbf": Feature("tbf", "the rate of a host's own card", _config("CONFIG_NET_SCH_TBF", "sch_tbf")),
-    "netem": Feature("netem", "the delay or loss of a link", _config("CONFIG_NET_SCH_NETEM", "sch_netem")),
-    "ipvs": Feature("IPVS", "the load balancer", _config("CONFIG_IP_VS, CONFIG_IP_VS_RR", "ip_vs")),
-    "multipath": Feature("ECMP nexthops", "the anycast router", _config("CONFIG_IP_ROUTE_MULTIPATH")),
-    "mptcp": Feature("MPTCP", "the protocol", _config("CONFIG_MPTCP")),
-    "loss-injection": Feature(
-        "BPF at tc's clsact", "the loss of a chosen packet", _config("CONFIG_NET_CLS_BPF, CONFIG_NET_SCH_INGRESS")
-    ),
-}
-_SYSCTL, _COMMAND, _LIGHTTPD = "sysctl:", "command:", "lighttpd:"
-_MODULES = {"mod_webdav": ("uploads", "lighttpd-mod-webdav")}  # what for, and Debian's package
-_PATCHED = ("net.mptcp.add_addr_resend_interval", "net.mptcp.lb_mode", "net.mptcp.enforce_deny_join_id0")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What became of the probe of one feature: `error` is empty if it works, else `cure` says what to do."""
-
-    name: str
-    title: str
-    purpose: str = ""
-    error: str = ""
-    cure: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the feature works."""
-        return not self.error
+# An ordinary user's PATH often lacks the directories of the administrator's commands.
+_SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+_PROBE_LIMIT_S = 60.0
 
 
 def sysctl(name: str) -> str:
     """The feature of a sysctl that a network namespace can set for itself."""
-    return _SYSCTL + name
+    return f"sysctl:{name}"
 
 
 def command(name: str) -> str:
     """The feature of a program that can be found."""
-    return _COMMAND + name
+    return f"command:{name}"
 
 
 def lighttpd(module: str) -> str:
     """The feature of a module that lighttpd can load."""
-    return _LIGHTTPD + module
+    return f"lighttpd:{module}"
 
 
-def every() -> list[str]:
-    """Every feature of the kernel, and the programs: what `testbed doctor --lab` asks for."""
-    programs = ("ab", "lighttpd", "tcpdump", "mptcpize", "mnexec", "ip", "tc", "ethtool", "bpf-gcc")
-    hashing = [f"net.ipv4.fib_multipath_hash_{part}" for part in ("policy", "fields", "seed")]
-    return [*map(command, programs), *map(lighttpd, _MODULES), *KERNEL, *map(sysctl, (*hashing, *_PATCHED))]
+def ordered(needs: Collection[Need]) -> list[Need]:
+    """The needs in the order in which people read of them."""
+    return sorted(needs, key=Need.rank)
 
 
-def probe(names: Collection[str], run: Callable[[tuple[str, ...]], str]) -> list[Finding]:
-    """Try each feature; `run` runs an argv in the lab and returns what it printed."""
-    wanted = sorted(names, key=_order)
-    if not wanted:
+def probe(needs: Collection[Need], ask: Ask, options: Collection[str] | None = None) -> list[Finding]:
+    """Find out about each need: `options` are those that the kernel is known to have, None if nobody knows."""
+    wanted = ordered(needs)
+    lacking = [lacking_option(need, options) for need in wanted]
+    errors = iter(tried([need for need, finding in zip(wanted, lacking, strict=True) if finding is None], ask))
+    return [finding or judge(need, next(errors), _machine_has) for need, finding in zip(wanted, lacking, strict=True)]
+
+
+def tried(needs: Sequence[Need], ask: Ask) -> list[str]:
+    """What is wrong with each, tried for real; an empty text if it works."""
+    if not needs:
         return []
-    said = run((sys.executable, "-m", "testbed.labs.probes", json.dumps(wanted)))
-    errors: dict[str, str] = json.loads(said)
-    return [judge(name, errors[name], _machine_has) for name in wanted]
+    # The same need of two parts is tried once.
+    texts = [need.model_copy(update={"part": ""}).model_dump_json(exclude_defaults=True) for need in needs]
+    each = list(dict.fromkeys(texts))
+    said = parse_json(ask((sys.executable, "-m", "testbed.labs.probes", f"[{','.join(each)}]")))
+    errors = dict(zip(each, said, strict=True))
+    return [errors[text] for text in texts]
 
 
-def judge(name: str, error: str, machine_has: Callable[[str], bool]) -> Finding:
-    """The finding for a feature whose probe said `error` (empty: it works).
+def at_rest(needs: Collection[Need], options: Collection[str] | None, cure: str) -> list[Finding]:
+    """What the kernel's options (None: nobody knows them) and this machine's programs say of each, nothing tried.
+
+    `cure` is what to do about options.
+    """
+    findings = [(need, lacking_option(need, options, cure) or _lacking_program(need)) for need in ordered(needs)]
+    return [finding or Finding(need.name, "", need.what_for) for need, finding in findings]
+
+
+def lacking_option(need: Need, options: Collection[str] | None, cure: str = "") -> Finding | None:
+    """The finding for a need whose options are not all among those that the kernel has, else None."""
+    missing = tuple(option for option in need.kernel_options if options is not None and option not in options)
+    if not missing:
+        return None
+    remedy = need.model_copy(update={"kernel_options": missing, "package": ""}).remedy
+    remedy = f"{remedy}: {cure}" if cure else remedy
+    return Finding(need.name, f"this kernel has no {', '.join(missing)}", need.what_for, remedy, of_kernel=True)
+
+
+def find_program(name: str) -> str:
+    """Where this machine has a program, for root too; empty if nowhere."""
+    return shutil.which(name, path=_SEARCH_PATH) or ""
+
+
+def _lacking_program(need: Need) -> Finding | None:
+    is_there = not need.program or find_program(need.program)
+    return None if is_there else judge(need, "not found", _machine_has)
+
+
+def judge(need: Need, error: str, machine_has: Callable[[str], bool]) -> Finding:
+    """The finding for a need whose probe said `error` (empty: it works).
 
     `machine_has`: whether a sysctl exists outside of the namespace: then it belongs to the whole machine.
     """
-    kind, _, rest = name.partition(":")
-    if name in KERNEL:
-        known = KERNEL[name]
-        return Finding(name, known.title, known.purpose, error, known.cure if error else "")
-    title = f"{kind} {rest}"
-    if kind == "lighttpd":
-        purpose, package = _MODULES.get(rest, ("", rest))
-        return Finding(name, title, purpose, error, f"run as root: apt-get install {package}" if error else "")
     if not error:
-        return Finding(name, title)
-    if kind == "command":
-        return Finding(name, title, "", error, "run: make setup")
-    if machine_has(rest):
+        return Finding(need.name, "", need.what_for)
+    if need.sysctl and machine_has(need.sysctl):
         whole = "it belongs to the whole machine, which this lab never touches"
-        return Finding(name, title, whole, error, "leave it out of [sysctl]")
-    cure = "a kernel with the patches of kernel-patches/" if rest in _PATCHED else "a newer kernel"
-    return Finding(name, title, "", error, cure)
+        return Finding(need.name, error, whole, "leave it out of [sysctl]", of_kernel=True)
+    return Finding(need.name, error, need.what_for, need.remedy, of_kernel=bool(need.kernel_options or need.sysctl))
 
 
-def require(findings: Sequence[Finding], where: str) -> None:
-    """Raise `PrerequisiteError`, one line that names all that is missing with its cure, unless all is there."""
-    missing = [finding for finding in findings if not finding.ok]
+def require(findings: Iterable[Finding], where: str, *, elsewhere: str = ELSEWHERE) -> None:
+    """Raise `PrerequisiteError`, one line that names all that is missing with its cure, unless all is there.
+
+    `elsewhere` is the cure beside, if another kernel may have some of it.
+    """
+    missing: dict[str, Finding] = {}
+    for finding in findings:
+        if not finding.ok:
+            before = missing.get(finding.name)
+            both = finding if before is None else replace(finding, purpose=f"{before.purpose}, {finding.purpose}")
+            missing[finding.name] = both
     if missing:
-        what = "; ".join(f"{finding.title} ({finding.purpose or finding.error})" for finding in missing)
-        cures = "; ".join(dict.fromkeys(finding.cure for finding in missing))
-        # Programs are this machine's own in that lab, too.
-        if not all(finding.name.startswith((_COMMAND, _LIGHTTPD)) for finding in missing):
-            cures += "; or use --lab uml, whose kernel has it all"
-        raise PrerequisiteError(f"{where} lacks {what}", hint=cures)
+        what = "; ".join(f"{each.name} ({each.purpose or each.error})" for each in missing.values())
+        cures = [each.cure for each in missing.values() if each.cure]
+        if elsewhere and any(each.of_kernel for each in missing.values()):
+            cures.append(elsewhere)
+        raise PrerequisiteError(f"{where} lacks {what}", hint="; ".join(dict.fromkeys(cures)))
 
 
-def _order(name: str) -> tuple[int, str]:
-    known = list(KERNEL)
-    return (known.index(name) if name in KERNEL else len(known), name)
+def asking(lab: Lab, clock: Clock) -> Ask:
+    """Asks a lab by a job of its own; raises `LabError` if that fails."""
+
+    def ask(argv: tuple[str, ...]) -> str:
+        with tempfile.TemporaryDirectory(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-") as scratch:
+            said, errors = bytearray(), bytearray()
+            job = Job(argv, Path(scratch), clock=clock, wall_limit_s=_PROBE_LIMIT_S)
+            done = lab.run(job, stdout=said.extend, stderr=errors.extend)
+        if done.status != 0:
+            last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+            raise LabError(f"the probe of the kernel in {lab.name} ended with status {done.status}: {last[0]}")
+        return said.decode()
+
+    return ask
 
 
 def _machine_has(name: str) -> bool:

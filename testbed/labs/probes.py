@@ -1,150 +1,69 @@
-"""Tries features of the kernel, inside a lab: `python -m testbed.labs.probes JSON-LIST-OF-FEATURES`.
+"""Tries needs for real, inside a lab: `python -m testbed.labs.probes JSON-LIST-OF-NEEDS` (`testbed.base.needs`).
 
-Prints a JSON object: for each feature an empty text if it works, else why not. Each is tried as a point would use it,
-with the same code where there is some. Only run where everything that it leaves is thrown away (`LocalLab`).
+Prints a JSON list: for each need an empty text if it is met, else why not. No code is imported but the toolkit's: who
+brings a need says how to try it. Only run where everything that it leaves is thrown away (`testbed.labs.features`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import shutil
-import socket
 import sys
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
+from pydantic import TypeAdapter
 from pyroute2.netlink.exceptions import NetlinkError
 
 from testbed.base.errors import CommandError, TestbedError
-from testbed.net import ipvs, loss_injection, routing, tbf
-from testbed.net.netns import Node
-from testbed.process import CommandLog, run
-from testbed.tools import lighttpd
+from testbed.base.needs import Call, Need
+from testbed.process import run
 
-_IPPROTO_MPTCP = 262
-_HERE = Node("this machine", os.getpid())
-
-
-def _veth() -> None:
-    run(["ip", "link", "add", "probe-a", "type", "veth", "peer", "name", "probe-b"])
-    run(["ip", "link", "del", "probe-a"])
+_COMMAND_LIMIT_S = 10.0
+_LONGEST = 200
+"""Characters of what a command says of its failure."""
 
 
-def _bridge() -> None:
-    run(["ip", "link", "add", "probe-br", "type", "bridge"])
-    run(["ip", "link", "del", "probe-br"])
-
-
-def _netem() -> None:
-    run(["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms", "loss", "1%", "rate", "10mbit"])
-    run(["tc", "qdisc", "del", "dev", "lo", "root"])
-
-
-def _tbf() -> None:
-    tbf.shape(_HERE, "lo", 10**7)
-    run(["tc", "qdisc", "del", "dev", "lo", "root"])
-
-
-def _rate() -> None:
-    try:
-        _tbf()
-    except TestbedError:
-        _netem()
-
-
-def _ipvs() -> None:
-    ipvs.serve(_HERE, "10.255.1.1", 80, ["10.255.2.1"])
-
-
-def _multipath() -> None:
-    run(["ip", "link", "add", "probe-c", "type", "veth", "peer", "name", "probe-d"])
-    for number, name in ((1, "probe-c"), (2, "probe-d")):
-        run(["ip", "address", "add", f"10.255.{number}.1/24", "dev", name])
-        run(["ip", "link", "set", name, "up"])
-    routing.nexthops(_HERE, "10.255.0.80", ["10.255.1.2", "10.255.2.2"])
-    run(["ip", "link", "del", "probe-c"])
-
-
-def _mptcp() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, _IPPROTO_MPTCP) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM, _IPPROTO_MPTCP) as client:
-            client.connect(listener.getsockname())
-
-
-def _loss_injection() -> None:
-    with tempfile.TemporaryDirectory() as work:
-        stack = contextlib.ExitStack()
-        stack.enter_context(loss_injection.injecting([(_HERE, "lo")], "add-addr", 1, Path(work), log=CommandLog()))
-        stack.close()
-
-
-def _sysctl(name: str) -> None:
-    path = Path("/proc/sys") / name.replace(".", "/")
-    path.write_text(path.read_text())
-
-
-def _lighttpd(module: str) -> None:
-    with tempfile.TemporaryDirectory() as work:
-        try:
-            lighttpd.load_module(module, Path(work))
-        except CommandError as error:  # what it says goes on for lines, and names the module in the first
-            raise TestbedError("lighttpd cannot load it" if error.status is not None else "no lighttpd") from error
-
-
-def _command(name: str) -> None:
-    if shutil.which(name) is None:
+def _try(need: Need) -> None:
+    if need.program and shutil.which(need.program) is None:
         raise TestbedError("not found")
-
-
-KERNEL: dict[str, Callable[[], None]] = {
-    "veth": _veth,
-    "bridge": _bridge,
-    "netem": _netem,
-    "tbf": _tbf,
-    "rate": _rate,
-    "ipvs": _ipvs,
-    "multipath": _multipath,
-    "mptcp": _mptcp,
-    "loss-injection": _loss_injection,
-}
-
-
-def examine(name: str) -> str:
-    """Try one feature; an empty text if it works, else why not, in one line."""
-    try:
-        if name in KERNEL:
-            KERNEL[name]()
-        elif name.startswith("sysctl:"):
-            _sysctl(name.partition(":")[2])
-        elif name.startswith("lighttpd:"):
-            _lighttpd(name.partition(":")[2])
-        elif name.startswith("command:"):
-            _command(name.partition(":")[2])
+    if need.sysctl:
+        path = Path("/proc/sys") / need.sysctl.replace(".", "/")
+        path.write_text(path.read_text())
+    for step in need.probe:
+        if isinstance(step, Call):
+            module, _, function = step.function.partition(":")
+            getattr(importlib.import_module(module), function)(*step.arguments)
         else:
-            return f"no such feature: {name}"
+            run(step, timeout_s=_COMMAND_LIMIT_S)
+
+
+def examine(need: Need) -> str:
+    """Try one need; an empty text if it is met, else why not, in one line."""
+    try:
+        _try(need)
     except CommandError as error:
-        return (error.stderr.strip().splitlines() or [str(error)])[-1]
+        said = [] if error.status is None else error.stderr.strip().splitlines()
+        return (said or [str(error)])[-1][:_LONGEST]
     except TestbedError as error:
         return " ".join(str(error).split())
     except OSError as error:
         return error.strerror or str(error)
     except NetlinkError as error:
         return f"the kernel says: {os.strerror(error.code)}"
-    # Whatever else a library raises, the feature does not work.
+    # Whatever else a library raises, it does not work.
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return ""
 
 
 def main(argv: list[str]) -> None:
-    """Print what became of each feature in the list."""
+    """Print what became of each need in the list."""
+    needs = TypeAdapter(list[Need]).validate_json(argv[0])
     with contextlib.redirect_stdout(sys.stderr):
-        errors = {name: examine(name) for name in json.loads(argv[0])}
+        errors = [examine(need) for need in needs]
     sys.stdout.write(json.dumps(errors) + "\n")
 
 

@@ -21,17 +21,18 @@ from typing import IO, Any
 
 import testbed
 from testbed.base.errors import PrerequisiteError, UsageError
-from testbed.labs import cores, guest_memory, own_folder
-from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
+from testbed.base.needs import Finding, Need
+from testbed.labs import cores, features, guest_memory, own_folder
+from testbed.labs.base import HERE, RUNTIME_PREFIX, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.terminal import Terminal
 from testbed.labs.verdict import CONSOLE_FILE, GuestEnd, judge, kernel_warnings
 from testbed.process import ReapedProcess
 from testbed.subreaper import FIRST_FD
 
-RUNTIME_PREFIX = "mptcp-testbed-"
 CLOCK_START_NS = 1_507_593_600 * 10**9  # 2017-10-10, the week of ICNP 2017
 _MASKED = ("/tmp", "/run", "/var/tmp", "/dev/shm")
 _STDIN_FILE = "guest/stdin"
+OPTIONS_CURE = "add to kernel-patches/common.config, and run: testbed kernel build"
 _MEMORY = "4G"  # with 512 MB the anycast point is slower and its results are wrong
 _POLL_S = 0.05
 # Mininet imports distutils, and setuptools, where it is installed, would bring all of itself: a second in a guest.
@@ -130,7 +131,8 @@ class UmlLab:
     """A `Lab` that runs each job in a guest of its own, pinned to one core.
 
     A guest waits up to `core_wait_s` seconds for a core of its own, then shares one. `kernel_id` is the
-    identity of the image's build, `manifest` what a run's record says of it.
+    identity of the image's build, `manifest` what a run's record says of it, `options` the options (`CONFIG_IP_VS`)
+    that it has, None if nobody knows.
     """
 
     name = "uml"
@@ -143,6 +145,7 @@ class UmlLab:
         core_wait_s: float = math.inf,
         kernel_id: str = "",
         manifest: Mapping[str, Any] | None = None,
+        options: Collection[str] | None = None,
     ) -> None:
         if not os.access(image, os.X_OK):
             raise PrerequisiteError(f"{image}: no such lab kernel", hint="run 'testbed kernel build'")
@@ -151,6 +154,7 @@ class UmlLab:
         self._core_wait_s = core_wait_s
         self._kernel_id = kernel_id
         self._manifest = dict(manifest or {})
+        self._options = options
 
     @property
     def width(self) -> int:
@@ -161,8 +165,20 @@ class UmlLab:
         """The manifest of the lab kernel's build."""
         return {"kernel": self._manifest}
 
-    def require(self, features: Collection[str]) -> None:
-        """Nothing to ask: the lab kernel is built with everything that a point can need."""
+    def require(self, needs: Collection[Need]) -> None:
+        """Raise `PrerequisiteError` for options that the lab kernel lacks, programs that this machine lacks, and what
+        else does not work (see `probe`)."""
+        where = f"the uml lab (lab kernel {self._kernel_id})" if self._kernel_id else "the uml lab"
+        features.require(self.probe(needs), where, elsewhere="")
+
+    def probe(self, needs: Collection[Need]) -> list[Finding]:
+        """What the kernel's options and this machine's programs say, and for what else must be tried, a guest.
+
+        An option that the kernel has is believed to work, and sysctls are left to the point, which reads them back.
+        """
+        tried = [need for need in needs if need.probe and not need.kernel_options]
+        said = features.at_rest([need for need in needs if need not in tried], self._options, OPTIONS_CURE)
+        return said + features.probe(tried, features.asking(self, "virtual"))
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None

@@ -11,10 +11,25 @@ from typing import Any
 from pyroute2 import IPVS, IPVSDest, IPVSService
 
 from testbed.base.errors import ReadbackError
+from testbed.base.needs import Call, kernel
 from testbed.net import sysctl
-from testbed.net.netns import Node, inside
+from testbed.net.netns import Node, here, inside
+
+NEED = kernel(
+    "IPVS",
+    "CONFIG_IP_VS",
+    "CONFIG_IP_VS_RR",
+    purpose="the load balancer",
+    module="ip_vs",
+    probe=(Call(function="testbed.net.ipvs:probe"),),
+)
 
 _MASQUERADE = 0  # IP_VS_CONN_F_MASQ
+
+
+def probe() -> None:
+    """Offer a service, where it is thrown away."""
+    serve(here(), "10.255.1.1", 80, ["10.255.2.1"])
 
 
 def serve(director: Node, vip: str, port: int, servers: list[str], *, scheduler: str = "rr") -> list[dict[str, Any]]:

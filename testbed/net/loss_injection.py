@@ -14,17 +14,33 @@ from __future__ import annotations
 import contextlib
 import shutil
 import struct
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from testbed.base.errors import ReadbackError
+from testbed.base.needs import Call, kernel, program
 from testbed.net import bpf
-from testbed.net.netns import Node, interface_index, route_socket
+from testbed.net.netns import Node, here, interface_index, route_socket
 from testbed.process import CommandLog
 
 PACKETS = ("add-addr", "add-addr-echo", "mp-prio", "join-syn", "join-syn-ack")
+
+NEEDS = frozenset(
+    {
+        kernel(
+            "BPF at tc's clsact",
+            "CONFIG_BPF_SYSCALL",
+            "CONFIG_NET_CLS_BPF",
+            "CONFIG_NET_SCH_INGRESS",
+            purpose="the loss of a chosen packet",
+            probe=(Call(function="testbed.net.loss_injection:probe"),),
+        ),
+        program("bpf-gcc", package="gcc-bpf", purpose="the loss of a chosen packet"),
+    }
+)
 
 _SOURCE = Path(__file__).with_name("loss_injection.bpf.c")
 _PROGRAM = "drop_one"
@@ -66,6 +82,15 @@ class Injector:
         """What it has done so far, as the kernel has it."""
         values = [_COUNT.unpack(value) for _, value in self.program.entries("counts", _CONNECTION_BYTES, _COUNT.size)]
         return Counts(len(values), sum(packets for packets, _ in values), sum(dropped for _, dropped in values))
+
+
+def probe() -> None:
+    """Compile an injector, attach it, and take it away."""
+    with (
+        tempfile.TemporaryDirectory() as work,
+        injecting([(here(), "lo")], "add-addr", 1, Path(work), log=CommandLog()),
+    ):
+        pass
 
 
 @contextlib.contextmanager

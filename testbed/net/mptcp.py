@@ -10,12 +10,15 @@ What upstream lacks comes from the patches in `kernel-patches/`, each behind a s
 from __future__ import annotations
 
 import platform
+import socket
 from collections.abc import Iterable
 from typing import Any, Literal
 
 from pyroute2 import MPTCP
 
 from testbed.base.errors import PrerequisiteError, ReadbackError
+from testbed.base.needs import PATCHED, Call, Need, kernel, program
+from testbed.base.needs import sysctl as sysctl_need
 from testbed.net import sysctl
 from testbed.net.netns import Node, inside
 
@@ -30,8 +33,37 @@ SYSCTLS = (
 )
 """Upstream's sysctls that server and client set."""
 
+PATCHED_SYSCTLS = ("net.mptcp.add_addr_resend_interval", "net.mptcp.lb_mode", "net.mptcp.enforce_deny_join_id0")
+"""Those of our patches."""
+
+NEEDS = frozenset(
+    {
+        kernel("MPTCP", "CONFIG_MPTCP", purpose="the protocol", probe=(Call(function="testbed.net.mptcp:probe"),)),
+        program("mptcpize", package="mptcpize", purpose="programs that speak MPTCP"),
+        *(sysctl_need(name, purpose="settings of MPTCP") for name in SYSCTLS),
+    }
+)
+"""What every point over MPTCP needs."""
+
+_IPPROTO_MPTCP = 262
 LbMode = Literal["off", "backup", "close"]
 _LB_MODE: dict[LbMode, int] = {"off": 0, "backup": 1, "close": 2}
+
+
+def patched(name: str) -> Need:
+    """The need of a sysctl that a patch brings; raises ValueError for another one."""
+    if name not in PATCHED_SYSCTLS:
+        raise ValueError(f"{name}: no sysctl of a patch")
+    return sysctl_need(name, cure=PATCHED)
+
+
+def probe() -> None:
+    """Connect over MPTCP to oneself."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, _IPPROTO_MPTCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM, _IPPROTO_MPTCP) as client:
+            client.connect(listener.getsockname())
 
 
 def configure_server(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,11 @@ class Node:
     def read(self, path: str) -> str:
         """A file of this node's /proc/net, such as `netstat`."""
         return Path(f"/proc/{self.pid}/net/{path}").read_text()
+
+
+def here() -> Node:
+    """The namespaces that this process lives in."""
+    return Node("this machine", os.getpid())
 
 
 @contextlib.contextmanager

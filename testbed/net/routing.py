@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from testbed.base.errors import ReadbackError
+from testbed.base.needs import Call, kernel
+from testbed.base.needs import sysctl as sysctl_need
 from testbed.net import sysctl
-from testbed.net.netns import Node, interface_index, route_socket
+from testbed.net.netns import Node, here, interface_index, route_socket
+from testbed.process import run
 
 HASH_SYSCTLS = (
     "net.ipv4.ip_forward",
@@ -15,6 +18,15 @@ HASH_SYSCTLS = (
     "net.ipv4.fib_multipath_hash_seed",
 )
 """What `hash_by_flow` sets; the fields came with Linux 5.13, the seed with 6.11."""
+
+MULTIPATH = kernel(
+    "ECMP nexthops",
+    "CONFIG_IP_ROUTE_MULTIPATH",
+    purpose="a router with equal-cost paths",
+    probe=(Call(function="testbed.net.routing:probe_nexthops"),),
+)
+HASH = frozenset(sysctl_need(name, purpose="the hash over equal-cost paths") for name in HASH_SYSCTLS)
+"""The needs of `nexthops` and of `hash_by_flow`."""
 
 _CUSTOM_POLICY = 3
 _FIVE_TUPLE = 0x37
@@ -75,6 +87,16 @@ def nexthops(router: Node, address: str, gateways: list[str]) -> list[str]:
     if found != gateways:
         raise ReadbackError(f"nexthops of {address} on {router.name}", gateways, found)
     return found
+
+
+def probe_nexthops() -> None:
+    """Set nexthops, where they are thrown away."""
+    run(["ip", "link", "add", "probe-c", "type", "veth", "peer", "name", "probe-d"])
+    for number, name in ((1, "probe-c"), (2, "probe-d")):
+        run(["ip", "address", "add", f"10.255.{number}.1/24", "dev", name])
+        run(["ip", "link", "set", name, "up"])
+    nexthops(here(), "10.255.0.80", ["10.255.1.2", "10.255.2.2"])
+    run(["ip", "link", "del", "probe-c"])
 
 
 def _gateways(socket: Any, address: str) -> list[str]:

@@ -14,7 +14,7 @@ from testbed.base.errors import PrerequisiteError
 from testbed.kernel.cache import Cache
 from testbed.kernel.download import ARRIVING
 from testbed.labs import cores
-from testbed.labs.uml import RUNTIME_PREFIX
+from testbed.labs.base import RUNTIME_PREFIX
 from testbed.runs import removal
 from testbed.runs.store import LATEST, MANIFEST, runs
 from testbed.runs.verification import enumerate_names

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from testbed import signals
 from testbed.base.errors import RunInterrupted, TestbedError, UsageError
+from testbed.base.needs import Need
 from testbed.base.text import parse_json
 from testbed.labs.base import Cancel, Clock, Job, JobResult, Lab
 from testbed.runs import digests
@@ -35,14 +36,14 @@ _LONGEST = 1 << 16
 class Task:
     """One point to run: `job` fills the given output directory and says what to run; `estimate_s` is wall time.
 
-    `features` are those of the kernel that the job needs (`testbed.labs.features`).
+    `needs` are what the job needs of the lab.
     """
 
     id: str
     job: Callable[[Path], Job]
     clock: Clock = "virtual"
     estimate_s: float = 0.0
-    features: frozenset[str] = frozenset()
+    needs: frozenset[Need] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def cancel_on_signals(cancel: Cancel) -> Iterator[None]:
 def require(tasks: Sequence[Task], places: Sequence[Place]) -> None:
     """Raise `UsageError` for a task that no lab has the clock for, `PrerequisiteError` for what a lab lacks.
 
-    Each lab is asked for the features of all the tasks that it might get. Nothing is started.
+    Each lab is asked for the needs of all the tasks that it might get. Nothing is started.
     """
     for task in tasks:
         if not any(task.clock in place.lab.clocks for place in places):
@@ -111,7 +112,7 @@ def require(tasks: Sequence[Task], places: Sequence[Place]) -> None:
                 hint="name another lab, or the other clock with --clock",
             )
     for place in places:
-        wanted = [task.features for task in tasks if task.clock in place.lab.clocks]
+        wanted = [task.needs for task in tasks if task.clock in place.lab.clocks]
         place.lab.require(frozenset().union(*wanted))
 
 

@@ -6,8 +6,11 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
+from testbed.base.needs import program
 from testbed.net.netns import Node
 from testbed.process import CommandLog, Process, run
+
+NEED = program("ab", package="apache2-utils", purpose="the client")
 
 _STALL_LIMIT_S = 600
 _ENDLESS = 1_000_000

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import random
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from testbed.base.errors import CommandError
+from testbed.base.errors import CommandError, TestbedError
+from testbed.base.needs import Call, Need, program
 from testbed.net.netns import Node
 from testbed.process import CommandLog, Process, run, wait_until
 
@@ -28,7 +30,7 @@ server.upload-dirs = ( "{root}" )
 webdav.activate = "enable"
 webdav.is-readonly = "disable"
 """
-UPLOAD_MODULE = "mod_webdav"
+NEED = program("lighttpd", package="lighttpd", purpose="the servers")
 _LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
 
 
@@ -49,11 +51,26 @@ def _listening(node: Node, port: int) -> bool:
     return any(row.split()[1].endswith(f":{port:04X}") and row.split()[3] == _LISTEN for row in rows)
 
 
-def load_module(name: str, work: Path) -> None:
-    """Have lighttpd load a module of its own, from a configuration in `work`; raises `CommandError` if it cannot."""
-    config = work / "module.conf"
-    config.write_text(f'server.document-root = "{work}"\nserver.modules = ( "{name}" )\n')
-    run(["lighttpd", "-tt", "-f", config])
+def module(name: str, package: str, purpose: str = "") -> Need:
+    """The need of a module that lighttpd loads, which a package of its own may bring."""
+    load = Call(function="testbed.tools.lighttpd:load_module", arguments=(name,))
+    return Need(name=f"lighttpd {name}", purpose=purpose, package=package, probe=(load,))
+
+
+UPLOAD_MODULE = "mod_webdav"
+UPLOADS = module(UPLOAD_MODULE, package="lighttpd-mod-webdav", purpose="uploads")
+"""What `serving` with `uploads` needs besides."""
+
+
+def load_module(name: str) -> None:
+    """Have lighttpd load a module of its own; raises `TestbedError` if it cannot."""
+    with tempfile.TemporaryDirectory() as work:
+        config = Path(work) / "module.conf"
+        config.write_text(f'server.document-root = "{work}"\nserver.modules = ( "{name}" )\n')
+        try:
+            run(["lighttpd", "-tt", "-f", config])
+        except CommandError as error:  # what it says goes on for lines, and names the module in the first
+            raise TestbedError("lighttpd cannot load it" if error.status is not None else "no lighttpd") from error
 
 
 @contextlib.contextmanager

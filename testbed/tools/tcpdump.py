@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from testbed.base.errors import CommandError
+from testbed.base.needs import program
 from testbed.net.netns import Node
 from testbed.process import CommandLog, Process, wait_until
+
+NEED = program("tcpdump", package="tcpdump", purpose="captures")
 
 SNAP_BYTES = 128
 EVERYTHING = "tcp"

@@ -17,7 +17,9 @@ import pytest
 
 from testbed.kernel.cache import default_cache
 from testbed.labs.local.lab import LocalLab
+from testbed.net import mptcp, routing
 from testbed.runs import store
+from topologies import links
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="a machine of one's own needs root")]
 
@@ -33,8 +35,8 @@ def lab(request: pytest.FixtureRequest) -> str:
     """A lab of this machine; skips where its kernel cannot do the points in the local lab."""
     name: str = request.param
     if name == "local":
-        wanted = ["veth", "rate", "multipath", "mptcp", "sysctl:net.mptcp.blackhole_timeout"]
-        if lacks := [each.title for each in LocalLab().probe(wanted) if not each.ok]:
+        wanted = {links.VETH, links.TBF, routing.MULTIPATH, *mptcp.NEEDS}
+        if lacks := [each.name for each in LocalLab().probe(wanted) if not each.ok]:
             pytest.skip(f"this kernel lacks {', '.join(lacks)}")
     return name
 

@@ -23,14 +23,13 @@ from typing import IO, Any
 
 import testbed
 from testbed.base.errors import GuestKilled, GuestTimeout, LabError, PrerequisiteError, UsageError
-from testbed.labs import features as kernel_features
-from testbed.labs import host_load, kernel_log, own_folder
-from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
-from testbed.labs.features import Finding
-from testbed.labs.local import mounts
+from testbed.base.needs import Finding, Need
+from testbed.labs import features, host_load, kernel_log, own_folder
+from testbed.labs.base import HERE, RUNTIME_PREFIX, Cancel, Clock, Job, JobResult, Sink, discard
+from testbed.labs.local import kernel_options, mounts
 from testbed.labs.local.supervisor import FOLDER, STATUS_FILE
 from testbed.labs.terminal import Terminal
-from testbed.labs.uml import RUNTIME_PREFIX, Follower
+from testbed.labs.uml import Follower
 from testbed.labs.verdict import console_tail, read_status
 from testbed.process import ReapedProcess
 
@@ -53,25 +52,13 @@ class LocalLab:
         """This machine's kernel."""
         return {"kernel": {"release": platform.release(), "version": platform.version()}}
 
-    def require(self, features: Collection[str]) -> None:
-        """Probe the features in a throw-away namespace; raises `PrerequisiteError` with all that is missing."""
-        kernel_features.require(self.probe(features), f"the local lab (Linux {platform.release()})")
+    def require(self, needs: Collection[Need]) -> None:
+        """Find out in a throw-away namespace; raises `PrerequisiteError` with all that is missing."""
+        features.require(self.probe(needs), f"the local lab (Linux {platform.release()})")
 
-    def probe(self, features: Collection[str]) -> list[Finding]:
-        """Try each feature in a throw-away namespace."""
-        return kernel_features.probe(features, self._ask)
-
-    def _ask(self, argv: tuple[str, ...]) -> str:
-        with tempfile.TemporaryDirectory(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-") as scratch:
-            said = bytearray()
-            errors = bytearray()
-            done = self.run(
-                Job(argv, Path(scratch), clock="real", wall_limit_s=60), stdout=said.extend, stderr=errors.extend
-            )
-        if done.status != 0:
-            last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-            raise LabError(f"the probe of this machine's kernel ended with status {done.status}: {last[0]}")
-        return said.decode()
+    def probe(self, needs: Collection[Need]) -> list[Finding]:
+        """Look at the kernel's options, if it says which, and try the rest in a throw-away namespace."""
+        return features.probe(needs, features.asking(self, "real"), kernel_options.options())
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None

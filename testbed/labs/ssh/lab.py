@@ -20,11 +20,11 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field
 
 from testbed.base.errors import RunInterrupted, TestbedError
+from testbed.base.needs import Finding, Need
 from testbed.base.text import plain
 from testbed.kernel.cache import Kernel
-from testbed.labs import features as kernel_features
+from testbed.labs import features
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
-from testbed.labs.features import Finding
 from testbed.labs.ssh import retrieval, shell, transfer
 from testbed.labs.ssh.connection import Connection
 from testbed.labs.ssh.job_channel import FollowedJob, JobChannel, next_event
@@ -113,30 +113,28 @@ class SshLab:
         """The kernel and the machine that did the work, and the toolkit that was sent."""
         return {**self._facts, "machine": self._machine.host, "toolkit_sha256": Path(self._toolkit).name}
 
-    def require(self, features: Collection[str]) -> None:
-        """Raise `PrerequisiteError` unless the machine has what it must have, and its kernel these features."""
+    def require(self, needs: Collection[Need]) -> None:
+        """Raise `PrerequisiteError` unless the machine has what it must have, and its lab what is needed."""
         self._check()
-        kernel_features.require(self.probe(features), self.name)
+        features.require(self.probe(needs), self.name, elsewhere=features.ELSEWHERE if self._lab == "local" else "")
 
-    def probe(self, features: Collection[str]) -> list[Finding]:
-        """Try each feature there; nothing to try in the lab kernel, which has everything."""
-        said = self._call("probe", names=sorted(features))
+    def probe(self, needs: Collection[Need]) -> list[Finding]:
+        """Have the lab there find out about each need."""
+        said = self._call("probe", needs=[need.model_dump(mode="json", exclude_defaults=True) for need in needs])
         return [_shown(each) for each in validated(list[Finding], said, self.name)]
 
-    def examine(self, *, boot: bool = True) -> list[dict[str, Any]]:
+    def examine(self, needs: Collection[Need] = (), *, boot: bool = True) -> list[dict[str, Any]]:
         """What `testbed doctor` says there: `name`, `ok`, `detail` and `cure` of each check."""
         said = self._checks(boot=boot)
-        if self._lab == "local":
-            findings = self.probe(kernel_features.every())
-            said += [
-                {
-                    "name": finding.title,
-                    "ok": finding.ok,
-                    "detail": finding.error or (f"for {finding.purpose}" if finding.purpose else ""),
-                    "cure": finding.cure,
-                }
-                for finding in findings
-            ]
+        said += [
+            {
+                "name": finding.name,
+                "ok": finding.ok,
+                "detail": finding.detail,
+                "cure": finding.cure,
+            }
+            for finding in self.probe(needs)
+        ]
         return said
 
     def _checks(self, *, boot: bool) -> list[dict[str, Any]]:

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from testbed.base.errors import CommandError, GuestTimeout, PrerequisiteError
 from testbed.kernel.cache import Kernel
+from testbed.labs.base import RUNTIME_PREFIX
 from testbed.labs.ssh import requirements, transfer
 from testbed.labs.ssh.connection import Connection
 from testbed.labs.ssh.remote import environment, layout
 from testbed.labs.ssh.rpc import PYTHON, PipFailed, call, call_bootstrap, validated
 from testbed.labs.ssh.wheel import DISTRIBUTION, Wheel, pinned
-from testbed.labs.uml import RUNTIME_PREFIX
 from testbed.process import run
 
 INSTALL_S = 900.0

@@ -7,8 +7,8 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from testbed.base.needs import Finding, Need
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
-from testbed.labs.features import Finding
 from testbed.labs.ssh.lab import SshLab
 from testbed.labs.ssh.provisioning import Report
 from testbed.labs.ssh.setup import open_ssh_lab_at
@@ -38,17 +38,17 @@ class VmLab:
         """What runs there, the kernel's manifest, and the virtual machine."""
         return {**self._inside.facts(), "kernel": self._kernel, "vm": self._running.model_dump(mode="json")}
 
-    def require(self, features: Collection[str]) -> None:
-        """Raise `PrerequisiteError` unless the machine has what it must have, and its kernel these features."""
-        self._inside.require(features)
+    def require(self, needs: Collection[Need]) -> None:
+        """Raise `PrerequisiteError` unless the machine has what it must have, and its kernel what is needed."""
+        self._inside.require(needs)
 
-    def probe(self, features: Collection[str]) -> list[Finding]:
-        """Try each feature there."""
-        return self._inside.probe(features)
+    def probe(self, needs: Collection[Need]) -> list[Finding]:
+        """Have the machine find out about each need."""
+        return self._inside.probe(needs)
 
-    def examine(self, *, boot: bool = True) -> list[dict[str, Any]]:
+    def examine(self, needs: Collection[Need] = (), *, boot: bool = True) -> list[dict[str, Any]]:
         """The doctor's checks there."""
-        return self._inside.examine(boot=boot)
+        return self._inside.examine(needs, boot=boot)
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None

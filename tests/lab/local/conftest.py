@@ -11,6 +11,8 @@ import pytest
 from lab_page import Cli, commands
 
 from testbed.labs.local.lab import LocalLab
+from testbed.net import ipvs, mptcp, routing
+from topologies import links
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,15 +26,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def missing() -> dict[str, str]:
     """What this machine's kernel lacks of what the tests need, by the lab's own probes."""
-    wanted = ["veth", "rate", "multipath", "mptcp", "netem", "ipvs"]
-    wanted += ["sysctl:net.ipv4.fib_multipath_hash_seed", "sysctl:net.mptcp.blackhole_timeout"]
+    wanted = {links.VETH, links.TBF, links.NETEM, ipvs.NEED, routing.MULTIPATH, *routing.HASH, *mptcp.NEEDS}
     return {finding.name: finding.error for finding in LocalLab().probe(wanted) if not finding.ok}
 
 
 @pytest.fixture
 def anycast_kernel(missing: dict[str, str]) -> None:
     """Skips on a kernel that the anycast point cannot run on."""
-    if lacks := sorted(set(missing) - {"netem", "ipvs"}):
+    if lacks := sorted(set(missing) - {"netem", "IPVS"}):
         pytest.skip(f"this kernel lacks {', '.join(lacks)}")
 
 

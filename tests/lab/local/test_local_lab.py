@@ -18,6 +18,7 @@ import pytest
 from testbed.base.errors import GuestKilled, GuestTimeout, RunInterrupted, UsageError
 from testbed.labs.base import Cancel, Job, JobResult
 from testbed.labs.local.lab import LocalLab
+from testbed.tools import lighttpd
 
 
 class Runner:
@@ -80,8 +81,8 @@ def test_sysctls_of_the_machine_and_of_its_network_stay_as_they_are(local: Runne
 
 
 def test_a_module_that_the_web_server_cannot_load_is_found_out() -> None:
-    found = LocalLab().probe(["lighttpd:mod_webdav", "lighttpd:mod_moonlight"])
-    assert {each.title: each.error for each in found} == {
+    found = LocalLab().probe({lighttpd.UPLOADS, lighttpd.module("mod_moonlight", package="lighttpd-moonlight")})
+    assert {each.name: each.error for each in found} == {
         "lighttpd mod_webdav": "",
         "lighttpd mod_moonlight": "lighttpd cannot load it",
     }

@@ -62,12 +62,12 @@ def test_tcp_breaks_where_mptcp_does_not(
 def test_a_load_balancer_point_is_refused_with_exactly_what_is_missing(
     cli: Cli, tmp_path: Path, missing: dict[str, str]
 ) -> None:
-    if not {"netem", "ipvs"} <= set(missing):
+    if not {"netem", "IPVS"} <= set(missing):
         pytest.skip("this kernel has netem or IPVS")
     done = cli("run", "fig10", "--lab", "local", "--out", "run")
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.count("\n") == 1
-    assert "lacks netem (the delay or loss of a link); IPVS (the load balancer) (" in done.stderr
+    assert "lacks IPVS (the load balancer); netem (the delay or loss of a link) (" in done.stderr
     assert not (tmp_path / "run").exists()
     done = cli("run", "fig06", "--lab", "local", "--out", "run")  # plain rates: there a token bucket does
     assert done.returncode == 3
@@ -91,7 +91,7 @@ def test_the_doctor_tells_what_the_kernel_has(cli: Cli, page: Page, missing: dic
     done = cli(*page["doctor"])
     lines = done.stdout.splitlines()
     assert any(line.split()[:2] == ["missing" if "netem" in missing else "ok", "netem"] for line in lines)
-    assert any(line.split()[:2] == ["missing" if "ipvs" in missing else "ok", "IPVS"] for line in lines)
+    assert any(line.split()[:2] == ["missing" if "IPVS" in missing else "ok", "IPVS"] for line in lines)
     assert any(line.split()[:2] == ["ok", "veth"] for line in lines)
     assert done.returncode == (3 if "missing" in {line.split()[0] for line in lines} else 0)
 

@@ -17,6 +17,7 @@ import pytest
 from experiments.cli import main
 from experiments.plan import SHIPPED
 from testbed.base.errors import GuestPanic, GuestTimeout, PrerequisiteError
+from testbed.base.needs import Need
 from testbed.labs import catalog
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 
@@ -61,7 +62,7 @@ class FakeLab:
     def facts(self) -> dict[str, Any]:
         return {"kernel": {"id": "fake"}}
 
-    def require(self, features: Collection[str]) -> None:
+    def require(self, needs: Collection[Need]) -> None:
         pass
 
     def run(

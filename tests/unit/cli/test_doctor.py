@@ -30,7 +30,7 @@ def test_what_is_missing_comes_with_a_cure_and_status_3(
 ) -> None:
     from experiments.cli import main
 
-    monkeypatch.setattr(doctor, "examine", lambda: iter([Check("a", True), Check("b", False, "gone", "get it")]))
+    monkeypatch.setattr(doctor, "examine", lambda _needs: iter([Check("a", True), Check("b", False, "gone", "get it")]))
     with pytest.raises(SystemExit) as ended:
         main.main(["doctor"])
     assert ended.value.code == 3

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from experiments.cli import main, verify
+from testbed.base.needs import Need
 from testbed.labs import catalog
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 
@@ -38,7 +39,7 @@ class Lab:
     def facts(self) -> dict[str, Any]:
         return {}
 
-    def require(self, features: Collection[str]) -> None:
+    def require(self, needs: Collection[Need]) -> None:
         pass
 
     def run(

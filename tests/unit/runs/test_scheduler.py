@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from testbed.base.errors import RunInterrupted
+from testbed.base.needs import Need
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.runs import scheduler, store
 from testbed.runs.scheduler import Place, Task, TaskEnd
@@ -30,7 +31,7 @@ class Lab:
     def facts(self) -> dict[str, Any]:
         return {}
 
-    def require(self, features: Collection[str]) -> None:
+    def require(self, needs: Collection[Need]) -> None:
         pass
 
     def run(

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from testbed.base.errors import LabError, PrerequisiteError, RunInterrupted, UsageError
+from testbed.base.needs import Need
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.runs import cleaning, scheduler, store
 from testbed.runs.scheduler import Place, Task, TaskEnd
+from topologies import links
 
 
 class FakeLab:
@@ -32,8 +34,8 @@ class FakeLab:
     def facts(self) -> dict[str, Any]:
         return {}
 
-    def require(self, features: Collection[str]) -> None:
-        if missing := self.lacks & set(features):
+    def require(self, needs: Collection[Need]) -> None:
+        if missing := self.lacks & {need.name for need in needs}:
             raise PrerequisiteError(f"{self.name} lacks {', '.join(missing)}")
 
     def run(
@@ -178,13 +180,13 @@ def test_labs_of_one_machine_never_run_two_points_in_real_time_at_once(run_store
     assert [len(lab.ran) for lab in labs] == [3, 3]
 
 
-def test_a_clock_or_a_feature_that_no_lab_has_is_refused_before_anything_starts(run_store: store.RunStore) -> None:
+def test_a_clock_or_a_need_that_no_lab_has_is_refused_before_anything_starts(run_store: store.RunStore) -> None:
     lab = FakeLab("old", clocks=("real",))
     with pytest.raises(UsageError, match="b runs in virtual time, which the lab does not have: old"):
         notes_of([task("a", "real"), task("b")], [Place(lab, 1)], run_store)
     lab.lacks = {"netem"}
     with pytest.raises(PrerequisiteError, match="old lacks netem"):
-        needy = replace(task("a", "real"), features=frozenset({"netem", "tbf"}))
+        needy = replace(task("a", "real"), needs=frozenset({links.NETEM, links.TBF}))
         notes_of([needy], [Place(lab, 1)], run_store)
     assert lab.ran == []
     assert list(run_store.points.iterdir()) == []

@@ -19,8 +19,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from testbed import doctor
 from testbed.base.errors import CommandError, LabError, PrerequisiteError, TestbedError
+from testbed.base.needs import Need
 from testbed.debian_packages import TOOLS, package_versions
 from testbed.kernel.cache import Cache, Manifest
 from testbed.labs.base import ProbedLab
@@ -79,16 +82,17 @@ def check(lab: str, kernel: str, boot: bool) -> list[dict[str, Any]]:
     if lab == "uml":
         wanted = Cache(layout.cache_root()).load(kernel)
         os.chdir(layout.cache_root())  # it is the disk that matters
-        checks = [*doctor.examine(wanted, boot=boot, cure=_CURE)]
+        checks = [*doctor.examine(kernel=wanted, boot=boot, cure=_CURE)]
     else:
         checks = [doctor.packages()]
     return [dataclasses.asdict(each) for each in checks]
 
 
-def probe(lab: str, kernel: str, names: list[str]) -> list[dict[str, Any]]:
-    """Each feature of the kernel, tried for real; nothing for a lab whose kernel is ours."""
+def probe(lab: str, kernel: str, needs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the lab here has of each need."""
+    wanted = TypeAdapter(list[Need]).validate_python(needs)
     with job.lab_of(lab, kernel) as here:
-        found = here.probe(names) if isinstance(here, ProbedLab) else []
+        found = here.probe(wanted) if isinstance(here, ProbedLab) else []
     return [dataclasses.asdict(each) for each in found]
 
 

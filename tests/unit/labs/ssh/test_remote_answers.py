@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from testbed.base.errors import LabError
+from testbed.base.needs import Finding
 from testbed.labs.base import JobResult
-from testbed.labs.features import Finding
 from testbed.labs.ssh import connection as connections
 from testbed.labs.ssh.connection import Connection
 from testbed.labs.ssh.remote import protocol
