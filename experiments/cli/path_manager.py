@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import signal
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,10 +13,9 @@ import click
 from experiments.cli.output import OutputLost, show
 from testbed.base.units import parse_duration_s, parse_size_bytes
 from testbed.net.mptcp_pm.addresses import SocketAddress
-from testbed.path_manager import daemon
+from testbed.path_manager.daemon import Options
 from testbed.path_manager.figure4 import Settings
-from testbed.path_manager.journal import Journal
-from testbed.signals import ENDING, handled
+from testbed.path_manager.service import Task, serve
 
 T = TypeVar("T")
 
@@ -81,10 +78,8 @@ def path_manager(
         close_initial=close_initial,
         repeat_s=repeat_s,
     )
-    options = daemon.Options(take_over=take_over, receive_buffer_bytes=receive_buffer)
-    with _stop_on_signals() as stop, Journal(journal, _say_or_fail if verbose else None) as notes:
-        counts = daemon.run(settings, options, notes, stop=stop, ready=lambda: _say("ready"))
-    _say("stopped: " + ", ".join(f"{name} {number}" for name, number in counts.items()))
+    options = Options(take_over=take_over, receive_buffer_bytes=receive_buffer)
+    serve(Task(settings, options, journal), _say, note=_say_or_fail if verbose else None)
 
 
 def _say(line: str) -> None:
@@ -110,17 +105,3 @@ def _addresses(texts: tuple[str, ...], port: int) -> tuple[SocketAddress, ...]:
             raise click.BadParameter(f"a second IPv{address.version} address, {text}", param_hint="--unique")
         found[address.version] = SocketAddress(str(address), port)
     return tuple(found.values())
-
-
-@contextlib.contextmanager
-def _stop_on_signals() -> Iterator[socket.socket]:
-    """A socket that is readable from the first signal on that asks for the end."""
-    reader, writer = socket.socketpair()
-    with reader, writer:
-        writer.setblocking(False)
-        wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-        try:
-            with handled(ENDING, lambda _number: None):
-                yield reader
-        finally:
-            signal.set_wakeup_fd(wakeup)

@@ -1,16 +1,19 @@
-"""The userspace path manager (`testbed path-manager`) on a server, its journal kept with the point's output."""
+"""The userspace path manager (`testbed.path_manager`) on a server, its journal kept with the point's output."""
 
 from __future__ import annotations
 
 import contextlib
 import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from testbed.base.errors import CommandError
+from testbed.net.mptcp_pm.addresses import SocketAddress
 from testbed.net.netns import Node
+from testbed.path_manager.daemon import Options
+from testbed.path_manager.figure4 import Settings
+from testbed.path_manager.service import Task
 from testbed.process import CommandLog, Process, wait_until
 
 
@@ -25,12 +28,9 @@ def command(
     receive_buffer_bytes: int = 0,
 ) -> list[str]:
     """The argv; 0 stands for the daemon's own default."""
-    argv = [sys.executable, "-m", "experiments", "path-manager", "--unique", unique, "--journal", str(journal)]
-    argv += ["--port", str(port)] if port else []
-    argv += [] if backup else ["--no-backup"]
-    argv += ["--close-initial"] if close_initial else []
-    argv += ["--repeat-announce", f"{repeat_s:f} s"] if repeat_s else []
-    return argv + (["--receive-buffer", f"{receive_buffer_bytes} B"] if receive_buffer_bytes else [])
+    settings = Settings((SocketAddress(unique, port),), backup=backup, close_initial=close_initial, repeat_s=repeat_s)
+    options = Options(receive_buffer_bytes=receive_buffer_bytes) if receive_buffer_bytes else Options()
+    return Task(settings, options, journal).argv()
 
 
 @contextlib.contextmanager

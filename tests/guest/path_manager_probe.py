@@ -243,7 +243,8 @@ def same_address_other_port(network: Network) -> dict[str, Any]:
 def take_over(network: Network) -> dict[str, Any]:
     server = network["s"]
     sysctl.put(server, {"net.mptcp.pm_type": 0})
-    argv = server.enter(*path_manager.command(UNIQUE, WORK / "journal"))
+    as_a_person_does = (sys.executable, "-m", "experiments", "path-manager", "--unique", UNIQUE)
+    argv = server.enter(*as_a_person_does, "--journal", str(WORK / "journal"))
     refused = run(argv, check=False)
     said = WORK / "taking-over.txt"
     seen = [sysctl.get(server, "net.mptcp.pm_type")]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from experiments.cli.path_manager import path_manager
+from testbed.net.mptcp_pm.addresses import SocketAddress
 from testbed.net.mptcp_pm.sockets import CommandRefused
-from testbed.path_manager.daemon import is_gone
+from testbed.path_manager.daemon import Options, is_gone
+from testbed.path_manager.figure4 import Settings
+from testbed.path_manager.service import Task, task_of
 from testbed.tools.path_manager import command
 
 
@@ -33,7 +38,7 @@ def test_a_bad_command_line_is_refused_before_anything_is_done(arguments: list[s
     assert complaint in (ended.output + str(ended.exception)).replace("\n", " ")
 
 
-def test_what_a_point_asks_for_the_command_line_understands() -> None:
+def test_a_point_starts_a_program_of_its_own_that_understands_it() -> None:
     argv = command(
         "10.0.3.101",
         Path("journal"),
@@ -43,26 +48,32 @@ def test_what_a_point_asks_for_the_command_line_understands() -> None:
         repeat_s=0.2,
         receive_buffer_bytes=4096,
     )
-    assert argv[1:4] == ["-m", "experiments", "path-manager"]
-    understood = path_manager.make_context("path-manager", argv[4:]).params
-    assert understood == {
-        "unique": ("10.0.3.101",),
-        "port": 8080,
-        "address_id": 1,
-        "no_backup": True,
-        "close_initial": True,
-        "repeat_s": 0.2,
-        "take_over": False,
-        "journal": Path("journal"),
-        "receive_buffer": 4096,
-        "verbose": False,
-    }
+    assert argv[1:3] == ["-m", "testbed.path_manager"]
+    settings = Settings((SocketAddress("10.0.3.101", 8080),), backup=False, close_initial=True, repeat_s=0.2)
+    assert task_of(argv[3]) == Task(settings, Options(receive_buffer_bytes=4096), Path("journal"))
 
 
 def test_by_default_the_initial_subflow_becomes_a_backup_and_stays() -> None:
-    understood = path_manager.make_context("path-manager", command("10.0.3.101", Path("journal"))[4:]).params
-    assert (understood["no_backup"], understood["close_initial"], understood["repeat_s"]) == (False, False, 0.0)
-    assert understood["receive_buffer"] == 8 << 20
+    task = task_of(command("10.0.3.101", Path("journal"))[3])
+    assert (task.settings.backup, task.settings.close_initial, task.settings.repeat_s) == (True, False, 0.0)
+    assert task.options == Options(take_over=False, receive_buffer_bytes=8 << 20)
+
+
+def test_what_a_person_asks_for_is_the_same_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Task] = []
+    monkeypatch.setattr("experiments.cli.path_manager.serve", lambda task, _say, note: asked.append(task))
+    arguments = ["--unique", "10.0.3.101", "--port", "8080", "--no-backup", "--close-initial", "--take-over"]
+    arguments += ["--repeat-announce", "200 ms", "--receive-buffer", "4096 B", "--journal", "journal"]
+    assert CliRunner().invoke(path_manager, arguments).exit_code == 0
+    settings = Settings((SocketAddress("10.0.3.101", 8080),), backup=False, close_initial=True, repeat_s=0.2)
+    assert asked == [Task(settings, Options(take_over=True, receive_buffer_bytes=4096), Path("journal"))]
+
+
+def test_a_program_that_is_not_given_a_task_says_so_in_one_line() -> None:
+    argv = [sys.executable, "-m", "testbed.path_manager", "[1]"]
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("not a task for the path manager: ") and ended.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
