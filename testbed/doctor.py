@@ -104,7 +104,7 @@ def examine_lab(
             yield from (Check(**each) for each in lab.examine(needs))
         elif isinstance(lab, ProbedLab):
             for finding in lab.probe(needs):
-                yield Check(finding.name, finding.ok, finding.detail, finding.cure)
+                yield Check(**finding.as_check())
 
 
 def memory(directory: Path) -> Check:

@@ -13,7 +13,9 @@ import click
 from experiments.cli.kernel import reporter
 from experiments.cli.labs import say
 from experiments.cli.output import Console, show
+from experiments.named_needs import every
 from testbed.base.errors import LabError
+from testbed.base.needs import packages
 from testbed.kernel import build as kernel_build
 from testbed.kernel.flavour import X86_64
 from testbed.labs.vm import image, machine
@@ -37,17 +39,17 @@ def build(size: str, force: bool) -> None:
     """Build the machine's kernel and its disk, unless they are there."""
     image.check_size(size)
     image.require_programs()
-    state = default_state()
+    state, more = default_state(), packages(every())
     errors = Console(stderr=True)
     with reporter(errors) as report:
         kernel = kernel_build.build(flavour=X86_64, progress=report)
     found = image.find(state)
-    if found is not None and found.id == image.wanted() and not force:
+    if found is not None and found.id == image.wanted(more) and not force:
         errors.print(f"kernel {kernel.id}, image {found.id}: already built", highlight=False)
     else:
         machine.stop(state, report=say)
         with _working(errors) as working:
-            found = image.build(state, size=size, report=working)
+            found = image.build(state, size=size, report=working, more=more)
         errors.print(f"kernel {kernel.id}, image {found.id}: built in {found.build_s:.0f} s", highlight=False)
     show(state.image)
 
@@ -84,7 +86,7 @@ def status(as_json: bool) -> None:
     state = default_state()
     found, running = image.find(state), machine.find(state)
     kernel = kernel_build.find(flavour=X86_64)
-    is_current = found is not None and found.id == image.wanted()
+    is_current = found is not None and found.id == image.wanted(packages(every()))
     if as_json:
         said = {
             "folder": str(state.folder),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -101,6 +101,10 @@ class Finding:
     def detail(self) -> str:
         """What is wrong, or else what it is for."""
         return self.error or (f"for {self.purpose}" if self.purpose else "")
+
+    def as_check(self) -> dict[str, Any]:
+        """What a doctor says of it: `name`, `ok`, `detail` and `cure`."""
+        return {"name": self.name, "ok": self.ok, "detail": self.detail, "cure": self.cure}
 
 
 def kernel(name: str, *options: str, purpose: str = "", module: str = "", probe: tuple[Argv | Call, ...] = ()) -> Need:

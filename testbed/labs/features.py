@@ -51,10 +51,20 @@ def ordered(needs: Collection[Need]) -> list[Need]:
 
 def probe(needs: Collection[Need], ask: Ask, options: Collection[str] | None = None) -> list[Finding]:
     """Find out about each need: `options` are those that the kernel is known to have, None if nobody knows."""
-    wanted = ordered(needs)
-    lacking = [lacking_option(need, options) for need in wanted]
-    errors = iter(tried([need for need, finding in zip(wanted, lacking, strict=True) if finding is None], ask))
-    return [finding or judge(need, next(errors), _machine_has) for need, finding in zip(wanted, lacking, strict=True)]
+    lacking, rest = by_options(needs, options)
+    errors = tried(rest, ask)
+    return lacking + [judge(need, error, _machine_has) for need, error in zip(rest, errors, strict=True)]
+
+
+def by_options(
+    needs: Collection[Need], options: Collection[str] | None, cure: str = ""
+) -> tuple[list[Finding], list[Need]]:
+    """What the kernel lacks by its options (None: nobody knows them), and the needs of which they do not say it.
+
+    `cure` is how to get an option.
+    """
+    found = [(need, lacking_option(need, options, cure)) for need in ordered(needs)]
+    return [finding for _, finding in found if finding], [need for need, finding in found if finding is None]
 
 
 def tried(needs: Sequence[Need], ask: Ask) -> list[str]:
@@ -70,12 +80,9 @@ def tried(needs: Sequence[Need], ask: Ask) -> list[str]:
 
 
 def at_rest(needs: Collection[Need], options: Collection[str] | None, cure: str) -> list[Finding]:
-    """What the kernel's options (None: nobody knows them) and this machine's programs say of each, nothing tried.
-
-    `cure` is what to do about options.
-    """
-    findings = [(need, lacking_option(need, options, cure) or _lacking_program(need)) for need in ordered(needs)]
-    return [finding or Finding(need.name, "", need.what_for) for need, finding in findings]
+    """What the kernel's options and this machine's programs say of each (see `by_options`), nothing tried."""
+    lacking, rest = by_options(needs, options, cure)
+    return lacking + [_lacking_program(need) or Finding(need.name, "", need.what_for) for need in rest]
 
 
 def lacking_option(need: Need, options: Collection[str] | None, cure: str = "") -> Finding | None:

@@ -126,15 +126,7 @@ class SshLab:
     def examine(self, needs: Collection[Need] = (), *, boot: bool = True) -> list[dict[str, Any]]:
         """What `testbed doctor` says there: `name`, `ok`, `detail` and `cure` of each check."""
         said = self._checks(boot=boot)
-        said += [
-            {
-                "name": finding.name,
-                "ok": finding.ok,
-                "detail": finding.detail,
-                "cure": finding.cure,
-            }
-            for finding in self.probe(needs)
-        ]
+        said += [finding.as_check() for finding in self.probe(needs)]
         return said
 
     def _checks(self, *, boot: bool) -> list[dict[str, Any]]:

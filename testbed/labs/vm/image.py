@@ -18,6 +18,7 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,11 +53,19 @@ class Manifest(BaseModel):
     build_s: float
 
 
-def wanted() -> str:
-    """The identity of the image that this toolkit would build: everything that it chooses goes into it."""
+def wanted(more: Collection[str] = ()) -> str:
+    """The identity of the image that this toolkit would build: everything that it chooses goes into it.
+
+    `more` are the Debian packages that parts need beyond our list.
+    """
     nobody = Keys("", "", "")
-    parts = [packages.codename(), packages.wanted(), _bundle(), root_files.texts(nobody), root_files.links()]
+    parts = [packages.codename(), packages.wanted(more), _bundle(), root_files.texts(nobody), root_files.links()]
     return hashlib.sha256(json.dumps([_FORMAT, *parts], sort_keys=True).encode()).hexdigest()[:12]
+
+
+def is_current(made: Manifest) -> bool:
+    """Whether this toolkit would build the same image, with the packages of the same parts."""
+    return made.id == wanted(set(made.packages) - set(packages.wanted()))
 
 
 def find(state: State) -> Manifest | None:
@@ -74,8 +83,10 @@ def check_size(size: str) -> str:
     return size
 
 
-def build(state: State, *, size: str, report: Report) -> Manifest:
+def build(state: State, *, size: str, report: Report, more: Collection[str] = ()) -> Manifest:
     """Build the image, whole or not at all; a machine that has the old one must have been stopped.
+
+    `more` are the Debian packages that parts need beyond our list.
 
     Raises `PrerequisiteError` for what this machine lacks, `LabError` for what fails.
     """
@@ -91,12 +102,12 @@ def build(state: State, *, size: str, report: Report) -> Manifest:
                 started = time.monotonic()
                 (whole := area / "whole").mkdir()
                 dependencies = _bundle()
-                disk.make(area, whole, release, sources, packages.wanted(), dependencies, size, report)
+                disk.make(area, whole, release, sources, packages.wanted(more), dependencies, size, report)
                 manifest = Manifest(
-                    id=wanted(),
+                    id=wanted(more),
                     debian=release,
                     python=f"{sys.version_info[0]}.{sys.version_info[1]}",
-                    packages=tuple(packages.wanted()),
+                    packages=tuple(packages.wanted(more)),
                     dependencies=dependencies,
                     size=size,
                     built_at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from testbed.base.needs import Finding, Need
+from testbed.kernel.cache import Kernel
+from testbed.labs import features
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.ssh.lab import SshLab
 from testbed.labs.ssh.provisioning import Report
@@ -20,6 +22,8 @@ from testbed.labs.vm.qemu import MachineOptions
 from testbed.labs.vm.root_files import HOST_NAME
 from testbed.labs.vm.state import State, default_state
 
+OPTIONS_CURE = "add to kernel-patches/common.config, and run: testbed vm build"
+
 
 class VmLab:
     """A `Lab` in the VM; made by `open_vm_lab`. Its processors are this machine's: other labs here share them."""
@@ -29,26 +33,30 @@ class VmLab:
     clocks: tuple[Clock, ...] = ("real",)
     width = 1
 
-    def __init__(self, inside: SshLab, running: Machine, kernel: Mapping[str, Any]) -> None:
+    def __init__(self, inside: SshLab, running: Machine, kernel: Kernel) -> None:
         self._inside = inside
         self._running = running
         self._kernel = kernel
 
     def facts(self) -> Mapping[str, Any]:
         """What runs there, the kernel's manifest, and the virtual machine."""
-        return {**self._inside.facts(), "kernel": self._kernel, "vm": self._running.model_dump(mode="json")}
+        return {**self._inside.facts(), "kernel": self._kernel.facts(), "vm": self._running.model_dump(mode="json")}
 
     def require(self, needs: Collection[Need]) -> None:
         """Raise `PrerequisiteError` unless the machine has what it must have, and its kernel what is needed."""
-        self._inside.require(needs)
+        lacking, rest = features.by_options(needs, self._kernel.options(), OPTIONS_CURE)
+        features.require(lacking, f"the VM's kernel {self._kernel.id}")
+        self._inside.require(rest)
 
     def probe(self, needs: Collection[Need]) -> list[Finding]:
-        """Have the machine find out about each need."""
-        return self._inside.probe(needs)
+        """Look at the kernel's options, and have the machine find out about the rest."""
+        lacking, rest = features.by_options(needs, self._kernel.options(), OPTIONS_CURE)
+        return lacking + self._inside.probe(rest)
 
     def examine(self, needs: Collection[Need] = (), *, boot: bool = True) -> list[dict[str, Any]]:
         """The doctor's checks there."""
-        return self._inside.examine(needs, boot=boot)
+        lacking, rest = features.by_options(needs, self._kernel.options(), OPTIONS_CURE)
+        return [finding.as_check() for finding in lacking] + self._inside.examine(rest, boot=boot)
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None
@@ -80,4 +88,4 @@ def open_vm_lab(
                 report=report,
             )
         )
-        yield VmLab(inside, running, machines.kernel().facts())
+        yield VmLab(inside, running, machines.kernel())

@@ -174,7 +174,7 @@ def _launch(
     made = _built(state)
     image.require_programs()
     bootable = kernel()
-    if made.id != image.wanted():
+    if not image.is_current(made):
         report("the VM's image is of another version of the toolkit, whose packages may differ: testbed vm build")
     qemu.end(state, in_order=False)  # one of a command that was killed before the machine was up
     state.forget_machine()

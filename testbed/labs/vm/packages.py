@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from testbed.base.errors import PrerequisiteError, TestbedError
@@ -17,9 +17,9 @@ _SYSTEM = ("dbus", "kmod", "openssh-server", "systemd-sysv", "udev")
 _ACQUIRE = re.compile(r"Acquire::(https?|ftp)::|Acquire::(Check-Valid-Until|Retries|ForceIPv[46])\b")
 
 
-def wanted() -> list[str]:
-    """The packages of the image."""
-    return sorted({*debian_packages(), *_SYSTEM})
+def wanted(more: Collection[str] = ()) -> list[str]:
+    """The packages of the image; `more` are those that parts need beyond our list."""
+    return sorted({*debian_packages(), *_SYSTEM, *more})
 
 
 def codename() -> str:

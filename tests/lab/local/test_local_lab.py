@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from testbed.base.errors import GuestKilled, GuestTimeout, RunInterrupted, UsageError
+from testbed.base.errors import GuestKilled, GuestTimeout, PrerequisiteError, RunInterrupted, UsageError
+from testbed.base.needs import Need, kernel, of_part
 from testbed.labs.base import Cancel, Job, JobResult
+from testbed.labs.local import kernel_options
 from testbed.labs.local.lab import LocalLab
 from testbed.tools import lighttpd
 
@@ -147,3 +149,28 @@ def test_there_is_no_virtual_clock(local: Runner) -> None:
         check=False,
     )
     assert (said.returncode, said.stderr.count("\n")) == (2, 1)
+
+
+def test_a_need_of_ones_own_that_is_not_met_is_one_line(tmp_path: Path) -> None:
+    own = Need(
+        name="a moonbeam", purpose="counted", probe=(("ip", "link", "show", "lo"), ("ip", "link", "show", "moon"))
+    )
+    (found,) = LocalLab().probe([own])
+    assert found.error == 'Device "moon" does not exist.'
+    with pytest.raises(PrerequisiteError, match=r"lacks a moonbeam \(director mine.py: counted\)") as caught:
+        LocalLab().require(of_part("director mine.py", [own]))
+    assert "\n" not in str(caught.value)
+    assert runtimes() == []
+
+
+def test_an_option_that_the_running_kernel_says_it_lacks_is_named() -> None:
+    if kernel_options.options() is None:
+        pytest.skip("this kernel does not say how it was configured")
+    with pytest.raises(PrerequisiteError, match=r"a kernel with CONFIG_MOONLIGHT; or use --lab uml"):
+        LocalLab().require({kernel("moonlight", "CONFIG_MOONLIGHT", probe=(("true",),))})
+
+
+def test_what_a_probe_leaves_is_gone_with_it() -> None:
+    left = Need(name="x", probe=(("ip", "link", "add", "probe-left", "type", "veth"), ("touch", "/tmp/probe-left")))
+    assert [each.error for each in LocalLab().probe([left])] == [""]
+    assert not Path("/sys/class/net/probe-left").exists() and not Path("/tmp/probe-left").exists()

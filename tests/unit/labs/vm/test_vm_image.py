@@ -95,7 +95,7 @@ def test_the_image_is_known_by_what_goes_into_it(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(packages, "codename", lambda: "bookworm")
     before = image.wanted()
     assert image.wanted() == before and len(before) == 12
-    monkeypatch.setattr(packages, "wanted", lambda: ["mininet"])
+    monkeypatch.setattr(packages, "wanted", lambda _more: ["mininet"])
     assert image.wanted() != before
 
 
@@ -182,3 +182,13 @@ def test_what_is_mounted_in_a_directory_is_not_removed_with_it(tmp_path: Path) -
     assert (foreign / "file").exists() and ours.exists()
     user_namespace.remove(ours)
     assert not ours.exists() and (foreign / "file").exists()
+
+
+def test_an_image_with_packages_that_parts_need_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "codename", lambda: "bookworm")
+    more = ["nftables", "mininet"]
+    assert image.wanted(more) != image.wanted() == image.wanted(["mininet"])
+    known = {"debian": "12", "python": "3.11", "dependencies": {}, "size": "8G", "built_at": "", "build_s": 1.0}
+    made = image.Manifest(id=image.wanted(more), packages=tuple(packages.wanted(more)), **known)  # type: ignore[arg-type]
+    assert image.is_current(made)
+    assert not image.is_current(made.model_copy(update={"id": image.wanted()}))
