@@ -8,12 +8,12 @@ TEST_PACKAGES := $(shell grep -hv '^\#' tests/debian-packages.txt tests/lab/ssh/
 VM_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-vm.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv lock lock-kernel kernel vm run-lb run-anycast reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder doctor clean
+.PHONY: help setup packages venv lock lock-kernel kernel libraries vm run-lb run-anycast reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-setup: kernel    ## Debian packages, .venv and the lab kernel
+setup: kernel libraries         ## Debian packages, .venv, the lab kernel and the library for large reads
 
 packages:        ## install the missing Debian packages (the only step that needs root)
 	@.ci/install-packages $(PACKAGES)
@@ -32,6 +32,9 @@ lock-kernel: venv       ## make the kernel source that lies in the cache the loc
 
 kernel: packages venv   ## build the lab kernel, once
 	@$(TESTBED) kernel build
+
+libraries: packages venv        ## build the library that ab preloads, once
+	@$(TESTBED) libraries
 
 vm: packages venv       ## build the lab VM: QEMU, its kernel, its disk
 	@.ci/install-packages $(VM_PACKAGES)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from testbed import network
 from testbed.base.needs import Need, sysctl
 from testbed.net import ipvs, loss_injection, mptcp, routing
-from testbed.tools import apache_bench, lighttpd, tcpdump
+from testbed.tools import apache_bench, large_reads, lighttpd, tcpdump
 from topologies import links
 
 _NAMED = {
@@ -21,6 +21,7 @@ _NAMED = {
     "mptcp": next(need for need in mptcp.NEEDS if need.name == "MPTCP"),
     "loss-injection": next(need for need in loss_injection.NEEDS if need.kernel_options),
     "lighttpd:mod_webdav": lighttpd.UPLOADS,
+    "large-reads": large_reads.NEED,
 }
 _PROGRAMS = (*network.NEEDS, *mptcp.NEEDS, *loss_injection.NEEDS)
 _NAMED |= {f"command:{need.program}": need for need in _PROGRAMS if need.program}

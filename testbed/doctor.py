@@ -19,12 +19,13 @@ from testbed.base.needs import packages as packages_of
 from testbed.base.text import plain
 from testbed.debian_packages import SSH_PACKAGES_FILE, VM_PACKAGES_FILE, debian_packages, package_versions
 from testbed.kernel import build as kernel_build
-from testbed.kernel.cache import Kernel
+from testbed.kernel.cache import Kernel, default_cache
 from testbed.labs import catalog, cores, features, guest_memory
 from testbed.labs.base import RUNTIME_PREFIX, ExaminedLab, Job, ProbedLab
 from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.uml import OPTIONS_CURE, UmlLab
 from testbed.runs.store import SPACE_BYTES
+from testbed.tools import large_reads
 
 MODULES = ("click", "matplotlib", "mininet", "numpy", "paramiko", "pydantic", "pyroute2", "rich")
 RELEASES = ("12", "13")
@@ -69,6 +70,7 @@ def examine(
     yield Check("cores", True, f"{len(cores.available())}: as many guests run at a time")
     yield memory(guest_memory.directory()[1])
     yield disk(Path.cwd())
+    yield library()
     found_kernel = kernel or _find_kernel()
     if isinstance(found_kernel, Check):
         yield found_kernel
@@ -169,6 +171,16 @@ def _packages_of(whose: str, path: Path, cure: str, option: str) -> Check:
     missing = [name for name in names if name not in installed]
     found = f"{' '.join(missing)} not installed: {cure}" if missing else f"all {len(names)} installed"
     return Check(f"Debian packages of {whose}", True, f"{found} (only {option} needs them)")
+
+
+def library() -> Check:
+    """Whether the library for large reads is in the cache; what asks for it builds it."""
+    name = "library for large reads"
+    try:
+        found = large_reads.find(default_cache())
+    except PrerequisiteError as error:
+        return Check(name, False, error.message, error.hint)
+    return Check(name, True, str(found) if found else "not built yet: the first point that asks for it does it")
 
 
 def _find_kernel() -> Kernel | Check:

@@ -22,7 +22,7 @@ from experiments.cli.output import OutputLost, complain, tell
 from experiments.cli.path_manager import path_manager
 from experiments.cli.report import report
 from experiments.cli.run import run
-from experiments.cli.upkeep import clean, doctor
+from experiments.cli.upkeep import clean, doctor, libraries
 from experiments.cli.verify import verify
 from experiments.cli.vm import vm
 from testbed.base.errors import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, LabError, TestbedError
@@ -40,7 +40,7 @@ def root() -> None:
 kernel.add_command(kernel_test)
 _COMMANDS = (
     run, list_command, show, analyze, figures, agree, report, verify, diff, exec_command, shell, kernel, path_manager,
-    vm, bench, doctor, clean,
+    vm, bench, libraries, doctor, clean,
 )  # fmt: skip
 for _command in _COMMANDS:
     root.add_command(_command)

@@ -1,4 +1,4 @@
-"""`testbed doctor` and `testbed clean`: what this machine lacks, and what we left on it."""
+"""`testbed libraries`, `testbed doctor`, `testbed clean`: what this machine lacks, and what we left on it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.vm import machine
 from testbed.labs.vm.state import default_state
 from testbed.runs import cleaning
+from testbed.tools import large_reads
+
+
+@click.command()
+def libraries() -> None:
+    """Build the library that ab preloads for large reads, unless the cache has it, and print its path."""
+    show(large_reads.ensure(default_cache()))
 
 
 @click.command()

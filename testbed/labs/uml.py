@@ -22,7 +22,7 @@ from typing import IO, Any
 import testbed
 from testbed.base.errors import PrerequisiteError, UsageError
 from testbed.base.needs import Finding, Need
-from testbed.labs import cores, features, guest_memory, own_folder
+from testbed.labs import cores, features, guest_memory, libraries, own_folder
 from testbed.labs.base import HERE, RUNTIME_PREFIX, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.terminal import Terminal
 from testbed.labs.verdict import CONSOLE_FILE, GuestEnd, judge, kernel_warnings
@@ -42,6 +42,7 @@ _PYTHON_ENV = {"SETUPTOOLS_USE_DISTUTILS": "stdlib"} if sys.version_info < (3, 1
 def _toolkit_paths(job: Job) -> list[str]:
     """What the guest needs to see from under the directories that it hides."""
     wanted = {sys.prefix, sys.base_prefix, str(Path(testbed.__file__).resolve().parents[1]), str(job.cwd)}
+    wanted |= {*libraries.environment().values()}
     resolved = {str(Path(path).resolve()) for path in wanted} | wanted
     masked = [p for p in resolved if any(p == top or p.startswith(top + "/") for top in _MASKED) and p not in _MASKED]
     for path in masked:
@@ -60,7 +61,7 @@ def _prepare_output(output: Path, job: Job, window_size: tuple[int, int] | None)
     request = {
         "argv": list(job.argv),
         "cwd": str(job.cwd),
-        "env": {**_PYTHON_ENV, **job.env},
+        "env": {**_PYTHON_ENV, **libraries.environment(), **job.env},
         "clock_limit_s": job.clock_limit_s,
         "stdin": None if job.stdin is None else _STDIN_FILE,
         "terminal": window_size,
@@ -168,6 +169,7 @@ class UmlLab:
     def require(self, needs: Collection[Need]) -> None:
         """Raise `PrerequisiteError` for options that the lab kernel lacks, programs that this machine lacks, and what
         else does not work (see `probe`)."""
+        libraries.require(needs)
         where = f"the uml lab (lab kernel {self._kernel_id})" if self._kernel_id else "the uml lab"
         features.require(self.probe(needs), where, elsewhere="")
 
@@ -175,10 +177,12 @@ class UmlLab:
         """What the kernel's options and this machine's programs say, and for what else must be tried, a guest.
 
         An option that the kernel has is believed to work, and sysctls are left to the point, which reads them back.
+        Of a library, that it is there: programs are this machine's own, and who has built it here can load it here.
         """
-        tried = [need for need in needs if need.probe and not need.kernel_options]
-        said = features.at_rest([need for need in needs if need not in tried], self._options, OPTIONS_CURE)
-        return said + features.probe(tried, features.asking(self, "virtual"))
+        ours, others = libraries.split(needs)
+        tried = [need for need in others if need.probe and not need.kernel_options]
+        said = features.at_rest([need for need in others if need not in tried], self._options, OPTIONS_CURE)
+        return said + libraries.find(ours) + features.probe(tried, features.asking(self, "virtual"))
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None

@@ -6,6 +6,7 @@ itself stays as it is. What is in the cache is told by the source's content; it 
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed.base.errors import CommandError, PrerequisiteError, ReadbackError
+from testbed.base.needs import Call, Need
 from testbed.process import run
 
 if TYPE_CHECKING:
@@ -23,6 +25,13 @@ NAME = "large_reads.so"
 REPORT = "large_reads.json"
 FOLDER_VARIABLE = "TESTBED_LIBRARIES"
 """Tells a job where its lab has the toolkit's libraries."""
+
+NEED = Need(
+    name="library for large reads",
+    purpose="ab",
+    probe=(Call(function="testbed.tools.large_reads:load"),),
+    cure="run: make setup; or do without: --set workload.large_reads=false",
+)
 
 _SOURCE = Path(__file__).with_name("large_reads.c")
 _COMPILE = ("gcc", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra")
@@ -66,7 +75,7 @@ def _compile(target: Path) -> None:
         what = "gcc is not installed" if error.status is None else f"gcc says: {why[0]}"
         raise PrerequisiteError(
             f"the library for large reads cannot be built: {what}",
-            hint="run: make setup; or do without: --set workload.large_reads=false",
+            hint=NEED.cure,
         ) from error
 
 
@@ -75,8 +84,13 @@ def installed(environment: Mapping[str, str] | None = None) -> Path:
     variables = os.environ if environment is None else environment
     path = Path(variables.get(FOLDER_VARIABLE, ""), identity(), NAME)
     if not path.is_absolute() or not path.is_file():
-        raise PrerequisiteError("this lab has no library for large reads", hint="run: make setup")
+        raise PrerequisiteError("this lab has no library for large reads", hint=NEED.cure)
     return path
+
+
+def load() -> None:
+    """Load it where a job has it, for its probe; raises `PrerequisiteError` and OSError."""
+    ctypes.CDLL(str(installed()))
 
 
 def preloaded(argv: Sequence[str], link: Path, report: Path) -> list[str]:

@@ -24,7 +24,7 @@ from typing import IO, Any
 import testbed
 from testbed.base.errors import GuestKilled, GuestTimeout, LabError, PrerequisiteError, UsageError
 from testbed.base.needs import Finding, Need
-from testbed.labs import features, host_load, kernel_log, own_folder
+from testbed.labs import features, host_load, kernel_log, libraries, own_folder
 from testbed.labs.base import HERE, RUNTIME_PREFIX, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.local import kernel_options, mounts
 from testbed.labs.local.supervisor import FOLDER, STATUS_FILE
@@ -54,6 +54,7 @@ class LocalLab:
 
     def require(self, needs: Collection[Need]) -> None:
         """Find out in a throw-away namespace; raises `PrerequisiteError` with all that is missing."""
+        libraries.require(needs)
         features.require(self.probe(needs), f"the local lab (Linux {platform.release()})")
 
     def probe(self, needs: Collection[Need]) -> list[Finding]:
@@ -124,7 +125,7 @@ def prepare(job: Job, output: Path, *, has_terminal: bool) -> None:
     request = {
         "argv": list(job.argv),
         "cwd": str(job.cwd),
-        "env": {"PYTHONDONTWRITEBYTECODE": "1", **job.env},
+        "env": {"PYTHONDONTWRITEBYTECODE": "1", **libraries.environment(), **job.env},
         "clock_limit_s": job.clock_limit_s,
         "terminal": has_terminal,
         "visible": visible(job),
@@ -133,8 +134,9 @@ def prepare(job: Job, output: Path, *, has_terminal: bool) -> None:
 
 
 def visible(job: Job) -> list[str]:
-    """What the job needs to see of what its scratch space hides: the toolkit, Python, its working directory."""
+    """What the job needs to see of what its scratch space hides: toolkit, libraries, Python, its working directory."""
     wanted = {sys.prefix, sys.base_prefix, str(Path(testbed.__file__).resolve().parents[1]), str(job.cwd)}
+    wanted |= {*libraries.environment().values()}
     resolved = {str(Path(path).resolve()) for path in wanted} | wanted
     return sorted(path for path in resolved if any(path.startswith(f"{top}/") for top in mounts.SCRATCH))
 

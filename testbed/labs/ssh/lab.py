@@ -23,9 +23,9 @@ from testbed.base.errors import RunInterrupted, TestbedError
 from testbed.base.needs import Finding, Need
 from testbed.base.text import plain
 from testbed.kernel.cache import Kernel
-from testbed.labs import features
+from testbed.labs import features, libraries
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
-from testbed.labs.ssh import retrieval, shell, transfer
+from testbed.labs.ssh import provisioning, retrieval, shell, transfer
 from testbed.labs.ssh.connection import Connection
 from testbed.labs.ssh.job_channel import FollowedJob, JobChannel, next_event
 from testbed.labs.ssh.owner import Owner
@@ -116,6 +116,9 @@ class SshLab:
     def require(self, needs: Collection[Need]) -> None:
         """Raise `PrerequisiteError` unless the machine has what it must have, and its lab what is needed."""
         self._check()
+        if library := libraries.require(needs):
+            toolkit, owner, machine = self._toolkit, self._owner.id, self._machine
+            self._connection.use(lambda to: provisioning.provide_library(to, toolkit, library, machine, owner))
         features.require(self.probe(needs), self.name, elsewhere=features.ELSEWHERE if self._lab == "local" else "")
 
     def probe(self, needs: Collection[Need]) -> list[Finding]:

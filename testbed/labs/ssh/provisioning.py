@@ -1,11 +1,13 @@
-"""What must be on the other machine before a job: the toolkit in an environment of its own, and the lab kernel.
+"""What must be on the other machine before a job: the toolkit in an environment of its own, the lab kernel, libraries.
 
-Both are sent once and known by their content: the toolkit by the SHA-256 of its wheel, the kernel by the identity of
-its build. The kernel is sent, not built there: the same image is what makes results comparable.
+All are sent once and known by their content: the toolkit by the SHA-256 of its wheel, the kernel by the identity of
+its build, a library by its source. The kernel is sent, not built there: the same image is what makes results
+comparable.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import sys
@@ -112,6 +114,23 @@ def _send_dependencies(
                 f"{failure.message}; and here: {error.message}", hint="give one of the two a package index"
             ) from error
         transfer.send(connection, {f"{sent}/{each.name}": each for each in sorted(files.iterdir())})
+
+
+def provide_library(connection: Connection, toolkit: str, library: Path, machine: Machine, owner: str) -> None:
+    """Have the library for large reads in the cache there, able to be loaded; raises as `provide_kernel`.
+
+    It is called after its source, which is there with the toolkit. A machine of another kind builds its own.
+    """
+    name = library.parent.name
+    if call(connection, toolkit, "has_library", {"library": name}):
+        return
+    if machine.machine != platform.machine():
+        call(connection, toolkit, "build_library", {"library": name})
+        return
+    sent = validated(str, call_bootstrap(connection, "prepare", {"owner": owner}), str(connection.address))
+    transfer.send(connection, {f"{sent}/{library.name}": library})
+    digest = hashlib.sha256(library.read_bytes()).hexdigest()
+    call(connection, toolkit, "install_library", {"library": name, "sent": f"{sent}/{library.name}", "sha256": digest})
 
 
 def provide_kernel(connection: Connection, toolkit: str, kernel: Kernel, owner: str, report: Report) -> None:

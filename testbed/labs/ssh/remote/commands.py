@@ -29,6 +29,7 @@ from testbed.kernel.cache import Cache, Manifest
 from testbed.labs.base import ProbedLab
 from testbed.labs.ssh.remote import cleanup, job, layout, protocol
 from testbed.process import run
+from testbed.tools import large_reads
 
 _CURE = "install the Debian packages there"
 
@@ -62,6 +63,41 @@ def install_kernel(kernel: str, sent: str) -> bool:
                 cache.kernel_artifacts.publish(area / "whole", kernel)
     shutil.rmtree(folder)
     return True
+
+
+def has_library(library: str) -> bool:
+    """Whether the library for large reads with this identity is in the cache."""
+    found = large_reads.find(Cache(layout.cache_root()))
+    return found is not None and found.parent.name == library
+
+
+def install_library(library: str, sent: str, sha256: str) -> bool:
+    """Put a library that was sent into the cache, if it is whole and this machine's programs can load it."""
+    cache, file = Cache(layout.cache_root()), Path(sent)
+    if library != large_reads.identity() or hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
+        raise LabError("the library for large reads did not arrive as it was sent", hint="try again")
+    try:
+        run([sys.executable, "-c", "import ctypes, sys; ctypes.CDLL(sys.argv[1])", file], timeout_s=30)
+    except CommandError as error:
+        raise PrerequisiteError(
+            "the library for large reads of the other side cannot be loaded here: "
+            + (error.stderr.strip().splitlines() or [error.message])[-1],
+            hint="run from a machine with an older or the same C library, or with --set workload.large_reads=false",
+        ) from error
+    cache.prepare()
+    with cache.library_artifacts.lock(library, lambda: None):
+        if large_reads.find(cache) is None:
+            with cache.library_artifacts.building(library) as area:
+                (area / "whole").mkdir()
+                shutil.copyfile(file, area / "whole" / large_reads.NAME)
+                cache.library_artifacts.publish(area / "whole", library)
+    file.unlink()
+    return True
+
+
+def build_library(library: str) -> bool:
+    """Build the library here; raises `PrerequisiteError` where that cannot be done."""
+    return large_reads.ensure(Cache(layout.cache_root())).parent.name == library
 
 
 def facts(lab: str, kernel: str) -> dict[str, Any]:
@@ -125,6 +161,9 @@ def remove(name: str) -> bool:
 ACTIONS: Mapping[str, Callable[..., Any]] = {
     "has_kernel": has_kernel,
     "install_kernel": install_kernel,
+    "has_library": has_library,
+    "install_library": install_library,
+    "build_library": build_library,
     "facts": facts,
     "check": check,
     "probe": probe,
