@@ -11,12 +11,9 @@ from testbed.tools import lighttpd
 
 
 def test_a_need_with_nothing_but_a_probe_is_tried_where_the_point_will_run(lab: UmlLab) -> None:
-    own = Need(
-        name="a moonbeam", purpose="what mine.py counts", probe=(("ip", "link", "show", "moon"),), cure="look up"
-    )
-    found = lab.probe(
-        {own, lighttpd.UPLOADS, Need(name="time", probe=(("grep", "-q", "User Mode Linux", "/proc/cpuinfo"),))}
-    )
+    own = Need(name="a moonbeam", purpose="counted", probe=(("ip", "link", "show", "moon"),), cure="look up")
+    guest = Need(name="a guest", probe=(("grep", "-q", "User Mode Linux", "/proc/cpuinfo"),))
+    found = lab.probe({own, lighttpd.UPLOADS, guest})
     assert {each.name: each.error for each in found} == {
         "a moonbeam": 'Device "moon" does not exist.',
         "lighttpd mod_webdav": "",
