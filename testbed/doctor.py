@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,8 @@ from testbed.base.text import plain
 from testbed.debian_packages import SSH_PACKAGES_FILE, VM_PACKAGES_FILE, debian_packages, package_versions
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel, default_cache
-from testbed.labs import catalog, cores, features, guest_memory
-from testbed.labs.base import RUNTIME_PREFIX, ExaminedLab, Job, ProbedLab
+from testbed.labs import catalog, cores, features, guest_memory, runtime_directory
+from testbed.labs.base import ExaminedLab, Job, ProbedLab
 from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.uml import OPTIONS_CURE, UmlLab
 from testbed.runs.store import SPACE_BYTES
@@ -193,7 +192,7 @@ def _find_kernel() -> Kernel | Check:
 
 def _boot(kernel: Kernel) -> Check:
     try:
-        with tempfile.TemporaryDirectory(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-") as output:
+        with runtime_directory.temporary() as output:
             done = UmlLab(kernel.image, core_wait_s=0).run(Job(("true",), Path(output), wall_limit_s=_BOOT_LIMIT_S))
     except PrerequisiteError as error:
         return Check("guest boots", False, error.message, error.hint)

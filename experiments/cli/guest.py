@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -17,8 +16,8 @@ from experiments.cli.labs import clocks_of, lab_option, say
 from experiments.cli.output import OutputLost, drop, tell
 from testbed.base import files
 from testbed.base.errors import EXIT_LAB, PrerequisiteError, UsageError
-from testbed.labs import catalog
-from testbed.labs.base import RUNTIME_PREFIX, Cancel, Clock, InteractiveLab, Job, Sink
+from testbed.labs import catalog, runtime_directory
+from testbed.labs.base import Cancel, Clock, InteractiveLab, Job, Sink
 from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.terminal import Terminal, ending_in_order
 from testbed.runs.scheduler import cancel_on_signals
@@ -33,7 +32,7 @@ _AT_ONCE = LabOptions(core_wait_s=0, report=say)  # somebody is waiting
 
 def temporary_output(stack: ExitStack) -> Path:
     """An output directory that is gone at the end; `testbed clean` finds it if we are killed."""
-    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-")))
+    return Path(stack.enter_context(runtime_directory.temporary()))
 
 
 @click.command("exec")

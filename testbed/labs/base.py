@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 Clock = Literal["virtual", "real"]
 Sink = Callable[[bytes], None]
 
-RUNTIME_PREFIX = "mptcp-testbed-"
-"""What the names of our directories below the one for temporary files begin with; the maker's process id is next."""
-
 HERE = "this machine"
 """The `machine` of the labs whose work is done by this machine's own cores."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,8 @@ from pathlib import Path
 from testbed.base.errors import LabError, PrerequisiteError
 from testbed.base.needs import Finding, Need
 from testbed.base.text import parse_json
-from testbed.labs.base import RUNTIME_PREFIX, Clock, Job, Lab
+from testbed.labs import runtime_directory
+from testbed.labs.base import Clock, Job, Lab
 
 Ask = Callable[[tuple[str, ...]], str]
 """Runs an argv in a lab and returns what it printed."""
@@ -141,7 +141,7 @@ def asking(lab: Lab, clock: Clock) -> Ask:
     """Asks a lab by a job of its own; raises `LabError` if that fails."""
 
     def ask(argv: tuple[str, ...]) -> str:
-        with tempfile.TemporaryDirectory(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-") as scratch:
+        with runtime_directory.temporary() as scratch:
             said, errors = bytearray(), bytearray()
             job = Job(argv, Path(scratch), clock=clock, wall_limit_s=_PROBE_LIMIT_S)
             done = lab.run(job, stdout=said.extend, stderr=errors.extend)

@@ -22,10 +22,11 @@ from typing import IO, Any
 import testbed
 from testbed.base.errors import PrerequisiteError, UsageError
 from testbed.base.needs import Finding, Need
-from testbed.labs import cores, features, guest_memory, libraries, own_folder
-from testbed.labs.base import HERE, RUNTIME_PREFIX, Cancel, Clock, Job, JobResult, Sink, discard
+from testbed.labs import cores, features, guest_memory, libraries, own_folder, runtime_directory
+from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.terminal import Terminal
-from testbed.labs.verdict import CONSOLE_FILE, GuestEnd, judge, kernel_warnings
+from testbed.labs.verdict import CONSOLE_FILE, GuestExit, judge, kernel_warnings
+from testbed.labs.waiting import Follower, wait_for_end
 from testbed.process import ReapedProcess
 from testbed.subreaper import FIRST_FD
 
@@ -34,7 +35,6 @@ _MASKED = ("/tmp", "/run", "/var/tmp", "/dev/shm")
 _STDIN_FILE = "guest/stdin"
 OPTIONS_CURE = "add to kernel-patches/common.config, and run: testbed kernel build"
 _MEMORY = "4G"  # with 512 MB the anycast point is slower and its results are wrong
-_POLL_S = 0.05
 # Mininet imports distutils, and setuptools, where it is installed, would bring all of itself: a second in a guest.
 _PYTHON_ENV = {"SETUPTOOLS_USE_DISTUTILS": "stdlib"} if sys.version_info < (3, 12) else {}
 
@@ -110,24 +110,6 @@ def command_line(image: Path, job: Job, lines: tuple[str, str]) -> list[str]:
     ]
 
 
-class Follower:
-    """Hands the bytes that a growing file gained to a sink."""
-
-    def __init__(self, path: Path, sink: Sink) -> None:
-        self._file = path.open("rb")
-        self._sink = sink
-
-    def pump(self) -> None:
-        """Pass on what is new."""
-        while data := self._file.read(65536):
-            self._sink(data)
-
-    def close(self) -> None:
-        """Pass on the rest and close the file."""
-        self.pump()
-        self._file.close()
-
-
 class UmlLab:
     """A `Lab` that runs each job in a guest of its own, pinned to one core.
 
@@ -198,7 +180,7 @@ class UmlLab:
         cancel.raise_if_set()
         with ExitStack() as stack:
             core = stack.enter_context(cores.lease(cancel, self._core_wait_s))
-            started = time.monotonic()
+            began_s = time.monotonic()
             output = job.output.resolve()
             guest_dir = output / "guest"
             try:
@@ -209,7 +191,7 @@ class UmlLab:
                 raise own_folder.cannot_write(Path(error.filename or output), error) from error
             try:
                 # As late as can be: until its subreaper runs, a SIGKILL leaves it behind.
-                runtime = Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-"))
+                runtime = runtime_directory.make()
                 stack.callback(shutil.rmtree, runtime, ignore_errors=True)
                 _prepare_runtime(runtime, output, job)
             except OSError as error:
@@ -226,23 +208,18 @@ class UmlLab:
             else:
                 fds, lines = [out.fileno(), err.fileno()], (f"null,fd:{FIRST_FD}", f"null,fd:{FIRST_FD + 1}")
             guest = self._start_guest(stack, job, runtime, core, fds, lines, console)
-            hit = False
-            while guest.poll() is None:
-                if terminal:
-                    terminal.relay(_POLL_S)
-                elif cancel.wait(_POLL_S):
-                    guest.release()
-                    cancel.raise_if_set()
-                for follower in followers:
-                    follower.pump()
-                if time.monotonic() - started > job.wall_limit_s:
-                    hit = True
-                    guest.release()
-            wall_s = time.monotonic() - started
-        end = GuestEnd(guest.wait(), hit, job.wall_limit_s, job.clock_limit_s)
+            ended = wait_for_end(
+                guest,
+                began_s=began_s,
+                wall_limit_s=job.wall_limit_s,
+                cancel=cancel,
+                followers=followers,
+                terminal=terminal,
+            )
+        end = GuestExit(guest.wait(), ended.wall_limit_hit, job.wall_limit_s, job.clock_limit_s)
         status = judge(job.output, end)
         warnings = kernel_warnings(job.output)
-        return JobResult(int(status["status"]), wall_s, float(status["clock_s"]), warnings, self._kernel_id)
+        return JobResult(int(status["status"]), ended.wall_s, float(status["clock_s"]), warnings, self._kernel_id)
 
     def _start_guest(
         self,

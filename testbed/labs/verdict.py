@@ -36,7 +36,7 @@ _MOST_COMPLAINTS = 100
 
 
 @dataclass(frozen=True)
-class GuestEnd:
+class GuestExit:
     """How the guest's process ended on the host, and whether we ended it for taking too long."""
 
     process_status: int
@@ -108,7 +108,7 @@ def read_status(path: Path) -> dict[str, Any] | None:
     return status
 
 
-def judge(output: Path, end: GuestEnd) -> dict[str, Any]:
+def judge(output: Path, end: GuestExit) -> dict[str, Any]:
     """The status of a guest that ran its command to the end; raises the fitting `LabError` otherwise."""
     tail = console_tail(output / CONSOLE_FILE)
     status = read_status(output / STATUS_FILE)

@@ -13,8 +13,7 @@ from testbed.base import files, ownership
 from testbed.base.errors import PrerequisiteError
 from testbed.kernel.cache import Cache
 from testbed.kernel.download import ARRIVING
-from testbed.labs import cores
-from testbed.labs.base import RUNTIME_PREFIX
+from testbed.labs import cores, runtime_directory
 from testbed.runs import removal
 from testbed.runs.store import LATEST, MANIFEST, runs
 from testbed.runs.verification import enumerate_names
@@ -23,7 +22,7 @@ Tell = Callable[[str], None]
 
 # The process id tells ours from others with the same prefix (the directory of the cores' locks has none).
 _BUILD_ID = re.compile(r"[0-9a-f]{12}\Z")
-_RUNTIME = re.compile(re.escape(RUNTIME_PREFIX) + r"(\d+)-")
+_RUNTIME = re.compile(re.escape(runtime_directory.PREFIX) + r"(\d+)-")
 
 
 def _say_nothing(_what: str) -> None:
@@ -36,7 +35,7 @@ def remove_runtimes(directory: Path | None = None) -> list[Path]:
     A guest whose process was killed is ended by its subreaper: it is waited for, so that nothing of it runs afterwards.
     """
     removed = []
-    for path in sorted((directory or Path(tempfile.gettempdir())).glob(f"{RUNTIME_PREFIX}*")):
+    for path in sorted((directory or Path(tempfile.gettempdir())).glob(f"{runtime_directory.PREFIX}*")):
         match = _RUNTIME.match(path.name)
         if match and _is_mine(path) and not files.is_alive(int(match[1])) and directory_lock.wait_until_free(path):
             _remove(path)

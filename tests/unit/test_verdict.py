@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from testbed.base.errors import GuestAsleep, GuestKilled, GuestPanic, GuestTimeout, LabError
-from testbed.labs.verdict import GuestEnd, judge, kernel_warnings
+from testbed.labs.verdict import GuestExit, judge, kernel_warnings
 
 SPLAT = """[    3.100000] ------------[ cut here ]------------
 [    3.100000] WARNING: CPU: 0 PID: 7 at net/mptcp/protocol.c:2000 mptcp_recv+0x1/0x2
@@ -24,8 +24,8 @@ def guest_left(tmp_path: Path, console: str = "", status: dict[str, object] | No
     return tmp_path
 
 
-def end(process_status: int = 0, *, wall_limit_hit: bool = False) -> GuestEnd:
-    return GuestEnd(process_status, wall_limit_hit, wall_limit_s=60, clock_limit_s=600)
+def end(process_status: int = 0, *, wall_limit_hit: bool = False) -> GuestExit:
+    return GuestExit(process_status, wall_limit_hit, wall_limit_s=60, clock_limit_s=600)
 
 
 def test_an_exit_is_returned(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
@@ -24,16 +23,14 @@ from typing import IO, Any
 import testbed
 from testbed.base.errors import GuestKilled, GuestTimeout, LabError, PrerequisiteError, UsageError
 from testbed.base.needs import Finding, Need
-from testbed.labs import features, host_load, kernel_log, libraries, own_folder
-from testbed.labs.base import HERE, RUNTIME_PREFIX, Cancel, Clock, Job, JobResult, Sink, discard
+from testbed.labs import features, host_load, kernel_log, libraries, own_folder, runtime_directory
+from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.local import kernel_options, mounts
 from testbed.labs.local.supervisor import FOLDER, STATUS_FILE
 from testbed.labs.terminal import Terminal
-from testbed.labs.uml import Follower
 from testbed.labs.verdict import console_tail, read_status
+from testbed.labs.waiting import Follower, wait_for_end
 from testbed.process import ReapedProcess
-
-_POLL_S = 0.05
 
 
 class LocalLab:
@@ -76,8 +73,8 @@ class LocalLab:
             raise UsageError("the local lab has no virtual clock", hint="use --clock real, or --lab uml")
         cancel.raise_if_set()
         with ExitStack() as stack:
-            started = time.monotonic()
-            runtime = Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-"))
+            began_s = time.monotonic()
+            runtime = runtime_directory.make()
             stack.callback(shutil.rmtree, runtime, ignore_errors=True)
             output = job.output.resolve()
             prepare(job, output, has_terminal=terminal is not None)
@@ -100,24 +97,19 @@ class LocalLab:
             argv = [sys.executable, "-m", "testbed.labs.local.supervisor", str(output)]
             contained = ReapedProcess(argv, stdout=console, stderr=console, cwd=runtime, pass_fds=fds, remove=runtime)
             stack.callback(contained.release)
-            hit = False
-            while contained.poll() is None:
-                if terminal:
-                    terminal.relay(_POLL_S)
-                elif cancel.wait(_POLL_S):
-                    contained.release()
-                    cancel.raise_if_set()
-                for follower in followers:
-                    follower.pump()
-                if time.monotonic() - started > job.wall_limit_s:
-                    hit = True
-                    contained.release()
-            wall_s = time.monotonic() - started
+            ended = wait_for_end(
+                contained,
+                began_s=began_s,
+                wall_limit_s=job.wall_limit_s,
+                cancel=cancel,
+                followers=followers,
+                terminal=terminal,
+            )
             warnings = log.complaints()
-        if hit:
+        if ended.wall_limit_hit:
             raise GuestTimeout(f"the command was ended after {job.wall_limit_s:g} s of real time")
         status = judge(output, contained.wait(), job.clock_limit_s)
-        return JobResult(int(status["status"]), wall_s, float(status["clock_s"]), warnings)
+        return JobResult(int(status["status"]), ended.wall_s, float(status["clock_s"]), warnings)
 
 
 def prepare(job: Job, output: Path, *, has_terminal: bool) -> None:

@@ -32,7 +32,7 @@ class _MountAttr(ctypes.Structure):
     )
 
 
-def lay(output: Path, visible: Sequence[Path]) -> None:
+def mount_all(output: Path, visible: Sequence[Path]) -> None:
     """Lay the mounts: `output` can be written, `visible` stays in view where scratch space would hide it.
 
     Sysctls are read-only but for those of the network namespace: the kernel shows a namespace none that belong to

@@ -61,7 +61,7 @@ def main(out: Path) -> None:
     started = time.monotonic()
     try:
         job = json.loads((out / JOB_FILE).read_text())
-        mounts.lay(out, [Path(path) for path in job["visible"]])
+        mounts.mount_all(out, [Path(path) for path in job["visible"]])
         os.chdir("/")
         socket.sethostname("testbed")
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)

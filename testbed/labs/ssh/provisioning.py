@@ -8,17 +8,15 @@ comparable.
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.base.errors import CommandError, GuestTimeout, PrerequisiteError
 from testbed.kernel.cache import Kernel
-from testbed.labs.base import RUNTIME_PREFIX
+from testbed.labs import runtime_directory
 from testbed.labs.ssh import requirements, transfer
 from testbed.labs.ssh.connection import Connection
 from testbed.labs.ssh.remote import environment, layout
@@ -100,7 +98,7 @@ def _send_dependencies(
             f"{failure.message}; and wheels from here do not fit: it is {machine.machine}, this machine is {ours}",
             hint="give it a package index, see pip.conf there",
         ) from failure
-    with tempfile.TemporaryDirectory(prefix=f"{RUNTIME_PREFIX}{os.getpid()}-") as scratch:
+    with runtime_directory.temporary() as scratch:
         files = Path(scratch, "files")
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(files)]
         # Not as wheels that are built here: the lock knows the hash of a package's source, and it is built there.

@@ -11,7 +11,7 @@ from mutators import mutate_bytes, mutate_json
 
 from testbed.labs.guest import STATUS_FILE
 from testbed.labs.ssh.remote import protocol
-from testbed.labs.verdict import GuestEnd, judge
+from testbed.labs.verdict import GuestExit, judge
 from testbed.labs.vm import image, machine
 from testbed.net.mptcp_pm import events, subflows
 
@@ -74,7 +74,7 @@ def test_status_files_of_guests() -> None:
 
     def read(folder: Path, given: bytes) -> object:
         (folder / STATUS_FILE).write_bytes(given)
-        return judge(folder, GuestEnd(0, False, 10.0, 10.0))
+        return judge(folder, GuestExit(0, False, 10.0, 10.0))
 
     fuzz("status", lambda chance: mutate_json(chance, STATUS), read, prepare=prepare, inputs=50_000)
 
