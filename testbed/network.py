@@ -77,16 +77,16 @@ def _shape_links(network: Network, topo: Topo, framing: FramingChoice) -> None:
             if plain and own_card:
                 made: dict[str, Any] = {"tbf": tbf.shape(node, interface, profile.rate_bps, network.log)}
             else:
-                made = _shape_in_the_middle(node, interface, profile, choice, network.log, bucket_will_do=plain)
+                made = _shape_in_the_middle(node, interface, profile, choice, log=network.log, bucket_will_do=plain)
             network.links.append({"interface": interface, "framing": choice, **made})
 
 
 def _shape_in_the_middle(
-    node: Node, interface: str, profile: Any, choice: netem.Framing, log: CommandLog, *, bucket_will_do: bool
+    node: Node, interface: str, profile: Any, choice: netem.Framing, *, log: CommandLog, bucket_will_do: bool
 ) -> dict[str, Any]:
     """netem; where the kernel has none and only a rate is asked for, a token bucket with a queue as long."""
     try:
-        return {"netem": netem.shape(node, interface, profile, choice, log)}
+        return {"netem": netem.shape(node, interface, profile, choice, log=log)}
     except CommandError as error:
         if not bucket_will_do or netem.UNKNOWN not in error.stderr:
             raise

@@ -92,7 +92,7 @@ def run(
         log.add(words, popen.returncode, seconds)
     if check and popen.returncode != 0:
         raise CommandError(words, popen.returncode, err or out)
-    return Completed(words, popen.returncode, out, err, seconds)
+    return Completed(words, popen.returncode, stdout=out, stderr=err, seconds=seconds)
 
 
 def _end(popen: subprocess.Popen[str], *, with_its_group: bool) -> None:

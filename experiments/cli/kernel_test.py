@@ -21,7 +21,7 @@ from testbed.kernel import build as kernel_build
 from testbed.kernel import selftests, selftests_run, selftests_table
 from testbed.kernel.cache import Kernel
 from testbed.kernel.selftests import Suite, Unit
-from testbed.kernel.selftests_run import UnitEnd
+from testbed.kernel.selftests_run import UnitResult
 from testbed.kernel.selftests_table import Row
 from testbed.labs import cores
 from testbed.labs.base import Cancel
@@ -69,7 +69,7 @@ def kernel_test(only: tuple[str, ...], jobs: int | None, out: Path | None, wall_
             jobs=jobs or len(cores.available()),
             wall_limit_s=wall_limit,
             cancel=cancel,
-            told=told,
+            on_result=told,
         )
     rows = selftests_table.compare(ends[BASE], ends[OURS], known)
     text = "\n\n".join(filter(None, (_heading(suite, kernels), table(rows), failures(rows), summary(rows)))) + "\n"
@@ -140,7 +140,7 @@ def _save(
     directory: Path,
     suite: Suite,
     kernels: dict[str, Kernel],
-    ends: dict[str, list[UnitEnd]],
+    ends: dict[str, list[UnitResult]],
     rows: Sequence[Row],
     text: str,
 ) -> None:
@@ -166,7 +166,7 @@ class _Told:
         self._done = 0
         self._lock = threading.Lock()
 
-    def __call__(self, label: str, end: UnitEnd) -> None:
+    def __call__(self, label: str, end: UnitResult) -> None:
         counts = Counter(subtest.outcome for subtest in end.subtests)
         what = end.error or ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
         with self._lock:

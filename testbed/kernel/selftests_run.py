@@ -24,7 +24,7 @@ _SKIPPED = 4  # KSFT_SKIP
 
 
 @dataclass(frozen=True)
-class UnitEnd:
+class UnitResult:
     """How a unit ended: its subtests' results or, if there are none, the reason; what the kernel complained about."""
 
     unit: str
@@ -35,8 +35,8 @@ class UnitEnd:
     clock_s: float
 
 
-Told = Callable[[str, UnitEnd], None]
-"""Is told a kernel's label and how a unit ended; by several threads."""
+OnResult = Callable[[str, UnitResult], None]
+"""Is on_result a kernel's label and how a unit ended; by several threads."""
 
 
 def run(
@@ -48,20 +48,20 @@ def run(
     jobs: int,
     wall_limit_s: float,
     cancel: Cancel,
-    told: Told,
-) -> dict[str, list[UnitEnd]]:
+    on_result: OnResult,
+) -> dict[str, list[UnitResult]]:
     """Run every unit in every lab (by the kernel's label), `jobs` guests at a time; the ends are in the units' order.
 
     Output and kernel log of each stay in `out/<label>/<unit>/guest/`. Raises `RunInterrupted` once the flag is set.
     """
 
-    def work(label: str, unit: Unit) -> UnitEnd:
-        end = _run_unit(unit, suite, labs[label], out / label / unit.name, wall_limit_s, cancel)
-        told(label, end)
+    def work(label: str, unit: Unit) -> UnitResult:
+        end = _run_unit(unit, suite, labs[label], out / label / unit.name, wall_limit_s=wall_limit_s, cancel=cancel)
+        on_result(label, end)
         return end
 
     with ThreadPoolExecutor(jobs, thread_name_prefix="selftest") as pool:
-        running: dict[str, list[Future[UnitEnd]]] = {label: [] for label in labs}
+        running: dict[str, list[Future[UnitResult]]] = {label: [] for label in labs}
         for unit in units:
             for label in labs:
                 running[label].append(pool.submit(work, label, unit))
@@ -69,7 +69,7 @@ def run(
     return {label: [future.result() for future in futures] for label, futures in running.items()}
 
 
-def _run_unit(unit: Unit, suite: Suite, lab: Lab, output: Path, wall_limit_s: float, cancel: Cancel) -> UnitEnd:
+def _run_unit(unit: Unit, suite: Suite, lab: Lab, output: Path, *, wall_limit_s: float, cancel: Cancel) -> UnitResult:
     cancel.raise_if_set()
     output.mkdir(parents=True, exist_ok=True)
     said = bytearray()
@@ -85,11 +85,18 @@ def _run_unit(unit: Unit, suite: Suite, lab: Lab, output: Path, wall_limit_s: fl
     try:
         done = lab.run(job, stdout=said.extend, cancel=cancel)
     except LabError as fault:
-        return UnitEnd(unit.name, (), str(fault), (), 0.0, 0.0)
+        return UnitResult(unit.name, (), str(fault), warnings=(), wall_s=0.0, clock_s=0.0)
     text = said.decode(errors="replace")
     subtests = ktap.parse(text)
     why = ""
     if not subtests:
         how = "skipped whole" if done.status == _SKIPPED else f"ended with status {done.status} before its results"
         why = f"{how}: {ktap.last_words(text)}"
-    return UnitEnd(unit.name, subtests or (), why, done.kernel_warnings, done.wall_s, done.clock_s)
+    return UnitResult(
+        unit.name,
+        subtests or (),
+        why,
+        warnings=done.kernel_warnings,
+        wall_s=done.wall_s,
+        clock_s=done.clock_s,
+    )

@@ -14,7 +14,7 @@ from typing import Literal
 from testbed.base.errors import ConfigError
 from testbed.kernel.ktap import Subtest
 from testbed.kernel.recipe import PATCH_FOLDER
-from testbed.kernel.selftests_run import UnitEnd
+from testbed.kernel.selftests_run import UnitResult
 
 KNOWN_FILE = PATCH_FOLDER / "selftests-known.toml"
 KERNEL_LOG = "(kernel log)"
@@ -62,7 +62,7 @@ def read_known(path: Path = KNOWN_FILE) -> Known:
         raise ConfigError(path, None, "not a list of failures", hint="[[failure]] unit, subtest, reason") from error
 
 
-def compare(base: Sequence[UnitEnd], ours: Sequence[UnitEnd], known: Known) -> list[Row]:
+def compare(base: Sequence[UnitResult], ours: Sequence[UnitResult], known: Known) -> list[Row]:
     """A row for each subtest of either kernel, in the order in which they ran; one row for a unit without any."""
     rows = []
     for before, after in zip(base, ours, strict=True):
@@ -72,20 +72,29 @@ def compare(base: Sequence[UnitEnd], ours: Sequence[UnitEnd], known: Known) -> l
             if name == KERNEL_LOG:
                 one, two = one or _QUIET, two or _QUIET
             said = (two.note if two else after.error) or (one.note if one else before.error)
-            outcomes = (one.outcome if one else "-", two.outcome if two else "-")
             reason = known.get((before.unit, name), "")
-            rows.append(Row(before.unit, name, *outcomes, _verdict(one, two, before, bool(reason)), said, reason))
+            rows.append(
+                Row(
+                    before.unit,
+                    name,
+                    base=one.outcome if one else "-",
+                    ours=two.outcome if two else "-",
+                    verdict=_verdict(one, two, before, bool(reason)),
+                    note=said,
+                    reason=reason,
+                )
+            )
     return rows
 
 
-def _by_name(end: UnitEnd) -> dict[str, Subtest]:
+def _by_name(end: UnitResult) -> dict[str, Subtest]:
     found = {subtest.name: subtest for subtest in end.subtests}
     if end.warnings:
         found[KERNEL_LOG] = Subtest(KERNEL_LOG, "fail", end.warnings[0])
     return found
 
 
-def _verdict(base: Subtest | None, ours: Subtest | None, before: UnitEnd, is_known: bool) -> Verdict:
+def _verdict(base: Subtest | None, ours: Subtest | None, before: UnitResult, is_known: bool) -> Verdict:
     bad_now = ours is None or ours.outcome == "fail"
     if base is None and before.error:  # nothing to compare with in the whole unit
         return "fails in both" if bad_now and is_known else "no result"

@@ -110,7 +110,13 @@ def current_kernel() -> Kernel:
 @contextlib.contextmanager
 def _open_uml(_spec: LabSpec, options: LabOptions) -> Iterator[Lab]:
     kernel = options.kernel or current_kernel()
-    yield UmlLab(kernel.image, options.core_wait_s, kernel.id, kernel.facts(), kernel.options())
+    yield UmlLab(
+        kernel.image,
+        core_wait_s=options.core_wait_s,
+        kernel_id=kernel.id,
+        manifest=kernel.facts(),
+        options=kernel.options(),
+    )
 
 
 def _open_ssh(spec: LabSpec, options: LabOptions) -> contextlib.AbstractContextManager[Lab]:

@@ -19,7 +19,7 @@ from testbed.base.text import parse_json
 from testbed.labs import runtime_directory
 from testbed.labs.base import Clock, Job, Lab
 
-Ask = Callable[[tuple[str, ...]], str]
+RunProbe = Callable[[tuple[str, ...]], str]
 """Runs an argv in a lab and returns what it printed."""
 
 ELSEWHERE = "or use --lab uml, which has a kernel of its own"
@@ -49,10 +49,10 @@ def ordered(needs: Collection[Need]) -> list[Need]:
     return sorted(needs, key=Need.rank)
 
 
-def probe(needs: Collection[Need], ask: Ask, options: Collection[str] | None = None) -> list[Finding]:
+def probe(needs: Collection[Need], run: RunProbe, options: Collection[str] | None = None) -> list[Finding]:
     """Find out about each need: `options` are those that the kernel is known to have, None if nobody knows."""
     lacking, rest = by_options(needs, options)
-    errors = tried(rest, ask)
+    errors = tried(rest, run)
     return lacking + [judge(need, error, _machine_has) for need, error in zip(rest, errors, strict=True)]
 
 
@@ -67,19 +67,19 @@ def by_options(
     return [finding for _, finding in found if finding], [need for need, finding in found if finding is None]
 
 
-def tried(needs: Sequence[Need], ask: Ask) -> list[str]:
+def tried(needs: Sequence[Need], run: RunProbe) -> list[str]:
     """What is wrong with each, tried for real; an empty text if it works."""
     if not needs:
         return []
     # The same need of two parts is tried once.
     texts = [need.model_copy(update={"part": ""}).model_dump_json(exclude_defaults=True) for need in needs]
     each = list(dict.fromkeys(texts))
-    said = parse_json(ask((sys.executable, "-m", "testbed.labs.probes", f"[{','.join(each)}]")))
+    said = parse_json(run((sys.executable, "-m", "testbed.labs.probes", f"[{','.join(each)}]")))
     errors = dict(zip(each, said, strict=True))
     return [errors[text] for text in texts]
 
 
-def at_rest(needs: Collection[Need], options: Collection[str] | None, cure: str) -> list[Finding]:
+def static_findings(needs: Collection[Need], options: Collection[str] | None, cure: str) -> list[Finding]:
     """What the kernel's options and this machine's programs say of each (see `by_options`), nothing tried."""
     lacking, rest = by_options(needs, options, cure)
     return lacking + [_lacking_program(need) or Finding(need.name, "", need.what_for) for need in rest]
@@ -137,10 +137,10 @@ def require(findings: Iterable[Finding], where: str, *, elsewhere: str = ELSEWHE
         raise PrerequisiteError(f"{where} lacks {what}", hint="; ".join(dict.fromkeys(cures)))
 
 
-def asking(lab: Lab, clock: Clock) -> Ask:
-    """Asks a lab by a job of its own; raises `LabError` if that fails."""
+def as_job(lab: Lab, clock: Clock) -> RunProbe:
+    """Runs a probe as a job of its own in a lab; raises `LabError` if that fails."""
 
-    def ask(argv: tuple[str, ...]) -> str:
+    def run(argv: tuple[str, ...]) -> str:
         with runtime_directory.temporary() as scratch:
             said, errors = bytearray(), bytearray()
             job = Job(argv, Path(scratch), clock=clock, wall_limit_s=_PROBE_LIMIT_S)
@@ -150,7 +150,7 @@ def asking(lab: Lab, clock: Clock) -> Ask:
             raise LabError(f"the probe of the kernel in {lab.name} ended with status {done.status}: {last[0]}")
         return said.decode()
 
-    return ask
+    return run
 
 
 def _machine_has(name: str) -> bool:

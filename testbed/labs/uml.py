@@ -17,7 +17,7 @@ import time
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import testbed
 from testbed.base.errors import PrerequisiteError, UsageError
@@ -125,6 +125,7 @@ class UmlLab:
     def __init__(
         self,
         image: Path,
+        *,
         core_wait_s: float = math.inf,
         kernel_id: str = "",
         manifest: Mapping[str, Any] | None = None,
@@ -163,20 +164,20 @@ class UmlLab:
         """
         ours, others = libraries.split(needs)
         tried = [need for need in others if need.probe and not need.kernel_options]
-        said = features.at_rest([need for need in others if need not in tried], self._options, OPTIONS_CURE)
-        return said + libraries.find(ours) + features.probe(tried, features.asking(self, "virtual"))
+        said = features.static_findings([need for need in others if need not in tried], self._options, OPTIONS_CURE)
+        return said + libraries.find(ours) + features.probe(tried, features.as_job(self, "virtual"))
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None
     ) -> JobResult:
         """Boot a guest, run the job in it and bring its output back (see `Lab`)."""
-        return self._run(job, stdout, stderr, cancel or Cancel(), None)
+        return self._run(job, stdout=stdout, stderr=stderr, cancel=cancel or Cancel(), terminal=None)
 
     def interact(self, job: Job, terminal: Terminal) -> JobResult:
         """Run the job with the user's terminal as its own."""
-        return self._run(job, discard, discard, Cancel(), terminal)
+        return self._run(job, stdout=discard, stderr=discard, cancel=Cancel(), terminal=terminal)
 
-    def _run(self, job: Job, stdout: Sink, stderr: Sink, cancel: Cancel, terminal: Terminal | None) -> JobResult:
+    def _run(self, job: Job, *, stdout: Sink, stderr: Sink, cancel: Cancel, terminal: Terminal | None) -> JobResult:
         cancel.raise_if_set()
         with ExitStack() as stack:
             core = stack.enter_context(cores.lease(cancel, self._core_wait_s))
@@ -207,7 +208,16 @@ class UmlLab:
                 fds, lines = [line], (f"fd:{FIRST_FD}", "null")
             else:
                 fds, lines = [out.fileno(), err.fileno()], (f"null,fd:{FIRST_FD}", f"null,fd:{FIRST_FD + 1}")
-            guest = self._start_guest(stack, job, runtime, core, fds, lines, console)
+            guest = ReapedProcess(
+                command_line(self._image, job, lines),
+                stdout=console,
+                stderr=console,
+                cwd=runtime,
+                core=core,
+                pass_fds=fds,
+                remove=runtime,
+            )
+            stack.callback(guest.release)
             ended = wait_for_end(
                 guest,
                 began_s=began_s,
@@ -219,21 +229,10 @@ class UmlLab:
         end = GuestExit(guest.wait(), ended.wall_limit_hit, job.wall_limit_s, job.clock_limit_s)
         status = judge(job.output, end)
         warnings = kernel_warnings(job.output)
-        return JobResult(int(status["status"]), ended.wall_s, float(status["clock_s"]), warnings, self._kernel_id)
-
-    def _start_guest(
-        self,
-        stack: ExitStack,
-        job: Job,
-        runtime: Path,
-        core: int,
-        fds: list[int],
-        lines: tuple[str, str],
-        console: IO[bytes],
-    ) -> ReapedProcess:
-        argv = command_line(self._image, job, lines)
-        guest = ReapedProcess(
-            argv, stdout=console, stderr=console, cwd=runtime, core=core, pass_fds=fds, remove=runtime
+        return JobResult(
+            status=int(status["status"]),
+            wall_s=ended.wall_s,
+            clock_s=float(status["clock_s"]),
+            kernel_warnings=warnings,
+            kernel=self._kernel_id,
         )
-        stack.callback(guest.release)
-        return guest

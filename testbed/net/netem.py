@@ -44,7 +44,7 @@ def queue_packets(rate_bps: int, delay_s: float) -> int:
 
 
 def shape(
-    node: Node, interface: str, link: Direction, framing: Framing, log: CommandLog | None = None
+    node: Node, interface: str, link: Direction, framing: Framing, *, log: CommandLog | None = None
 ) -> dict[str, float]:
     """Replace the root queue of `interface` by netem; returns what reads back.
 

@@ -133,7 +133,7 @@ def run(
         if task is None:
             return False
         with contextlib.suppress(RunInterrupted):
-            ends[task.id] = _run_task(task, place.lab, store, cancel, told)
+            ends[task.id] = _run_task(task, place.lab, store, cancel=cancel, watcher=told)
         return True
 
     def work_on(place: Place) -> None:
@@ -175,7 +175,7 @@ class _Queue:
         return None
 
 
-def _run_task(task: Task, lab: Lab, store: RunStore, cancel: Cancel, watcher: Watcher) -> TaskEnd:
+def _run_task(task: Task, lab: Lab, store: RunStore, *, cancel: Cancel, watcher: Watcher) -> TaskEnd:
     cancel.raise_if_set()
     started = time.monotonic()
     result: JobResult | None = None
@@ -214,7 +214,7 @@ def _run_task(task: Task, lab: Lab, store: RunStore, cancel: Cancel, watcher: Wa
         store.abandon(task.id)
         reason = f"its results cannot be written: {fault.strerror or fault}"
         error = f"{error}; {reason}" if error else reason
-    end = TaskEnd(task.id, not error, error, wall_s, lab.name)
+    end = TaskEnd(task.id, not error, error, wall_s=wall_s, lab=lab.name)
     watcher.finished(task, end)
     return end
 

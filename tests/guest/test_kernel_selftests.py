@@ -8,7 +8,7 @@ import pytest
 
 from testbed.kernel import build, selftests, selftests_run
 from testbed.kernel.selftests import Suite, Unit
-from testbed.kernel.selftests_run import UnitEnd
+from testbed.kernel.selftests_run import UnitResult
 from testbed.labs.base import Cancel, Lab
 from testbed.labs.uml import UmlLab
 
@@ -22,8 +22,8 @@ SCRIPTS = {
 }
 
 
-def run(units: list[Unit], suite: Suite, lab: Lab, out: Path, wall_limit_s: float = 300) -> dict[str, UnitEnd]:
-    ends: list[UnitEnd] = []
+def run(units: list[Unit], suite: Suite, lab: Lab, out: Path, wall_limit_s: float = 300) -> dict[str, UnitResult]:
+    ends: list[UnitResult] = []
     selftests_run.run(
         units,
         suite,
@@ -32,7 +32,7 @@ def run(units: list[Unit], suite: Suite, lab: Lab, out: Path, wall_limit_s: floa
         jobs=2,
         wall_limit_s=wall_limit_s,
         cancel=Cancel(),
-        told=lambda _label, end: ends.append(end),
+        on_result=lambda _label, end: ends.append(end),
     )
     return {end.unit: end for end in ends}
 

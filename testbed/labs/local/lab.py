@@ -56,19 +56,19 @@ class LocalLab:
 
     def probe(self, needs: Collection[Need]) -> list[Finding]:
         """Look at the kernel's options, if it says which, and try the rest in a throw-away namespace."""
-        return features.probe(needs, features.asking(self, "real"), kernel_options.options())
+        return features.probe(needs, features.as_job(self, "real"), kernel_options.options())
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None
     ) -> JobResult:
         """Run the job in namespaces of its own and bring its output back (see `Lab`)."""
-        return self._run(job, stdout, stderr, cancel or Cancel(), None)
+        return self._run(job, stdout=stdout, stderr=stderr, cancel=cancel or Cancel(), terminal=None)
 
     def interact(self, job: Job, terminal: Terminal) -> JobResult:
         """Run the job with the user's terminal as its own."""
-        return self._run(job, discard, discard, Cancel(), terminal)
+        return self._run(job, stdout=discard, stderr=discard, cancel=Cancel(), terminal=terminal)
 
-    def _run(self, job: Job, stdout: Sink, stderr: Sink, cancel: Cancel, terminal: Terminal | None) -> JobResult:
+    def _run(self, job: Job, *, stdout: Sink, stderr: Sink, cancel: Cancel, terminal: Terminal | None) -> JobResult:
         if job.clock != "real":
             raise UsageError("the local lab has no virtual clock", hint="use --clock real, or --lab uml")
         cancel.raise_if_set()

@@ -44,11 +44,11 @@ def mount_all(output: Path, visible: Sequence[Path]) -> None:
     _set_read_only("/", recursive=True)
     _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
     _mount("sysfs", "/sys", "sysfs", _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
-    _mount("devpts", "/dev/pts", "devpts", _MS_NOSUID | _MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")
+    _mount("devpts", "/dev/pts", "devpts", _MS_NOSUID | _MS_NOEXEC, data="newinstance,ptmxmode=0666,mode=620")
     for directory in SCRATCH:
         if Path(directory).is_dir() and not Path(directory).is_symlink():
             mode = "755" if directory == "/run" else "1777"
-            _mount("tmpfs", directory, "tmpfs", _MS_NOSUID | _MS_NODEV, f"mode={mode}")
+            _mount("tmpfs", directory, "tmpfs", _MS_NOSUID | _MS_NODEV, data=f"mode={mode}")
     for directory in ("/run/netns", "/run/lock"):
         Path(directory).mkdir(parents=True, exist_ok=True)
     for path, handle in zip(paths, handles, strict=True):
@@ -65,7 +65,7 @@ def mount_all(output: Path, visible: Sequence[Path]) -> None:
         _set_read_only(_SYSRQ)
 
 
-def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
+def _mount(source: str | None, target: str, kind: str | None, flags: int, *, data: str | None = None) -> None:
     words = [None if word is None else os.fsencode(word) for word in (source, target, kind)]
     if _libc.mount(*words, ctypes.c_ulong(flags), None if data is None else data.encode()) != 0:
         number = ctypes.get_errno()

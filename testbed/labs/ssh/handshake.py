@@ -45,7 +45,7 @@ def connect(address: Address, report: Report = lambda _what: None, depth: int = 
             transport.banner_timeout = transport.auth_timeout = transport.channel_timeout = HANDSHAKE_S
             _choose_algorithms(transport, address, known)
             transport.start_client(timeout=HANDSHAKE_S)
-            host_keys.check(transport.get_remote_server_key(), address, known, stream.peer, report)
+            host_keys.check(transport.get_remote_server_key(), address, known, peer=stream.peer, report=report)
             authentication.authenticate(transport, address)
             transport.set_keepalive(KEEPALIVE_S)
         except BaseException:

@@ -73,7 +73,12 @@ def algorithms(known: Sequence[KnownKey], offered: tuple[str, ...]) -> tuple[str
 
 
 def check(
-    key: paramiko.PKey, address: Address, known: Sequence[KnownKey], peer: str = "", report: Report = lambda _what: None
+    key: paramiko.PKey,
+    address: Address,
+    known: Sequence[KnownKey],
+    *,
+    peer: str = "",
+    report: Report = lambda _what: None,
 ) -> None:
     """Raise `HostKeyRefused` unless this is the host's known key, or the configuration does not want it checked.
 

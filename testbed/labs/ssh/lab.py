@@ -118,7 +118,9 @@ class SshLab:
         self._check()
         if library := libraries.require(needs):
             toolkit, owner, machine = self._toolkit, self._owner.id, self._machine
-            self._connection.use(lambda to: provisioning.provide_library(to, toolkit, library, machine, owner))
+            self._connection.use(
+                lambda to: provisioning.provide_library(to, toolkit, library, machine=machine, owner=owner)
+            )
         features.require(self.probe(needs), self.name, elsewhere=features.ELSEWHERE if self._lab == "local" else "")
 
     def probe(self, needs: Collection[Need]) -> list[Finding]:
@@ -239,7 +241,8 @@ class SshLab:
     def _fetch(self, connection: Connection, name: str, output: Path, flag: Cancel) -> None:
         said = call(connection, self._toolkit, "contents", {"name": name})
         contents = retrieval.parse_contents(said, str(connection.address))
-        retrieval.fetch(connection, contents, module_command(self._toolkit, "send", name), output, flag, self._report)
+        command = module_command(self._toolkit, "send", name)
+        retrieval.fetch(connection, contents, command, output, cancel=flag, report=self._report)
 
     def _remove(self, name: str) -> None:
         """Leave nothing of the job there; what cannot be reached is remembered (`testbed.labs.ssh.owner`)."""

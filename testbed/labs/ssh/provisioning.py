@@ -83,13 +83,13 @@ def provide_toolkit(connection: Connection, wheel: Wheel, owner: str, report: Re
             call_bootstrap(connection, "install", {**arguments, "offline": False}, limit_s=INSTALL_S)
         except PipFailed as failure:
             report(f"no package index that helps there: sending {connection.address} the dependencies too")
-            _send_dependencies(connection, needed, sent, machine, failure)
+            _send_dependencies(connection, needed, sent, machine=machine, failure=failure)
             call_bootstrap(connection, "install", {**arguments, "offline": True}, limit_s=INSTALL_S)
     return machine
 
 
 def _send_dependencies(
-    connection: Connection, needed: Mapping[str, bytes], sent: str, machine: Machine, failure: PipFailed
+    connection: Connection, needed: Mapping[str, bytes], sent: str, *, machine: Machine, failure: PipFailed
 ) -> None:
     """Send what the requirement files name; raises `PrerequisiteError` if it cannot be had here either."""
     ours = platform.machine()
@@ -114,7 +114,7 @@ def _send_dependencies(
         transfer.send(connection, {f"{sent}/{each.name}": each for each in sorted(files.iterdir())})
 
 
-def provide_library(connection: Connection, toolkit: str, library: Path, machine: Machine, owner: str) -> None:
+def provide_library(connection: Connection, toolkit: str, library: Path, *, machine: Machine, owner: str) -> None:
     """Have the library for large reads in the cache there, able to be loaded; raises as `provide_kernel`.
 
     It is called after its source, which is there with the toolkit. A machine of another kind builds its own.
@@ -131,7 +131,7 @@ def provide_library(connection: Connection, toolkit: str, library: Path, machine
     call(connection, toolkit, "install_library", {"library": name, "sent": f"{sent}/{library.name}", "sha256": digest})
 
 
-def provide_kernel(connection: Connection, toolkit: str, kernel: Kernel, owner: str, report: Report) -> None:
+def provide_kernel(connection: Connection, toolkit: str, kernel: Kernel, *, owner: str, report: Report) -> None:
     """Have the lab kernel in the cache there, able to run; raises `PrerequisiteError` and `LabError`."""
     if call(connection, toolkit, "has_kernel", {"kernel": kernel.id}):
         return

@@ -101,6 +101,7 @@ def fetch(
     contents: Contents,
     command: str,
     target: Path,
+    *,
     cancel: Cancel | None = None,
     report: Callable[[str], None] = lambda _what: None,
 ) -> None:
@@ -115,7 +116,7 @@ def fetch(
         missing = [each for each in contents.files if not each.is_at(_place(target, each.name))]
         _require_room(sum(each.size for each in missing), target)
         if missing:
-            _fetch_files(connection, command, missing, target, cancel or Cancel())
+            _fetch_files(connection, command, missing, target, cancel=cancel or Cancel())
         left_out = [(name, points_to) for name, points_to in contents.links if not _link(target, name, points_to)]
     except (ConnectionError, TimeoutError):
         raise
@@ -170,11 +171,11 @@ def _stays_inside(name: str, points_to: str) -> bool:
 
 
 def _fetch_files(
-    connection: Connection, command: str, wanted: Sequence[RemoteFile], target: Path, flag: Cancel
+    connection: Connection, command: str, wanted: Sequence[RemoteFile], target: Path, *, cancel: Cancel
 ) -> None:
     with connection.short_channel(command) as channel:
         channel.sendall(json.dumps([each.name for each in wanted]).encode() + b"\n")
-        frames = _frames(connection, channel, flag)
+        frames = _frames(connection, channel, cancel)
         header, payload = next(frames)
         for each in wanted:
             digest, left = hashlib.sha256(), each.size

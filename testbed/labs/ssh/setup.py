@@ -76,7 +76,7 @@ def open_ssh_lab_at(
             machine = connection.use(lambda c: provisioning.provide_toolkit(c, packed, owner.id, report))
             toolkit = machine.toolkit(packed.sha256)
             if kernel is not None:
-                connection.use(lambda c: provisioning.provide_kernel(c, toolkit, kernel, owner.id, report))
+                connection.use(lambda c: provisioning.provide_kernel(c, toolkit, kernel, owner=owner.id, report=report))
             lab = SshLab(
                 name,
                 wanted.lab,

@@ -27,6 +27,7 @@ Report = Callable[[str], None]
 def make(
     area: Path,
     whole: Path,
+    *,
     release: str,
     sources: Sequence[Path],
     names: Sequence[str],

@@ -102,7 +102,16 @@ def build(state: State, *, size: str, report: Report, more: Collection[str] = ()
                 started = time.monotonic()
                 (whole := area / "whole").mkdir()
                 dependencies = _bundle()
-                disk.make(area, whole, release, sources, packages.wanted(more), dependencies, size, report)
+                disk.make(
+                    area,
+                    whole,
+                    release=release,
+                    sources=sources,
+                    names=packages.wanted(more),
+                    dependencies=dependencies,
+                    size=size,
+                    report=report,
+                )
                 manifest = Manifest(
                     id=wanted(more),
                     debian=release,

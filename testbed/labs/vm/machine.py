@@ -188,7 +188,7 @@ def _launch(
     report("booting the lab VM")
     began = time.monotonic()
     try:
-        port = qemu.boot(state, options, chosen, bootable.image, starter)
+        port = qemu.boot(state, bootable.image, starter, options=options, chosen=chosen)
     except BaseException:
         qemu.end(state, in_order=False)
         state.forget_machine()

@@ -70,7 +70,7 @@ def start_detached(argv: list[str], log: Path, alive: int) -> Callable[[], int |
     return process.poll
 
 
-def boot(state: State, options: MachineOptions, chosen: Accelerator, bzimage: Path, starter: Starter) -> int:
+def boot(state: State, bzimage: Path, starter: Starter, *, options: MachineOptions, chosen: Accelerator) -> int:
     """QEMU with a port that was free, up to the machine's first word on it; returns the port. Raises `LabError`."""
     for attempt in range(_ATTEMPTS):
         port = _free_port()

@@ -9,7 +9,7 @@ from testbed.base.errors import ConfigError, KernelBuildError, PrerequisiteError
 from testbed.kernel import selftests, selftests_table
 from testbed.kernel.ktap import Outcome, Subtest
 from testbed.kernel.selftests import Suite, units
-from testbed.kernel.selftests_run import UnitEnd
+from testbed.kernel.selftests_run import UnitResult
 from testbed.kernel.selftests_table import KERNEL_LOG, WHOLE, Known, compare, read_known
 
 JOIN = """\
@@ -20,8 +20,8 @@ all_tests_sorted=(
 """
 
 
-def end(*subtests: Subtest, error: str = "", warnings: tuple[str, ...] = (), unit: str = "u") -> UnitEnd:
-    return UnitEnd(unit, subtests, error, warnings, 1.0, 2.0)
+def end(*subtests: Subtest, error: str = "", warnings: tuple[str, ...] = (), unit: str = "u") -> UnitResult:
+    return UnitResult(unit, subtests, error, warnings, 1.0, 2.0)
 
 
 def one(base: Outcome | None, ours: Outcome | None, known: Known | None = None) -> selftests_table.Row:

@@ -106,7 +106,7 @@ def test_an_option_that_the_kernel_lacks_is_named_and_nothing_is_tried() -> None
 def test_without_a_trial_the_options_and_the_programs_decide() -> None:
     socket = kernel("nft socket", "CONFIG_NFT_SOCKET", purpose="the joins")
     wanted = [*of_part("director nft", [socket]), program("sh"), program("no-such-program"), sysctl("net.no.such")]
-    known = features.at_rest(wanted, {"CONFIG_NF_TABLES"}, "add it")
+    known = features.static_findings(wanted, {"CONFIG_NF_TABLES"}, "add it")
     assert {each.name: (each.ok, each.cure) for each in known} == {
         "nft socket": (False, "a kernel with CONFIG_NFT_SOCKET: add it"),
         "program sh": (True, ""),
@@ -114,7 +114,7 @@ def test_without_a_trial_the_options_and_the_programs_decide() -> None:
         "sysctl net.no.such": (True, ""),
     }
     assert known[0].purpose == "director nft: the joins"
-    assert features.at_rest([socket], None, "add it")[0].ok  # nobody knows the options
+    assert features.static_findings([socket], None, "add it")[0].ok  # nobody knows the options
 
 
 def test_a_probe_of_a_program_and_of_a_sysctl() -> None:

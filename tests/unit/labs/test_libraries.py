@@ -90,7 +90,7 @@ class There:
 
     def provide(self, library: Path, machine: str) -> None:
         there = Machine("far", "boot", machine, "Linux", 1, str(self.cache.root))
-        provisioning.provide_library(self, "toolkit", library, there, "owner")  # type: ignore[arg-type]
+        provisioning.provide_library(self, "toolkit", library, machine=there, owner="owner")  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ def test_another_key_for_the_numeric_address_is_refused_where_that_is_checked(
             if is_other and checking != "no"
             else contextlib.nullcontext()
         ):
-            host_keys.check(key, where, host_keys.load(where), peer, reports.append)
+            host_keys.check(key, where, host_keys.load(where), peer=peer, report=reports.append)
         assert bool(reports) is (is_other and checking == "no")
 
 

@@ -57,7 +57,7 @@ def fetch(target: Path, said: bytes = b"", **contents: list[Any]) -> tuple[list[
     remote = Remote(said)
     whole = {"files": [], "links": [], "directories": [], **contents}
     contents = retrieval.parse_contents(json.loads(json.dumps(whole)), "me@box")
-    retrieval.fetch(cast(Connection, remote), contents, "send", target, None, reported.append)
+    retrieval.fetch(cast(Connection, remote), contents, "send", target, report=reported.append)
     return remote.asked, reported
 
 
