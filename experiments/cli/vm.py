@@ -44,7 +44,7 @@ def build(size: str, force: bool) -> None:
     with reporter(errors) as report:
         kernel = kernel_build.build(flavour=X86_64, progress=report)
     found = image.find(state)
-    if found is not None and found.id == image.wanted(more) and not force:
+    if found is not None and found.id == image.identity(more) and not force:
         errors.print(f"kernel {kernel.id}, image {found.id}: already built", highlight=False)
     else:
         machine.stop(state, report=say)
@@ -86,7 +86,7 @@ def status(as_json: bool) -> None:
     state = default_state()
     found, running = image.find(state), machine.find(state)
     kernel = kernel_build.find(flavour=X86_64)
-    is_current = found is not None and found.id == image.wanted(packages(every()))
+    is_current = found is not None and found.id == image.identity(packages(every()))
     if as_json:
         said = {
             "folder": str(state.folder),

@@ -46,16 +46,16 @@ class Terminal:
                 termios.tcsetattr(stdin, termios.TCSADRAIN, saved)
 
     @contextlib.contextmanager
-    def attach(self, discipline: Literal["there", "here"]) -> Iterator[int]:
+    def attach(self, discipline: Literal["raw", "cooked"]) -> Iterator[int]:
         """The user's terminal in raw mode, and the job's end of a pseudo-terminal.
 
-        `discipline`: who makes signals of keys and lines of what is typed: the job's end itself ("here"), whose
-        size then follows the user's, or another terminal behind it ("there"), as in a guest of its own.
+        `discipline`: who makes signals of keys and lines of what is typed: the job's end itself ("cooked"), whose
+        size then follows the user's, or another terminal behind it ("raw"), as in a guest of its own.
         """
         saved = termios.tcgetattr(sys.stdin.fileno())
         self._master, line = os.openpty()
         try:
-            if discipline == "there":
+            if discipline == "raw":
                 tty.setraw(line)
             else:
                 termios.tcsetattr(line, termios.TCSANOW, saved)

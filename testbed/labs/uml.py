@@ -22,7 +22,7 @@ from typing import Any
 import testbed
 from testbed.base.errors import PrerequisiteError, UsageError
 from testbed.base.needs import Finding, Need
-from testbed.labs import cores, features, guest_memory, libraries, own_folder, runtime_directory
+from testbed.labs import cores, features, guest_memory, lab_directory, libraries, runtime_directory
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.terminal import Terminal
 from testbed.labs.verdict import CONSOLE_FILE, GuestExit, judge, kernel_warnings
@@ -66,7 +66,7 @@ def _prepare_output(output: Path, job: Job, window_size: tuple[int, int] | None)
         "stdin": None if job.stdin is None else _STDIN_FILE,
         "terminal": window_size,
     }
-    own_folder.prepare(output / "guest", request)
+    lab_directory.prepare(output / "guest", request)
     if job.stdin is not None:
         shutil.copyfile(job.stdin, output / _STDIN_FILE)
 
@@ -187,9 +187,9 @@ class UmlLab:
             try:
                 _prepare_output(output, job, terminal.size() if terminal else None)
                 paths = (output / CONSOLE_FILE, guest_dir / "stdout", guest_dir / "stderr")
-                console, out, err = (stack.enter_context(own_folder.begin(path)) for path in paths)
+                console, out, err = (stack.enter_context(lab_directory.begin(path)) for path in paths)
             except OSError as error:
-                raise own_folder.cannot_write(Path(error.filename or output), error) from error
+                raise lab_directory.cannot_write(Path(error.filename or output), error) from error
             try:
                 # As late as can be: until its subreaper runs, a SIGKILL leaves it behind.
                 runtime = runtime_directory.make()
@@ -204,7 +204,7 @@ class UmlLab:
             for follower in followers:
                 stack.callback(follower.close)
             if terminal:
-                line = stack.enter_context(terminal.attach("there"))
+                line = stack.enter_context(terminal.attach("raw"))
                 fds, lines = [line], (f"fd:{FIRST_FD}", "null")
             else:
                 fds, lines = [out.fileno(), err.fileno()], (f"null,fd:{FIRST_FD}", f"null,fd:{FIRST_FD + 1}")

@@ -23,7 +23,7 @@ from typing import IO, Any
 import testbed
 from testbed.base.errors import GuestKilled, GuestTimeout, LabError, PrerequisiteError, UsageError
 from testbed.base.needs import Finding, Need
-from testbed.labs import features, host_load, kernel_log, libraries, own_folder, runtime_directory
+from testbed.labs import features, host_load, kernel_log, lab_directory, libraries, runtime_directory
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.labs.local import kernel_options, mounts
 from testbed.labs.local.supervisor import FOLDER, STATUS_FILE
@@ -80,17 +80,17 @@ class LocalLab:
             prepare(job, output, has_terminal=terminal is not None)
             log = stack.enter_context(kernel_log.watched())
             stack.enter_context(host_load.recorded(output))
-            console = stack.enter_context(own_folder.begin(output / FOLDER / "console.log"))
+            console = stack.enter_context(lab_directory.begin(output / FOLDER / "console.log"))
             followers = []
             if terminal:
-                line = stack.enter_context(terminal.attach("here"))
+                line = stack.enter_context(terminal.attach("cooked"))
                 fds = [line, line, line]
             else:
                 stdin = stack.enter_context((job.stdin or Path(os.devnull)).open("rb"))
                 given: list[IO[bytes]] = [stdin]
                 for name, sink in (("stdout", stdout), ("stderr", stderr)):
                     path = output / FOLDER / name
-                    given.append(stack.enter_context(own_folder.begin(path)))
+                    given.append(stack.enter_context(lab_directory.begin(path)))
                     followers.append(Follower(path, sink))
                     stack.callback(followers[-1].close)
                 fds = [file.fileno() for file in given]
@@ -122,7 +122,7 @@ def prepare(job: Job, output: Path, *, has_terminal: bool) -> None:
         "terminal": has_terminal,
         "visible": visible(job),
     }
-    own_folder.prepare(output / FOLDER, request, beside=host_load.FILE)
+    lab_directory.prepare(output / FOLDER, request, beside=host_load.FILE)
 
 
 def visible(job: Job) -> list[str]:

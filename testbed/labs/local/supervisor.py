@@ -1,4 +1,4 @@
-"""Process 1 of a job in the local lab: lays the mounts, runs the command, reaps orphans, reports.
+"""Process 1 of a job in the local lab: makes the mounts, runs the command, reaps orphans, reports.
 
 Everything that the job starts lives in this process's namespaces: mounts, process ids, network, host name, IPC. The
 kernel ends them all when this process ends, and this process ends with its parent (`namespaces.run_first`), so that
@@ -39,19 +39,19 @@ def start(job: dict[str, Any], out: Path) -> subprocess.Popen[bytes]:
         stdout=FIRST_FD + 1,
         stderr=FIRST_FD + 2,
         start_new_session=True,
-        preexec_fn=_own_terminal if job["terminal"] else _hear_signals,
+        preexec_fn=_take_terminal if job["terminal"] else _reset_signals,
     )
 
 
-def _hear_signals() -> None:
+def _reset_signals() -> None:
     """The subreaper ignores these, and a program would inherit that."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
 
-def _own_terminal() -> None:
+def _take_terminal() -> None:
     """Ctrl-C reaches only those whose controlling terminal it is typed on."""
-    _hear_signals()
+    _reset_signals()
     fcntl.ioctl(FIRST_FD, termios.TIOCSCTTY, 0)
 
 

@@ -56,7 +56,7 @@ class _Check:
 
 
 @dataclass(frozen=True)
-class _Said:
+class _RemoteFacts:
     """What the other side says of its lab."""
 
     facts: dict[str, Any]
@@ -94,7 +94,7 @@ class SshLab:
         greeting = protocol.greeting(Path(toolkit).name)
         command = module_command(toolkit, "serve", toolkit, timeouts.heartbeat_s, timeouts.lease_s)
         self.job_channel = JobChannel(connection, command, greeting, timeouts)
-        said = validated(_Said, self._call("facts"), name)
+        said = validated(_RemoteFacts, self._call("facts"), name)
         self._facts = said.facts
         self.clocks = said.clocks
         self.width = said.width
@@ -126,7 +126,7 @@ class SshLab:
     def probe(self, needs: Collection[Need]) -> list[Finding]:
         """Have the lab there find out about each need."""
         said = self._call("probe", needs=[need.model_dump(mode="json", exclude_defaults=True) for need in needs])
-        return [_shown(each) for each in validated(list[Finding], said, self.name)]
+        return [_printable(each) for each in validated(list[Finding], said, self.name)]
 
     def examine(self, needs: Collection[Need] = (), *, boot: bool = True) -> list[dict[str, Any]]:
         """What `testbed doctor` says there: `name`, `ok`, `detail` and `cure` of each check."""
@@ -136,7 +136,7 @@ class SshLab:
 
     def _checks(self, *, boot: bool) -> list[dict[str, Any]]:
         found = validated(list[_Check], self._call("check", boot=boot), self.name)
-        return [dataclasses.asdict(_shown(each)) for each in found]
+        return [dataclasses.asdict(_printable(each)) for each in found]
 
     def _check(self) -> None:
         """The doctor's quick checks, once."""
@@ -271,7 +271,7 @@ class SshLab:
         return self._connection.use(lambda connection: call(connection, self._toolkit, action, every))
 
 
-def _shown(finding: T) -> T:
+def _printable(finding: T) -> T:
     """The same, its texts fit for a terminal: they are another machine's."""
     texts = {key: plain(value) for key, value in vars(finding).items() if isinstance(value, str)}
     return dataclasses.replace(finding, **texts)  # type: ignore[type-var]

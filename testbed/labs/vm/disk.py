@@ -41,7 +41,7 @@ def make(
     """
     keys = make_keys(whole)
     root_files.write(area / "ours.tar", keys, dependencies)
-    (area / "fetching.conf").write_text("".join(f"{line}\n" for line in packages.fetching()))
+    (area / "fetching.conf").write_text("".join(f"{line}\n" for line in packages.apt_options()))
 
     def pass_on(line: str) -> None:
         if line.startswith("I: ") and line.endswith("...") and "tempdir" not in line:

@@ -53,19 +53,19 @@ class Manifest(BaseModel):
     build_s: float
 
 
-def wanted(more: Collection[str] = ()) -> str:
+def identity(more: Collection[str] = ()) -> str:
     """The identity of the image that this toolkit would build: everything that it chooses goes into it.
 
     `more` are the Debian packages that parts need beyond our list.
     """
     nobody = Keys("", "", "")
-    parts = [packages.codename(), packages.wanted(more), _bundle(), root_files.texts(nobody), root_files.links()]
+    parts = [packages.codename(), packages.names(more), _bundle(), root_files.texts(nobody), root_files.links()]
     return hashlib.sha256(json.dumps([_FORMAT, *parts], sort_keys=True).encode()).hexdigest()[:12]
 
 
 def is_current(made: Manifest) -> bool:
     """Whether this toolkit would build the same image, with the packages of the same parts."""
-    return made.id == wanted(set(made.packages) - set(packages.wanted()))
+    return made.id == identity(set(made.packages) - set(packages.names()))
 
 
 def find(state: State) -> Manifest | None:
@@ -94,7 +94,7 @@ def build(state: State, *, size: str, report: Report, more: Collection[str] = ()
     user_namespace.require()
     release = packages.codename()
     sources = packages.sources(release)
-    with state.building(lambda: report("waiting for another build of the image")):
+    with state.build_lock(lambda: report("waiting for another build of the image")):
         require_space(state.folder)
         state.remove_builds()
         try:
@@ -107,30 +107,30 @@ def build(state: State, *, size: str, report: Report, more: Collection[str] = ()
                     whole,
                     release=release,
                     sources=sources,
-                    names=packages.wanted(more),
+                    names=packages.names(more),
                     dependencies=dependencies,
                     size=size,
                     report=report,
                 )
                 manifest = Manifest(
-                    id=wanted(more),
+                    id=identity(more),
                     debian=release,
                     python=f"{sys.version_info[0]}.{sys.version_info[1]}",
-                    packages=tuple(packages.wanted(more)),
+                    packages=tuple(packages.names(more)),
                     dependencies=dependencies,
                     size=size,
                     built_at=datetime.now(UTC).isoformat(timespec="seconds"),
                     build_s=round(time.monotonic() - started, 1),
                 )
                 (whole / "manifest.json").write_text(manifest.model_dump_json(indent=1) + "\n")
-                _adopt(state, whole)
+                _publish(state, whole)
         finally:
             state.remove_builds()  # files that a user cannot remove but with root's rights in a namespace
     return manifest
 
 
-def _adopt(state: State, whole: Path) -> None:
-    with state.changing():
+def _publish(state: State, whole: Path) -> None:
+    with state.machine_lock():
         if state.is_alive():
             raise UsageError("the lab VM was started while its new disk was built", hint="run: testbed vm stop")
         state.disk.unlink(missing_ok=True)  # what it says of the old image is nothing to the new one

@@ -72,7 +72,7 @@ def _built(state: State) -> image.Manifest:
 def start(state: State, options: MachineOptions, *, report: Report) -> Machine:
     """Start the user's machine, unless it runs, and wait until it answers; raises `PrerequisiteError`, `LabError`."""
     _built(state)
-    with state.changing(lambda: report("waiting for another command on the lab VM")):
+    with state.machine_lock(lambda: report("waiting for another command on the lab VM")):
         running = find(state)
         if running is not None:
             return running
@@ -93,7 +93,7 @@ def started(state: State, options: MachineOptions, *, report: Report) -> Iterato
     in_order = False
     try:
         with contextlib.ExitStack() as stack:
-            with state.changing(lambda: report("waiting for another command on the lab VM")):
+            with state.machine_lock(lambda: report("waiting for another command on the lab VM")):
                 running = find(state)
                 if running is None:
                     running = _launch(state, options, start_reaped, started_by="run", report=report)
@@ -102,12 +102,12 @@ def started(state: State, options: MachineOptions, *, report: Report) -> Iterato
                         "the lab VM is another run's",
                         hint="testbed vm start, before the runs, has one that they can share",
                     )
-                stack.enter_context(state.used())
+                stack.enter_context(state.shared_use())
             yield running
         in_order = True
     finally:
         for each in reaped:
-            with state.changing():
+            with state.machine_lock():
                 qemu.end(state, in_order=in_order)
                 each.release()
                 state.forget_machine()
@@ -117,9 +117,9 @@ def started(state: State, options: MachineOptions, *, report: Report) -> Iterato
 def _ended(state: State, force: bool, report: Report) -> Iterator[bool]:
     """End the machine, and until the block ends nobody starts one; whether one ran."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(state.changing(lambda: report("waiting for another command on the lab VM")))
+        stack.enter_context(state.machine_lock(lambda: report("waiting for another command on the lab VM")))
         if not force:
-            stack.enter_context(state.unused())
+            stack.enter_context(state.exclusive_use())
         was_alive = state.is_alive()
         if was_alive:
             report("shutting the lab VM down")
@@ -140,7 +140,7 @@ def destroy(state: State, *, force: bool = False, report: Report) -> bool:
     """End the machine and remove all of it; False if there is none. Raises `UsageError` while it is built or in use."""
     if not state.folder.is_dir():
         return False
-    with state.unbuilt(), _ended(state, force, report):
+    with state.build_lock_at_once(), _ended(state, force, report):
         state.remove_builds()
         state.remove()
     return True
@@ -154,7 +154,7 @@ def remove_leftovers(state: State) -> list[Path]:
     if not state.folder.is_dir():
         return []
     try:
-        with state.unbuilt(), state.unchanged():
+        with state.build_lock_at_once(), state.machine_lock_at_once():
             removed = state.remove_builds()
             if state.is_alive() and find(state) is None:
                 qemu.end(state, in_order=False)

@@ -17,7 +17,7 @@ _SYSTEM = ("dbus", "kmod", "openssh-server", "systemd-sysv", "udev")
 _ACQUIRE = re.compile(r"Acquire::(https?|ftp)::|Acquire::(Check-Valid-Until|Retries|ForceIPv[46])\b")
 
 
-def wanted(more: Collection[str] = ()) -> list[str]:
+def names(more: Collection[str] = ()) -> list[str]:
     """The packages of the image; `more` are those that parts need beyond our list."""
     return sorted({*debian_packages(), *_SYSTEM, *more})
 
@@ -44,13 +44,13 @@ def sources(release: str) -> list[Path]:
         said = run(["apt-get", "indextargets", "--format", "\t".join(columns), "Created-By: Packages"], timeout_s=60)
     except TestbedError as error:
         raise PrerequisiteError(f"apt does not say where Debian comes from: {error.message}") from error
-    found = chosen(said.stdout.splitlines(), release)
+    found = usable_sources(said.stdout.splitlines(), release)
     if not found:
         raise PrerequisiteError(f"apt knows no source of Debian {release}", hint="run as root: apt-get update")
     return found
 
 
-def chosen(lines: Sequence[str], release: str) -> list[Path]:
+def usable_sources(lines: Sequence[str], release: str) -> list[Path]:
     """The files of `apt-get indextargets`' lines (origin, codename, file:entry) with the release or its updates."""
     files: dict[Path, None] = {}
     for line in lines:
@@ -60,7 +60,7 @@ def chosen(lines: Sequence[str], release: str) -> list[Path]:
     return list(files)
 
 
-def fetching() -> list[str]:
+def apt_options() -> list[str]:
     """This machine's apt settings on how to fetch, as lines of apt.conf."""
     said = run(["apt-config", "dump"], check=False, timeout_s=60)
     return [line for line in said.stdout.splitlines() if _ACQUIRE.match(line)]

@@ -84,11 +84,11 @@ class State:
                 f"{error.filename}: {error.strerror}", hint="set TESTBED_VM to a directory that can be made"
             ) from error
 
-    def changing(self, waiting: Callable[[], None] = lambda: None) -> AbstractContextManager[None]:
+    def machine_lock(self, waiting: Callable[[], None] = lambda: None) -> AbstractContextManager[None]:
         """Be the only one who starts, stops or removes the machine; `waiting` is called if somebody else does."""
         return self._locked(_MACHINE, waiting)
 
-    def building(self, waiting: Callable[[], None]) -> AbstractContextManager[None]:
+    def build_lock(self, waiting: Callable[[], None]) -> AbstractContextManager[None]:
         """Be the only one who builds the image; `waiting` is called if somebody else does."""
         return self._locked(IMAGE, waiting)
 
@@ -110,25 +110,25 @@ class State:
         with file:
             yield
 
-    def unbuilt(self) -> AbstractContextManager[None]:
+    def build_lock_at_once(self) -> AbstractContextManager[None]:
         """Until the block ends, nobody begins to build; raises `UsageError` while somebody does."""
         error = UsageError("the lab VM's image is being built", hint="wait for its end, or end it")
         return self._locked(IMAGE, partial(_refuse, error))
 
-    def unchanged(self) -> AbstractContextManager[None]:
-        """As `changing`, but raises `UsageError` at once if somebody else does."""
+    def machine_lock_at_once(self) -> AbstractContextManager[None]:
+        """As `machine_lock`, but raises `UsageError` at once if somebody else does."""
         error = UsageError("another command is at work on the lab VM", hint="wait for its end")
         return self._locked(_MACHINE, partial(_refuse, error))
 
     @contextmanager
-    def used(self) -> Iterator[None]:
+    def shared_use(self) -> Iterator[None]:
         """Until the block ends, the machine is in use by this process."""
         with ownership.open_lock(self.folder / "in-use") as file:
             fcntl.flock(file, fcntl.LOCK_SH)
             yield
 
     @contextmanager
-    def unused(self) -> Iterator[None]:
+    def exclusive_use(self) -> Iterator[None]:
         """Until the block ends, no run begins to use the machine; raises `UsageError` while one does."""
         file = _hold(self.folder / "in-use", fcntl.LOCK_EX | fcntl.LOCK_NB)
         if file is None:

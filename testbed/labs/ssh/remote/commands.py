@@ -102,7 +102,7 @@ def build_library(library: str) -> bool:
 
 def facts(lab: str, kernel: str) -> dict[str, Any]:
     """What a run's record says of this machine."""
-    with job.lab_of(lab, kernel) as here:
+    with job.open_lab_for(lab, kernel) as here:
         mine = dict(here.facts())
         clocks, width = here.clocks, here.width
     host = {"platform": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()}
@@ -127,7 +127,7 @@ def check(lab: str, kernel: str, boot: bool) -> list[dict[str, Any]]:
 def probe(lab: str, kernel: str, needs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What the lab here has of each need."""
     wanted = TypeAdapter(list[Need]).validate_python(needs)
-    with job.lab_of(lab, kernel) as here:
+    with job.open_lab_for(lab, kernel) as here:
         found = here.probe(wanted) if isinstance(here, ProbedLab) else []
     return [dataclasses.asdict(each) for each in found]
 

@@ -43,7 +43,7 @@ _LOCK_S = 1.0
 _FULL_BYTES = 1_000_000
 
 
-def lab_of(kind: str, kernel_id: str, core_wait_s: float = math.inf) -> contextlib.AbstractContextManager[Lab]:
+def open_lab_for(kind: str, kernel_id: str, core_wait_s: float = math.inf) -> contextlib.AbstractContextManager[Lab]:
     """The lab of this machine that a job asks for; raises `LabError` without the kernel."""
     kernel = Cache(layout.cache_root()).load(kernel_id) if kernel_id else None
     if kernel_id and kernel is None:
@@ -130,7 +130,7 @@ def run(folder: Path, request: dict[str, Any], watch: Watch) -> dict[str, Any]:
         (folder / layout.OUTPUT).mkdir(exist_ok=True)
         out, err = watch.file("stdout"), watch.file("stderr")
         core_wait_s = math.inf if request["core_wait_s"] is None else float(request["core_wait_s"])
-        with watch.watching(), lab_of(request["lab"], request["kernel"], core_wait_s) as lab:
+        with watch.watching(), open_lab_for(request["lab"], request["kernel"], core_wait_s) as lab:
             done = lab.run(job_of(folder, request), stdout=out, stderr=err, cancel=watch.flag)
         if watch.reason and not isinstance(watch.reason, RunInterrupted):
             raise watch.reason
@@ -165,7 +165,7 @@ def job_of(folder: Path, request: dict[str, Any]) -> Job:
     )
 
 
-def take(folder: Path) -> IO[str] | None:
+def take_lock(folder: Path) -> IO[str] | None:
     """The job's lock, ours until it is closed, with our process id in it; None if there is nothing to run."""
     try:
         lock = (folder / layout.LOCK).open("a")
@@ -181,7 +181,7 @@ def take(folder: Path) -> IO[str] | None:
     return lock
 
 
-def leave_end(folder: Path, end: dict[str, Any]) -> None:
+def write_end(folder: Path, end: dict[str, Any]) -> None:
     """Say how the job ended."""
     draft = folder / f".{layout.END}"
     draft.write_text(json.dumps(end))
@@ -190,7 +190,7 @@ def leave_end(folder: Path, end: dict[str, Any]) -> None:
 
 def main(folder: Path) -> None:
     """Run the job in the folder, once."""
-    lock = take(folder)
+    lock = take_lock(folder)
     if lock is None:
         return
     # A full disk must not keep us from saying so.
@@ -201,7 +201,7 @@ def main(folder: Path) -> None:
     end = run(folder, request, watch)
     os.close(handle)
     (folder / _RESERVE).unlink()
-    leave_end(folder, end)
+    write_end(folder, end)
     lock.close()
 
 

@@ -32,7 +32,7 @@ def _end_when_cancelled(folder: Path) -> None:
 
 def main(folder: Path) -> None:
     """Run the job in the folder, once."""
-    lock = job.take(folder)
+    lock = job.take_lock(folder)
     if lock is None:
         return
     request = json.loads((folder / layout.REQUEST).read_text())
@@ -42,14 +42,14 @@ def main(folder: Path) -> None:
         threading.Thread(target=_end_when_cancelled, args=[folder], daemon=True).start()
         try:
             (folder / layout.OUTPUT).mkdir(exist_ok=True)
-            with job.lab_of(request["lab"], request["kernel"], core_wait_s) as lab:
+            with job.open_lab_for(request["lab"], request["kernel"], core_wait_s) as lab:
                 if not isinstance(lab, InteractiveLab):
                     raise LabError(f"the {lab.name} lab has no shell")
                 done = lab.interact(job.job_of(folder, request), Terminal())
             end = {"result": dataclasses.asdict(done)}
         except Exception as error:  # whoever waits must learn why
             end = {"error": protocol.error_to_json(error)}
-    job.leave_end(folder, end)
+    job.write_end(folder, end)
     os.close(handle)
     lock.close()
 

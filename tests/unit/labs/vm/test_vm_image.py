@@ -29,19 +29,19 @@ def test_the_sources_are_those_of_debians_release_and_its_updates() -> None:
         "\t\t/etc/apt/sources.list.d/never-fetched.list:1",
         "",
     ]
-    assert packages.chosen(lines, "bookworm") == [
+    assert packages.usable_sources(lines, "bookworm") == [
         Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"),
     ]  # fmt: skip
 
 
 def test_the_image_has_the_testbeds_packages_and_a_way_in() -> None:
-    assert {"mininet", "lighttpd", "tcpdump", "mptcpize", "openssh-server", "python3-venv"} <= set(packages.wanted())
+    assert {"mininet", "lighttpd", "tcpdump", "mptcpize", "openssh-server", "python3-venv"} <= set(packages.names())
 
 
 def test_mmdebstrap_is_told_all_on_its_command_line() -> None:
-    argv = disk.command("bookworm", [Path("/etc/apt/sources.list")], packages.wanted())
+    argv = disk.command("bookworm", [Path("/etc/apt/sources.list")], packages.names())
     assert argv[:2] == ["mmdebstrap", "--mode=root"] and argv[-3:] == ["bookworm", "root.tar", "/etc/apt/sources.list"]
-    assert f"--include={','.join(packages.wanted())}" in argv
+    assert f"--include={','.join(packages.names())}" in argv
     hooks = [word for word in argv if word.startswith("--customize-hook=")]
     # The machine's own keys come after those of the installation have gone.
     assert [hooks.index(hook) for hook in hooks if "ssh_host_" in hook or "tar-in" in hook] == [0, 1]
@@ -93,10 +93,10 @@ def test_the_bundle_has_all_that_the_toolkit_needs_and_pip() -> None:
 
 def test_the_image_is_known_by_what_goes_into_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "codename", lambda: "bookworm")
-    before = image.wanted()
-    assert image.wanted() == before and len(before) == 12
+    before = image.identity()
+    assert image.identity() == before and len(before) == 12
     monkeypatch.setattr(packages, "wanted", lambda _more: ["mininet"])
-    assert image.wanted() != before
+    assert image.identity() != before
 
 
 def test_a_finished_image_is_found_and_a_damaged_one_is_not(tmp_path: Path) -> None:
@@ -187,8 +187,8 @@ def test_what_is_mounted_in_a_directory_is_not_removed_with_it(tmp_path: Path) -
 def test_an_image_with_packages_that_parts_need_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "codename", lambda: "bookworm")
     more = ["nftables", "mininet"]
-    assert image.wanted(more) != image.wanted() == image.wanted(["mininet"])
+    assert image.identity(more) != image.identity() == image.identity(["mininet"])
     known = {"debian": "12", "python": "3.11", "dependencies": {}, "size": "8G", "built_at": "", "build_s": 1.0}
-    made = image.Manifest(id=image.wanted(more), packages=tuple(packages.wanted(more)), **known)  # type: ignore[arg-type]
+    made = image.Manifest(id=image.identity(more), packages=tuple(packages.names(more)), **known)  # type: ignore[arg-type]
     assert image.is_current(made)
-    assert not image.is_current(made.model_copy(update={"id": image.wanted()}))
+    assert not image.is_current(made.model_copy(update={"id": image.identity()}))

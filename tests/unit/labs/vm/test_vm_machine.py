@@ -135,7 +135,7 @@ def test_a_machine_that_noted_nothing_is_known_by_what_it_holds(
 
 
 def test_a_machine_that_is_being_started_is_left_alone(state: State, early: subprocess.Popen[bytes]) -> None:
-    with state.changing():
+    with state.machine_lock():
         assert machine.remove_leftovers(state) == []
     assert early.poll() is None
 
@@ -148,7 +148,7 @@ def test_a_machine_that_is_up_is_somebodys_wish(state: State) -> None:
 
 def test_all_of_it_goes_but_not_from_under_a_run(state: State) -> None:
     with vm_maker.alive(vm_maker.built(state)) as mine:
-        with state.used(), pytest.raises(UsageError, match="in use by a run"):
+        with state.shared_use(), pytest.raises(UsageError, match="in use by a run"):
             machine.destroy(state, report=quiet)
         assert mine.poll() is None and state.image.exists()
         assert machine.destroy(state, report=quiet)
@@ -172,7 +172,7 @@ def test_what_does_not_answer_is_ended_by_its_id_and_nothing_else_is(state: Stat
 
 
 def test_a_machine_in_use_is_stopped_only_by_force(state: State) -> None:
-    with vm_maker.alive(state) as mine, state.used():
+    with vm_maker.alive(state) as mine, state.shared_use():
         with pytest.raises(UsageError, match=r"in use by a run \(end the run; stop and destroy take --force\)"):
             machine.stop(state, report=quiet)
         assert mine.poll() is None

@@ -45,9 +45,14 @@ def test_a_machine_lives_as_long_as_its_process(state: State) -> None:
 
 def test_a_machine_in_use_is_not_taken_away(state: State) -> None:
     state.prepare()
-    with state.used(), state.used(), pytest.raises(UsageError, match="in use by a run"), state.unused():
+    with (
+        state.shared_use(),
+        state.shared_use(),
+        pytest.raises(UsageError, match="in use by a run"),
+        state.exclusive_use(),
+    ):
         pytest.fail("it was given")
-    with state.unused():
+    with state.exclusive_use():
         pass
 
 
@@ -66,13 +71,13 @@ def test_what_killed_commands_left_goes_and_what_is_whole_stays(state: State) ->
 def test_a_build_under_way_and_a_living_machine_are_left_alone(state: State, is_first: bool) -> None:
     if not is_first:
         vm_maker.built(state)
-    with vm_maker.alive(state), state.building(lambda: None), state.image_artifacts.building("image") as area:
+    with vm_maker.alive(state), state.build_lock(lambda: None), state.image_artifacts.building("image") as area:
         assert remove_leftovers(state) == []
         assert area.exists() and state.record.exists()
 
 
 def test_a_directory_of_nothing_but_locks_goes(state: State) -> None:
-    with state.changing():
+    with state.machine_lock():
         pass
     assert remove_leftovers(state) == []
     assert not state.folder.exists()
@@ -83,18 +88,18 @@ def test_nobody_waits_for_a_lock_whose_directory_was_removed(state: State) -> No
     waiting, inside, done = threading.Event(), threading.Event(), threading.Event()
 
     def other() -> None:
-        with state.changing(waiting.set):
+        with state.machine_lock(waiting.set):
             inside.set()
             done.wait(10)
 
     thread = threading.Thread(target=other)
-    with state.changing():
+    with state.machine_lock():
         thread.start()
         assert waiting.wait(10)
         state.remove()
     assert inside.wait(10) and state.folder.is_dir()
     try:
-        with pytest.raises(UsageError, match="another command is at work"), state.unchanged():
+        with pytest.raises(UsageError, match="another command is at work"), state.machine_lock_at_once():
             pytest.fail("two of them")
     finally:
         done.set()
@@ -102,7 +107,7 @@ def test_nobody_waits_for_a_lock_whose_directory_was_removed(state: State) -> No
 
 
 def test_an_error_of_the_block_is_not_taken_for_a_lock_that_is_held(state: State) -> None:
-    for held in (state.changing, state.unused):
+    for held in (state.machine_lock, state.exclusive_use):
         state.prepare()
         with pytest.raises(BlockingIOError, match="mine"), held():
             raise BlockingIOError("mine")
@@ -162,6 +167,6 @@ def test_the_default_directory_goes_with_its_own_parent_and_no_other(tmp_path: P
 
 def test_nothing_is_removed_while_it_is_built(state: State) -> None:
     vm_maker.built(state)
-    with state.building(lambda: None), pytest.raises(UsageError, match="image is being built"):
+    with state.build_lock(lambda: None), pytest.raises(UsageError, match="image is being built"):
         machine.destroy(state, report=lambda _what: None)
     assert state.image.exists()
