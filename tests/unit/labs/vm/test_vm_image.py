@@ -95,7 +95,7 @@ def test_the_image_is_known_by_what_goes_into_it(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(packages, "codename", lambda: "bookworm")
     before = image.identity()
     assert image.identity() == before and len(before) == 12
-    monkeypatch.setattr(packages, "wanted", lambda _more: ["mininet"])
+    monkeypatch.setattr(packages, "names", lambda _more: ["mininet"])
     assert image.identity() != before
 
 
