@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 import ssh_host
+from openssh_and_lab import Both
 from ssh_host import Host, Wire
 from ssh_user import Here, a_user
 
 from testbed.labs import catalog
+from testbed.labs.ssh import openssh
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,3 +58,10 @@ def wire(host: Host) -> Iterator[Wire]:
     wire = Wire(host.port)
     yield wire
     wire.close()
+
+
+@pytest.fixture
+def both(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Both:
+    monkeypatch.setenv(openssh.CONFIGURATION, str(tmp_path / "config"))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    return Both(host, tmp_path)
