@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -20,8 +21,12 @@ class Interrupted(BaseException):
 def handled(numbers: tuple[signal.Signals, ...], handle: Callable[[int], None]) -> Iterator[None]:
     """Until the block ends, these signals call `handle` with their number; what they did before comes back then.
 
-    A SIGHUP that this process was started to ignore stays ignored: that is what `nohup` is for.
+    A SIGHUP that this process was started to ignore stays ignored: that is what `nohup` is for. In another thread
+    than the main one nothing changes: signals never reach it.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = {}
     try:
         for number in numbers:
