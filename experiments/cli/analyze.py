@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from experiments.cli.output import show, tell
-from experiments.cli.run import show_files
+from experiments import api
+from experiments.cli.output import show, show_files, tell
 from testbed.base.errors import AnalysisError, PointsFailed, UsageError
 from testbed.base.text import plain
-from testbed.labs import cores
 from testbed.runs import store
 
 if TYPE_CHECKING:
@@ -66,26 +65,11 @@ def _run(directory: Path, out: Path, *, every: bool) -> None:
         raise UsageError(
             f"{directory}: not a run directory: it has no {store.MANIFEST}", hint=f"its captures: {directory}/*.pcap"
         )
-    store.open_run(directory)
-    from analysis.figures import draw_run
-    from analysis.figures.paper import draw_figures
-    from analysis.summary.of_run import analyse_run_fully, render_table, stack, write_summary
-
-    analysed = analyse_run_fully(directory, len(cores.available()))
-    if not analysed:
-        raise UsageError(f"{directory}: the run has no finished point")
-    summaries = [each.summary for each in analysed]
-    tables = stack(analysed)
-    written = [*_write(out, tables), *write_summary(out, summaries), *draw_figures(out, summaries)]
-    written += draw_run(tables, out / "figures")
-    _show(tables, every=every)  # what is written is there whether or not somebody reads this to its end
-    show(render_table(summaries))
-    show_files(written)
-    bad = [each for each in summaries if not each.valid]
-    if bad:
-        raise PointsFailed(
-            f"{len(bad)} of {len(summaries)} points are invalid: {bad[0].id}: {bad[0].invalid_reasons[0]}"
-        )
+    found = api.analyse(directory, out=out)
+    _show(found.tables, every=every)  # what is written is there whether or not somebody reads this to its end
+    show(found.text())
+    show_files(found.files)
+    found.require_valid()
 
 
 def _captures(

@@ -11,15 +11,15 @@ from statistics import median
 
 import click
 
-from experiments.cli import guest
-from experiments.cli.inspect import columns
-from experiments.cli.labs import clocks_of, lab_option
-from experiments.cli.output import show
-from experiments.cli.run import job_of, plan_points
+from experiments import api
+from experiments.api.places import clocks_of
+from experiments.api.planning import job_of
+from experiments.cli.options import lab_option
+from experiments.cli.output import columns, show
 from experiments.point import Point
 from testbed.base.errors import UsageError
 from testbed.kernel.cache import Kernel, default_cache
-from testbed.labs import catalog
+from testbed.labs import catalog, runtime_directory
 from testbed.labs.base import Job, Lab
 from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.runs import digests
@@ -37,8 +37,8 @@ class Cost:
 
 
 def _points(anycast_s: float) -> list[Point]:
-    anycast = plan_points(["fig13", "fig14"], "paper", [1], (f"workload.duration={anycast_s:g} s",))
-    return [*anycast, *plan_points(["fig07"], "paper", [1], _PAGES)]
+    anycast = api.plan(["fig13", "fig14"], profile="paper", overrides=(f"workload.duration={anycast_s:g} s",))
+    return [*anycast, *api.plan(["fig07"], profile="paper", overrides=_PAGES)]
 
 
 def _kernels(ids: Sequence[str]) -> list[Kernel]:
@@ -73,7 +73,7 @@ def bench(lab: LabSpec, ids: tuple[str, ...], repeat: int, seconds: float) -> No
     rows = [("point", "kernel", "virtual s", "wall s", "wall per virtual s", "ratio", "min", "max")]
     notes: list[str] = []
     with ExitStack() as stack:
-        scratch = guest.temporary_output(stack)
+        scratch = Path(stack.enter_context(runtime_directory.temporary()))
         labs = [stack.enter_context(catalog.open_lab(lab, LabOptions(kernel=kernel))) for kernel in kernels]
         boots = [each.run(Job(("true",), scratch / f"boot-{i}")).wall_s for i, each in enumerate(labs)]
         first = 0.0

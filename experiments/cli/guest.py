@@ -12,9 +12,10 @@ from typing import BinaryIO
 import click
 
 from experiments import plan as planning
-from experiments.cli.labs import clocks_of, lab_option, say
-from experiments.cli.output import OutputLost, drop, tell
-from testbed.base import files
+from experiments.api.places import clocks_of
+from experiments.api.planning import shell_job_of
+from experiments.cli.options import DEFAULT_FIGURES, lab_option, set_option
+from experiments.cli.output import OutputLost, drop, say, tell
 from testbed.base.errors import EXIT_LAB, PrerequisiteError, UsageError
 from testbed.labs import catalog, runtime_directory
 from testbed.labs.base import Cancel, Clock, InteractiveLab, Job, Sink
@@ -22,17 +23,7 @@ from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.terminal import Terminal, ending_in_order
 from testbed.runs.scheduler import cancel_on_signals
 
-DEFAULT_FIGURES = {"lb": "7", "load-balancer": "7", "anycast": "14"}
-
-set_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
-
-
 _AT_ONCE = LabOptions(core_wait_s=0, report=say)  # somebody is waiting
-
-
-def temporary_output(stack: ExitStack) -> Path:
-    """An output directory that is gone at the end; `testbed clean` finds it if we are killed."""
-    return Path(stack.enter_context(runtime_directory.temporary()))
 
 
 @click.command("exec")
@@ -61,8 +52,8 @@ def exec_command(
     chosen = clocks_of([lab], clock)[0]
     cancel = Cancel()
     with ExitStack() as stack:
-        spool = _spool(temporary_output(stack)) if with_stdin else None
-        output = _make(out) if out else temporary_output(stack)
+        spool = _spool(Path(stack.enter_context(runtime_directory.temporary()))) if with_stdin else None
+        output = _make(out) if out else Path(stack.enter_context(runtime_directory.temporary()))
         opened = stack.enter_context(catalog.open_lab(lab, _AT_ONCE))
         stack.enter_context(cancel_on_signals(cancel))
         job = Job(
@@ -97,13 +88,8 @@ def shell(context: click.Context, scenario: str, lab: LabSpec, overrides: tuple[
         opened = stack.enter_context(catalog.open_lab(lab, _AT_ONCE))
         if not isinstance(opened, InteractiveLab):
             raise UsageError(f"the {lab} lab has no shell", hint="run a command with: testbed exec -- COMMAND")
-        output = temporary_output(stack)
-        files.write_text(output / "point.json", point.to_json())
-        argv = (sys.executable, "-m", "experiments.agent", "--shell")
-        day_s = 86400.0
-        done = opened.interact(
-            Job(argv, output, clock="real", wall_limit_s=day_s, clock_limit_s=day_s, seed=point.seed), Terminal()
-        )
+        output = Path(stack.enter_context(runtime_directory.temporary()))
+        done = opened.interact(shell_job_of(point, output), Terminal())
     context.exit(done.status)
 
 

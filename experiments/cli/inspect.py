@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import click
 
 from experiments import plan as planning
 from experiments.cli import output
-from experiments.cli.guest import DEFAULT_FIGURES, set_option
-
-
-def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Rows as text of fixed column widths; the columns in `right` end flush."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            text.rjust(width) if index in right else text.ljust(width)
-            for index, (text, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    return "\n".join(lines)
+from experiments.cli.options import DEFAULT_FIGURES, set_option
 
 
 @click.command("list")
@@ -32,7 +17,7 @@ def list_command() -> None:
         experiment = planning.load(planning.find(name))
         counts = [f"{len(planning.plan(experiment, profile))} {profile}" for profile in experiment.profiles]
         rows.append((name, experiment.figure, experiment.scenario, ", ".join(counts), experiment.title))
-    output.show(columns(rows))
+    output.show(output.columns(rows))
 
 
 @click.command()

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import click
 
-from experiments.cli.inspect import columns
-from experiments.cli.kernel import reporter
-from experiments.cli.output import Console, show
+from experiments.cli.kernel_progress import reporter
+from experiments.cli.output import Console, columns, show
 from testbed.base import files
 from testbed.base.errors import PointsFailed, PrerequisiteError, UsageError
 from testbed.kernel import build as kernel_build

@@ -15,7 +15,7 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -77,9 +77,36 @@ def tell(text: object) -> None:
         drop(2)
 
 
+def say(what: str) -> None:
+    """Tell the user of something that takes long, or was left out, beside the output."""
+    tell(f"testbed: {what}")
+
+
 def complain(message: object) -> None:
     """Say on standard error, in one line, what went wrong."""
     tell(f"testbed: error: {plain(' '.join(str(message).splitlines()))}")
+
+
+def show_files(paths: Sequence[Path]) -> None:
+    """Name the files that were written; a figure by its PNG alone."""
+    for path in paths:
+        if path.suffix not in (".pdf", ".svg"):
+            show(path)
+    if any(path.suffix == ".svg" for path in paths):
+        show("(each figure as PDF and SVG, too)")
+
+
+def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Rows as text of fixed column widths; the columns in `right` end flush."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            text.rjust(width) if index in right else text.ljust(width)
+            for index, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    return "\n".join(lines)
 
 
 def drop(number: int) -> None:

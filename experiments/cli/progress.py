@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Protocol
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from experiments.cli.output import Console, show
+from experiments.api.events import (
+    AnalysisStarted,
+    Event,
+    Listener,
+    Notice,
+    PointFinished,
+    PointPhase,
+    PointsDue,
+    PointStarted,
+)
+from experiments.cli.output import Console, say, show
 from testbed.base.text import plain
-from testbed.runs.scheduler import Task, TaskEnd, Watcher, total_s
+from testbed.runs.scheduler import Task, TaskEnd, total_s
 
 _SHOWN = 2
+
+
+class Display(Protocol):
+    """Shows the points of one run."""
+
+    def hear(self, event: PointStarted | PointPhase | PointFinished) -> None:
+        """Show what has come of a point."""
 
 
 class Lines:
@@ -22,16 +40,11 @@ class Lines:
         self._total = total
         self._done = 0
 
-    def started(self, task: Task) -> None:
-        """Nothing to say yet."""
-
-    def phase(self, task: Task, phase: str) -> None:
-        """Too much for a log."""
-
-    def finished(self, task: Task, end: TaskEnd) -> None:
-        """Print `[ 3/84] ID ok 12.3 s`, or the error."""
-        self._done += 1
-        show(f"[{self._done:{len(str(self._total))}}/{self._total}] {describe(end)}")
+    def hear(self, event: PointStarted | PointPhase | PointFinished) -> None:
+        """Print `[ 3/84] ID ok 12.3 s`, or the error; the rest is too much for a log."""
+        if isinstance(event, PointFinished):
+            self._done += 1
+            show(f"[{self._done:{len(str(self._total))}}/{self._total}] {describe(event.end)}")
 
 
 class Bar:
@@ -45,23 +58,16 @@ class Bar:
         self._row = bar.add_task("", total=len(tasks), eta="")
         self._show()
 
-    def started(self, task: Task) -> None:
-        """Show the point among those that run."""
-        self._running[task.id] = ""
-        self._show()
-
-    def phase(self, task: Task, phase: str) -> None:
-        """Show what the point does."""
-        self._running[task.id] = phase
-        self._show()
-
-    def finished(self, task: Task, end: TaskEnd) -> None:
-        """Advance."""
-        self._running.pop(task.id, None)
-        self._left.pop(task.id, None)
-        self._bar.advance(self._row)
-        if not end.ok:
-            self._bar.console.print(describe(end), soft_wrap=True)
+    def hear(self, event: PointStarted | PointPhase | PointFinished) -> None:
+        """Show the point among those that run, or one that does no more."""
+        if isinstance(event, PointFinished):
+            self._running.pop(event.task.id, None)
+            self._left.pop(event.task.id, None)
+            self._bar.advance(self._row)
+            if not event.end.ok:
+                self._bar.console.print(describe(event.end), soft_wrap=True)
+        else:
+            self._running[event.task.id] = event.phase if isinstance(event, PointPhase) else ""
         self._show()
 
     def _show(self) -> None:
@@ -77,19 +83,45 @@ def describe(end: TaskEnd) -> str:
     return plain(f"{end.id} ok {end.wall_s:.1f} s" if end.ok else f"{end.id} FAILED {end.wall_s:.1f} s: {end.error}")
 
 
+def tell_of(event: Event) -> None:
+    """Say what is worth a line beside the output, and nothing else."""
+    if isinstance(event, Notice):
+        say(event.text)
+
+
 @contextmanager
-def watch(tasks: Sequence[Task], jobs: int) -> Iterator[Watcher]:
-    """The watcher that suits standard output."""
+def hearing() -> Iterator[Listener]:
+    """A listener that shows, as suits standard output, each run that it hears of; what it shows is gone at the end."""
+    with ExitStack() as stack:
+        shown: list[Display] = []
+
+        def listen(event: Event) -> None:
+            if isinstance(event, PointsDue | AnalysisStarted):
+                stack.close()  # of what ran before, nothing goes on
+                shown.clear()
+                if isinstance(event, PointsDue):
+                    shown.append(stack.enter_context(_display(event)))
+            elif isinstance(event, PointStarted | PointPhase | PointFinished):
+                for each in shown:
+                    each.hear(event)
+            else:
+                tell_of(event)
+
+        yield listen
+
+
+@contextmanager
+def _display(due: PointsDue) -> Iterator[Display]:
     console = Console()
     if not console.is_terminal:
-        yield Lines(len(tasks))
+        yield Lines(len(due.tasks))
         return
     parts = (BarColumn(20), MofNCompleteColumn(), TextColumn("{task.fields[eta]}  {task.description}", markup=False))
     # Drawn by whoever changes it, not by a thread of its own: a terminal that is gone is then noticed like a pipe.
     bar = Progress(*parts, console=console, transient=True, auto_refresh=False)
     try:
         bar.start()
-        yield Bar(bar, tasks, jobs)
+        yield Bar(bar, due.tasks, due.width)
     finally:
         with contextlib.suppress(OSError):
             bar.stop()

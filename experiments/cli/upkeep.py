@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from experiments.cli.labs import lab_option, labs_option, say
-from experiments.cli.output import show
+from experiments.cli.options import lab_option, labs_option
+from experiments.cli.output import say, show
 from experiments.named_needs import every
 from testbed import doctor as examination
 from testbed.base import ownership

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 
 import click
 
-from experiments.cli.kernel import reporter
-from experiments.cli.labs import say
-from experiments.cli.output import Console, show
+from experiments.cli.kernel_progress import reporter
+from experiments.cli.output import Console, say, show
 from experiments.named_needs import every
 from testbed.base.errors import LabError
 from testbed.base.needs import packages

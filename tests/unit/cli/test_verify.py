@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from experiments.cli import main, verify
+from experiments.api import verification
+from experiments.cli import main
 from testbed.base.needs import Need
 from testbed.labs import catalog
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
@@ -60,7 +61,7 @@ class Cache:
 def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
     made = Lab()
     monkeypatch.setattr(catalog, "open_lab", lambda *_: contextlib.nullcontext(made))
-    monkeypatch.setattr(verify, "default_cache", Cache)
+    monkeypatch.setattr(verification, "default_cache", Cache)
     return made
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.cli.labs import clocks_of
+from experiments.api.places import clocks_of
 from testbed.base.errors import UsageError
 from testbed.labs import catalog
 from testbed.labs.ssh.target import Target, parse

@@ -1,0 +1,51 @@
+"""The labs of a run, by name, and how many points each gets at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+from experiments.api.events import Listener, Notice, ignore
+from testbed.base.errors import UsageError
+from testbed.labs import catalog
+from testbed.labs.base import Clock
+from testbed.labs.catalog import LabOptions, LabSpec
+from testbed.runs.scheduler import Place
+
+Labs = Sequence[str | LabSpec]
+"""As on the command line: `uml`, `local`, `ssh:HOST`, `vm`; none stands for the default one, `uml`."""
+
+
+def labs_of(labs: Labs) -> list[LabSpec]:
+    """The labs with these names; raises `UsageError` for a name that is none, or twice the same."""
+    return catalog.parse_all([str(lab) for lab in labs]) or [LabSpec(catalog.DEFAULT)]
+
+
+def clocks_of(labs: Labs, chosen: Clock | None = None) -> tuple[Clock, ...]:
+    """The clocks that points may have in one of the labs, the usual one first; only the chosen one, if any.
+
+    Raises `UsageError` for a chosen one that no lab has.
+    """
+    specs = labs_of(labs)
+    clocks = tuple(dict.fromkeys(clock for lab in specs for clock in lab.clocks))
+    if chosen is None:
+        return clocks
+    if chosen not in clocks:
+        names = ", ".join(map(str, specs))
+        raise UsageError(f"--clock {chosen}: the lab has no {chosen} clock: {names}", hint=f"it has: {clocks[0]}")
+    return (chosen,)
+
+
+@contextmanager
+def open_places(
+    labs: Labs,
+    jobs: int | None = None,
+    options: LabOptions = LabOptions(),  # noqa: B008
+    listen: Listener = ignore,
+) -> Iterator[list[Place]]:
+    """The labs, open until the block ends, with `jobs` points at a time in each (None: as many as suits the lab)."""
+    options = replace(options, report=lambda text: listen(Notice(text)))
+    with ExitStack() as stack:
+        opened = [stack.enter_context(catalog.open_lab(lab, options)) for lab in labs_of(labs)]
+        yield [Place(lab, jobs or lab.width) for lab in opened]

@@ -1,0 +1,98 @@
+"""From names of experiments to points, and from a point to the task that runs it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from experiments import needs
+from experiments import plan as planning
+from experiments.named_needs import named
+from experiments.point import Point
+from testbed.base import files
+from testbed.base.errors import ConfigError, UsageError
+from testbed.labs.base import Clock, Job
+from testbed.runs import store
+from testbed.runs.scheduler import Task
+
+_AGENT = (sys.executable, "-m", "experiments.agent")
+_DAY_S = 86400.0
+
+
+def plan(
+    experiments: Sequence[str],
+    *,
+    profile: str = planning.DEFAULT_PROFILE,
+    seeds: Sequence[int] = (1,),
+    overrides: Sequence[str] = (),
+    clocks: Sequence[Clock] = ("virtual", "real"),
+) -> list[Point]:
+    """The points of experiments, given as `7`, `fig07` or the path of a TOML file; runs nothing.
+
+    `overrides` are settings as `--set` takes them (`"workload.total=1 MB"`), for each of the experiments. A point has
+    those clocks of its experiment's file that are among `clocks`, or else the first of `clocks`.
+
+    Raises `UsageError` for a name or a setting that does not exist, and for experiments or points that clash;
+    `ConfigError` for a file, with its line.
+    """
+    if isinstance(experiments, str):
+        raise UsageError(f"{experiments!r}: give a list of experiments", hint=f"[{experiments!r}]")
+    points: list[Point] = []
+    paths: dict[str, Path] = {}
+    for name in experiments:
+        path = planning.find(name)
+        experiment = planning.load(path)
+        if experiment.name in paths:
+            raise UsageError(f"two experiments are named {experiment.name!r}: {paths[experiment.name]} and {path}")
+        paths[experiment.name] = path
+        points += planning.plan(experiment, profile, list(seeds), overrides, clocks)
+    seen: set[str] = set()
+    for point in points:
+        if point.id in seen:
+            raise UsageError(f"two points have the id {point.id!r}", hint="give the experiments other names")
+        seen.add(point.id)
+    return points
+
+
+def stored_points(run: store.RunStore) -> list[Point]:
+    """The points of a run as its manifest has them; raises `ConfigError`."""
+    path = run.directory / store.MANIFEST
+    points = [Point.from_json(json.dumps(entry), path) for entry in run.manifest.get("plan", [])]
+    for point in points:
+        try:
+            task_of(point)
+        # What the manifest of a stranger's run can have wrong is without end; what it is used for is here.
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            what = (
+                f"{point.id}: these are no parameters of scenario {point.scenario!r}: {type(error).__name__}: {error}"
+            )
+            raise ConfigError(path, None, what) from error
+    return points
+
+
+def task_of(point: Point) -> Task:
+    """The scheduler's task that runs a point."""
+    return Task(point.id, partial(job_of, point), point.clock, planning.estimate(point), named(needs.features(point)))
+
+
+def job_of(point: Point, output: Path) -> Job:
+    """The job that runs a point and leaves its raw directory in `output`."""
+    files.write_text(output / "point.json", point.to_json())
+    return Job(
+        argv=_AGENT,
+        output=output,
+        cwd=Path("/"),
+        clock=point.clock,
+        wall_limit_s=planning.wall_limit_s(point),
+        clock_limit_s=planning.virtual_limit_s(point),
+        seed=point.seed,
+    )
+
+
+def shell_job_of(point: Point, output: Path) -> Job:
+    """The job that gives Mininet's prompt on a point's topology, in real time, for a day at most."""
+    files.write_text(output / "point.json", point.to_json())
+    return Job((*_AGENT, "--shell"), output, clock="real", wall_limit_s=_DAY_S, clock_limit_s=_DAY_S, seed=point.seed)

@@ -1,0 +1,183 @@
+"""A run from its points to its figures, and the continuation of one that was interrupted."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from experiments.api.analysing import Analysis, analyse_points, require_main_program
+from experiments.api.events import AnalysisStarted, Listener, Notice, PointsDue, Telling, ignore
+from experiments.api.places import Labs, open_places
+from experiments.api.planning import stored_points, task_of
+from experiments.api.record import closing, facts_of
+from experiments.point import Point
+from testbed.base.errors import PrerequisiteError, RunInterrupted, UsageError
+from testbed.base.text import plain
+from testbed.labs import catalog
+from testbed.labs.base import Cancel
+from testbed.runs import scheduler, store
+from testbed.runs.scheduler import Place
+from testbed.runs.store import RunStore
+from testbed.signals import Interrupted
+
+RESULTS = Path("results")
+"""Where runs go that are given no directory: in the current one."""
+
+
+def run(
+    points: Sequence[Point],
+    *,
+    out: Path | None = None,
+    labs: Labs = (),
+    jobs: int | None = None,
+    command: Sequence[str] = (),
+    listen: Listener = ignore,
+    cancel: Cancel | None = None,
+) -> Analysis:
+    """Run points, analyse them, and return what they came to.
+
+    `out` is the run's directory, new or empty (None: one in `results/`, to which `latest` then leads); `labs` are
+    names such as `uml` or `ssh:HOST`, which share the points, `jobs` at a time in each (None: as many as suits the
+    lab); `command` is noted in the manifest. `listen` hears of each event as it comes (`experiments.api.events`).
+    Setting `cancel` ends the run in order from another thread; in the main thread SIGINT, SIGTERM and SIGHUP do.
+
+    A point that fails stops no other: see `Analysis.invalid` and `Analysis.require_valid`. Raises `RunInterrupted`
+    when the run was ended, with its finished points kept for `resume`; `UsageError`, `PrerequisiteError` and
+    `LabError` for what keeps it from beginning. A program that calls this does so below `if __name__ == "__main__":`.
+    """
+    if not points:
+        raise UsageError("no point to run", hint="plan some: experiments.api.plan")
+    require_main_program()
+    tasks = [task_of(point) for point in points]
+    with open_places(labs, jobs, listen=listen) as places:
+        scheduler.require(tasks, places)
+        plan = [point.model_dump(mode="json") for point in points]
+        facts = facts_of(places, command)
+        made = store.create(out or _default_directory(points), [each.id for each in points], {**facts, "plan": plan})
+        with made.lock(), closing(made, is_default=out is None):
+            return _run_and_analyse(points, places, made, out=out, listen=listen, cancel=cancel)
+
+
+def resume(
+    directory: Path | None = None,
+    *,
+    points: Sequence[Point] = (),
+    labs: Labs = (),
+    jobs: int | None = None,
+    command: Sequence[str] = (),
+    listen: Listener = ignore,
+    cancel: Cancel | None = None,
+) -> Analysis:
+    """Run what a run has no good result of, and analyse all of it; otherwise as `run`.
+
+    The run is the one in `directory`, or the newest unfinished one in `results/`; with `points` it must be one of just
+    these. None of `labs` means those that it had. A run directory may be anybody's, so it never says which other
+    machine this one logs in to: raises `UsageError` for one that was run elsewhere, unless `labs` says where.
+    """
+    require_main_program()
+    found = find_unfinished(directory, points, listen=listen)
+    points = stored_points(found)
+    with open_places(labs or _labs_of(found), jobs, listen=listen) as places:
+        scheduler.require([task_of(point) for point in points if not found.is_ok(point.id)], places)
+        store.require_space(found.directory)
+        facts = facts_of(places, command)
+        with found.lock(), closing(found, is_default=directory is None):
+            history = [*found.manifest.get("resumed", []), facts]
+            found.update(state="running", finished_at=None, resumed=history)
+            _tidy(found)
+            return _run_and_analyse(points, places, found, out=directory, listen=listen, cancel=cancel)
+
+
+def find_unfinished(
+    directory: Path | None = None, points: Sequence[Point] = (), *, listen: Listener = ignore
+) -> RunStore:
+    """The run in `directory`, or the newest unfinished one in `results/`; with `points` one of just these.
+
+    Raises `UsageError` if there is none.
+    """
+    if directory:
+        candidates = [store.open_run(directory)]
+    else:
+        every = store.runs(RESULTS, lambda why: listen(Notice(why)))
+        candidates = [each for each in every if each.is_unfinished()]
+    wanted = [point.model_dump(mode="json") for point in points]
+    for each in candidates:
+        if not points or each.manifest.get("plan") == wanted:
+            return each
+    if candidates and points:
+        raise UsageError(
+            f"{directory or RESULTS}: no unfinished run of just these points",
+            hint="leave out the figures to continue the run as it was started",
+        )
+    raise UsageError(f"{RESULTS}: no unfinished run")
+
+
+def run_points(
+    points: Sequence[Point], places: Sequence[Place], made: RunStore, *, listen: Listener, cancel: Cancel
+) -> None:
+    """Run what has no good result yet, in labs that are open; raises `RunInterrupted` once the flag is set."""
+    tasks = [task_of(point) for point in points if not made.is_ok(point.id)]
+    listen(PointsDue(tuple(tasks), sum(place.width for place in places)))
+    scheduler.run(tasks, places, made, cancel=cancel, watcher=Telling(listen))
+
+
+def _run_and_analyse(
+    points: Sequence[Point],
+    places: Sequence[Place],
+    made: RunStore,
+    *,
+    out: Path | None,
+    listen: Listener,
+    cancel: Cancel | None,
+) -> Analysis:
+    cancel = cancel or Cancel()
+    try:
+        with scheduler.cancel_on_signals(cancel):
+            run_points(points, places, made, listen=listen, cancel=cancel)
+        cancel.raise_if_set()  # it may have come when the last point had just ended
+        listen(AnalysisStarted(made.directory))
+        return analyse_points(made, wanted=tuple(made.manifest["points"]))
+    except (RunInterrupted, Interrupted) as error:
+        finished = sum(map(made.is_ok, made.manifest["points"]))
+        raise RunInterrupted(
+            f"{error}; {finished} of {len(points)} points are kept in {made.directory}",
+            hint="continue with: testbed run --resume" + (f" --out {out}" if out else ""),
+        ) from error
+
+
+def _default_directory(points: Sequence[Point]) -> Path:
+    names = list(dict.fromkeys(point.experiment for point in points))
+    joined = "-".join(names) if len(names) <= 3 else f"{names[0]}-to-{names[-1]}"
+    return RESULTS / f"{datetime.now():%Y%m%d-%H%M%S}-{joined}"
+
+
+def _tidy(found: RunStore) -> None:
+    try:
+        found.remove_leftovers()
+    except OSError as error:
+        raise PrerequisiteError(
+            f"{error.filename or found.directory}: cannot be removed: {error.strerror or error}"
+        ) from error
+
+
+def _labs_of(found: RunStore) -> Labs:
+    """The labs of a run that is continued; manifests of older toolkits know one lab only."""
+    names = found.manifest.get("lab")
+    if not isinstance(names, list) or not names:
+        return ()
+    command = f"testbed run --resume --out {shlex.quote(str(found.directory))}"
+    try:
+        labs = catalog.parse_all([str(name) for name in names])
+    except UsageError as error:
+        raise UsageError(
+            f"{found.directory / store.MANIFEST}: {plain(error.message)}", hint=f"say where: {command} --lab LAB"
+        ) from error
+    if any(lab.target for lab in labs):
+        options = " ".join(f"--lab {shlex.quote(str(lab))}" for lab in labs)
+        raise UsageError(
+            f"{found.directory}: it was run on another machine: {', '.join(map(str, labs))}",
+            hint=f"to go on there: {command} {options}",
+        )
+    return labs

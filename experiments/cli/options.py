@@ -1,0 +1,39 @@
+"""Options that several commands take: which lab, or labs, which clock, which settings."""
+
+from __future__ import annotations
+
+import click
+
+from testbed.labs import catalog
+from testbed.labs.catalog import LabSpec
+
+DEFAULT_FIGURES = {"lb": "7", "load-balancer": "7", "anycast": "14"}
+
+
+def _usage() -> str:
+    return "|".join(kind.usage for kind in catalog.KINDS.values())
+
+
+def _one(_context: click.Context, _parameter: click.Parameter, text: str) -> LabSpec:
+    return catalog.parse(text)
+
+
+def _several(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> list[LabSpec]:
+    return catalog.parse_all(texts)
+
+
+lab_option = click.option(
+    "--lab", default=catalog.DEFAULT, show_default=True, metavar=_usage(), callback=_one, help="Where it runs."
+)
+labs_option = click.option(
+    "--lab",
+    "labs",
+    multiple=True,
+    metavar=_usage(),
+    callback=_several,
+    help=f"Where it runs; may be given several times: the labs share the points.  [default: {catalog.DEFAULT}]",
+)
+clock_option = click.option(
+    "--clock", type=click.Choice(["virtual", "real"]), help="The points' clock, whatever the experiment's file says."
+)
+set_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
