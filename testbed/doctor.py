@@ -19,7 +19,7 @@ from testbed.base.text import plain
 from testbed.debian_packages import SSH_PACKAGES_FILE, VM_PACKAGES_FILE, debian_packages, package_versions
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel, default_cache
-from testbed.labs import catalog, cores, features, guest_memory, runtime_directory
+from testbed.labs import catalog, cores, features, guest_memory, libraries, runtime_directory
 from testbed.labs.base import ExaminedLab, Job, ProbedLab
 from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.uml import OPTIONS_CURE, UmlLab
@@ -99,7 +99,11 @@ def examine_lab(
     needs: Collection[Need],
     options: LabOptions = LabOptions(),  # noqa: B008
 ) -> Iterator[Check]:
-    """What a lab has of all needs, each tried for real; all checks for another machine."""
+    """What a lab has of all needs, each tried for real; all checks for another machine.
+
+    Libraries are not asked for: what needs one has it built, or sent.
+    """
+    _, needs = libraries.split(needs)
     with catalog.open_lab(spec, options) as lab:
         if isinstance(lab, ExaminedLab):
             yield from (Check(**each) for each in lab.examine(needs))
