@@ -27,8 +27,8 @@ venv: .venv/.installed
 lock: venv       ## renew the locked Python packages: make lock [ONLY="numpy click"]
 	.ci/lock $(ONLY)
 
-lock-kernel: venv       ## make the kernel source that lies in the cache the locked one
-	.ci/lock-kernel .venv/bin/python
+lock-kernel: venv       ## make the kernel source that lies in the cache the locked one: make lock-kernel [RELEASE=7.3]
+	.ci/lock-kernel .venv/bin/python $(RELEASE)
 
 kernel: packages venv   ## build the lab kernel, once
 	@$(TESTBED) kernel build

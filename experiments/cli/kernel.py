@@ -1,7 +1,8 @@
-"""`testbed kernel`: build the lab kernel, show what the cache holds, print a kernel's path."""
+"""`testbed kernel`: build a lab kernel, show what the cache holds, print a kernel's path."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,24 +13,33 @@ from experiments.cli.kernel_progress import reporter
 from experiments.cli.output import Console, show
 from testbed.base.errors import PrerequisiteError
 from testbed.kernel import build as kernel_build
-from testbed.kernel import source_lock
+from testbed.kernel import release as releases
 from testbed.kernel.cache import Kernel, default_cache
 from testbed.kernel.flavour import FLAVOURS, UML, Flavour
 from testbed.kernel.progress import Progress as KernelProgress
 from testbed.kernel.progress import Stage
+from testbed.kernel.release import DEFAULT, RELEASES, Release
 
 _source = click.option(
     "--source",
     "directory",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
-    help="A kernel source tree of your own (never changed). Default: Debian's linux-source-6.12.",
+    help="A kernel source tree of your own (never changed). Default: Debian's linux-source of the release.",
+)
+release_option = click.option(
+    "--release",
+    type=click.Choice(list(RELEASES)),
+    default=DEFAULT.name,
+    show_default=True,
+    callback=lambda _context, _option, name: releases.parse(name),
+    help="Which Linux: each has a series of its own. A tree of your own (--source) gets the nearest one's.",
 )
 _patches = click.option(
     "--patches/--no-patches",
     "with_patches",
     default=None,
-    help="Apply kernel-patches/series. Default: on Debian's source only.",
+    help="Apply the release's series in kernel-patches/. Default: on Debian's source only.",
 )
 _flavour = click.option(
     "--flavour",
@@ -55,6 +65,7 @@ def kernel() -> None:
 
 
 @kernel.command()
+@release_option
 @_source
 @_patches
 @_flavour
@@ -68,6 +79,7 @@ def kernel() -> None:
     "one where the mirror has it, else what is downloaded, else the newest to which the patches apply.",
 )
 def build(
+    release: Release,
     directory: Path | None,
     with_patches: bool | None,
     flavour: Flavour,
@@ -87,6 +99,7 @@ def build(
 
         made = kernel_build.build(
             directory,
+            release=release,
             patches=with_patches,
             flavour=flavour,
             fragments=fragments,
@@ -97,7 +110,7 @@ def build(
         )
     how = f"built in {made.manifest.build_s:.0f} s" if "compile" in stages else "already in the cache"
     errors.print(f"kernel {made.id} ({made.release}): {how}", highlight=False)
-    locked = source_lock.read().identity
+    locked = release.lock().identity
     if directory is None and made.manifest.source != locked:
         errors.print(f"its source is {made.manifest.source}, not the locked {locked}", highlight=False, soft_wrap=True)
     show(made.image)
@@ -106,43 +119,62 @@ def build(
 @kernel.command()
 @_flavour
 def status(flavour: Flavour) -> None:
-    """List the kernels in the cache; the flavour's current one (uml: what experiments use now) is marked."""
+    """List the kernels in the cache; the current one of each release is marked.
+
+    What experiments use is that of the uml flavour: of the default release (**), or of the one that --kernel names (*).
+    """
     cache = default_cache()
     kernels = cache.all()
-    current = kernel_build.find(flavour=flavour, cache=cache)
+    found = {each: kernel_build.find(release=each, flavour=flavour, cache=cache) for each in RELEASES.values()}
     console = Console()
     if kernels:
-        console.print(_table(kernels, current.id if current else None))
-    if current is None:
-        console.print(f"The current kernel is not built: run {_command(flavour)}", highlight=False)
+        console.print(_table(kernels, {kernel.id: _mark(each) for each, kernel in found.items() if kernel}))
+    for each, kernel in found.items():
+        if kernel is None:
+            wanted = f"run {_command(each, flavour)}"
+            console.print(f"The current kernel {each.name} is not built: {wanted}", highlight=False, soft_wrap=True)
     console.print(f"cache: {cache.root}", highlight=False, soft_wrap=True)
 
 
 @kernel.command()
+@release_option
 @_source
 @_patches
 @_flavour
 @_fragments
-def path(directory: Path | None, with_patches: bool | None, flavour: Flavour, fragments: tuple[Path, ...]) -> None:
-    """Print the path of the current kernel; fails if it is not built."""
-    found = kernel_build.find(directory, patches=with_patches, flavour=flavour, fragments=fragments)
+def path(
+    release: Release,
+    directory: Path | None,
+    with_patches: bool | None,
+    flavour: Flavour,
+    fragments: tuple[Path, ...],
+) -> None:
+    """Print the path of a release's current kernel; fails if it is not built."""
+    found = kernel_build.find(directory, release=release, patches=with_patches, flavour=flavour, fragments=fragments)
     if found is None:
-        raise PrerequisiteError("the lab kernel is not built", hint=f"run: {_command(flavour)}")
+        raise PrerequisiteError("the lab kernel is not built", hint=f"run: {_command(release, flavour)}")
     show(found.image)
 
 
-def _command(flavour: Flavour) -> str:
-    """The command that builds a flavour's kernel."""
-    return "testbed kernel build" + ("" if flavour == UML else f" --flavour {flavour.name}")
+def _command(release: Release, flavour: Flavour) -> str:
+    """The command that builds a release's kernel in a flavour."""
+    words = ["testbed kernel build"]
+    words += [] if release == DEFAULT else [f"--release {release.name}"]
+    words += [] if flavour == UML else [f"--flavour {flavour.name}"]
+    return " ".join(words)
 
 
-def _table(kernels: list[Kernel], current: str | None) -> Table:
+def _mark(release: Release) -> str:
+    return "**" if release == DEFAULT else "*"
+
+
+def _table(kernels: list[Kernel], marks: Mapping[str, str]) -> Table:
     headings = ("", "id", "flavour", "release", "source", "patches", "size", "built")
     table = Table(*headings, box=None, pad_edge=False)
     for each in kernels:
         manifest = each.manifest
         table.add_row(
-            "*" if each.id == current else "",
+            marks.get(each.id, ""),
             each.id,
             " + ".join((manifest.flavour, *manifest.fragments)),
             each.release,

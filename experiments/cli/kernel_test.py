@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from experiments.cli.kernel import release_option
 from experiments.cli.kernel_progress import reporter
 from experiments.cli.output import Console, columns, show
 from testbed.base import files
@@ -19,6 +20,7 @@ from testbed.base.errors import PointsFailed, PrerequisiteError, UsageError
 from testbed.kernel import build as kernel_build
 from testbed.kernel import selftests, selftests_run, selftests_table
 from testbed.kernel.cache import Kernel
+from testbed.kernel.release import Release
 from testbed.kernel.selftests import Suite, Unit
 from testbed.kernel.selftests_run import UnitResult
 from testbed.kernel.selftests_table import Row
@@ -33,13 +35,14 @@ BASE, OURS = "unpatched", "patched"  # MPTCP, that is
 
 
 @click.command("test")
+@release_option
 @click.option("--only", multiple=True, metavar="NAME", help="mptcp_join, mptcp_join-f (a group), ...: may be repeated.")
 @click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Guests at a time. Default: one per core.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Keep all output here.")
 @click.option(
     "--wall-limit", type=click.FloatRange(min=0, min_open=True), default=1200.0, metavar="S", show_default=True
 )
-def kernel_test(only: tuple[str, ...], jobs: int | None, out: Path | None, wall_limit: float) -> None:
+def kernel_test(release: Release, only: tuple[str, ...], jobs: int | None, out: Path | None, wall_limit: float) -> None:
     """Run the kernel's MPTCP selftests on upstream's MPTCP and on the kernel with our series; compare.
 
     Builds what is missing. Prints a table of all subtests; ends with 6 if the patched kernel does worse in one.
@@ -48,14 +51,16 @@ def kernel_test(only: tuple[str, ...], jobs: int | None, out: Path | None, wall_
     selftests.require_programs()
     errors = Console(stderr=True)
     with reporter(errors) as report:
-        suite = selftests.prepare(progress=report)
+        suite = selftests.prepare(release, progress=report)
         chosen = choose(selftests.units(suite), only)
         kernels = {
-            label: kernel_build.build(patches=patched, fragments=(selftests.FRAGMENT,), progress=report)
+            label: kernel_build.build(
+                release=release, patches=patched, fragments=(selftests.FRAGMENT,), progress=report
+            )
             # The port's own patches go on both: without them it runs on fewer machines, and not in virtual time alone.
             for label, patched in ((BASE, "um"), (OURS, True))
         }
-    known = selftests_table.read_known()
+    known = selftests_table.read_known(selftests_table.known_file(release))
     directory = _make(out or RESULTS / f"{datetime.now():%Y%m%d-%H%M%S}-selftests")
     told = _Told(errors, len(chosen) * len(kernels))
     cancel = Cancel()

@@ -18,12 +18,13 @@ from typing import BinaryIO
 
 import testbed
 from testbed.base.errors import GuestTimeout, KernelBuildError, PrerequisiteError
-from testbed.kernel import build_log, config, download, source_lock, toolchain, tree
+from testbed.kernel import build_log, config, download, toolchain, tree
 from testbed.kernel.cache import Cache, Kernel, Manifest, PatchRecord, default_cache
 from testbed.kernel.flavour import UML, Flavour
 from testbed.kernel.patches import PatchMisfit, apply
 from testbed.kernel.progress import Progress, Report, silent
 from testbed.kernel.recipe import PATCH_FOLDER, Recipe, read_recipe
+from testbed.kernel.release import DEFAULT, Release, of_source
 from testbed.kernel.source import DebianSource, at_hand, unpack
 from testbed.kernel.source_choice import candidates
 from testbed.kernel.tree import SourceTree
@@ -39,6 +40,7 @@ _POLL_S = 0.25
 def find(
     source: Path | None = None,
     *,
+    release: Release = DEFAULT,
     patches: bool | str | None = None,
     flavour: Flavour = UML,
     fragments: Sequence[Path] = (),
@@ -53,7 +55,7 @@ def find(
     """
     store = cache or default_cache()
     try:
-        sources = [tree.examine(source)] if source else at_hand(store.downloads, source_lock.read())
+        sources = [tree.examine(source)] if source else at_hand(store.downloads, release)
         recipes = [
             read_recipe(each, patches=patches, folder=folder, flavour=flavour, fragments=fragments) for each in sources
         ]
@@ -65,6 +67,7 @@ def find(
 def build(
     source: Path | None = None,
     *,
+    release: Release = DEFAULT,
     patches: bool | str | None = None,
     flavour: Flavour = UML,
     fragments: Sequence[Path] = (),
@@ -75,9 +78,9 @@ def build(
     cache: Cache | None = None,
     folder: Path = PATCH_FOLDER,
 ) -> Kernel:
-    """The kernel made from Debian's source or from the tree `source`, out of the cache if it is there.
+    """The kernel made from Debian's source of a release or from the tree `source`, out of the cache if it is there.
 
-    `patches` says whether the series of `folder` goes on (default: on Debian's source only), or of which subsystem its
+    `patches` says whether the release's series goes on (default: on Debian's source only), or of which subsystem its
     patches do (`um`); `fragments` are added to the flavour's configuration; `jobs` is the number of parallel jobs
     (default: the CPUs we may use); `keep` leaves source and objects beside the kernel. Debian's source is the locked
     version if the mirror has it, else the newest to which the series applies: `update` True asks for the newest
@@ -94,16 +97,15 @@ def build(
     workers = jobs or len(os.sched_getaffinity(0))
     if source is not None:
         return _build(recipe_of(tree.examine(source)), store, progress, workers, keep)
-    lock = source_lock.read()
     misfit: PatchMisfit | None = None
     has_kernel = lambda wanted: store.load(recipe_of(wanted).id) is not None  # noqa: E731
-    for each in candidates(store.downloads, lock, progress, has_kernel=has_kernel, update=update):
+    for each in candidates(store.downloads, release, progress, has_kernel=has_kernel, update=update):
         try:
             kernel = _build(recipe_of(each), store, progress, workers, keep)
         except PatchMisfit as error:
             misfit = misfit or error
             continue
-        download.settle(each, store.downloads, lock)
+        download.settle(each, store.downloads)
         return kernel
     raise misfit or KernelBuildError("no kernel source to build")
 
@@ -163,7 +165,8 @@ def _compile(
     config.write(recipe.settings, merged)
     _run_make([*make, f"KCONFIG_ALLCONFIG={merged}", "allnoconfig"], log, silent, 0)
     config.check(recipe.settings, objects / ".config")
-    alike = [kernel.manifest.steps for kernel in store.all() if kernel.manifest.flavour == recipe.flavour.name]
+    ours = (recipe.flavour.name, of_source(recipe.source.identity))
+    alike = [k.manifest.steps for k in store.all() if (k.manifest.flavour, of_source(k.manifest.source)) == ours]
     expected = next(iter(alike), build_log.STEPS_OF_A_BUILD)
     _run_make([*make, f"-j{jobs}", recipe.flavour.goal], log, report, expected)
 
@@ -201,7 +204,7 @@ def _source(recipe: Recipe, store: Cache, area: Path, report: Report) -> Path:
     target = area / "source"
     if isinstance(recipe.source, DebianSource):
         store.require_space(SPACE_FOR_SOURCE_BYTES)
-        package = download.fetch(recipe.source, store.downloads, source_lock.read(), report)
+        package = download.fetch(recipe.source, store.downloads, report)
         report(Progress("unpack"))
         unpack(package, target)
     elif recipe.patches:
@@ -220,7 +223,7 @@ def _source_sha256(recipe: Recipe, store: Cache) -> str:
     """The digest of the package file; empty for a tree of the user's own."""
     if not isinstance(recipe.source, DebianSource):
         return ""
-    file = download.present(recipe.source, store.downloads, source_lock.read())
+    file = download.present(recipe.source, store.downloads)
     return download.sha256(file) if file else ""
 
 

@@ -1,6 +1,6 @@
 """The cache outside the checkout that keeps downloads and finished kernels.
 
-    <root>/downloads/linux-source-6.12_<version>_all.deb
+    <root>/downloads/linux-source-<release>_<version>_all.deb
     <root>/kernels/<id>/            linux (or bzImage), config, manifest.json, build.log; with --keep source/, build/
     <root>/kernels/failed-<id>.log  the log of the last build of <id> that failed
     <root>/selftests/<id>/          the kernel's own MPTCP tests, built
@@ -25,8 +25,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from testbed.base import files, ownership
 from testbed.base.errors import PrerequisiteError
-from testbed.kernel import config, source_lock
+from testbed.kernel import config
 from testbed.kernel.artifact_store import ArtifactStore
+from testbed.kernel.release import of_source
 
 
 class PatchRecord(BaseModel):
@@ -79,8 +80,9 @@ class Kernel:
             return None
 
     def facts(self) -> dict[str, Any]:
-        """What a run's manifest says of the kernel: its own manifest, and the source that the lock names."""
-        return {**self.manifest.model_dump(mode="json"), "locked_source": source_lock.read().identity}
+        """What a run's manifest says of the kernel: its own manifest, and the source that its release's lock names."""
+        lock = of_source(self.manifest.source).lock()
+        return {**self.manifest.model_dump(mode="json"), "locked_source": lock.identity}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The flavours of the lab kernel: which port of Linux is built from the one source and series, and what comes out."""
+"""The flavours of the lab kernel: which port of Linux is built from a source and its series, and what comes out."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Flavour:
     """A port of Linux: `arch` and `goal` for make, the image below the objects, and the fragments it starts from.
 
-    `fragments` are files of `kernel-patches/`; `file` is the image's name in the cache; `libelf` says whether the
-    build runs objtool, which needs libelf's headers.
+    `fragments` are names of files in `kernel-patches/common/` and, where it has them, in a release's folder; `file` is
+    the image's name in the cache; `libelf` says whether the build runs objtool, which needs libelf's headers.
     """
 
     name: str

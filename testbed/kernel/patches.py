@@ -1,7 +1,8 @@
 """The patch series on top of a kernel source: read, and applied whole or not at all.
 
-The series is a file in the manner of quilt: one patch per line, relative to the series' folder, `#` for
-comments. Every patch is made with `-p1` and must apply without fuzz.
+The series is a file in the manner of quilt: one patch per line, relative to the folder of all patches (quilt's
+QUILT_PATCHES; the series is its QUILT_SERIES), `#` for comments. Every patch is made with `-p1` and must apply
+without fuzz.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class Patch:
     subsystem: str = ""
 
 
-def read_series(series: Path) -> tuple[Patch, ...]:
-    """The patches of a series file, in order.
+def read_series(series: Path, folder: Path) -> tuple[Patch, ...]:
+    """The patches of a series file, in order; their names are relative to `folder`.
 
     Raises `ConfigError` with `series:line` for a patch that is missing, listed twice, outside the folder
     or listed with options, and when the series itself cannot be read.
@@ -56,10 +57,10 @@ def read_series(series: Path) -> tuple[Patch, ...]:
         if options:
             raise ConfigError(series, number, f"{name}: option {options[0]} is not supported: patches apply with -p1")
         if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ConfigError(series, number, f"{name}: a patch lies in the folder of its series")
+            raise ConfigError(series, number, f"{name}: a patch lies in {folder.name}/")
         if any(patch.name == name for patch in patches):
             raise ConfigError(series, number, f"{name}: listed twice")
-        path = series.parent / name
+        path = folder / name
         try:
             content = path.read_bytes()
         except OSError as error:

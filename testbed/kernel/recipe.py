@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.kernel import config, toolchain
+from testbed.kernel import config, release, toolchain
 from testbed.kernel.config import Setting
 from testbed.kernel.flavour import UML, Flavour
 from testbed.kernel.patches import Patch, read_series
+from testbed.kernel.release import Release
 from testbed.kernel.source import DebianSource
 from testbed.kernel.tree import SourceTree
 
@@ -47,6 +48,12 @@ class Recipe:
         return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def fragments_of(flavour: Flavour, of: Release, folder: Path = PATCH_FOLDER) -> list[Path]:
+    """The files of a flavour's configuration: those for every release, and those that this one has beside them."""
+    own = [folder / of.name / name for name in flavour.fragments]
+    return [*(folder / "common" / name for name in flavour.fragments), *(path for path in own if path.exists())]
+
+
 def read_recipe(
     source: DebianSource | SourceTree,
     *,
@@ -55,7 +62,7 @@ def read_recipe(
     flavour: Flavour = UML,
     fragments: Sequence[Path] = (),
 ) -> Recipe:
-    """The recipe of a Debian source or of the user's own tree.
+    """The recipe of a Debian source or of the user's own tree, which is taken for the nearest release.
 
     `patches` None means: the series goes on the Debian source, and not on a tree that may have the changes already.
     A text is the subsystem whose patches alone are taken: with `um`, what is under test is as upstream has it.
@@ -63,12 +70,12 @@ def read_recipe(
     the series, and `PrerequisiteError` without a compiler.
     """
     with_series = isinstance(source, DebianSource) if patches is None else patches
-    series = read_series(folder / "series") if with_series else ()
-    own = [folder / name for name in flavour.fragments]
+    of = source.release if isinstance(source, DebianSource) else release.nearest(source.version)
+    series = read_series(folder / of.name / "series", folder) if with_series else ()
     return Recipe(
         source=source,
         patches=tuple(p for p in series if not isinstance(patches, str) or p.subsystem == patches),
-        settings=config.read_fragments([*own, *fragments]),
+        settings=config.read_fragments([*fragments_of(flavour, of, folder), *fragments]),
         compiler=toolchain.compiler(),
         flavour=flavour,
         fragments=tuple(fragment.name for fragment in fragments),

@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.base.errors import CommandError, KernelBuildError, PrerequisiteError
-from testbed.kernel import download, source, source_lock, toolchain
+from testbed.kernel import download, source, toolchain
 from testbed.kernel.build import SPACE_FOR_SOURCE_BYTES
 from testbed.kernel.cache import Cache, default_cache
 from testbed.kernel.progress import Progress, Report, silent
 from testbed.kernel.recipe import PATCH_FOLDER
+from testbed.kernel.release import DEFAULT, Release
 from testbed.kernel.source import DebianSource, unpack
 from testbed.process import run
 
-FRAGMENT = PATCH_FOLDER / "selftests.config"
+FRAGMENT = PATCH_FOLDER / "common" / "selftests.config"
 """What a kernel must have on top of the uml flavour to run the tests."""
 
 PACKAGES_FILE = Path(__file__).resolve().parents[1] / "debian-packages-selftests.txt"
@@ -94,26 +95,25 @@ def require_programs() -> None:
         )
 
 
-def find(*, cache: Cache | None = None) -> Suite | None:
+def find(release: Release = DEFAULT, *, cache: Cache | None = None) -> Suite | None:
     """The suite that `prepare` would give, if it is in the cache and the source and the compiler are known."""
     store = cache or default_cache()
     try:
-        suites = [_suite(store, each) for each in source.at_hand(store.downloads, source_lock.read())]
+        suites = [_suite(store, each) for each in source.at_hand(store.downloads, release)]
     except PrerequisiteError:
         return None
     return next((suite for suite in suites if suite.folder.is_dir()), None)
 
 
-def prepare(*, progress: Report = silent, cache: Cache | None = None) -> Suite:
-    """The suite of the source that `testbed.kernel.build` uses, out of the cache if it is there.
+def prepare(release: Release = DEFAULT, *, progress: Report = silent, cache: Cache | None = None) -> Suite:
+    """The suite of the source that `testbed.kernel.build` uses for a release, out of the cache if it is there.
 
     Raises `PrerequisiteError`, and `KernelBuildError` with the compiler's complaint.
     """
     store = cache or default_cache()
     store.prepare()
     store.selftest_artifacts.remove_leftovers()
-    lock = source_lock.read()
-    wanted = source.at_hand(store.downloads, lock)[0]
+    wanted = source.at_hand(store.downloads, release)[0]
     suite = _suite(store, wanted)
     name = suite.folder.name
     with store.selftest_artifacts.lock(name, lambda: progress(Progress("wait"))):
@@ -123,7 +123,7 @@ def prepare(*, progress: Report = silent, cache: Cache | None = None) -> Suite:
         toolchain.require_libc_headers()
         with store.selftest_artifacts.building(name) as area:
             store.require_space(SPACE_FOR_SOURCE_BYTES)
-            package = download.fetch(wanted, store.downloads, lock, progress)
+            package = download.fetch(wanted, store.downloads, progress)
             progress(Progress("unpack"))
             unpack(package, area / "source")
             progress(Progress("helpers"))

@@ -1,6 +1,7 @@
 """Two kernels' results of the same selftests side by side: what is new, what was known, and why.
 
-The failures of the unpatched kernel that have an explanation are listed in `kernel-patches/selftests-known.toml`.
+The failures of the unpatched kernel that have an explanation are listed in `selftests-known.toml` of the release's
+folder in `kernel-patches/`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import Literal
 from testbed.base.errors import ConfigError
 from testbed.kernel.ktap import Subtest
 from testbed.kernel.recipe import PATCH_FOLDER
+from testbed.kernel.release import Release
 from testbed.kernel.selftests_run import UnitResult
 
-KNOWN_FILE = PATCH_FOLDER / "selftests-known.toml"
 KERNEL_LOG = "(kernel log)"
 """Stands for a subtest that fails if the kernel printed a warning."""
 WHOLE = "(all)"
@@ -49,8 +50,13 @@ class Row:
         return self.verdict in _BAD
 
 
-def read_known(path: Path = KNOWN_FILE) -> Known:
-    """The known failures; raises `ConfigError` for a file that is none."""
+def known_file(release: Release) -> Path:
+    """Where the known failures of a release are listed."""
+    return PATCH_FOLDER / release.name / "selftests-known.toml"
+
+
+def read_known(path: Path) -> Known:
+    """The known failures of such a list; raises `ConfigError` for a file that is none."""
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8")).get("failure", [])
         return {(entry["unit"], entry["subtest"]): " ".join(entry["reason"].split()) for entry in entries}

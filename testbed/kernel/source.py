@@ -1,4 +1,4 @@
-"""Debian's `linux-source-6.12`: which versions there are, and one of them unpacked; all without root.
+"""Debian's packages of the kernel source: which version of a release is there, and one of them unpacked.
 
 The package is downloaded once (`testbed.kernel.download`) and kept in the cache's `downloads/`. The version that lies
 there is the one that counts, so that an `apt-get update` between two runs does not change the kernel under them.
@@ -7,19 +7,16 @@ there is the one that counts, so that an `apt-get update` between two runs does 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from dataclasses import dataclass
-from functools import cmp_to_key
 from pathlib import Path
 from urllib.parse import unquote
 
 from testbed.base.errors import CommandError, KernelBuildError, PrerequisiteError
-from testbed.kernel.source_lock import LockedSource
+from testbed.kernel import apt
+from testbed.kernel.release import DEFAULT, Release
 from testbed.kernel.toolchain import UNPACK_PROGRAMS, require
 from testbed.process import run
-
-PACKAGE = "linux-source-6.12"
 
 # Two thirds of the unpacked size, nothing that ARCH=um compiles; what configures them stays, kconfig reads it all.
 _DRIVERS_LEFT_OUT = ("gpu", "infiniband", "media", "net/ethernet", "net/wireless", "scsi", "staging", "usb")
@@ -48,19 +45,18 @@ LEFT_OUT = (
 )
 """Patterns (`*` matches `/` too) of what is not unpacked: it saves 1 GB of disk and a third of the time to unpack."""
 
-_C_LOCALE = {"LC_ALL": "C"}
-
 
 @dataclass(frozen=True)
 class DebianSource:
-    """A version of the source package; it may or may not be downloaded yet."""
+    """A version of a release's source package; it may or may not be downloaded yet."""
 
     version: str
+    release: Release = DEFAULT
 
     @property
     def identity(self) -> str:
         """The text that stands for this source in a kernel's identity."""
-        return f"{PACKAGE} {self.version}"
+        return f"{self.release.package} {self.version}"
 
 
 def version_of(file: Path) -> str:
@@ -68,49 +64,26 @@ def version_of(file: Path) -> str:
     return unquote(file.name.split("_")[1])
 
 
-def downloaded(downloads: Path, lock: LockedSource) -> Path | None:
+def downloaded(downloads: Path, release: Release) -> Path | None:
     """The package file that is already in the cache, if any: the locked version, else the one that came last."""
-    files = sorted(downloads.glob(f"{PACKAGE}_*.deb"), key=lambda file: file.stat().st_mtime_ns)
-    locked = [file for file in files if version_of(file) == lock.version]
+    files = sorted(downloads.glob(f"{release.package}_*.deb"), key=lambda file: file.stat().st_mtime_ns)
+    locked = [file for file in files if version_of(file) == release.lock().version]
     return next(reversed(locked or files), None)
 
 
-def at_hand(downloads: Path, lock: LockedSource) -> list[DebianSource]:
-    """The sources that a kernel may have been built from, without asking the mirror, the likeliest first.
+def at_hand(downloads: Path, release: Release = DEFAULT) -> list[DebianSource]:
+    """The sources that a release's kernel may have been built from, without asking the mirror, the likeliest first.
 
-    The downloaded one alone, if there is one: the locked one before any other. Else the locked one and the newest that
-    apt knows.
+    The downloaded one alone, if there is one: the locked one before any other. Else the locked one and, where the
+    machine's own sources have the package, the newest that apt knows.
     """
-    if (file := downloaded(downloads, lock)) is not None:
-        return [DebianSource(version_of(file))]
-    with contextlib.suppress(PrerequisiteError):
-        return [DebianSource(lock.version), DebianSource(versions()[0])]
-    return [DebianSource(lock.version)]
-
-
-def versions() -> list[str]:
-    """The versions that apt knows, the newest first; raises `PrerequisiteError` if there is none."""
-    if shutil.which("apt-get") is None or shutil.which("apt-cache") is None:
-        raise PrerequisiteError(
-            f"no apt on this machine to fetch {PACKAGE} with",
-            hint="give a kernel source tree with: testbed kernel build --source DIR",
-        )
-    table = run(["apt-cache", "madison", PACKAGE], env=os.environ | _C_LOCALE, check=False).stdout
-    rows = [[cell.strip() for cell in line.split("|")] for line in table.splitlines()]
-    # A source package of the same name may be listed too.
-    found = list(dict.fromkeys(row[1] for row in rows if len(row) == 3 and row[2].endswith(" Packages")))
-    if not found:
-        raise PrerequisiteError(
-            f"apt does not know the package {PACKAGE}",
-            hint="run: sudo apt-get update (Debian 12 needs its security archive, Debian 13 has it in main)",
-        )
-    return sorted(found, key=cmp_to_key(_compare), reverse=True)
-
-
-def _compare(one: str, other: str) -> int:
-    if one == other:
-        return 0
-    return 1 if run(["dpkg", "--compare-versions", one, "gt", other], check=False).status == 0 else -1
+    if (file := downloaded(downloads, release)) is not None:
+        return [DebianSource(version_of(file), release)]
+    locked = DebianSource(release.lock().version, release)
+    if not release.suite:
+        with contextlib.suppress(PrerequisiteError):
+            return [locked, DebianSource(apt.versions(release, downloads)[0], release)]
+    return [locked]
 
 
 def unpack(package: Path, tree: Path) -> None:
@@ -123,8 +96,9 @@ def unpack(package: Path, tree: Path) -> None:
     try:
         run(["dpkg-deb", "-x", package, outer])
         tree.mkdir()
-        archive = outer / "usr" / "src" / f"{PACKAGE}.tar.xz"
-        left_out = [f"--exclude={PACKAGE}/{pattern}" for pattern in LEFT_OUT]
+        name = package.name.partition("_")[0]
+        archive = outer / "usr" / "src" / f"{name}.tar.xz"
+        left_out = [f"--exclude={name}/{pattern}" for pattern in LEFT_OUT]
         run(["tar", "-x", "-J", "-f", archive, "-C", tree, "--strip-components=1", "--wildcards", *left_out])
     except CommandError as error:
         if "No space left on device" in error.stderr:

@@ -1,7 +1,8 @@
-"""The lock's word on the kernel: the version of the source that the claims were judged with, and its SHA-256.
+"""The lock's word on a kernel: the version of the source that its results were judged with, and its SHA-256.
 
-`testbed/locked/kernel-source.toml` names Debian's package file and where in a mirror's pool it lies. A mirror keeps it
-for some months, for other releases of Debian too; where it is gone, another version serves, and everybody is told.
+`testbed/locked/kernel-source-<release>.toml` names Debian's package file and where in a mirror's pool it lies. A mirror
+keeps it for some months, for other releases of Debian too; where it is gone, another version serves, and everybody is
+told.
 """
 
 from __future__ import annotations
@@ -12,9 +13,6 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from testbed.base.errors import ConfigError
-from testbed.lock_file import FOLDER
-
-FILE = FOLDER / "kernel-source.toml"
 
 
 class LockedSource(BaseModel):
@@ -34,7 +32,7 @@ class LockedSource(BaseModel):
         return f"{self.package} {self.version}"
 
 
-def read(path: Path = FILE) -> LockedSource:
+def read(path: Path) -> LockedSource:
     """The locked source; raises `ConfigError`."""
     try:
         return LockedSource.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))

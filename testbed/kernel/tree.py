@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +15,20 @@ from pathlib import Path
 from testbed.base.errors import CommandError, PrerequisiteError, UsageError
 from testbed.process import run
 
+_VERSION = re.compile(r"^VERSION = (\d+)\nPATCHLEVEL = (\d+)$", re.MULTILINE)
 _BUILT_IN_PLACE = (".config", "include/config", "arch/um/include/generated", "arch/x86/include/generated")
 
 
 @dataclass(frozen=True)
 class SourceTree:
-    """A directory with a kernel source and a text for the state that its files are in."""
+    """A directory with a kernel source and a text for the state that its files are in.
+
+    `version` is the kernel's own as in `7.3`, as its Makefile has it; empty where that does not say.
+    """
 
     path: Path
     state: str
+    version: str = ""
 
     @property
     def identity(self) -> str:
@@ -41,7 +47,7 @@ def examine(directory: Path) -> SourceTree:
                 f"{directory}: the source tree is not clean: {name} is left from a build in place",
                 hint=f"save your .config, then run: make -C {path} ARCH=um mrproper",
             )
-    return SourceTree(path, _git_state(path) or _file_state(path))
+    return SourceTree(path, _git_state(path) or _file_state(path), _version(path))
 
 
 def copy(tree: SourceTree, target: Path) -> None:
@@ -50,6 +56,14 @@ def copy(tree: SourceTree, target: Path) -> None:
         run(["cp", "-a", "--reflink=auto", tree.path, target])
     except CommandError as error:
         raise PrerequisiteError(f"the source tree could not be copied: {error.message}") from error
+
+
+def _version(path: Path) -> str:
+    try:
+        match = _VERSION.search((path / "Makefile").read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return ""
+    return f"{match[1]}.{match[2]}" if match else ""
 
 
 def _git_state(path: Path) -> str | None:

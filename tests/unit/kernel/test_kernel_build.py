@@ -15,6 +15,7 @@ from testbed.kernel.build import build, find
 from testbed.kernel.cache import Cache
 from testbed.kernel.flavour import X86_64
 from testbed.kernel.progress import Progress
+from testbed.kernel.release import RELEASES
 
 # A make that configures from the fragment, then "compiles": the argument O= says where.
 MAKE = """\
@@ -65,12 +66,16 @@ def tree(tmp_path: Path) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "kernel-patches"
-    folder.mkdir()
-    (folder / "common.config").write_text("CONFIG_NET=y\nCONFIG_MPTCP=y\n")
-    (folder / "uml.config").write_text("CONFIG_HOSTFS=y\n")
-    (folder / "x86_64.config").write_text("CONFIG_PCI=y\n")
-    (folder / "series").write_text("um.patch\n")
-    (folder / "um.patch").write_text("--- a/arch/um/Makefile\n+++ b/arch/um/Makefile\n@@ -1 +1 @@\n-um\n+patched\n")
+    common = folder / "common"
+    common.mkdir(parents=True)
+    (common / "common.config").write_text("CONFIG_NET=y\nCONFIG_MPTCP=y\n")
+    (common / "uml.config").write_text("CONFIG_HOSTFS=y\n")
+    (common / "x86_64.config").write_text("CONFIG_PCI=y\n")
+    for release in RELEASES:
+        (folder / release).mkdir()
+        (folder / release / "common.config").write_text(f"CONFIG_ONLY_{release.replace('.', '_')}=y\n")
+        (folder / release / "series").write_text("common/um.patch\n")
+    (common / "um.patch").write_text("--- a/arch/um/Makefile\n+++ b/arch/um/Makefile\n@@ -1 +1 @@\n-um\n+patched\n")
     return folder
 
 
@@ -120,10 +125,29 @@ def test_a_fragment_more_is_configured_and_recorded(programs: Path, tree: Path, 
     more.write_text("CONFIG_TUN=y\n")
     built = build(tree, fragments=[more], cache=cache, folder=folder)
     assert (built.image.parent / "config").read_text() == (
-        "CONFIG_NET=y\nCONFIG_MPTCP=y\nCONFIG_HOSTFS=y\nCONFIG_TUN=y\n"
+        "CONFIG_NET=y\nCONFIG_MPTCP=y\nCONFIG_HOSTFS=y\nCONFIG_ONLY_6_12=y\nCONFIG_TUN=y\n"
     )
     assert built.manifest.fragments == ("more.config",)
     assert find(tree, cache=cache, folder=folder) is None
+
+
+@pytest.mark.parametrize(
+    ("makefile", "release"),
+    [
+        ("VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\n", "6_12"),
+        ("VERSION = 7\nPATCHLEVEL = 2\n", "6_12"),
+        ("VERSION = 7\nPATCHLEVEL = 3\n", "7_3"),
+        ("VERSION = 8\nPATCHLEVEL = 0\n", "7_3"),
+        ("VERSION = 5\nPATCHLEVEL = 9\n", "6_12"),
+        ("VERSION = ?\n", "6_12"),
+    ],
+)
+def test_a_tree_gets_what_the_nearest_release_that_is_no_newer_needs(
+    programs: Path, tree: Path, folder: Path, cache: Cache, makefile: str, release: str
+) -> None:
+    (tree / "Makefile").write_text(f"# SPDX\n{makefile}")
+    built = build(tree, cache=cache, folder=folder)
+    assert f"CONFIG_ONLY_{release}=y\n" in (built.image.parent / "config").read_text()
 
 
 def test_without_libelf_only_the_x86_64_flavour_is_refused(
@@ -143,7 +167,7 @@ def test_a_tree_of_the_users_own_is_patched_in_a_copy_only(
     built = build(tree, patches=True, keep=True, cache=cache, folder=folder)
     assert (tree / "arch" / "um" / "Makefile").read_text() == "um\n"
     assert (built.image.parent / "source" / "arch" / "um" / "Makefile").read_text() == "patched\n"
-    assert [patch.name for patch in built.manifest.patches] == ["um.patch"]
+    assert [patch.name for patch in built.manifest.patches] == ["common/um.patch"]
     assert built.id != build(tree, cache=cache, folder=folder).id
 
 

@@ -6,7 +6,8 @@ from testbed.base.errors import ConfigError, KernelBuildError
 from testbed.kernel import selftests
 from testbed.kernel.config import check, digest, read_fragment, read_fragments, write
 from testbed.kernel.flavour import FLAVOURS, UML, Flavour
-from testbed.kernel.recipe import PATCH_FOLDER
+from testbed.kernel.recipe import fragments_of
+from testbed.kernel.release import RELEASES, Release
 
 FRAGMENT = """\
 # --- the port
@@ -153,8 +154,9 @@ def test_comments_and_order_do_not_change_the_digest(fragment: Path) -> None:
     assert digest(read_fragment(fragment)) != before
 
 
-def test_the_fragment_of_this_repository_has_what_the_lab_needs() -> None:
-    settings = read_fragments([PATCH_FOLDER / name for name in UML.fragments])
+@pytest.mark.parametrize("release", RELEASES.values(), ids=list(RELEASES))
+def test_the_fragments_of_this_repository_have_what_the_lab_needs(release: Release) -> None:
+    settings = read_fragments(fragments_of(UML, release))
     values = {setting.symbol: setting.value for setting in settings}
     missing = [symbol for symbol in NEEDED_BY_THE_LAB if values.get(symbol) != "y"]
     assert missing == []
@@ -162,15 +164,17 @@ def test_the_fragment_of_this_repository_has_what_the_lab_needs() -> None:
     assert "SMP" not in values
 
 
+@pytest.mark.parametrize("release", RELEASES.values(), ids=list(RELEASES))
 @pytest.mark.parametrize("flavour", FLAVOURS.values(), ids=list(FLAVOURS))
-def test_every_flavour_has_the_network_that_the_experiments_use(flavour: Flavour) -> None:
-    values = {s.symbol: s.value for s in read_fragments([PATCH_FOLDER / name for name in flavour.fragments])}
+def test_every_flavour_has_the_network_that_the_experiments_use(flavour: Flavour, release: Release) -> None:
+    values = {s.symbol: s.value for s in read_fragments(fragments_of(flavour, release))}
     needed = ("MPTCP", "MPTCP_IPV6", "INET_MPTCP_DIAG", "NET_SCH_NETEM", "IP_VS", "NF_TABLES", "IP_ROUTE_MULTIPATH")
     assert [symbol for symbol in needed if values.get(symbol) != "y"] == []
 
 
-def test_the_selftests_fragment_only_adds_to_the_lab_kernel() -> None:
-    lab = read_fragments([PATCH_FOLDER / name for name in UML.fragments])
-    both = read_fragments([*(PATCH_FOLDER / name for name in UML.fragments), selftests.FRAGMENT])
+@pytest.mark.parametrize("release", RELEASES.values(), ids=list(RELEASES))
+def test_the_selftests_fragment_only_adds_to_the_lab_kernel(release: Release) -> None:
+    lab = read_fragments(fragments_of(UML, release))
+    both = read_fragments([*fragments_of(UML, release), selftests.FRAGMENT])
     assert both[: len(lab)] == lab
     assert {setting.value for setting in both[len(lab) :]} == {"y"}

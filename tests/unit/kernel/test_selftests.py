@@ -8,9 +8,10 @@ from experiments.cli import kernel_test
 from testbed.base.errors import ConfigError, KernelBuildError, PrerequisiteError, UsageError
 from testbed.kernel import selftests, selftests_table
 from testbed.kernel.ktap import Outcome, Subtest
+from testbed.kernel.release import RELEASES, Release
 from testbed.kernel.selftests import Suite, units
 from testbed.kernel.selftests_run import UnitResult
-from testbed.kernel.selftests_table import KERNEL_LOG, WHOLE, Known, compare, read_known
+from testbed.kernel.selftests_table import KERNEL_LOG, WHOLE, Known, compare, known_file, read_known
 
 JOIN = """\
 all_tests_sorted=(
@@ -96,8 +97,9 @@ def test_the_text_has_every_subtest_and_what_is_known_of_the_failures() -> None:
     ]
 
 
-def test_the_known_failures_of_this_repository_can_be_read() -> None:
-    read_known()
+@pytest.mark.parametrize("release", RELEASES.values(), ids=list(RELEASES))
+def test_the_known_failures_of_this_repository_can_be_read(release: Release) -> None:
+    read_known(known_file(release))
 
 
 @pytest.mark.parametrize("text", ["[[failure]]\nunit = 'u'\n", "failure = 3\n", "[[failure\n"])

@@ -10,8 +10,9 @@ from experiments.named_needs import every
 from testbed.base.errors import PrerequisiteError
 from testbed.base.needs import Need, kernel, of_part, program
 from testbed.kernel import config
-from testbed.kernel.flavour import FLAVOURS
-from testbed.kernel.recipe import PATCH_FOLDER
+from testbed.kernel.flavour import FLAVOURS, Flavour
+from testbed.kernel.recipe import fragments_of
+from testbed.kernel.release import RELEASES, Release
 from testbed.labs.uml import UmlLab
 
 SOCKET = kernel("nft socket", "CONFIG_NF_TABLES", "CONFIG_NFT_SOCKET", purpose="the joins")
@@ -25,9 +26,10 @@ def image(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS.values(), ids=str)
-def test_the_lab_kernels_have_every_option_that_our_parts_need(flavour: object) -> None:
-    settings = config.read_fragments([PATCH_FOLDER / name for name in flavour.fragments])  # type: ignore[attr-defined]
+@pytest.mark.parametrize("release", RELEASES.values(), ids=list(RELEASES))
+@pytest.mark.parametrize("flavour", FLAVOURS.values(), ids=list(FLAVOURS))
+def test_the_lab_kernels_have_every_option_that_our_parts_need(flavour: Flavour, release: Release) -> None:
+    settings = config.read_fragments(fragments_of(flavour, release))
     has = {f"CONFIG_{setting.symbol}" for setting in settings if setting.value != "n"}
     asked = {option for need in every() for option in need.kernel_options}
     assert "CONFIG_IP_VS" in asked
