@@ -9,8 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from analysis.compare.agreement import QUANTITIES, Agreement, Compared
-from analysis.figures import paper as figures
-from analysis.figures import style
+from analysis.figures import files, style
 from testbed.record import writing as output
 
 _LOOKS = (style.scheme(0), style.scheme(1))
@@ -21,7 +20,7 @@ def draw_agreement(directory: Path, agreement: Agreement) -> list[Path]:
     """Draw `figures/agreement.png` and `.pdf` in the directory; raises AnalysisError where it cannot."""
     folder = output.make_folder(directory / "figures")
     figure = agreement_figure(agreement)
-    png, pdf = figures.png_bytes(figure), figures.pdf_bytes(figure)
+    png, pdf = files.png_bytes(figure), files.pdf_bytes(figure)
     return [output.write_bytes(folder / "agreement.png", png), output.write_bytes(folder / "agreement.pdf", pdf)]
 
 

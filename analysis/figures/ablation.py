@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogFormatter, NullLocator, PercentFormatter
 
 from analysis.figures import style
+from analysis.figures.declaration import Data, Figure
 from analysis.figures.time_axis import durations
 from analysis.summary.model import PointSummary
 from analysis.summary.text import curve_name
@@ -46,19 +47,20 @@ class _Variant:
         return self.valid or self.points
 
 
-def draw_ablation(figure: Figure, points: Sequence[PointSummary], siblings: Sequence[PointSummary]) -> bool:
+def draw(canvas: Canvas, data: Data) -> bool:
     """Draw all four panels; False when no point has a figure to show."""
-    variants = _variants(points, siblings)
+    siblings = data.siblings
+    variants = _variants(data.summaries, siblings)
     if not variants:
         return False
-    (bypass, waiting), (share, joins) = figure.subplots(2, 2, height_ratios=(3, 2))
+    (bypass, waiting), (share, joins) = canvas.subplots(2, 2, height_ratios=(3, 2))
     _draw_bypass(bypass, variants, siblings)
     _draw_waiting(waiting, variants, siblings)
     _draw_shares(share, variants)
     _draw_joins(joins, variants)
     joins.sharey(share)
     joins.tick_params(labelleft=False)
-    figure.legend(*bypass.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    canvas.legend(*bypass.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return True
 
 
@@ -167,3 +169,8 @@ def _draw_joins(axes: Axes, variants: Sequence[_Variant]) -> None:
     axes.set_xlim(0, max(axes.get_xlim()[1], 1.1))
     axes.grid(axis="y", visible=False)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3)
+
+
+FIGURE = Figure(
+    "ablation", "schemes side by side", "experiment", draw, description="schemes side by side", inches=(9.0, 7.0)
+)

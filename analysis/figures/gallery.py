@@ -1,141 +1,161 @@
-"""Which figures there are, and how a run's or a point's are drawn into files."""
+"""Which figures a run or a point gets, chosen by what its points say about themselves: their `plot` and their traits.
+
+Enters: the summaries, the tables, or both. Leaves: drawings, each made when it is asked for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
-from itertools import groupby
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import count, groupby
 
 import pyarrow as pa
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from analysis.figures import paper as figures
-from analysis.figures import style
-from analysis.figures.joins import draw_join_delay
-from analysis.figures.paths import draw_bytes, draw_over_time
-from analysis.figures.resets import draw_resets
-from analysis.figures.selection import is_invalid, rows
+from analysis.figures.declaration import Data, Figure, Row, Scope, Tables
+from analysis.figures.drawing import Drawing
+from analysis.figures.files import file_name
+from analysis.figures.registry import Registry
 from analysis.figures.selection import points as points_of
-from analysis.figures.sequence import draw_sequence
-from analysis.figures.subflows import draw_subflows
+from analysis.figures.selection import rows
+from analysis.summary.model import PointSummary
+from analysis.summary.text import figure_number, figure_order, group_title
+from analysis.tables import TABLES
 from testbed.base.errors import AnalysisError
-from testbed.record import writing as output
-
-Tables = Mapping[str, pa.Table]
-Point = dict[str, Any]
-Painter = Callable[[Figure, Tables, Sequence[Point]], bool]
-
-OF_A_RUN: Mapping[str, tuple[str, Painter]] = {
-    "bytes": ("bytes per path", draw_bytes),
-    "join-delay": ("wait for the first join", draw_join_delay),
-    "paths": ("payload on each path", draw_over_time),
-    "resets": ("RSTs by cause", draw_resets),
-}
-"""Figures of several points: kind, title, painter."""
-
-OF_A_POINT = ("subflows", "sequence")
-KINDS = (*OF_A_RUN, *OF_A_POINT)
-"""The kinds of figures; the last two are of one point."""
-
-TABLES_OF_A_RUN = ("points", "connections", "subflows", "resets", "seconds", "events")
-"""The tables that the figures of a run are drawn from; those of a point need `announcements`, too."""
-
-_OVER_TIME = ("paths", "resets")
-_INCHES = (7.2, 4.2)
 
 
-def figures_of_run(tables: Tables, kinds: Sequence[str] | None = None) -> Iterator[tuple[str, str, Figure]]:
-    """The figures of every experiment of a run: file name, title, drawing.
+def of_experiments(
+    registry: Registry, summaries: Sequence[PointSummary], tables: Tables | None = None, *, asked: Collection[str] = ()
+) -> Iterator[Drawing]:
+    """The figures that the points name (`plot`), one per condition, in the order of the figures' numbers.
 
-    Without `kinds` those over time only where that is what it is about.
+    Those `asked` for are drawn of every point. A plot that is none of the registry's figures is in `not_at_hand`.
     """
-    for name, title, members in _groups(points_of(tables)):
-        for kind, (what, paint) in OF_A_RUN.items():
-            wanted = kind in kinds if kinds is not None else kind not in _OVER_TIME or _is_timeline(members)
-            figure = _painted(f"{title}: {what}", paint, tables, members) if wanted else None
-            if figure is not None:
-                yield figures.file_name(f"{name}-{kind}"), f"{title}: {what}", figure
+    place = {name: number for number, name in enumerate(dict.fromkeys(point.condition for point in summaries))}
+    wanted = [
+        (point, figure)
+        for point in summaries
+        for figure in registry.of_scope("experiment")
+        if figure.name in (point.plot, *asked)
+    ]
+
+    def of_figure(each: tuple[PointSummary, Figure]) -> tuple[int, str, str, int]:
+        point, figure = each
+        return (*figure_order(point.figure, point.experiment), figure.name, place[point.condition])
+
+    taken: set[str] = set()
+    for _, group in groupby(sorted(wanted, key=of_figure), key=of_figure):
+        members, figures = zip(*group, strict=True)
+        figure, first = figures[0], members[0]
+        name, title = _experiment_name(first), group_title(members)
+        if first.plot != figure.name:
+            name, title = f"{name}-{figure.name}", f"{title}: {figure.title}"
+        name = next(each for number in count(1) if (each := f"{name}-{number}" if number > 1 else name) not in taken)
+        taken.add(name)
+        siblings = [point for point in summaries if point.experiment == first.experiment]
+        ids = {point.id for point in members}
+        members_rows = [point for point in points_of(tables) if point["point"] in ids] if tables else []
+        yield Drawing(figure, name, title, Data(_needed(figure, tables or {}), members_rows, members, siblings))
 
 
-def draw_run(tables: Tables, directory: Path, kinds: Sequence[str] | None = None) -> list[Path]:
-    """Write the figures of a run into `directory`; returns the files, or raises AnalysisError."""
-    return [path for name, _, figure in figures_of_run(tables, kinds) for path in _saved(figure, directory, name)]
+def not_at_hand(registry: Registry, summaries: Sequence[PointSummary]) -> list[str]:
+    """A line on every plot that points name and no figure has."""
+    missing: dict[tuple[str, str], int] = {}
+    for point in summaries:
+        if point.plot and point.plot not in registry.figures:
+            key = (point.experiment or "unknown experiment", point.plot)
+            missing[key] = missing.get(key, 0) + 1
+    return [
+        f"{experiment}: {number} points have the plot {plot!r}, a figure that is not at hand: "
+        f"name its file with --figure (the figures are: {', '.join(registry.figures)})"
+        for (experiment, plot), number in missing.items()
+    ]
 
 
-def figures_of_point(
+def tables_of_a_run(registry: Registry, *more: Scope) -> list[str]:
+    """The tables that the figures of a run (and of more scopes) are drawn from."""
+    needed = {name for figure in registry.of_scope("run", *more) for name in figure.tables}
+    return [name for name in TABLES if name in needed | {"points", "connections"}]
+
+
+def of_run(
+    registry: Registry, tables: Tables, names: Collection[str] | None = None, summaries: Sequence[PointSummary] = ()
+) -> Iterator[Drawing]:
+    """The figures of every experiment of a run, from its tables, one per condition.
+
+    Without `names` those that want to be drawn of such points, and those of the user's own files.
+    """
+    for base, heading, members in _groups(points_of(tables)):
+        ids = {point["point"] for point in members}
+        mine = [summary for summary in summaries if summary.id in ids]
+        for figure in registry.of_scope("run"):
+            unasked = figure.name in registry.own or figure.unasked(members)
+            if figure.name in names if names is not None else unasked:
+                name, title = file_name(f"{base}-{figure.name}"), f"{heading}: {figure.title}"
+                yield Drawing(figure, name, title, Data(_needed(figure, tables), members, mine, mine))
+
+
+def of_all(
+    registry: Registry, tables: Tables, summaries: Sequence[PointSummary], names: Collection[str] | None = None
+) -> Iterator[Drawing]:
+    """The figures of the experiments and of the run, without `names` those that the points want.
+
+    A figure that is named, or in a user's own file, is drawn of all points.
+    """
+    asked = registry.own if names is None else names
+    for drawing in of_experiments(registry, summaries, tables, asked=asked):
+        if names is None or drawing.figure.name in names:
+            yield drawing
+    yield from of_run(registry, tables, names, summaries)
+
+
+def of_point(
+    registry: Registry,
     tables: Tables,
     point_id: str,
-    kinds: Sequence[str] = KINDS,
+    names: Collection[str] | None = None,
+    *,
     connection: int | None = None,
     packets: Callable[[int], pa.Table] | None = None,
-) -> Iterator[tuple[str, str, Figure]]:
-    """The figures of one point: file name, title, drawing; `packets(connection)` gives those of the sequence plot.
+) -> Iterator[Drawing]:
+    """The figures of one point from its tables, without `names` all of them.
 
-    Raises AnalysisError for a point or a connection that is not there.
+    `packets(connection)` gives the packets of a connection: of `connection`, else of that with the most bytes. Raises
+    AnalysisError for a point or a connection that is not there.
     """
     members = [point for point in points_of(tables) if point["point"] == point_id]
     if not members:
-        names = ", ".join(point["point"] for point in points_of(tables))
-        raise AnalysisError(f"no point {point_id!r}", hint=f"the points are: {names}")
+        points = ", ".join(point["point"] for point in points_of(tables))
+        raise AnalysisError(f"no point {point_id!r}", hint=f"the points are: {points}")
     mine = rows(tables["connections"], point=point_id)
     if connection is not None and connection not in mine["connection"].to_pylist():
         raise AnalysisError(f"{point_id}: no connection {connection}", hint=f"it has {len(mine)}, from 0 on")
-    painters: dict[str, tuple[str, str, Painter]] = {
-        kind: (kind, what, paint) for kind, (what, paint) in OF_A_RUN.items()
-    }
-    painters["subflows"] = ("subflows", "subflows", partial(draw_subflows, connection=connection))
-    if "sequence" in kinds and packets is not None and len(mine):
-        number = _longest(mine) if connection is None else connection
-        of_these = partial(_sequence, packets(number), members[0]["service_path"])
-        painters["sequence"] = (f"sequence-{number}", f"sequence numbers of connection {number}", of_these)
-    for kind, (name, what, paint) in painters.items():
-        figure = _painted(f"{point_id}: {what}", paint, tables, members) if kind in kinds else None
-        if figure is not None:
-            yield figures.file_name(f"{point_id}-{name}"), f"{point_id}: {what}", figure
+    for figure in registry.of_scope("run", "point", "connection"):
+        if names is not None and figure.name not in names:
+            continue
+        number, name, title, its_packets = connection, figure.name, figure.title, None
+        if figure.scope == "connection":
+            if packets is None or not len(mine):
+                continue
+            number = _longest(mine) if connection is None else connection
+            name, title, its_packets = f"{name}-{number}", f"{title} of connection {number}", packets(number)
+        data = Data(_needed(figure, tables), members, connection=number, packets=its_packets)
+        yield Drawing(figure, file_name(f"{point_id}-{name}"), f"{point_id}: {title}", data)
 
 
-def draw_point(
-    tables: Tables,
-    point_id: str,
-    directory: Path,
-    kinds: Sequence[str] = KINDS,
-    connection: int | None = None,
-    packets: Callable[[int], pa.Table] | None = None,
-) -> list[Path]:
-    """Write the figures of one point into `directory`; returns the files, or raises AnalysisError."""
-    drawn = figures_of_point(tables, point_id, kinds, connection, packets)
-    return [path for name, _, figure in drawn for path in _saved(figure, directory, name)]
+def _needed(figure: Figure, tables: Tables) -> Tables:
+    """The tables that a figure declares; captures from elsewhere lack some, which are then empty."""
+    return {name: tables[name] if name in tables else TABLES[name].empty() for name in figure.tables}
 
 
-def _sequence(packets: pa.Table, service_path: str, figure: Figure, _tables: Tables, _points: Sequence[Point]) -> bool:
-    return draw_sequence(figure, packets, service_path)
+def _experiment_name(point: PointSummary) -> str:
+    number = figure_number(point.figure)
+    name = f"fig{number:02d}" if number is not None else point.figure or point.experiment
+    return file_name(f"{name}-{point.condition}" if point.condition else name)
 
 
-def _painted(title: str, paint: Painter, *given: Any) -> Figure | None:
-    """The figure, or None where there is nothing to draw; a painter makes it as high as it needs."""
-    with style.settings():
-        figure = Figure(figsize=_INCHES, layout="constrained")
-        FigureCanvasAgg(figure)
-        if not paint(figure, *given):
-            return None
-        heading = style.folded(title, figure.get_figwidth())
-        if invalid := sum(map(is_invalid, given[-1])):
-            heading += f"\n{invalid} of {len(given[-1])} points INVALID, see summary"
-        figure.suptitle(heading, fontsize=style.TITLE_SIZE)
-    return figure
-
-
-def _saved(figure: Figure, directory: Path, name: str) -> list[Path]:
-    return figures.save(figure, output.make_folder(directory), name)
-
-
-def _groups(points: Sequence[Point]) -> list[tuple[str, str, list[Point]]]:
+def _groups(points: Sequence[Row]) -> list[tuple[str, str, list[Row]]]:
     """The points of each experiment and condition: file name, title, members."""
 
-    def key(point: Point) -> tuple[str, str]:
+    def key(point: Row) -> tuple[str, str]:
         return point["experiment"] or "captures", point["condition"] or ""
 
     order = {each: place for place, each in enumerate(dict.fromkeys(key(point) for point in points))}
@@ -146,10 +166,6 @@ def _groups(points: Sequence[Point]) -> list[tuple[str, str, list[Point]]]:
         title = members[0]["title"] or name
         found.append((name, f"{title}: {condition}" if condition else title, members))
     return found
-
-
-def _is_timeline(points: Sequence[Point]) -> bool:
-    return any(point["ends_by"] != "requests" for point in points)
 
 
 def _longest(connections: pa.Table) -> int:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import PercentFormatter
 
 from analysis.figures import style
+from analysis.figures.declaration import Data, Figure
 from analysis.figures.selection import Numbers, legend, numbers, repeats, rows
 from analysis.figures.time_axis import durations
 
@@ -20,20 +18,20 @@ _ANY_S = (0.01, 1.0)  # the axis where nothing joined
 _ENTRY_INCHES = 0.19
 
 
-def draw_join_delay(figure: Figure, tables: Mapping[str, pa.Table], points: Sequence[dict[str, Any]]) -> bool:
+def draw(canvas: Canvas, data: Data) -> bool:
     """One step curve per kind of point, to the share that joined at all; invalid ones apart.
 
     Seeds are pooled, and a band spans their own curves.
     """
     found: list[tuple[str, list[Numbers]]] = []
-    for name, members in repeats(points):
-        parts = [rows(tables["connections"], point=point["point"], protocol="mptcp") for point in members]
+    for name, members in repeats(data.points):
+        parts = [rows(data.tables["connections"], point=point["point"], protocol="mptcp") for point in members]
         if any(map(len, parts)):
             found.append((name, [numbers(part, "join_wait_s") for part in parts if len(part)]))
     if not found:
         return False
-    figure.set_figheight(4.0 + _ENTRY_INCHES * math.ceil(len(found) / 2))
-    axes = figure.subplots()
+    canvas.set_figheight(4.0 + _ENTRY_INCHES * math.ceil(len(found) / 2))
+    axes = canvas.subplots()
     for place, (name, seeds) in enumerate(found):
         waits = np.concatenate(seeds)
         known = _known(waits)
@@ -58,7 +56,7 @@ def draw_join_delay(figure: Figure, tables: Mapping[str, pa.Table], points: Sequ
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel("From the initial SYN+ACK to the first SYN+ACK of a join")
     axes.set_ylabel("Connections that have joined")
-    legend(figure, [axes], 2)
+    legend(canvas, [axes], 2)
     return True
 
 
@@ -66,3 +64,6 @@ def _known(waits: Numbers) -> Numbers:
     """The waits of those that joined, in order."""
     found: Numbers = np.sort(waits[~np.isnan(waits)]).clip(min=_SHOWN_S)
     return found
+
+
+FIGURE = Figure("join-delay", "wait for the first join", "run", draw, tables=("connections",))

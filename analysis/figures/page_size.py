@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter, NullLocator
 
 from analysis.figures import style
+from analysis.figures.declaration import Data, Figure
 from analysis.summary.model import PointSummary
 from analysis.summary.text import protocol_name
 
@@ -18,12 +19,12 @@ _LIMIT_LABEL = "wire limit"
 _CURVE_ORDER = {("tcp", "virtual"): 0, ("mptcp", "virtual"): 1, ("tcp", "real"): 2, ("mptcp", "real"): 3}
 
 
-def draw_page_size(figure: Figure, points: Sequence[PointSummary]) -> bool:
-    """Draw both panels; False when no point has a figure to show."""
-    shown = [point for point in points if point.object_bytes > 0 and point.goodput_bps is not None]
+def draw(canvas: Canvas, data: Data) -> bool:
+    """Draw both panels; False when no point has a value to show."""
+    shown = [point for point in data.summaries if point.object_bytes > 0 and point.goodput_bps is not None]
     if not shown:
         return False
-    rate, requests = figure.subplots(2, 1, sharex=True)
+    rate, requests = canvas.subplots(2, 1, sharex=True)
     _curves(rate, shown, _megabits)
     _curves(requests, shown, lambda point: point.requests_per_s)
 
@@ -46,7 +47,7 @@ def draw_page_size(figure: Figure, points: Sequence[PointSummary]) -> bool:
         rate.set_title("mean over seeds; bars: minimum and maximum", loc="left", fontsize=8.5)
     handles, labels = rate.get_legend_handles_labels()
     ordered = sorted(zip(handles, labels, strict=True), key=lambda entry: entry[1].startswith(_LIMIT_LABEL))
-    figure.legend([h for h, _ in ordered], [text for _, text in ordered], loc="outside lower center", ncols=3)
+    canvas.legend([h for h, _ in ordered], [text for _, text in ordered], loc="outside lower center", ncols=3)
     return True
 
 
@@ -100,3 +101,13 @@ def _wire_limits(axes: Axes, points: Sequence[PointSummary]) -> None:
     for limit in sorted(names):
         label = f"{_LIMIT_LABEL}: {values}" if limit == min(names) else f"_{_LIMIT_LABEL}"
         axes.axhline(limit, color=style.LIMIT_COLOUR, linestyle=":", linewidth=1.1, zorder=2, label=label)
+
+
+FIGURE = Figure(
+    "page-size",
+    "transfer rate and requests over the page size",
+    "experiment",
+    draw,
+    description="transfer rate and requests per second against the page size",
+    inches=(6.4, 6.0),
+)

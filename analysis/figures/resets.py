@@ -3,48 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from analysis.figures import style
 from analysis.figures.causes import in_order, look, named
+from analysis.figures.declaration import Data, Figure
 from analysis.figures.over_time import in_words, step_s
-from analysis.figures.selection import Numbers, first_panels, legend, numbers, panels_of, repeats, rows
+from analysis.figures.selection import Numbers, first_panels, is_over_time, legend, numbers, panels_of, repeats, rows
 
 # Of one point: when its RSTs were sent, and the name of each one's cause.
 _Sent = tuple[Numbers, NDArray[np.object_]]
 
 
-def draw_resets(figure: Figure, tables: Mapping[str, pa.Table], points: Sequence[dict[str, Any]]) -> bool:
+def draw(canvas: Canvas, data: Data) -> bool:
     """One panel per point with RSTs in its workload, or per group of seeds: their mean, and the least and the most.
 
     The legend has the number of RSTs of each cause, over all panels, so that a cause too rare to be seen is read.
     """
-    within = rows(tables["resets"], in_workload=True)
+    within = rows(data.tables["resets"], in_workload=True)
     some = set(within["point"].to_pylist())
-    groups = [(name, members) for name, members in repeats(points) if any(each["point"] in some for each in members)]
+    groups = [
+        (name, members) for name, members in repeats(data.points) if any(each["point"] in some for each in members)
+    ]
     shown, note = first_panels(groups)
     if not shown:
         return False
     sent = {point["point"]: _sent(within, point["point"]) for _, members in shown for point in members}
     every = np.concatenate([causes for _, causes in sent.values()])
     labels = {name: f"{style.label(name)}: {np.count_nonzero(every == name)}" for name in in_order(every.tolist())}
-    panels = panels_of(figure, len(shown), note)
+    panels = panels_of(canvas, len(shown), note)
     for axes, (title, members) in zip(panels, shown, strict=True):
-        step = _draw(axes, [sent[point["point"]] for point in members], labels)
+        step = _bars(axes, [sent[point["point"]] for point in members], labels)
         axes.set_title(title, loc="left")
         axes.set_ylabel("RST per second" if step == 1 else f"RST per {in_words(step)}")
         axes.set_xlim(left=0)
         axes.set_ylim(0, axes.get_ylim()[1] * 1.05)
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     panels[-1].set_xlabel("Time since the workload's start (s)")
-    legend(figure, panels, 2, f"RSTs by cause, in all {len(sent)} points" if len(sent) > 1 else "")
+    legend(canvas, panels, 2, f"RSTs by cause, in all {len(sent)} points" if len(sent) > 1 else "")
     return True
 
 
@@ -53,7 +55,7 @@ def _sent(within: pa.Table, point: str) -> _Sent:
     return numbers(mine, "t_s"), np.array(named(mine), object)
 
 
-def _draw(axes: Axes, seeds: Sequence[_Sent], labels: Mapping[str, str]) -> int:
+def _bars(axes: Axes, seeds: Sequence[_Sent], labels: Mapping[str, str]) -> int:
     """Draw the bars; returns the seconds of one."""
     last = int(max(at.max(initial=0.0) for at, _ in seeds))
     step = step_s(last)
@@ -78,3 +80,6 @@ def _draw(axes: Axes, seeds: Sequence[_Sent], labels: Mapping[str, str]) -> int:
             capsize=1.5, zorder=4, label="mean of the seeds; bars: minimum and maximum",
         )  # fmt: skip
     return step
+
+
+FIGURE = Figure("resets", "RSTs by cause", "run", draw, tables=("resets",), unasked=is_over_time)

@@ -76,6 +76,11 @@ def is_invalid(point: dict[str, Any]) -> bool:
     return point.get("valid") is False
 
 
+def is_over_time(points: Sequence[dict[str, Any]]) -> bool:
+    """Whether time is what such points are about: a workload ends by it, or they are captures that are no point."""
+    return any(point["ends_by"] != "requests" for point in points)
+
+
 def first_panels(
     groups: Sequence[tuple[str, list[dict[str, Any]]]],
 ) -> tuple[list[tuple[str, list[dict[str, Any]]]], str]:

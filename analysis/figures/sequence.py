@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
 from analysis.figures import style
+from analysis.figures.declaration import Data, Figure
 from analysis.figures.selection import Numbers, legend, numbers, path_name, rows
 
 _WRAP = 1 << 32
@@ -19,13 +19,16 @@ _MANY = 2000
 _CROSSES = ("+", "x", "1", "2")
 
 
-def draw_sequence(figure: Figure, packets: pa.Table, service_path: str) -> bool:
-    """Draw the packets with payload of one connection (a table `packets`); False where there are none.
+def draw(canvas: Canvas, data: Data) -> bool:
+    """Draw the packets with payload of one connection; False where there are none.
 
     The vertical axis is the data sequence number of MPTCP, or for TCP the sequence number, from the connection's
     first byte on. Bytes that its subflow had sent before are hollow, those that another one had sent
     have a cross (reinjected, RFC 8684 section 3.3.6).
     """
+    if data.packets is None:
+        return False
+    packets, service_path = data.packets, data.points[0]["service_path"]
     sent = packets.filter(pc.greater(packets["payload_bytes"], 0))
     ways = {way: rows(sent, direction=way) for way in ("to-client", "to-server")}
     sent = max(ways.values(), key=lambda table: float(numbers(table, "payload_bytes").sum()))
@@ -41,7 +44,7 @@ def draw_sequence(figure: Figure, packets: pa.Table, service_path: str) -> bool:
     for number in np.unique(subflow):
         own[subflow == number] = repeated(place[subflow == number], size[subflow == number])
     paths = sent["path"].to_pylist()
-    axes = figure.subplots()
+    axes = canvas.subplots()
     for number in np.unique(subflow):
         mine = subflow == number
         look = style.scheme(int(number))
@@ -64,7 +67,7 @@ def draw_sequence(figure: Figure, packets: pa.Table, service_path: str) -> bool:
                 )  # fmt: skip
     axes.set_xlabel("Time since the workload's start (s)")
     axes.set_ylabel("Data sequence number (MB)" if is_mptcp else "Sequence number (MB)")
-    legend(figure, [axes], 2)
+    legend(canvas, [axes], 2)
     return True
 
 
@@ -113,3 +116,6 @@ def _add(spans: list[tuple[float, float]], start: float, end: float) -> None:
         end = max(end, spans[last][1])
         last += 1
     spans[place:last] = [(start, end)]
+
+
+FIGURE = Figure("sequence", "sequence numbers", "connection", draw)

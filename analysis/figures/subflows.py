@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from analysis.figures import style
+from analysis.figures.declaration import Data, Figure
 from analysis.figures.selection import legend, path_name, rows
 
 _MOST_ROWS = 24
@@ -34,18 +35,16 @@ _CROWDED = 20
 """A start is drawn apart where its marks would fill less than one part in so many of the time line."""
 
 
-def draw_subflows(
-    figure: Figure, tables: Mapping[str, pa.Table], points: Sequence[dict[str, Any]], connection: int | None
-) -> bool:
-    """The subflows of the first connections of one point, or those of `connection` alone.
+def draw(canvas: Canvas, data: Data) -> bool:
+    """The subflows of the first connections of one point, or those of its one connection alone.
 
     A thin line spans the time from the SYN to the end, a thick one that from the first to the last payload. Where all
     that is signalled would fall into one spot, a second panel has each connection's start, from its first SYN on.
     """
-    (point,) = points
-    mine, said = (rows(tables[name], point=point["point"]) for name in ("subflows", "announcements"))
-    if connection is not None:
-        mine, said = (rows(table, connection=connection) for table in (mine, said))
+    (point,) = data.points
+    mine, said = (rows(data.tables[name], point=point["point"]) for name in ("subflows", "announcements"))
+    if data.connection is not None:
+        mine, said = (rows(table, connection=data.connection) for table in (mine, said))
     chosen = [each for each in mine.to_pylist() if each["syn_s"] is not None]
     chosen.sort(key=lambda each: (each["connection"], each["subflow"]))
     if not chosen:
@@ -57,17 +56,17 @@ def draw_subflows(
         each["announcements"] = announced.get((each["connection"], each["subflow"]), ())
     last_s = max(each[name] or 0.0 for each in chosen for name in ("end_s", *_DATA))
     zoom_s = _zoom(chosen, last_s)
-    figure.set_figheight(max(figure.get_figheight(), 2.4 + _ROW_INCHES * len(chosen)))
-    whole, *start = figure.subplots(1, 1 if zoom_s is None else 2, sharey=True, squeeze=False)[0]
+    canvas.set_figheight(max(canvas.get_figheight(), 2.4 + _ROW_INCHES * len(chosen)))
+    whole, *start = canvas.subplots(1, 1 if zoom_s is None else 2, sharey=True, squeeze=False)[0]
     first_s = _first_syns(chosen)
     for row, each in enumerate(chosen):
         # What falls into one spot there is in the other panel.
         from_s = each["syn_s"] if zoom_s is None else first_s[each["connection"]] + zoom_s
-        _draw(whole, row, each, last_s, from_s)
+        _time_line(whole, row, each, last_s, from_s)
     for axes in start:
         for row, each in enumerate(chosen):
             since_s = first_s[each["connection"]]
-            _draw(axes, row, _shifted(each, since_s), last_s - since_s, 0.0)
+            _time_line(axes, row, _shifted(each, since_s), last_s - since_s, 0.0)
         axes.set_xlim(-0.03 * (zoom_s or 0.0), zoom_s)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.xaxis.set_major_formatter(EngFormatter("s"))
@@ -79,7 +78,7 @@ def draw_subflows(
     whole.set_xlabel("Time since the workload's start (s)")
     if left_out > 0:
         whole.set_title(f"the first {_MOST_ROWS} subflows; {left_out} more are not drawn", loc="left", fontsize=8.5)
-    legend(figure, [whole, *start], 3)
+    legend(canvas, [whole, *start], 3)
     return True
 
 
@@ -134,7 +133,7 @@ def _name(subflow: dict[str, Any], service_path: str) -> str:
     return f"{subflow['connection']}.{subflow['subflow']}  {path}"
 
 
-def _draw(axes: Axes, row: int, subflow: dict[str, Any], last_s: float, from_s: float) -> None:
+def _time_line(axes: Axes, row: int, subflow: dict[str, Any], last_s: float, from_s: float) -> None:
     """One subflow, until `last_s` if it has no end, with those of its signals that come at `from_s` or later."""
     end_s = subflow["end_s"] if subflow["end_s"] is not None else last_s
     axes.plot([subflow["syn_s"], end_s], [row, row], color="#888888", linewidth=0.8, zorder=2)
@@ -169,3 +168,6 @@ def _mark(axes: Axes, t_s: float, height: float, marker: str, colour: str, label
         t_s, height, marker=marker, markerfacecolor=colour, markeredgecolor="black", markeredgewidth=0.6,
         linestyle="none", zorder=4, label=label,
     )  # fmt: skip
+
+
+FIGURE = Figure("subflows", "subflows", "point", draw, tables=("subflows", "announcements"))

@@ -7,21 +7,23 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from analysis.figures import style
-from analysis.summary.model import Churn, PointSummary, SecondBySecond
+from analysis.figures.declaration import Data, Figure
+from analysis.summary.model import Churn, SecondBySecond
 from analysis.summary.text import protocol_name
 
 
-def draw_timeline(figure: Figure, points: Sequence[PointSummary]) -> bool:
+def draw(canvas: Canvas, data: Data) -> bool:
     """Draw both panels; False when no point has a series to show."""
-    shown = [(point, point.per_second) for point in points if point.per_second and point.per_second.utilisation_bps]
+    every = [(point, point.per_second) for point in data.summaries]
+    shown = [(point, series) for point, series in every if series and series.utilisation_bps]
     if not shown:
         return False
-    utilisation, resets = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    utilisation, resets = canvas.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     seconds = max(len(series.utilisation_bps) for _, series in shown)
     _mark_churn(utilisation, shown[0][1].churn, seconds, labelled=True)
     _mark_churn(resets, shown[0][1].churn, seconds, labelled=False)
@@ -56,7 +58,7 @@ def draw_timeline(figure: Figure, points: Sequence[PointSummary]) -> bool:
         )  # fmt: skip
     handles, labels = utilisation.get_legend_handles_labels()
     more_handles, more_labels = resets.get_legend_handles_labels()
-    figure.legend(handles + more_handles, labels + more_labels, loc="outside lower center", ncols=3)
+    canvas.legend(handles + more_handles, labels + more_labels, loc="outside lower center", ncols=3)
     return True
 
 
@@ -135,3 +137,13 @@ def _resets(axes: Axes, series: Sequence[SecondBySecond], bars: _Bars) -> None:
             linestyle="--" if bars.hollow and bottom is not None else "-",
             label=what if alone else f"{bars.name}: {what}",
         )  # fmt: skip
+
+
+FIGURE = Figure(
+    "timeline",
+    "link utilisation and RSTs over time",
+    "experiment",
+    draw,
+    description="link utilisation and RSTs per second over time",
+    inches=(6.4, 6.0),
+)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from analysis.claims import Judgement, Verdict, judge
-from analysis.figures.paper import draw_figure, figure_groups, svg_bytes
+from analysis.figures.gallery import not_at_hand
+from analysis.figures.registry import Registry, load_registry
 from analysis.report.details import RunDetails, draw_details
+from analysis.report.experiment_figures import FigureEntry, draw_experiments
 from analysis.report.run_facts import Digests, RunFacts
 from analysis.summary.model import PointSummary
-from analysis.summary.text import curve_name
 from testbed.base.text import plain_lines
 
 # The files of a point that hold its measurement; the digests have the others, too.
@@ -27,27 +26,6 @@ class SetUp:
 
     figures: tuple[str, ...]
     picture: str
-
-
-@dataclass(frozen=True)
-class MeasuredRow:
-    """One row of a figure's table: an object size and, by curve, mean goodput (Mbit/s) and bypass share (%)."""
-
-    object_kb: float
-    cells: tuple[tuple[float | None, float | None], ...]
-
-
-@dataclass(frozen=True)
-class FigureEntry:
-    """A figure: its drawing (SVG), what it shows in words, its claims, and its measured values."""
-
-    name: str
-    title: str
-    svg: bytes
-    description: str
-    judgements: tuple[Judgement, ...]
-    curves: tuple[str, ...]
-    rows: tuple[MeasuredRow, ...]
 
 
 @dataclass(frozen=True)
@@ -86,18 +64,23 @@ class Report:
         return sum(judgement.verdict is verdict for judgement in self.judgements)
 
 
-def compile_report(runs: Sequence[RunFacts]) -> Report:
-    """The report of some runs."""
+def compile_report(runs: Sequence[RunFacts], registry: Registry | None = None) -> Report:
+    """The report of some runs, with the figures of a registry (None: without a user's own files)."""
+    registry = registry or load_registry()
     distinct = list({run.directory.resolve(): run for run in runs}.values())
     points = [point for run in distinct for point in run.points]
     judgements = tuple(judge(points))
+    figures = draw_experiments(distinct, registry, judgements)
+    details = tuple(draw_details(run, registry) for run in distinct)
+    problems = [*registry.problems, *not_at_hand(registry, points), *figures.problems]
+    problems += [line for each in details for line in each.problems]
     return Report(
         runs=tuple(run.name for run in distinct),
         judgements=judgements,
-        warnings=tuple(_warnings(distinct, points)),
+        warnings=(*_warnings(distinct, points), *problems),
         set_ups=tuple(_set_ups(points)),
-        figures=tuple(_figures(distinct, points, judgements)),
-        details=tuple(draw_details(run) for run in distinct),
+        figures=figures.entries,
+        details=details,
         environments=tuple(_environment(run) for run in distinct),
         repetitions=tuple(_repetition(run) for run in distinct),
         points=len(points),
@@ -131,7 +114,7 @@ def _warnings(runs: Sequence[RunFacts], points: Sequence[PointSummary]) -> list[
         _figure_name(point)
         for run in runs
         for point in run.points
-        if (point.profile or ",".join(run.profiles)) == "quick" and point.plot == "page-size"
+        if (point.profile or ",".join(run.profiles)) == "quick" and point.figure and point.traits.ends_by == "requests"
     )
     if short:
         found.append(f"profile quick: less data than the paper's 4 GB per page size: {', '.join(short)}")
@@ -144,82 +127,6 @@ def _set_ups(points: Sequence[PointSummary]) -> list[SetUp]:
         if drawn := plain_lines(point.traits.picture).rstrip("\n"):
             figures[drawn][_figure_name(point)] = None
     return [SetUp(tuple(names), drawn) for drawn, names in figures.items()]
-
-
-def _figures(
-    runs: Sequence[RunFacts], points: Sequence[PointSummary], judgements: Sequence[Judgement]
-) -> list[FigureEntry]:
-    """One figure of all runs together, or one for each run where their points are no repeats of each other."""
-    kernel = {id(point): str(run.kernel.get("id")) for run in runs for point in run.points}
-    of_run = {id(point): run.name for run in runs for point in run.points}
-    entries = []
-    for name, title, members in figure_groups(points):
-        siblings = [point for point in points if point.experiment == members[0].experiment]
-        parts = [(title, members)]
-        if _conflict(members, kernel):
-            names = dict.fromkeys(of_run[id(point)] for point in members)
-            parts = [(f"{title} ({run})", [p for p in members if of_run[id(p)] == run]) for run in names]
-        for number, (heading, chosen) in enumerate(parts):
-            figure = draw_figure(heading, chosen, siblings)
-            if figure is None:
-                continue
-            mine = tuple(j for j in judgements if j.claim.figure and j.claim.figure == chosen[0].figure)
-            curves, rows = _measured(chosen)
-            entries.append(
-                FigureEntry(
-                    f"{name}-{number}" if number else name,
-                    heading,
-                    svg_bytes(figure),
-                    _description(heading, chosen),
-                    mine,
-                    curves,
-                    rows,
-                )
-            )
-    return entries
-
-
-def _conflict(points: Sequence[PointSummary], kernel: Mapping[int, str]) -> bool:
-    """Whether points that would be drawn as repeats are none: other settings, profile or kernel, or the same twice."""
-    seen: dict[tuple[object, ...], set[str]] = defaultdict(set)
-    ids = set()
-    for point in points:
-        if point.id in ids:
-            return True
-        ids.add(point.id)
-        settings = json.dumps(dict(point.parameters), sort_keys=True, default=str)
-        curve = (point.variant, point.condition, point.protocol, point.clock, point.object_bytes)
-        seen[curve].add(f"{kernel[id(point)]} {point.profile} {settings}")
-    return any(len(each) > 1 for each in seen.values())
-
-
-def _measured(points: Sequence[PointSummary]) -> tuple[tuple[str, ...], tuple[MeasuredRow, ...]]:
-    curves = tuple(dict.fromkeys(curve_name(point) for point in points))
-    rows = []
-    for size in sorted({point.object_bytes for point in points}):
-        cells = []
-        for curve in curves:
-            mine = [p for p in points if (curve_name(p), p.object_bytes) == (curve, size) and p.valid]
-            rates = [p.goodput_bps / 1e6 for p in mine if p.goodput_bps is not None]
-            shares = [p.director_bypass_share * 100 for p in mine if p.director_bypass_share is not None]
-            cells.append((fmean(rates) if rates else None, fmean(shares) if shares else None))
-        rows.append(MeasuredRow(size / 1000, tuple(cells)))
-    return curves, tuple(rows)
-
-
-def _description(title: str, points: Sequence[PointSummary]) -> str:
-    """The figure in words, for those who cannot see it."""
-    what = {
-        "page-size": "transfer rate and requests per second against the page size",
-        "timeline": "link utilisation and RSTs per second over time",
-        "ablation": "schemes side by side",
-    }.get(points[0].plot, "values")
-    parts = []
-    for curve in dict.fromkeys(curve_name(point) for point in points):
-        rates = [p.goodput_bps / 1e6 for p in points if curve_name(p) == curve and p.goodput_bps is not None]
-        if rates:
-            parts.append(f"{curve} {min(rates):.1f} to {max(rates):.1f} Mbit/s")
-    return f"{title}: {what}. {'; '.join(parts)}".strip()
 
 
 def _environment(run: RunFacts) -> Environment:

@@ -1,4 +1,4 @@
-"""The closer look: what any run has beside the paper's figures, drawn from its tables (`analysis.figures`).
+"""The closer look: what any run has beside the figures of its experiments, drawn from its tables.
 
 They are inlined as PNG of few colours, about 15 KB each: as vectors they would be ten times as large, and the run's
 `figures/` has them so.
@@ -12,8 +12,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from analysis import figures as run_figures
-from analysis.figures.paper import png_bytes
+from analysis.figures.drawing import FigureFailed, draw, failures_of
+from analysis.figures.files import png_bytes
+from analysis.figures.gallery import of_run, tables_of_a_run
+from analysis.figures.registry import Registry
 from analysis.report.run_facts import RunFacts
 from analysis.tables import DIRECTORY, read_table
 from testbed.base.errors import AnalysisError
@@ -33,25 +35,33 @@ class Detail:
 
 @dataclass(frozen=True)
 class RunDetails:
-    """The figures of one run; `missing` says why there are none, if so."""
+    """The figures of one run; `missing` says why there are none, if so, `problems` which could not be drawn."""
 
     run: str
     figures: tuple[Detail, ...]
     missing: str = ""
+    problems: tuple[str, ...] = ()
 
 
-def draw_details(run: RunFacts) -> RunDetails:
+def draw_details(run: RunFacts, registry: Registry) -> RunDetails:
     """Draw the figures of a run; a run without tables, or with those of another format, has none and says why."""
     try:
-        tables = {name: read_table(run.directory, name) for name in run_figures.TABLES_OF_A_RUN}
+        tables = {name: read_table(run.directory, name) for name in tables_of_a_run(registry)}
     except AnalysisError as error:
         path = run.directory / DIRECTORY
         reason = str(error) if path.is_dir() else f"{_shown(path)}: there are no tables (testbed analyze)"
         return RunDetails(run.name, (), reason)
-    drawn = run_figures.figures_of_run(tables)
-    return RunDetails(
-        run.name, tuple(Detail(name, title, _small(png_bytes(figure, _DPI))) for name, title, figure in drawn)
-    )
+    found, problems = [], []
+    for drawing in of_run(registry, tables, summaries=run.points):
+        try:
+            canvas = draw(drawing)
+            if canvas is not None:
+                with failures_of(drawing.figure):
+                    png = png_bytes(canvas, _DPI)
+                found.append(Detail(drawing.name, drawing.title, _small(png)))
+        except FigureFailed as error:
+            problems.append(f"{run.name}: {drawing.title}: {error}")
+    return RunDetails(run.name, tuple(found), problems=tuple(problems))
 
 
 def _small(png: bytes) -> bytes:

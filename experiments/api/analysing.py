@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,8 @@ class Analysis:
     """What a run comes to.
 
     `summaries` has an entry per finished point; `tables` are Arrow tables by name, with the rows of all of them;
-    `files` were written; `missing` are the ids of points that should have a result and have none.
+    `files` were written; `missing` are the ids of points that should have a result and have none; `notes` say in a
+    line each which figures could not be drawn.
     """
 
     directory: Path
@@ -29,6 +30,7 @@ class Analysis:
     tables: Mapping[str, Any]
     files: tuple[Path, ...]
     missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def text(self) -> str:
         """The summary as a table of text."""
@@ -52,34 +54,44 @@ class Analysis:
             )
 
 
-def analyse(directory: Path, *, out: Path | None = None, jobs: int | None = None) -> Analysis:
+def analyse(
+    directory: Path, *, out: Path | None = None, jobs: int | None = None, figures: Sequence[Path] = ()
+) -> Analysis:
     """Analyse the finished points of a run, and write tables, summary and figures to `out` (None: to the run).
 
     `jobs` processes share the points (None: one per core); a program that calls this does so below
     `if __name__ == "__main__":`, since each of them reads that program first. What is wrong with a point is in its
-    summary and stops no other; nothing of the experiment's own code is run.
+    summary and stops no other; nothing of the experiment's own code is run. `figures` are Python files with figures of
+    the caller's own (`analysis.figures`).
 
-    Raises `UsageError` if there is no run or it has no finished point, `AnalysisError` or `ConfigError` for files
-    that cannot be used.
+    Raises `UsageError` if there is no run, it has no finished point, or a file declares no figure; `AnalysisError` or
+    `ConfigError` for files that cannot be used.
     """
     require_main_program()
     run = store.open_run(directory)
-    analysis = analyse_points(run, out=out, jobs=jobs)
+    analysis = analyse_points(run, out=out, jobs=jobs, figures=figures)
     if not analysis.summaries:
         raise UsageError(f"{directory}: the run has no finished point")
     return analysis
 
 
 def analyse_points(
-    run: store.RunStore, *, out: Path | None = None, jobs: int | None = None, wanted: tuple[str, ...] = ()
+    run: store.RunStore,
+    *,
+    out: Path | None = None,
+    jobs: int | None = None,
+    wanted: tuple[str, ...] = (),
+    figures: Sequence[Path] = (),
 ) -> Analysis:
     """As `analyse`; a run without any finished point will do, and each of the ids in `wanted` must have a result."""
     # matplotlib takes a second to import, which nobody should pay who does not draw.
-    from analysis.figures import draw_run
-    from analysis.figures.paper import draw_figures
+    from analysis.figures.drawing import save
+    from analysis.figures.gallery import not_at_hand, of_all
+    from analysis.figures.registry import load_registry
     from analysis.summary.of_run import analyse_run_fully, stack, write_summary
     from analysis.tables import write_tables
 
+    registry = load_registry(figures)  # first: what is wrong with a file is said before the long work
     target = out or run.directory
     analysed = analyse_run_fully(run.directory, jobs or len(cores.available()))
     summaries = tuple(each.summary for each in analysed)
@@ -87,10 +99,16 @@ def analyse_points(
         return Analysis(run.directory, (), {}, ())
     tables = stack(analysed)
     of_tables = write_tables(target, tables)
-    written = [*write_summary(target, summaries), *draw_figures(target, summaries)]
-    written += draw_run(tables, target / "figures")
-    missing = tuple(name for name in wanted if not run.is_ok(name))
-    return Analysis(run.directory, summaries, tables, (*of_tables, *written), missing)
+    of_summary = write_summary(target, summaries)
+    drawn = save(of_all(registry, tables, summaries), target / "figures")
+    return Analysis(
+        run.directory,
+        summaries,
+        tables,
+        files=(*of_tables, *of_summary, *drawn.files),
+        missing=tuple(name for name in wanted if not run.is_ok(name)),
+        notes=(*registry.problems, *not_at_hand(registry, summaries), *drawn.problems, *drawn.empty(registry)),
+    )
 
 
 def require_main_program() -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from experiments import api
-from experiments.cli.output import show, show_files, tell
+from experiments.cli.options import own_figures
+from experiments.cli.output import show, show_files, tell, warn
 from testbed.base.errors import AnalysisError, PointsFailed, UsageError
 from testbed.base.text import plain
 from testbed.runs import store
@@ -33,9 +34,16 @@ _ENDPOINT = re.compile(r"\[?(?P<address>[0-9A-Fa-f.:]+?)\]?:(?P<port>\d{1,5})\Z"
 )
 @click.option("--unique", multiple=True, metavar="ADDR", help="Captures: a server's own address. Default: guessed.")
 @click.option("--packets", is_flag=True, help="Captures: a table of all packets as well (with --out).")
+@own_figures
 @click.option("--all", "every", is_flag=True, help="Show every connection.")
 def analyze(
-    paths: tuple[Path, ...], out: Path | None, service: str | None, unique: tuple[str, ...], packets: bool, every: bool
+    paths: tuple[Path, ...],
+    out: Path | None,
+    service: str | None,
+    unique: tuple[str, ...],
+    packets: bool,
+    own: tuple[Path, ...],
+    every: bool,
 ) -> None:
     """Analyse a run (DIR), or captures of one or several places (PCAP...; - is standard input), from any lab.
 
@@ -49,31 +57,39 @@ def analyze(
     directories = [path for path in paths if path.is_dir()]
     try:
         if not directories:
-            _captures(paths, out, service, unique, packets=packets, every=every)
+            _captures(paths, out, service, unique, own, packets=packets, every=every)
         elif len(paths) > 1:
             raise UsageError(f"{directories[0]}: a run is analysed alone", hint="name one run, or captures")
         elif service or unique or packets:
             raise UsageError("--service, --unique and --packets are for captures, a run says itself who is who")
         else:
-            _run(paths[0], out or paths[0], every=every)
+            _run(paths[0], out or paths[0], own, every=every)
     except AnalysisError as error:
         raise UsageError(str(error)) from error
 
 
-def _run(directory: Path, out: Path, *, every: bool) -> None:
+def _run(directory: Path, out: Path, own: Sequence[Path], *, every: bool) -> None:
     if not (directory / store.MANIFEST).exists() and any(directory.glob("*.pcap*")):
         raise UsageError(
             f"{directory}: not a run directory: it has no {store.MANIFEST}", hint=f"its captures: {directory}/*.pcap"
         )
-    found = api.analyse(directory, out=out)
+    found = api.analyse(directory, out=out, figures=own)
     _show(found.tables, every=every)  # what is written is there whether or not somebody reads this to its end
     show(found.text())
     show_files(found.files)
+    warn(found.notes)
     found.require_valid()
 
 
 def _captures(
-    paths: Sequence[Path], out: Path | None, service: str | None, unique: Sequence[str], *, packets: bool, every: bool
+    paths: Sequence[Path],
+    out: Path | None,
+    service: str | None,
+    unique: Sequence[str],
+    own: Sequence[Path],
+    *,
+    packets: bool,
+    every: bool,
 ) -> None:
     from analysis.pcap.tally import in_words
     from analysis.summary.of_captures import analyse_captures
@@ -83,10 +99,15 @@ def _captures(
     found = analyse_captures(paths, service=_endpoint(service), unique=unique)
     written: list[Path] = []
     if out:
-        from analysis.figures import draw_run
+        from analysis.figures.drawing import save
+        from analysis.figures.gallery import of_run
+        from analysis.figures.registry import load_registry
 
+        registry = load_registry(own)
         written = [*_write(out, found.all_tables() if packets else found.tables)]
-        written += draw_run(found.tables, out / "figures")
+        drawn = save(of_run(registry, found.tables), out / "figures")
+        written += drawn.files
+        warn([*registry.problems, *drawn.problems, *drawn.empty(registry)])
     _show(found.tables, every=every)
     show(_who(found))
     if found.others or found.opaque:

@@ -1,6 +1,8 @@
-"""Options that several commands take: which lab, or labs, which clock, which settings."""
+"""Options that several commands take: which lab, or labs, which clock, which settings, figures of one's own."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
@@ -37,3 +39,8 @@ clock_option = click.option(
     "--clock", type=click.Choice(["virtual", "real"]), help="The points' clock, whatever the experiment's file says."
 )
 set_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
+
+own_figures = click.option(
+    "--figure", "own", multiple=True, metavar="FILE.py", type=click.Path(path_type=Path),
+    help="A figure of your own, drawn as well. May be repeated.",
+)  # fmt: skip

@@ -166,3 +166,9 @@ def _open_nothing(number: int) -> None:
     if null != number:
         os.dup2(null, number)
         os.close(null)
+
+
+def warn(problems: Sequence[str]) -> None:
+    """A line each on what was left out, such as a figure that could not be drawn; the rest is there."""
+    for problem in problems:
+        tell(f"testbed: warning: {problem}")

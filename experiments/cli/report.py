@@ -10,6 +10,7 @@ import click
 from rich.padding import Padding
 from rich.text import Text
 
+from experiments.cli.options import own_figures
 from experiments.cli.output import Console, Drawing, show
 from testbed.base import files, ownership
 from testbed.base.errors import EXIT_FAILURE, PrerequisiteError, UsageError
@@ -31,9 +32,12 @@ _INDENT = 4
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=f"Default: {_PAGE} in the first RUN."
 )
+@own_figures
 @click.option("--strict", is_flag=True, help="Exit with status 1 if a claim does not hold.")
 @click.pass_context
-def report(context: click.Context, runs: tuple[Path, ...], out: Path | None, strict: bool) -> None:
+def report(
+    context: click.Context, runs: tuple[Path, ...], out: Path | None, own: tuple[Path, ...], strict: bool
+) -> None:
     """Judge the paper's claims by one or several RUNs: a self-contained HTML page, and the same in short here.
 
     Exit status: 0 once the report is written, whatever the verdicts are (with --strict: 1 if a claim does not hold);
@@ -41,6 +45,7 @@ def report(context: click.Context, runs: tuple[Path, ...], out: Path | None, str
     """
     # matplotlib takes a second to import, which no other command should pay.
     from analysis.claims import Verdict
+    from analysis.figures.registry import load_registry
     from analysis.report import compile_report, read_run, render_page
     from testbed.base.errors import AnalysisError
     from testbed.record.writing import is_of_run
@@ -51,7 +56,7 @@ def report(context: click.Context, runs: tuple[Path, ...], out: Path | None, str
     except AnalysisError as error:
         raise UsageError(error.message, hint=error.hint) from error
     _require_free(path)
-    compiled = compile_report(facts)
+    compiled = compile_report(facts, load_registry(own))
     _write(path, render_page(compiled), note=is_of_run(path))
     _show(compiled)
     show(f"\n{path}")

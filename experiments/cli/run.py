@@ -14,7 +14,7 @@ from experiments.api.places import clocks_of
 from experiments.api.planning import stored_points, task_of
 from experiments.api.runs import find_unfinished
 from experiments.cli.options import clock_option, labs_option, set_option
-from experiments.cli.output import columns, show, show_files
+from experiments.cli.output import columns, show, show_files, warn
 from experiments.cli.progress import hearing, tell_of
 from experiments.point import Point
 from testbed.base.errors import UsageError
@@ -66,6 +66,7 @@ def run(
     try:
         show(found.text())
         show_files(found.files)
+        warn(found.notes)
     finally:  # nobody reads the table: that the points are bad is said all the same
         found.require_valid()
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import run_maker as runs
+from figure_maker import draw_figure, draw_figures, drawings
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pytest import approx
 
-from analysis.figures.paper import draw_figure, draw_figures, figure_groups
 from analysis.flows.joins import Joins
 from analysis.summary.model import PointSummary
 
@@ -102,8 +102,7 @@ def test_variants_look_different_in_colour_line_and_marker() -> None:
 
 def test_each_condition_has_a_figure_of_its_own(tmp_path: Path) -> None:
     every = [*points(), *(runs.ablation_summary(name, condition="no loss") for name in ("TCP", FLAG))]
-    groups = figure_groups(every)
-    assert [(name, title, len(members)) for name, title, members in groups] == [
+    assert [(each.name, each.title, len(each.data.summaries)) for each in drawings(every)] == [
         ("mine-1-loss", "mine: Schemes: 1 % loss", 3),
         ("mine-no-loss", "mine: Schemes: no loss", 2),
     ]

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from figure_maker import data
 from matplotlib.figure import Figure
 from table_maker import POINT, tables
 
-from analysis.figures.sequence import draw_sequence, relative, repeated
-from analysis.figures.subflows import draw_subflows
+from analysis.figures import sequence, subflows
+from analysis.figures.declaration import Data
+from analysis.figures.sequence import relative, repeated
 from analysis.tables import PACKETS
+
+
+def of_connection(packets: pa.Table) -> Data:
+    return Data(points=[POINT | {"service_path": "director"}], packets=packets)
 
 
 def test_a_subflows_row_shows_its_signals_and_how_it_ended() -> None:
@@ -28,7 +35,7 @@ def test_a_subflows_row_shows_its_signals_and_how_it_ended() -> None:
         ],
     )  # fmt: skip
     figure = Figure()
-    assert draw_subflows(figure, given, [POINT], None)
+    assert subflows.draw(figure, data(given, [POINT]))
     (axes,) = figure.axes
     at = {line.get_label(): np.asarray(line.get_xdata()).tolist() for line in axes.lines if line.get_label()[0] != "_"}
     assert (at["ADD_ADDR"], at["ADD_ADDR again"], at["its echo"]) == ([1.2], [1.22], [1.25])
@@ -37,9 +44,9 @@ def test_a_subflows_row_shows_its_signals_and_how_it_ended() -> None:
     assert at["end: reset"] == [3.0] and at["end: open"] == [3.0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["4.0  anycast address", "5.0  address of s1"]
     alone = Figure()
-    assert draw_subflows(alone, given, [POINT], 5)
+    assert subflows.draw(alone, data(given, [POINT], 5))
     assert [text.get_text() for text in alone.axes[0].get_yticklabels()] == ["5.0  address of s1"]
-    assert not draw_subflows(Figure(), given, [POINT], 6)
+    assert not subflows.draw(Figure(), data(given, [POINT], 6))
 
 
 def test_a_crowded_start_has_a_panel_of_its_own() -> None:
@@ -52,7 +59,7 @@ def test_a_crowded_start_has_a_panel_of_its_own() -> None:
         announcements=[{"point": "p", "connection": 1, "subflow": 0, "t_s": 10.05, "kind": "announcement"}],
     )  # fmt: skip
     figure = Figure()
-    assert draw_subflows(figure, given, [POINT], None)
+    assert subflows.draw(figure, data(given, [POINT]))
     whole, start = figure.axes
     assert start.get_xlabel() == "Time since the connection's first SYN"
     assert start.xaxis.get_major_formatter()(0.02, 0) == "20 ms"
@@ -70,7 +77,7 @@ def test_a_late_signal_stays_in_the_whole_when_most_are_in_the_start() -> None:
         announcements=[{"point": "p", "connection": 1, "subflow": 0, "t_s": 60.0, "kind": "announcement"}],
     )
     figure = Figure()
-    assert draw_subflows(figure, given, [POINT], None)
+    assert subflows.draw(figure, data(given, [POINT]))
     whole, start = figure.axes
     assert [line.get_xdata()[0] for line in whole.lines if line.get_label() == "ADD_ADDR"] == [60.0]
     assert start.get_xlim()[1] == pytest.approx(0.022)
@@ -81,7 +88,7 @@ def test_signals_of_one_moment_do_not_cover_each_other() -> None:
     subflow = {"point": "p", "connection": 0, "subflow": 0, "path": "director", "end": "open", "end_s": 2.0} | signals
     said = {"point": "p", "connection": 0, "subflow": 0, "t_s": 1.0, "kind": "announcement"}
     figure = Figure()
-    assert draw_subflows(figure, tables(subflows=[subflow], announcements=[said]), [POINT], None)
+    assert subflows.draw(figure, data(tables(subflows=[subflow], announcements=[said]), [POINT]))
     heights = [line.get_ydata()[0] for line in figure.axes[0].lines if np.asarray(line.get_xdata()).tolist() == [1.0]]
     assert len(heights) == len(set(heights)) == 3
 
@@ -93,7 +100,7 @@ def test_payload_after_the_end_is_drawn_apart_and_a_single_packet_is_seen() -> N
         "first_data_to_server_s": 0.5, "last_data_to_server_s": 0.5,
     }  # fmt: skip
     figure = Figure()
-    assert draw_subflows(figure, tables(subflows=[subflow]), [POINT], None)
+    assert subflows.draw(figure, data(tables(subflows=[subflow]), [POINT]))
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     spans = {label: np.asarray(line.get_xdata()).tolist() for label, line in lines.items()}
     assert spans["payload to the client"] == [1.0, 10.0]
@@ -126,7 +133,7 @@ def test_a_sequence_plot_tells_new_bytes_from_those_sent_again_and_those_reinjec
         ]
     )
     figure = Figure()
-    assert draw_sequence(figure, sent, "director")
+    assert sequence.draw(figure, of_connection(sent))
     lines = {str(line.get_label()): line for line in figure.axes[0].lines}
     assert {label: np.asarray(line.get_xydata()).tolist() for label, line in lines.items()} == {
         "subflow 0, director": [[0.0, 0.0]],
@@ -141,7 +148,7 @@ def test_a_sequence_plot_tells_new_bytes_from_those_sent_again_and_those_reinjec
     assert again.get_markerfacecolor() == "none"
     assert new.get_zorder() < min(again.get_zorder(), reinjected.get_zorder())
     assert figure.axes[0].get_ylabel() == "Data sequence number (MB)"
-    assert not draw_sequence(Figure(), sent.slice(5), "director")
+    assert not sequence.draw(Figure(), of_connection(sent.slice(5)))
 
 
 def test_packets_that_follow_each_other_are_not_taken_for_repeats() -> None:
@@ -151,7 +158,7 @@ def test_packets_that_follow_each_other_are_not_taken_for_repeats() -> None:
         packet | {"t_s": float(n), "payload_bytes": 1448, "dsn": 12_345 + 1448 * n} for n in range(1000)
     )
     figure = Figure()
-    assert draw_sequence(figure, sent, "director")
+    assert sequence.draw(figure, of_connection(sent))
     assert [(line.get_label(), len(line.get_xdata())) for line in figure.axes[0].lines] == [
         ("subflow 0, director", 1000)
     ]
@@ -164,6 +171,6 @@ def test_the_few_packets_of_the_first_subflow_are_above_the_many_of_the_second()
         for n in range(3000)
     )
     figure = Figure()
-    assert draw_sequence(figure, sent, "director")
+    assert sequence.draw(figure, of_connection(sent))
     first, second = figure.axes[0].lines
     assert first.get_zorder() > second.get_zorder() and first.get_markersize() > second.get_markersize()

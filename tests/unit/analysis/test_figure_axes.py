@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import run_maker as runs
+from figure_maker import draw_figure, draw_point, drawings, registry
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -21,8 +22,8 @@ from matplotlib.text import Text
 
 from analysis.compare.agreement import compare, tolerances
 from analysis.compare.agreement_figure import agreement_figure
-from analysis.figures import KINDS, TABLES_OF_A_RUN, draw_point, figures_of_point, figures_of_run
-from analysis.figures.paper import draw_figure, figure_groups
+from analysis.figures.drawing import Drawing, draw
+from analysis.figures.gallery import of_point, of_run, tables_of_a_run
 from analysis.summary.model import PointSummary, read_summary
 from analysis.tables import read_table
 
@@ -33,19 +34,23 @@ TIME = "Time since the workload's start (s)"
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pa.Table]:
-    return {name: read_table(RUN, name) for name in (*TABLES_OF_A_RUN, "announcements")}
+    return {name: read_table(RUN, name) for name in tables_of_a_run(registry(), "point", "connection")}
 
 
 @pytest.fixture(scope="module")
 def real(tables: dict[str, pa.Table]) -> dict[str, Figure]:
     """Every figure that the run has, by name; drawn once."""
     found = {}
-    for name, title, members in figure_groups(read_summary(RUN)):
-        found[name] = drawn(title, members)
-    found |= {name: figure for name, _, figure in figures_of_run(tables)}
-    found |= {name: figure for name, _, figure in figures_of_point(tables, TCP, ["subflows"])}
-    close = figures_of_point(tables, MPTCP, ["subflows", "sequence"], packets={0: read_packets()}.__getitem__)
-    return found | {name: figure for name, _, figure in close}
+    packets = {0: read_packets()}.__getitem__
+    for drawing in (
+        *drawings(read_summary(RUN)),
+        *of_run(registry(), tables),
+        *of_point(registry(), tables, TCP, ["subflows"]),
+        *of_point(registry(), tables, MPTCP, ["subflows", "sequence"], packets=packets),
+    ):
+        if (canvas := draw(drawing)) is not None:
+            found[drawing.name] = canvas
+    return found
 
 
 def read_packets() -> pa.Table:
@@ -111,13 +116,19 @@ def made() -> dict[str, Figure]:
             for size in (10, 50, 100, 500, 1000, 5000, 10000)
             for seed in (1, 2)
         ]  # fmt: skip
-        found |= {each: drawn(heading, members) for each, heading, members in figure_groups(points)}
+        found |= {each.name: canvas_of(each) for each in drawings(points)}
     names = ("TCP", "MPTCP, no flag", "flag only", "flag + ADD_ADDR, 120 s", "+ resend", "+ close initial")
     found["ablation"] = drawn("Schemes", [runs.ablation_summary(name, waits_s=(0.03, 0.04, 1.05)) for name in names])
     ours = [runs.page_size_summary("mptcp", 1000, 90.0)]
     theirs = [runs.page_size_summary("mptcp", 1000, 99.0, clock="real")]
     found["agreement"] = agreement_figure(compare(("uml", "local"), ours, theirs, tolerances({})))
     return found
+
+
+def canvas_of(drawing: Drawing) -> Figure:
+    canvas = draw(drawing)
+    assert canvas is not None
+    return canvas
 
 
 def drawn(title: str, points: list[PointSummary]) -> Figure:
@@ -128,7 +139,8 @@ def drawn(title: str, points: list[PointSummary]) -> Figure:
 
 def test_the_axes_of_every_figure_of_a_real_run(real: dict[str, Figure]) -> None:
     assert {name: axis_labels(figure) for name, figure in real.items()} == OF_THE_RUN
-    assert {kind for kind in KINDS for name in real if f"-{kind}" in name} == set(KINDS)
+    kinds = {figure.name for figure in registry().of_scope("run", "point", "connection")}
+    assert {kind for kind in kinds for name in real if f"-{kind}" in name} == kinds
 
 
 def test_the_axes_of_every_other_figure(made: dict[str, Figure]) -> None:

@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import run_maker as runs
+from figure_maker import draw_figure, draw_figures, drawings
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.figures import paper as figures
 from analysis.figures import style
-from analysis.figures.paper import draw_figure, draw_figures
 from analysis.summary.model import PointSummary
 from testbed.base.errors import AnalysisError
 
@@ -188,7 +187,7 @@ def test_figures_without_anything_to_show_are_skipped(tmp_path: Path) -> None:
 
 def test_two_figures_of_one_name_get_two_files() -> None:
     points = [runs.timeline_summary("tcp"), runs.timeline_summary("tcp", figure="", experiment="fig13")]
-    assert [name for name, _, _ in figures.figure_groups(points)] == ["fig13", "fig13-2"]
+    assert [drawing.name for drawing in drawings(points)] == ["fig13", "fig13-2"]
 
 
 def test_a_title_is_folded_between_words_but_not_between_a_number_and_its_unit() -> None:

@@ -9,17 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import run_maker as runs
+from figure_maker import data, draw_point, draw_run
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 from table_maker import POINT, tables
 
-from analysis.figures import KINDS, draw_point, draw_run, style
+from analysis.figures import joins, path_bytes, paths, resets, style
 from analysis.figures.causes import LOOKS
-from analysis.figures.joins import draw_join_delay
-from analysis.figures.paths import draw_bytes, draw_over_time
-from analysis.figures.resets import draw_resets
 from analysis.figures.selection import repeats
 from analysis.summary.of_captures import analyse_captures
 from analysis.summary.of_run import analyse_run_fully, connection_packets, stack
@@ -57,7 +55,7 @@ def test_paths_over_time_have_a_curve_each_in_mbit_per_second_and_the_churn_is_m
         events=[{"point": "p", "t_s": 1.5, "event": "server-removed", "server": "s1"}],
     )
     figure = Figure()
-    assert draw_over_time(figure, given, [POINT])
+    assert paths.draw(figure, data(given, [POINT]))
     (axes,) = figure.axes
     curves = {line.get_label(): np.asarray(line.get_xydata()).tolist() for line in axes.lines}
     assert curves["anycast address"] == [[0.5, 1.0], [1.5, 0.0]]  # a second without a row is an empty one
@@ -76,7 +74,7 @@ def test_bytes_per_path_are_shares_of_the_direction_that_has_more() -> None:
         ]
     )
     figure = Figure()
-    assert draw_bytes(figure, given, [POINT | {"service_path": "director"}])
+    assert path_bytes.draw(figure, data(given, [POINT | {"service_path": "director"}]))
     widths = {str(each.get_label()): each.patches[0].get_width() for each in figure.axes[0].containers}  # type: ignore[attr-defined]
     assert widths == {"director": 25.0, "address of s1": 75.0}
     assert len({each.patches[0].get_hatch() for each in figure.axes[0].containers}) == 2  # type: ignore[attr-defined]
@@ -87,7 +85,7 @@ def test_the_join_delay_curve_ends_at_the_share_that_joined() -> None:
     waits = [0.02, None, 0.01, 0.04]
     given = tables(connections=[connection | {"connection": i, "join_wait_s": w} for i, w in enumerate(waits)])
     figure = Figure()
-    assert draw_join_delay(figure, given, [POINT])
+    assert joins.draw(figure, data(given, [POINT]))
     (curve,) = figure.axes[0].lines
     assert np.asarray(curve.get_xydata()).tolist() == [[0.01, 0.25], [0.02, 0.5], [0.04, 0.75]]
     assert labels(figure) == ["MPTCP: 3 of 4"]
@@ -104,7 +102,7 @@ def test_invalid_points_are_named_noted_and_pooled_apart(tmp_path: Path) -> None
         ],
     )
     figure = Figure()
-    assert draw_join_delay(figure, given, points)
+    assert joins.draw(figure, data(given, points))
     assert labels(figure) == ["MPTCP: 1 of 1", "MPTCP, INVALID: 1 of 1"]
     draw_run(given, tmp_path, ["join-delay"])
     assert "1 of 2 points INVALID, see summary" in (tmp_path / "fig14-join-delay.svg").read_text()
@@ -115,11 +113,11 @@ def test_invalid_points_are_named_noted_and_pooled_apart(tmp_path: Path) -> None
 @pytest.mark.parametrize(("count", "note"), [(4, ""), (6, "2 more of 6 points: draw them with --point")])
 def test_points_without_a_panel_are_counted(count: int, note: str) -> None:
     points: list[dict[str, Any]] = [POINT | {"point": f"p{size}", "object_bytes": size * 1000} for size in range(count)]
-    resets: list[dict[str, Any]] = [
+    sent: list[dict[str, Any]] = [
         {"point": each["point"], "in_workload": True, "t_s": 0.5, "cause": "refused"} for each in points
     ]
     figure = Figure()
-    assert draw_resets(figure, tables(points=points, resets=resets), points)
+    assert resets.draw(figure, data(tables(points=points, resets=sent), points))
     assert [axes.get_title(loc="left") for axes in figure.axes] == [f"MPTCP, {size} KB" for size in range(4)]
     assert figure.axes[0].get_title(loc="right") == note
 
@@ -138,14 +136,14 @@ def test_repeats_share_a_panel_with_their_median_and_a_band() -> None:
     rates = dict(zip(("p1", "p2", "p3"), (10, 20, 60), strict=True))
     given = tables(seconds=[second | {"point": name, "payload_bytes": rate * 125_000} for name, rate in rates.items()])
     figure = Figure()
-    assert draw_over_time(figure, given, SEEDS)
+    assert paths.draw(figure, data(given, SEEDS))
     (axes,) = figure.axes
     assert np.asarray(axes.lines[0].get_xydata()).tolist() == [[0.5, 20.0]]
     band = np.asarray(axes.collections[0].get_paths()[0].vertices)
     assert (band[:, 1].min(), band[:, 1].max()) == (10.0, 60.0)
     assert axes.get_title(loc="left") == "MPTCP (3 seeds): median; band: minimum to maximum"
     alone = Figure()
-    assert draw_over_time(alone, given, SEEDS[:1])
+    assert paths.draw(alone, data(given, SEEDS[:1]))
     assert not alone.axes[0].collections and alone.axes[0].get_title(loc="left") == "MPTCP"
 
 
@@ -164,7 +162,7 @@ def test_a_path_that_a_repeat_never_used_counts_as_nothing_there() -> None:
         + [second | {"point": "p3", "path": "past", "server": "s1"}]
     )
     figure = Figure()
-    assert draw_over_time(figure, given, SEEDS)
+    assert paths.draw(figure, data(given, SEEDS))
     curves = {line.get_label(): np.asarray(line.get_ydata()).tolist() for line in figure.axes[0].lines}
     assert curves == {"anycast address": [1.0], "address of s1": [0.0]}
 
@@ -180,14 +178,14 @@ def test_repeats_are_one_bar_of_bytes_with_the_spread_of_each_part() -> None:
         ]
     )
     figure = Figure()
-    assert draw_bytes(figure, given, SEEDS)
+    assert path_bytes.draw(figure, data(given, SEEDS))
     (axes,) = figure.axes
     assert bars(axes) == {"anycast address": [30.0], "address of s1": [70.0]}
     assert spread(axes) == [[[20.0, 0.0], [40.0, 0.0]]]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["MPTCP (3 seeds)"]
     assert axes.get_title(loc="left") == "mean of the seeds; bars: minimum and maximum"
     alone = Figure()
-    assert draw_bytes(alone, given, SEEDS[:1])
+    assert path_bytes.draw(alone, data(given, SEEDS[:1]))
     assert not [each for each in alone.axes[0].containers if isinstance(each, ErrorbarContainer)]
     assert alone.axes[0].get_title(loc="left") == ""
 
@@ -201,7 +199,7 @@ def test_a_share_too_small_to_see_is_written() -> None:
         ]
     )
     figure = Figure()
-    assert draw_bytes(figure, given, [POINT])
+    assert path_bytes.draw(figure, data(given, [POINT]))
     assert [text.get_text() for text in figure.axes[0].texts] == ["41.62 GB\nanycast address 0.055 %"]
 
 
@@ -215,7 +213,7 @@ def test_the_join_delay_of_repeats_is_pooled_in_a_band() -> None:
         ]
     )
     figure = Figure()
-    assert draw_join_delay(figure, given, SEEDS)
+    assert joins.draw(figure, data(given, SEEDS))
     (axes,) = figure.axes
     assert np.asarray(axes.lines[0].get_xydata()).tolist() == [[0.01, 0.25], [0.01, 0.5], [0.02, 0.75]]
     at_20_ms = np.asarray(axes.collections[0].get_paths()[0].vertices)
@@ -237,7 +235,7 @@ def test_resets_are_stacked_by_cause_with_the_change_behind_them() -> None:
         ]
     )
     figure = Figure()
-    assert draw_resets(figure, given, [POINT])
+    assert resets.draw(figure, data(given, [POINT]))
     assert bars(figure.axes[0]) == {
         "no-socket, server removed: 2": [2, 0, 0], "no-socket, server added: 1": [1, 0, 0],
         "unread-data: 1": [0, 0, 1],
@@ -255,7 +253,7 @@ def test_resets_of_repeats_are_averaged_with_their_spread() -> None:
         + [reset | {"point": "p1", "t_s": 0.0}]
     )
     figure = Figure()
-    assert draw_resets(figure, given, SEEDS)
+    assert resets.draw(figure, data(given, SEEDS))
     assert {name: np.round(each, 3).tolist() for name, each in bars(figure.axes[0]).items()} == {
         "refused: 8": [0.333, 0, 2.333]
     }
@@ -268,7 +266,7 @@ def test_a_cause_looks_the_same_whatever_else_there_is() -> None:
 
     def looks(*causes: str) -> dict[str, tuple[Any, Any]]:
         figure = Figure()
-        assert draw_resets(figure, tables(resets=[reset | {"cause": cause} for cause in causes]), [POINT])
+        assert resets.draw(figure, data(tables(resets=[reset | {"cause": cause} for cause in causes]), [POINT]))
         found = {}
         for each in figure.axes[0].containers:
             bar = each.patches[0]  # type: ignore[attr-defined]
@@ -326,12 +324,12 @@ def test_a_point_is_drawn_closely(run: Path) -> None:
     found = stack(analyse_run_fully(run))
     point = found["points"]["point"][0].as_py()
     written = draw_point(
-        found, point, run / "close", KINDS, 0, lambda number: connection_packets(run / "points" / "one", number)
+        found, point, run / "close", None, 0, lambda number: connection_packets(run / "points" / "one", number)
     )
     kinds = {path.stem.removeprefix(f"{point}-") for path in written}
     assert {"bytes", "subflows", "sequence-0"} <= kinds
     with pytest.raises(AnalysisError, match="no connection 99"):
-        draw_point(found, point, run / "close", KINDS, 99)
+        draw_point(found, point, run / "close", None, 99)
 
 
 @pytest.mark.parametrize(
@@ -370,7 +368,7 @@ def test_years_are_drawn_in_wider_steps_and_empty_seconds_need_no_row() -> None:
         resets=[reset | {"t_s": each} for each in (0.5, 0.7, far + 0.5)],
     )
     figure = Figure()
-    assert draw_over_time(figure, given, [POINT])
+    assert paths.draw(figure, data(given, [POINT]))
     (curve,) = [line for line in figure.axes[0].lines if line.get_label() == "anycast address"]
     at, rate = np.asarray(curve.get_xydata()).T
     assert len(at) <= 3600
@@ -378,7 +376,7 @@ def test_years_are_drawn_in_wider_steps_and_empty_seconds_need_no_row() -> None:
     assert rate[[0, -1]].tolist() == pytest.approx([1000 / step] * 2)
     assert figure.axes[0].get_ylabel() == "Payload (Mbit/s,\nmean of 1.01 days)"
     figure = Figure()
-    assert draw_resets(figure, given, [POINT])
+    assert resets.draw(figure, data(given, [POINT]))
     heights = [bar.get_height() for bar in figure.axes[0].patches]
     assert len(heights) <= 3601
     assert (heights[0], heights[-1], sum(heights)) == (2, 1, 3)

@@ -9,12 +9,13 @@ from xml.etree import ElementTree
 
 import pytest
 import run_maker as runs
+from figure_maker import draw_figure
 from matplotlib.figure import Figure
 
 from analysis.compare.agreement import Agreement
 from analysis.compare.agreement_figure import agreement_figure
 from analysis.figures import style
-from analysis.figures.paper import draw_figure, pdf_bytes, png_bytes, svg_bytes
+from analysis.figures.files import pdf_bytes, png_bytes, svg_bytes
 from analysis.summary.model import PointSummary
 from analysis.summary.text import figure_number, render_table
 

@@ -20,7 +20,9 @@ from harness import KEPT, fuzz
 from mutators import mutate_bytes, mutate_json, mutate_text
 
 from analysis.claims import judge
-from analysis.figures.paper import draw_figures
+from analysis.figures.drawing import save
+from analysis.figures.gallery import of_experiments
+from analysis.figures.registry import load_registry
 from analysis.report import run_facts
 from analysis.summary import model as results
 from analysis.summary.of_run import analyse_point_fully, point_directories, render_table
@@ -256,10 +258,11 @@ def test_the_analysis_of_a_point_with_a_bad_file(tmp_path: Path) -> None:
 
 def test_the_figures_of_a_bad_summary(tmp_path: Path) -> None:
     good = read_back("summary.json", tmp_path)
+    registry = load_registry()
 
     def read_it(folder: Path, given: bytes) -> None:
         put(folder / "summary.json", given)
-        draw_figures(folder, results.read_summary(folder))
+        save(of_experiments(registry, results.read_summary(folder)), folder / "figures")
 
     fuzz("figures", of_json(good), read_it, prepare=run_directory, inputs=60, most_s=60, most_bytes=1 << 31)
 

@@ -1,0 +1,109 @@
+"""One drawing: a figure of some points, drawn on a canvas and saved.
+
+Invalid points are never drawn like valid ones: the drawing says that there are some. What goes wrong in a figure that
+is not the toolkit's own is an AnalysisError with the file and line of it, and costs the other figures nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure as Canvas
+
+from analysis.figures import files, style
+from analysis.figures.declaration import Data, Figure
+from analysis.figures.registry import Registry, place_in, said
+from analysis.figures.selection import is_invalid
+from testbed.base.errors import AnalysisError, TestbedError
+from testbed.record import writing as output
+
+INVALID_NOTE = "hollow: invalid, see summary"
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """What is to be drawn: a figure, the name of its files (without suffix), the heading, and the data."""
+
+    figure: Figure
+    name: str
+    title: str
+    data: Data
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was drawn: `files`, `names` of the figures that had something to draw, and a line on each that failed."""
+
+    files: list[Path] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+
+    def empty(self, registry: Registry) -> list[str]:
+        """A line on each of the user's own figures that had nothing to draw."""
+        own = [registry.figures[name] for name in registry.own if name not in self.names]
+        return [f"{figure.source}: the figure {figure.name!r} had nothing to draw" for figure in own]
+
+
+def draw(drawing: Drawing) -> Canvas | None:
+    """The drawing on its canvas, or None where there is nothing to draw.
+
+    A painter makes the canvas as high as it needs. Raises AnalysisError for a user's figure that fails.
+    """
+    figure, data = drawing.figure, drawing.data
+    with failures_of(figure), style.settings():
+        canvas = Canvas(figsize=figure.inches, layout="constrained")
+        FigureCanvasAgg(canvas)
+        found: bool | None = figure.draw(canvas, data)
+        if found is not None and not found:
+            return None
+        heading = style.folded(drawing.title, canvas.get_figwidth())
+        if figure.scope == "experiment":
+            if canvas.axes and any(not point.valid for point in data.summaries):
+                canvas.axes[0].set_title(INVALID_NOTE, loc="right", fontsize=8.5, color=style.NOTE_COLOUR)
+        elif invalid := sum(map(is_invalid, data.points)):
+            heading += f"\n{invalid} of {len(data.points)} points INVALID, see summary"
+        canvas.suptitle(heading, fontsize=style.TITLE_SIZE)
+    return canvas
+
+
+def save(drawings: Iterable[Drawing], directory: Path) -> Drawn:
+    """Draw and write each into `directory`, as PNG, PDF and SVG; raises AnalysisError where it cannot be written."""
+    drawn = Drawn()
+    for drawing in drawings:
+        try:
+            canvas = draw(drawing)
+            if canvas is None:
+                continue
+            with failures_of(drawing.figure):
+                pictures = files.pictures(canvas)
+        except FigureFailed as error:
+            drawn.problems.append(f"{drawing.title}: {error}")
+            drawn.names.add(drawing.figure.name)
+            continue
+        drawn.files.extend(files.write(pictures, output.make_folder(directory), drawing.name))
+        drawn.names.add(drawing.figure.name)
+    return drawn
+
+
+class FigureFailed(AnalysisError):
+    """A figure that is not the toolkit's own could not be drawn; its author's line is named."""
+
+
+@contextlib.contextmanager
+def failures_of(figure: Figure) -> Iterator[None]:
+    """What happens in the block is the figure's doing: raises FigureFailed, unless the figure is the toolkit's own."""
+    if not figure.source:
+        yield
+        return
+    try:
+        yield
+    except TestbedError as error:
+        raise FigureFailed(f"{figure.source}: {error}") from error
+    except (Exception, SystemExit) as error:
+        where = place_in(error, figure.source)
+        what = said(error) if where != figure.source else f"the figure {figure.name!r} failed: {said(error)}"
+        raise FigureFailed(f"{where}: {what}") from error

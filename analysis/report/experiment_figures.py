@@ -1,0 +1,151 @@
+"""The figures of the experiments in a report: drawing, description, claims and measured values of each."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from analysis.claims import Judgement
+from analysis.figures.declaration import Figure
+from analysis.figures.drawing import Drawing, FigureFailed, draw, failures_of
+from analysis.figures.files import svg_bytes
+from analysis.figures.gallery import of_experiments
+from analysis.figures.registry import Registry
+from analysis.figures.selection import points as points_of
+from analysis.report.run_facts import RunFacts
+from analysis.summary.model import PointSummary
+from analysis.summary.text import curve_name
+from analysis.tables import read_table
+from testbed.base.errors import AnalysisError
+
+
+@dataclass(frozen=True)
+class MeasuredRow:
+    """One row of a figure's table: an object size and, by curve, mean goodput (Mbit/s) and bypass share (%)."""
+
+    object_kb: float
+    cells: tuple[tuple[float | None, float | None], ...]
+
+
+@dataclass(frozen=True)
+class FigureEntry:
+    """A figure: its drawing (SVG), what it shows in words, its claims, and its measured values."""
+
+    name: str
+    title: str
+    svg: bytes
+    description: str
+    judgements: tuple[Judgement, ...]
+    curves: tuple[str, ...]
+    rows: tuple[MeasuredRow, ...]
+
+
+@dataclass(frozen=True)
+class ExperimentFigures:
+    """All figures of the experiments, and a line on each that could not be drawn."""
+
+    entries: tuple[FigureEntry, ...]
+    problems: tuple[str, ...]
+
+
+def draw_experiments(
+    runs: Sequence[RunFacts], registry: Registry, judgements: Sequence[Judgement]
+) -> ExperimentFigures:
+    """One figure of all runs together, or one for each run where their points are no repeats of each other.
+
+    A figure that reads tables is one for each run as well.
+    """
+    points = [point for run in runs for point in run.points]
+    kernel = {id(point): str(run.kernel.get("id")) for run in runs for point in run.points}
+    entries: list[FigureEntry] = []
+    problems: list[str] = []
+    for drawing in of_experiments(registry, points):
+        parts = [drawing]
+        if drawing.figure.tables or _conflict(drawing.data.summaries, kernel):
+            parts = _by_run(drawing, runs, problems)
+        for number, part in enumerate(parts):
+            try:
+                canvas = draw(part)
+                if canvas is None:
+                    continue
+                with failures_of(part.figure):
+                    svg = svg_bytes(canvas)
+            except FigureFailed as error:
+                problems.append(f"{part.title}: {error}")
+                continue
+            chosen = part.data.summaries
+            curves, rows = _measured(chosen)
+            entries.append(
+                FigureEntry(
+                    name=f"{part.name}-{number}" if number else part.name,
+                    title=part.title,
+                    svg=svg,
+                    description=_description(part.figure, part.title, chosen),
+                    judgements=tuple(j for j in judgements if j.claim.figure and j.claim.figure == chosen[0].figure),
+                    curves=curves,
+                    rows=rows,
+                )
+            )
+    return ExperimentFigures(tuple(entries), tuple(problems))
+
+
+def _by_run(drawing: Drawing, runs: Sequence[RunFacts], problems: list[str]) -> list[Drawing]:
+    """The drawing of each run by itself, with the run's tables if the figure reads any."""
+    found = []
+    for run in runs:
+        own = {id(point) for point in run.points}
+        chosen = [point for point in drawing.data.summaries if id(point) in own]
+        if not chosen:
+            continue
+        title, data = f"{drawing.title} ({run.name})", replace(drawing.data, summaries=chosen)
+        if drawing.figure.tables:
+            try:
+                tables = {name: read_table(run.directory, name) for name in ("points", *drawing.figure.tables)}
+            except AnalysisError as error:
+                problems.append(f"{title}: {error}")
+                continue
+            ids = {point.id for point in chosen}
+            data = replace(data, tables=tables, points=[row for row in points_of(tables) if row["point"] in ids])
+        found.append(replace(drawing, title=title, data=data))
+    return found
+
+
+def _conflict(points: Sequence[PointSummary], kernel: Mapping[int, str]) -> bool:
+    """Whether points that would be drawn as repeats are none: other settings, profile or kernel, or the same twice."""
+    seen: dict[tuple[object, ...], set[str]] = defaultdict(set)
+    ids = set()
+    for point in points:
+        if point.id in ids:
+            return True
+        ids.add(point.id)
+        settings = json.dumps(dict(point.parameters), sort_keys=True, default=str)
+        curve = (point.variant, point.condition, point.protocol, point.clock, point.object_bytes)
+        seen[curve].add(f"{kernel[id(point)]} {point.profile} {settings}")
+    return any(len(each) > 1 for each in seen.values())
+
+
+def _measured(points: Sequence[PointSummary]) -> tuple[tuple[str, ...], tuple[MeasuredRow, ...]]:
+    curves = tuple(dict.fromkeys(curve_name(point) for point in points))
+    rows = []
+    for size in sorted({point.object_bytes for point in points}):
+        cells = []
+        for curve in curves:
+            mine = [p for p in points if (curve_name(p), p.object_bytes) == (curve, size) and p.valid]
+            rates = [p.goodput_bps / 1e6 for p in mine if p.goodput_bps is not None]
+            shares = [p.director_bypass_share * 100 for p in mine if p.director_bypass_share is not None]
+            cells.append((fmean(rates) if rates else None, fmean(shares) if shares else None))
+        rows.append(MeasuredRow(size / 1000, tuple(cells)))
+    return curves, tuple(rows)
+
+
+def _description(figure: Figure, title: str, points: Sequence[PointSummary]) -> str:
+    """The figure in words, for those who cannot see it."""
+    parts = []
+    for curve in dict.fromkeys(curve_name(point) for point in points):
+        rates = [p.goodput_bps / 1e6 for p in points if curve_name(p) == curve and p.goodput_bps is not None]
+        if rates:
+            parts.append(f"{curve} {min(rates):.1f} to {max(rates):.1f} Mbit/s")
+    return f"{title}: {figure.description or figure.title}. {'; '.join(parts)}".strip()
