@@ -17,19 +17,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from testbed import signals
 from testbed.base.errors import RunInterrupted, TestbedError, UsageError
 from testbed.base.needs import Need
-from testbed.base.text import parse_json
 from testbed.labs.base import Cancel, Clock, Job, JobResult, Lab
 from testbed.runs import digests
+from testbed.runs.job_output import LastLine, Phases
 from testbed.runs.store import RunStore
 from testbed.signals import handled
-
-_LONGEST = 1 << 16
-"""Bytes of one line; a job that prints no line's end must not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -179,11 +176,11 @@ def _run_task(task: Task, lab: Lab, store: RunStore, *, cancel: Cancel, watcher:
     cancel.raise_if_set()
     started = time.monotonic()
     result: JobResult | None = None
-    errors = _LastLine()
+    errors = LastLine()
     try:
         output = store.begin(task.id)
         watcher.started(task)
-        lines = _Events(lambda phase: watcher.phase(task, phase))
+        lines = Phases(lambda phase: watcher.phase(task, phase))
         job = task.job(output)
         result = lab.run(job, stdout=lines, stderr=errors, cancel=cancel)
         error = "" if result.status == 0 else f"ended with status {result.status}: {errors.text or 'no message'}"
@@ -246,60 +243,3 @@ class _OneAtATime:
             except (TestbedError, OSError) as error:
                 self._is_deaf = True
                 self._cancel.set(f"interrupted: {error}")
-
-
-class _Lines:
-    """A sink that cuts bytes into lines; of a line that has no end, so much as `_LONGEST` says is kept."""
-
-    def __init__(self) -> None:
-        self._rest = bytearray()
-
-    def __call__(self, data: bytes) -> None:
-        first, *others = data.split(b"\n")
-        self._add(first)
-        for part in others:
-            self.line(self.rest)
-            self._rest.clear()
-            self._add(part)
-
-    def _add(self, part: bytes) -> None:
-        self._rest += part[: _LONGEST - len(self._rest)]
-
-    @property
-    def rest(self) -> str:
-        """What has come since the last line's end."""
-        return self._rest.decode(errors="replace").strip()
-
-    def line(self, text: str) -> None:
-        """One whole line."""
-
-
-class _Events(_Lines):
-    """Finds `{"phase": "..."}` among the lines; anything else there is of no interest."""
-
-    def __init__(self, phase: Callable[[str], None]) -> None:
-        super().__init__()
-        self._phase = phase
-
-    def line(self, text: str) -> None:
-        event: Any = None
-        with contextlib.suppress(ValueError):
-            event = parse_json(text)
-        if isinstance(event, dict) and isinstance(event.get("phase"), str):
-            self._phase(event["phase"])
-
-
-class _LastLine(_Lines):
-    """Keeps the last line that is not blank."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._last = ""
-
-    @property
-    def text(self) -> str:
-        """The line; one without an end counts too."""
-        return self.rest or self._last
-
-    def line(self, text: str) -> None:
-        self._last = text or self._last

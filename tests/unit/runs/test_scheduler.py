@@ -13,6 +13,7 @@ from testbed.base.errors import RunInterrupted
 from testbed.base.needs import Need
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.runs import scheduler, store
+from testbed.runs.job_output import Lines
 from testbed.runs.scheduler import Place, Task, TaskEnd
 from testbed.runs.store import RunStore
 
@@ -122,11 +123,11 @@ def test_output_without_an_end_of_line_costs_neither_memory_nor_time(run_store: 
 def test_lines_are_put_together_from_any_pieces() -> None:
     seen: list[str] = []
 
-    class Lines(scheduler._Lines):
+    class Seen(Lines):
         def line(self, text: str) -> None:
             seen.append(text)
 
-    lines = Lines()
+    lines = Seen()
     for piece in (b"a", b"b\nc", b"\n\n", b"d\xff", b"e\nf"):
         lines(piece)
     assert seen == ["ab", "c", "", "d\N{REPLACEMENT CHARACTER}e"] and lines.rest == "f"
