@@ -20,51 +20,26 @@ import mmap
 import multiprocessing
 import os
 import pickle
-import re
 import resource
-import shutil
 import signal
 import struct
 import tempfile
 import time
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from testbed.base.errors import AnalysisError, TestbedError
-from testbed.base.text import plain
+from fuzz_folder import KEPT, fill_kept, place, signature, tmpfs
+from oracle import OUR_ERRORS, Finding, Reader, attempt, shown, shrunk, too_slow
 
 SEED = os.environ.get("FUZZING_SEED", "1")
 FACTOR = float(os.environ.get("FUZZING", "1"))
 ONLY = os.environ.get("FUZZING_ONLY", "")
 """The number of the one input to read, in this process and without a net (for a debugger)."""
 
-KEPT = "kept"
-"""A folder beside the reader's own, with a file in it that nobody may touch."""
-
-OUR_ERRORS: tuple[type[Exception], ...] = (TestbedError, AnalysisError)
-
-_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _STUCK_S = 60.0
-_SHRINKING_STEPS = 300
-_TMPFS = Path("/dev/shm")
-
-
-class TooSlow(BaseException):
-    """Raised in the midst of a reader that has had its time; no `except Exception` stops it."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """An input after which something did not hold; two of the same `kind` are taken for one fault."""
-
-    number: int
-    kind: str
-    what: str
-    given: str
 
 
 @dataclass(frozen=True)
@@ -77,24 +52,6 @@ class Report:
 
     def __add__(self, other: Report) -> Report:
         return Report(self.values + other.values, self.errors + other.errors, self.findings + other.findings)
-
-
-@dataclass(frozen=True)
-class Reader:
-    """What is fuzzed: `make` makes an input, `read` reads it in the folder that `prepare` has filled.
-
-    `describe` shows an input. `shrinkable` is how an input of text or bytes may be cut to a smaller one.
-    """
-
-    name: str
-    make: Callable[[Random], Any]
-    read: Callable[[Path, Any], object]
-    prepare: Callable[[Path], object]
-    check: Callable[[Any], None]
-    errors: tuple[type[Exception], ...]
-    most_s: float
-    most_bytes: int
-    longest: int
 
 
 def fuzz(
@@ -114,7 +71,7 @@ def fuzz(
     """Read so many inputs; raises AssertionError with what was found. Prints how many, and how long one took."""
     reader = Reader(name, make, read, prepare, check, errors, most_s, most_bytes, longest)
     if ONLY:
-        with _place(name) as folder:
+        with place(name) as folder:
             prepare(folder)
             value = read(folder, make(_chance(name, int(ONLY))))
             check(value)
@@ -173,7 +130,7 @@ class _Worker:
         self._at = mmap.mmap(-1, 16)
         self._seen, self._since = -1, time.monotonic()
         self._killed = False
-        handle, name = tempfile.mkstemp(dir=_tmpfs(), prefix="fuzzing-")
+        handle, name = tempfile.mkstemp(dir=tmpfs(), prefix="fuzzing-")
         os.close(handle)
         self._said = Path(name)
         self._process = context.Process(target=_work, args=(reader, share, self._at, self._said), daemon=True)
@@ -206,36 +163,36 @@ class _Worker:
         if self._process.exitcode == 0:
             return report, range(0)
         how = f"nothing for {_STUCK_S:.0f} s" if self._killed else f"the process ended with {self._process.exitcode}"
-        given = _shown(self._reader.make(_chance(self._reader.name, at)))
+        given = shown(self._reader.make(_chance(self._reader.name, at)))
         left = range(at + self._share.step, self._share.stop, self._share.step)
         return report + Report(findings=(Finding(at, how, how, given),)), left
 
 
 def _work(reader: Reader, share: range, at: mmap.mmap, said: Path) -> None:
-    signal.signal(signal.SIGPROF, _too_slow)
+    signal.signal(signal.SIGPROF, too_slow)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.freeze()
-    with _place(reader.name) as folder:
+    with place(reader.name) as folder:
         reader.prepare(folder)
         now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (now + reader.most_bytes, resource.RLIM_INFINITY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        kept = _signature(folder.parent / KEPT)
+        kept = signature(folder.parent / KEPT)
         report = Report()
         values = errors = 0
         kinds: dict[str, int] = {}
         for number in share:
             struct.pack_into("q", at, 0, number)
             given = reader.make(_chance(reader.name, number))
-            finding = _try(reader, folder, number, given)
-            if finding is None and _signature(folder.parent / KEPT) != kept:
-                finding = Finding(number, "changed what is not its own", "", _shown(given))
-                _fill_kept(folder.parent / KEPT)
-                kept = _signature(folder.parent / KEPT)
+            finding = attempt(reader, folder, number, given)
+            if finding is None and signature(folder.parent / KEPT) != kept:
+                finding = Finding(number, "changed what is not its own", "", shown(given))
+                fill_kept(folder.parent / KEPT)
+                kept = signature(folder.parent / KEPT)
             if isinstance(finding, Finding):
                 kinds[finding.kind] = kinds.get(finding.kind, 0) + 1
                 if kinds[finding.kind] == 1:
-                    finding = _shrunk(reader, folder, finding, given)
+                    finding = shrunk(reader, folder, finding, given)
                 report += Report(findings=(finding,) if kinds[finding.kind] <= 3 else ())
                 if sum(kinds.values()) > 100:
                     break
@@ -247,113 +204,5 @@ def _work(reader: Reader, share: range, at: mmap.mmap, said: Path) -> None:
     os._exit(0)
 
 
-def _try(reader: Reader, folder: Path, number: int, given: Any) -> Finding | str | None:
-    """None for a value, the text of an error that is allowed, or what did not hold."""
-    signal.setitimer(signal.ITIMER_PROF, reader.most_s)
-    try:
-        try:
-            reader.check(reader.read(folder, given))
-        finally:
-            signal.setitimer(signal.ITIMER_PROF, 0)
-    except reader.errors as error:
-        text = str(error)
-        if "\n" in text or "\r" in text:
-            return Finding(number, f"several lines: {_where(error)}", repr(text), _shown(given))
-        if len(text) > reader.longest:
-            return Finding(number, f"a very long line: {_where(error)}", repr(text[:200]), _shown(given))
-        if _OBEYED.search(plain(text)):
-            return Finding(number, f"a terminal would obey it: {_where(error)}", repr(text), _shown(given))
-        return text
-    except TooSlow as error:
-        return Finding(number, f"more than {reader.most_s} s: {_where(error)}", _tail(error), _shown(given))
-    except (Exception, SystemExit) as error:
-        return Finding(number, f"{type(error).__name__}: {_where(error)}", _tail(error), _shown(given))
-    return None
-
-
-def _too_slow(_number: int, _frame: object) -> None:
-    raise TooSlow
-
-
-def _where(error: BaseException) -> str:
-    """The innermost line of this project's own code that the error came through."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "/site-packages/" not in frame.filename and "/lib/python" not in frame.filename]
-    last = own[-1]
-    return f"{Path(last.filename).name}:{last.lineno}"
-
-
-def _tail(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))[-1500:]
-
-
-def _shown(given: Any) -> str:
-    text = repr(given)
-    return text if len(text) <= 1200 else f"{text[:1000]} ... {text[-150:]}"
-
-
-def _shrunk(reader: Reader, folder: Path, finding: Finding, given: Any) -> Finding:
-    """A smaller input that ends alike: pieces of a text or of bytes are left out as long as that is so."""
-    if not isinstance(given, str | bytes) or finding.kind.startswith("more than "):
-        return finding  # each step would take as long
-    steps, size = 0, max(len(given) // 2, 1)
-    while steps < _SHRINKING_STEPS:
-        at, changed = 0, False
-        while at < len(given) and steps < _SHRINKING_STEPS:
-            steps += 1
-            smaller = given[:at] + given[at + size :]
-            again = _try(reader, folder, finding.number, smaller)
-            if isinstance(again, Finding) and again.kind == finding.kind:
-                given, changed = smaller, True
-                finding = again
-            else:
-                at += size
-        if size == 1 and not changed:
-            break
-        size = max(size // 2, 1)
-    return replace(finding, given=_shown(given))
-
-
 def _chance(name: str, number: int) -> Random:
     return Random(f"{name}/{SEED}/{number}")
-
-
-def _tmpfs() -> Path | None:
-    return _TMPFS if os.access(_TMPFS, os.W_OK) else None
-
-
-class _place:
-    """A folder for the reader on a file system in memory, beside one that nobody may touch."""
-
-    def __init__(self, name: str) -> None:
-        self._name = "".join(letter if letter.isalnum() else "-" for letter in name)
-
-    def __enter__(self) -> Path:
-        self._root = Path(tempfile.mkdtemp(dir=_tmpfs(), prefix=f"fuzzing-{self._name}-"))
-        folder = self._root / "read"
-        folder.mkdir()
-        _fill_kept(self._root / KEPT)
-        return folder
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._root, ignore_errors=True)
-
-
-def _fill_kept(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "below").mkdir(parents=True)
-    (folder / "mine").write_text("a user's own\n")
-    (folder / "below" / "mine").write_text("[]\n")
-
-
-def _signature(folder: Path) -> list[tuple[object, ...]]:
-    return sorted(_entries(folder), key=str)
-
-
-def _entries(folder: Path) -> Iterator[tuple[object, ...]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            state = entry.stat(follow_symlinks=False)
-            yield entry.path, state.st_mode, state.st_size, state.st_mtime_ns, state.st_ino
-            if entry.is_dir(follow_symlinks=False):
-                yield from _entries(Path(entry.path))

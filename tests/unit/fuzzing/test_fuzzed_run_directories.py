@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 import run_maker
-from harness import KEPT, fuzz
+from fuzz_folder import KEPT
+from harness import fuzz
 from mutators import mutate_bytes, mutate_json, mutate_text
 
 from analysis.claims import judge

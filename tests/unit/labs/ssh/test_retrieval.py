@@ -56,8 +56,8 @@ def fetch(target: Path, said: bytes = b"", **contents: list[Any]) -> tuple[list[
     reported: list[str] = []
     remote = Remote(said)
     whole = {"files": [], "links": [], "directories": [], **contents}
-    contents = retrieval.parse_contents(json.loads(json.dumps(whole)), "me@box")
-    retrieval.fetch(cast(Connection, remote), contents, "send", target, report=reported.append)
+    parsed = retrieval.parse_contents(json.loads(json.dumps(whole)), "me@box")
+    retrieval.fetch(cast(Connection, remote), parsed, "send", target, report=reported.append)
     return remote.asked, reported
 
 
