@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from experiments.api.events import AnalysisStarted, Listener, ignore
-from experiments.api.places import labs_of, open_places
+from experiments.api.places import kernel_of, labs_of, open_places
 from experiments.api.planning import task_of
 from experiments.api.record import closing, facts_of
 from experiments.api.runs import RESULTS, run_points
@@ -26,7 +26,7 @@ from testbed.runs.scheduler import Place
 if TYPE_CHECKING:
     from analysis.compare.agreement import Agreement
 
-_SOON = LabOptions(core_wait_s=30)  # few points, and somebody is waiting; virtual time is exact on a shared core too
+_CORE_WAIT_S = 30.0  # few points, and somebody is waiting; virtual time is exact on a shared core too
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ def compare_labs(
     *,
     tolerances: Mapping[str, float] = MappingProxyType({}),
     out: Path | None = None,
+    kernel: str | None = None,
     jobs: int | None = None,
     command: Sequence[str] = (),
     listen: Listener = ignore,
@@ -69,7 +70,8 @@ def compare_labs(
     if len(labs) != 2:
         raise UsageError("agree compares two labs", hint="for example: --lab uml --lab local")
     cancel = cancel or Cancel()
-    with open_places(labs, jobs, _SOON, listen) as places:
+    options = LabOptions(core_wait_s=_CORE_WAIT_S, kernel=kernel_of(kernel, labs))
+    with open_places(labs, jobs, options, listen) as places:
         for place, due in zip(places, plans, strict=True):
             scheduler.require([task_of(point) for point in due], [place])
         directory = out or RESULTS / f"{datetime.now():%Y%m%d-%H%M%S}-agree-{plans[0][0].experiment}"

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from experiments.api.events import Listener, Notice, ignore
 from testbed.base.errors import UsageError
+from testbed.kernel import selection
+from testbed.kernel.cache import Kernel
 from testbed.labs import catalog
 from testbed.labs.base import Clock
 from testbed.labs.catalog import LabOptions, LabSpec
@@ -35,6 +37,21 @@ def clocks_of(labs: Labs, chosen: Clock | None = None) -> tuple[Clock, ...]:
         names = ", ".join(map(str, specs))
         raise UsageError(f"--clock {chosen}: the lab has no {chosen} clock: {names}", hint=f"it has: {clocks[0]}")
     return (chosen,)
+
+
+def kernel_of(name: str | None, labs: Labs) -> Kernel | None:
+    """The lab kernel of this name (`7.3`, or a build's identity), None for none.
+
+    Raises `UsageError` for a name that means no kernel, or where no lab would use it, and `PrerequisiteError` if it is
+    not built.
+    """
+    if name is None:
+        return None
+    specs = labs_of(labs)
+    if not any(lab.uses_lab_kernel for lab in specs):
+        names = ", ".join(map(str, specs))
+        raise UsageError(f"--kernel {name}: the lab has a kernel of its own: {names}", hint="leave it out")
+    return selection.select(name)
 
 
 @contextmanager

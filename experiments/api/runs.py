@@ -9,14 +9,17 @@ from pathlib import Path
 
 from experiments.api.analysing import Analysis, analyse_points, require_main_program
 from experiments.api.events import AnalysisStarted, Listener, Notice, PointsDue, Telling, ignore
-from experiments.api.places import Labs, open_places
+from experiments.api.places import Labs, kernel_of, labs_of, open_places
 from experiments.api.planning import stored_points, task_of
 from experiments.api.record import closing, facts_of
 from experiments.point import Point
 from testbed.base.errors import PrerequisiteError, RunInterrupted, UsageError
 from testbed.base.text import plain
+from testbed.kernel import selection
+from testbed.kernel.cache import Kernel
 from testbed.labs import catalog
 from testbed.labs.base import Cancel
+from testbed.labs.catalog import LabOptions
 from testbed.runs import scheduler, store
 from testbed.runs.scheduler import Place
 from testbed.runs.store import RunStore
@@ -31,6 +34,7 @@ def run(
     *,
     out: Path | None = None,
     labs: Labs = (),
+    kernel: str | None = None,
     jobs: int | None = None,
     command: Sequence[str] = (),
     listen: Listener = ignore,
@@ -40,8 +44,10 @@ def run(
 
     `out` is the run's directory, new or empty (None: one in `results/`, to which `latest` then leads); `labs` are
     names such as `uml` or `ssh:HOST`, which share the points, `jobs` at a time in each (None: as many as suits the
-    lab); `command` is noted in the manifest. `listen` hears of each event as it comes (`experiments.api.events`).
-    Setting `cancel` ends the run in order from another thread; in the main thread SIGINT, SIGTERM and SIGHUP do.
+    lab); `kernel` is the lab kernel, a release such as `7.3` or a build's identity (None: the current one of the
+    default release); `command` is noted in the manifest. `listen` hears of each event as it comes
+    (`experiments.api.events`). Setting `cancel` ends the run in order from another thread; in the main thread
+    SIGINT, SIGTERM and SIGHUP do.
 
     A point that fails stops no other: see `Analysis.invalid` and `Analysis.require_valid`. Raises `RunInterrupted`
     when the run was ended, with its finished points kept for `resume`; `UsageError`, `PrerequisiteError` and
@@ -51,7 +57,7 @@ def run(
         raise UsageError("no point to run", hint="plan some: experiments.api.plan")
     require_main_program()
     tasks = [task_of(point) for point in points]
-    with open_places(labs, jobs, listen=listen) as places:
+    with open_places(labs, jobs, LabOptions(kernel=kernel_of(kernel, labs)), listen) as places:
         scheduler.require(tasks, places)
         plan = [point.model_dump(mode="json") for point in points]
         facts = facts_of(places, command)
@@ -65,6 +71,7 @@ def resume(
     *,
     points: Sequence[Point] = (),
     labs: Labs = (),
+    kernel: str | None = None,
     jobs: int | None = None,
     command: Sequence[str] = (),
     listen: Listener = ignore,
@@ -72,14 +79,17 @@ def resume(
 ) -> Analysis:
     """Run what a run has no good result of, and analyse all of it; otherwise as `run`.
 
-    The run is the one in `directory`, or the newest unfinished one in `results/`; with `points` it must be one of just
-    these. None of `labs` means those that it had. A run directory may be anybody's, so it never says which other
-    machine this one logs in to: raises `UsageError` for one that was run elsewhere, unless `labs` says where.
+    The run is the one in `directory`, or the newest unfinished one in `results/`; with `points` it must be one of
+    just these. None of `labs` means those that it had, no `kernel` the one that it had, or its release's current
+    one. A run directory may be anybody's, so it never says which other machine this one logs in to: raises
+    `UsageError` for one that was run elsewhere, unless `labs` says where.
     """
     require_main_program()
     found = find_unfinished(directory, points, listen=listen)
     points = stored_points(found)
-    with open_places(labs or _labs_of(found), jobs, listen=listen) as places:
+    labs = labs or _labs_of(found)
+    options = LabOptions(kernel=kernel_of(kernel, labs) or _kernel_of(found, labs))
+    with open_places(labs, jobs, options, listen) as places:
         scheduler.require([task_of(point) for point in points if not found.is_ok(point.id)], places)
         store.require_space(found.directory)
         facts = facts_of(places, command)
@@ -160,6 +170,14 @@ def _tidy(found: RunStore) -> None:
         raise PrerequisiteError(
             f"{error.filename or found.directory}: cannot be removed: {error.strerror or error}"
         ) from error
+
+
+def _kernel_of(found: RunStore, labs: Labs) -> Kernel | None:
+    """The lab kernel of a run that is continued; None where no lab uses one, or an older toolkit noted none."""
+    facts = found.manifest.get("kernel")
+    if not isinstance(facts, dict) or not any(lab.uses_lab_kernel for lab in labs_of(labs)):
+        return None
+    return selection.again(str(facts.get("id")), str(facts.get("source")))
 
 
 def _labs_of(found: RunStore) -> Labs:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.api.events import Listener, Notice, PointCompared, PointsToCompare, ignore
-from experiments.api.places import clocks_of, open_places
+from experiments.api.places import clocks_of, kernel_of, open_places
 from experiments.api.planning import stored_points, task_of
 from experiments.api.record import closing
 from experiments.point import Point
@@ -68,6 +68,7 @@ def verify(
     points: Sequence[str] = (),
     *,
     lab: str | LabSpec = catalog.DEFAULT,
+    kernel: str | None = None,
     jobs: int | None = None,
     keep: Path | None = None,
     listen: Listener = ignore,
@@ -75,15 +76,16 @@ def verify(
 ) -> Verification:
     """Run points of a finished run again, on the kernel that each ran on, and compare captures, output and counters.
 
-    `points` are ids (none: all of the run); `keep` is a new or empty directory for the second run, which is gone
-    otherwise; `jobs`, `listen` and `cancel` as for `run`. Raises `UsageError` for what cannot be verified,
-    `RunInterrupted`, and what a lab raises.
+    `points` are ids (none: all of the run); `kernel` is one to take in the place of theirs, as for `run`; `keep` is
+    a new or empty directory for the second run, which is gone otherwise; `jobs`, `listen` and `cancel` as for
+    `run`. Raises `UsageError` for what cannot be verified, `RunInterrupted`, and what a lab raises.
     """
     clocks_of([lab], "virtual")
     before = store.open_run(directory)
     chosen = _choose(before, points)
-    cache = default_cache()
-    examined = [examine(before, point.id, point.clock, lambda name: bool(cache.load(name))) for point in chosen]
+    cache, instead = default_cache(), kernel_of(kernel, [lab])
+    there = lambda name: bool(instead or cache.load(name))  # noqa: E731
+    examined = [examine(before, point.id, point.clock, there) for point in chosen]
     candidates = [entry for entry in examined if isinstance(entry, Candidate)]
     verdicts = [entry for entry in examined if isinstance(entry, Verdict)]
     listen(PointsToCompare(tuple(entry.id for entry in examined)))
@@ -105,7 +107,7 @@ def verify(
             for name in sorted({candidate.digests.kernel for candidate in candidates}):
                 mine = {candidate.id for candidate in candidates if candidate.digests.kernel == name}
                 tasks = [task_of(point) for point in chosen if point.id in mine]
-                with open_places([lab], jobs, LabOptions(kernel=cache.load(name)), listen) as places:
+                with open_places([lab], jobs, LabOptions(kernel=instead or cache.load(name)), listen) as places:
                     scheduler.run(tasks, places, again, cancel=cancel, watcher=told)
         verdicts += told.verdicts
     return Verification(directory, tuple(verdicts), tuple(others), keep)

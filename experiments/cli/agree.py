@@ -12,7 +12,7 @@ from experiments import api
 from experiments import plan as planning
 from experiments.api.agreement import compare_labs
 from experiments.api.places import clocks_of
-from experiments.cli.options import clock_option, labs_option, set_option
+from experiments.cli.options import clock_option, kernel_option, labs_option, set_option
 from experiments.cli.output import show
 from experiments.cli.progress import hearing
 from testbed.base.errors import UsageError
@@ -36,6 +36,7 @@ from testbed.labs.catalog import LabSpec
 @click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Points at a time in each lab. Default: one per core.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where the two runs go, new or empty.")
 @labs_option
+@kernel_option
 @clock_option
 def agree(
     experiment: str,
@@ -47,6 +48,7 @@ def agree(
     jobs: int | None,
     out: Path | None,
     labs: list[LabSpec],
+    kernel: str | None,
     clock: Clock | None,
 ) -> None:
     """Run EXPERIMENT in two labs and compare them, quantity by quantity; status 6 if they do not agree.
@@ -68,7 +70,9 @@ def agree(
     }
     command = ("testbed", *sys.argv[1:])
     with hearing() as listen:
-        found = compare_labs(points, tolerances=tolerances, out=out, jobs=jobs, command=command, listen=listen)
+        found = compare_labs(
+            points, tolerances=tolerances, out=out, kernel=kernel, jobs=jobs, command=command, listen=listen
+        )
     show(render(found.agreement))
     for path in found.files:
         show(path)

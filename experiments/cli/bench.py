@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,9 @@ from experiments.api.planning import job_of
 from experiments.cli.options import lab_option
 from experiments.cli.output import columns, show
 from experiments.point import Point
-from testbed.base.errors import UsageError
-from testbed.kernel.cache import Kernel, default_cache
+from testbed.kernel import selection
+from testbed.kernel.cache import Kernel
+from testbed.kernel.release import RELEASES
 from testbed.labs import catalog, runtime_directory
 from testbed.labs.base import Job, Lab
 from testbed.labs.catalog import LabOptions, LabSpec
@@ -41,35 +41,27 @@ def _points(anycast_s: float) -> list[Point]:
     return [*anycast, *api.plan(["fig07"], profile="paper", overrides=_PAGES)]
 
 
-def _kernels(ids: Sequence[str]) -> list[Kernel]:
-    """The cached kernels with these identities, or the current one; raises `UsageError` for one that is not there."""
-    if not ids:
-        return [catalog.current_kernel()]
-    cached = {kernel.id: kernel for kernel in default_cache().all() if kernel.manifest.flavour == "uml"}
-    for each in ids:
-        if each not in cached:
-            names = ", ".join(cached) or "none"
-            raise UsageError(f"no lab kernel {each!r} in the cache", hint=f"there are: {names}")
-    return [cached[each] for each in ids]
-
-
 @click.command()
 @lab_option
 @click.option(
-    "--kernel", "ids", multiple=True, metavar="ID", help="Compare these kernels (see: testbed kernel status)."
+    "--kernel",
+    "names",
+    multiple=True,
+    metavar=f"{'|'.join(RELEASES)}|ID",
+    help="Compare these kernels: releases, or builds of `testbed kernel status`.",
 )
 @click.option("--repeat", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Runs of each, in turn.")
 @click.option(
     "--seconds", type=click.FloatRange(5, 100_000), default=20.0, show_default=True, help="Anycast's virtual time."
 )
-def bench(lab: LabSpec, ids: tuple[str, ...], repeat: int, seconds: float) -> None:
+def bench(lab: LabSpec, names: tuple[str, ...], repeat: int, seconds: float) -> None:
     """Measure wall seconds per virtual second of three points; prints medians and their ratios.
 
     The cost of booting a guest is measured by itself and taken off. With several kernels they take turns, and each
     ratio is to the first: by its runs in the same turn. A kernel that changes a result is named.
     """
     clocks_of([lab], "virtual")
-    kernels = _kernels(ids)
+    kernels = [selection.select(name) for name in names] or [selection.current()]
     rows = [("point", "kernel", "virtual s", "wall s", "wall per virtual s", "ratio", "min", "max")]
     notes: list[str] = []
     with ExitStack() as stack:

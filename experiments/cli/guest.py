@@ -12,9 +12,9 @@ from typing import BinaryIO
 import click
 
 from experiments import plan as planning
-from experiments.api.places import clocks_of
+from experiments.api.places import clocks_of, kernel_of
 from experiments.api.planning import shell_job_of
-from experiments.cli.options import DEFAULT_FIGURES, lab_option, set_option
+from experiments.cli.options import DEFAULT_FIGURES, kernel_option, lab_option, set_option
 from experiments.cli.output import OutputLost, drop, say, tell
 from testbed.base.errors import EXIT_LAB, PrerequisiteError, UsageError
 from testbed.labs import catalog, runtime_directory
@@ -23,11 +23,14 @@ from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.terminal import Terminal, ending_in_order
 from testbed.runs.scheduler import cancel_on_signals
 
-_AT_ONCE = LabOptions(core_wait_s=0, report=say)  # somebody is waiting
+
+def _at_once(lab: LabSpec, kernel: str | None) -> LabOptions:
+    return LabOptions(core_wait_s=0, kernel=kernel_of(kernel, [lab]), report=say)  # somebody is waiting
 
 
 @click.command("exec")
 @lab_option
+@kernel_option
 @click.option("--clock", type=click.Choice(["virtual", "real"]), help="Default: virtual, where the lab has it.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Keep $TESTBED_OUT here.")
 @click.option("--wall-limit", type=click.FloatRange(min=0, min_open=True), default=3600.0, metavar="S")
@@ -38,6 +41,7 @@ _AT_ONCE = LabOptions(core_wait_s=0, report=say)  # somebody is waiting
 def exec_command(
     context: click.Context,
     lab: LabSpec,
+    kernel: str | None,
     clock: Clock | None,
     out: Path | None,
     wall_limit: float,
@@ -54,7 +58,7 @@ def exec_command(
     with ExitStack() as stack:
         spool = _spool(Path(stack.enter_context(runtime_directory.temporary()))) if with_stdin else None
         output = _make(out) if out else Path(stack.enter_context(runtime_directory.temporary()))
-        opened = stack.enter_context(catalog.open_lab(lab, _AT_ONCE))
+        opened = stack.enter_context(catalog.open_lab(lab, _at_once(lab, kernel)))
         stack.enter_context(cancel_on_signals(cancel))
         job = Job(
             command,
@@ -75,9 +79,10 @@ def exec_command(
 @click.command()
 @click.argument("scenario", type=click.Choice(sorted(DEFAULT_FIGURES)))
 @lab_option
+@kernel_option
 @set_option
 @click.pass_context
-def shell(context: click.Context, scenario: str, lab: LabSpec, overrides: tuple[str, ...]) -> None:
+def shell(context: click.Context, scenario: str, lab: LabSpec, kernel: str | None, overrides: tuple[str, ...]) -> None:
     """Mininet's prompt on the running topology (lb: Fig. 7's settings, anycast: Fig. 14's), in real time."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("a shell needs a terminal", hint="run a command with: testbed exec -- COMMAND")
@@ -85,7 +90,7 @@ def shell(context: click.Context, scenario: str, lab: LabSpec, overrides: tuple[
     point = planning.plan(experiment, overrides=overrides)[-1]
     with ExitStack() as stack:
         stack.enter_context(ending_in_order())
-        opened = stack.enter_context(catalog.open_lab(lab, _AT_ONCE))
+        opened = stack.enter_context(catalog.open_lab(lab, _at_once(lab, kernel)))
         if not isinstance(opened, InteractiveLab):
             raise UsageError(f"the {lab} lab has no shell", hint="run a command with: testbed exec -- COMMAND")
         output = Path(stack.enter_context(runtime_directory.temporary()))

@@ -10,10 +10,10 @@ import click
 from rich.table import Table
 
 from experiments.cli.kernel_progress import reporter
+from experiments.cli.options import release_option
 from experiments.cli.output import Console, show
 from testbed.base.errors import PrerequisiteError
 from testbed.kernel import build as kernel_build
-from testbed.kernel import release as releases
 from testbed.kernel.cache import Kernel, default_cache
 from testbed.kernel.flavour import FLAVOURS, UML, Flavour
 from testbed.kernel.progress import Progress as KernelProgress
@@ -26,14 +26,6 @@ _source = click.option(
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
     help="A kernel source tree of your own (never changed). Default: Debian's linux-source of the release.",
-)
-release_option = click.option(
-    "--release",
-    type=click.Choice(list(RELEASES)),
-    default=DEFAULT.name,
-    show_default=True,
-    callback=lambda _context, _option, name: releases.parse(name),
-    help="Which Linux: each has a series of its own. A tree of your own (--source) gets the nearest one's.",
 )
 _patches = click.option(
     "--patches/--no-patches",

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
-from experiments.cli.kernel import release_option
 from experiments.cli.kernel_progress import reporter
+from experiments.cli.options import release_option
 from experiments.cli.output import Console, columns, show
 from testbed.base import files
 from testbed.base.errors import PointsFailed, PrerequisiteError, UsageError

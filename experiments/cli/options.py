@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from testbed.kernel import release as releases
+from testbed.kernel.release import DEFAULT, RELEASES
 from testbed.labs import catalog
 from testbed.labs.catalog import LabSpec
 
@@ -34,6 +36,19 @@ labs_option = click.option(
     metavar=_usage(),
     callback=_several,
     help=f"Where it runs; may be given several times: the labs share the points.  [default: {catalog.DEFAULT}]",
+)
+kernel_option = click.option(
+    "--kernel",
+    metavar=f"{'|'.join(RELEASES)}|ID",
+    help=f"The lab kernel: a release, or a build of `testbed kernel status`.  [default: {DEFAULT.name}]",
+)
+release_option = click.option(
+    "--release",
+    type=click.Choice(list(RELEASES)),
+    default=DEFAULT.name,
+    show_default=True,
+    callback=lambda _context, _option, name: releases.parse(name),
+    help="Which Linux: each has a series of its own. A tree of your own (--source) gets the nearest one's.",
 )
 clock_option = click.option(
     "--clock", type=click.Choice(["virtual", "real"]), help="The points' clock, whatever the experiment's file says."

@@ -13,7 +13,7 @@ from experiments import plan as planning
 from experiments.api.places import clocks_of
 from experiments.api.planning import stored_points, task_of
 from experiments.api.runs import find_unfinished
-from experiments.cli.options import clock_option, labs_option, set_option
+from experiments.cli.options import clock_option, kernel_option, labs_option, set_option
 from experiments.cli.output import columns, show, show_files, warn
 from experiments.cli.progress import hearing, tell_of
 from experiments.point import Point
@@ -35,6 +35,7 @@ from testbed.runs import scheduler
 @click.option("--resume", is_flag=True, help="Continue the newest unfinished run (the one in --out, if given).")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run's directory, new or empty.")
 @labs_option
+@kernel_option
 @clock_option
 def run(
     figures: tuple[str, ...],
@@ -47,6 +48,7 @@ def run(
     resume: bool,
     out: Path | None,
     labs: list[LabSpec],
+    kernel: str | None,
     clock: Clock | None,
 ) -> None:
     """Run experiments, e.g. `testbed run 7 fig13 mine.toml`, and draw their figures."""
@@ -60,9 +62,9 @@ def run(
     command = ("testbed", *sys.argv[1:])
     with hearing() as listen:
         if resume:
-            found = api.resume(out, points=points, labs=labs, jobs=jobs, command=command, listen=listen)
+            found = api.resume(out, points=points, labs=labs, kernel=kernel, jobs=jobs, command=command, listen=listen)
         else:
-            found = api.run(points, out=out, labs=labs, jobs=jobs, command=command, listen=listen)
+            found = api.run(points, out=out, labs=labs, kernel=kernel, jobs=jobs, command=command, listen=listen)
     try:
         show(found.text())
         show_files(found.files)

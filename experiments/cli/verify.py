@@ -8,7 +8,7 @@ import click
 
 from experiments.api.events import Event, PointCompared, PointsToCompare
 from experiments.api.verification import verify as verify_run
-from experiments.cli.options import lab_option
+from experiments.cli.options import kernel_option, lab_option
 from experiments.cli.output import show
 from experiments.cli.progress import tell_of
 from testbed.labs.catalog import LabSpec
@@ -20,12 +20,16 @@ from testbed.labs.catalog import LabSpec
 @click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Points at a time. Default: one per core.")
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR", help="Keep the second run here.")
 @lab_option
-def verify(run: Path, points: tuple[str, ...], jobs: int | None, keep: Path | None, lab: LabSpec) -> None:
+@kernel_option
+def verify(
+    run: Path, points: tuple[str, ...], jobs: int | None, keep: Path | None, lab: LabSpec, kernel: str | None
+) -> None:
     """Run the points of RUN again on the same kernel and compare every byte: captures, ab's output, counters.
 
-    Without POINT, all that ran in virtual time. Leaves nothing behind unless told to with --keep.
+    Without POINT, all that ran in virtual time. Leaves nothing behind unless told to with --keep. With --kernel on that
+    one in the place of the run's: does it give the same?
     """
-    found = verify_run(run, points, lab=lab, jobs=jobs, keep=keep, listen=_Verdicts())
+    found = verify_run(run, points, lab=lab, kernel=kernel, jobs=jobs, keep=keep, listen=_Verdicts())
     found.require_identical()
     show(f"all {len(found.asked)} points are identical")
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from testbed.base.errors import PrerequisiteError, UsageError
-from testbed.kernel import build as kernel_build
+from testbed.base.errors import UsageError
+from testbed.kernel import selection
 from testbed.kernel.cache import Kernel
 from testbed.labs.base import Clock, Lab
 from testbed.labs.local.lab import LocalLab, open_local_lab
@@ -32,6 +32,11 @@ class LabSpec:
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.target}" if self.target else self.kind
+
+    @property
+    def uses_lab_kernel(self) -> bool:
+        """Whether it runs the lab kernel, here or on another machine, and none of its own."""
+        return KINDS[self.kind].uses_lab_kernel(self)
 
     @property
     def clocks(self) -> tuple[Clock, ...]:
@@ -66,6 +71,7 @@ class Kind:
     summary: str
     open: Opener
     clocks: Callable[[LabSpec], tuple[Clock, ...]]
+    uses_lab_kernel: Callable[[LabSpec], bool] = lambda _spec: False
     target: Literal["none", "required"] = "none"
     check: Callable[[str], object] = lambda _target: None
 
@@ -99,17 +105,9 @@ def open_lab(spec: LabSpec, options: LabOptions = LabOptions()) -> contextlib.Ab
     return KINDS[spec.kind].open(spec, options)
 
 
-def current_kernel() -> Kernel:
-    """The lab kernel in the cache; raises `PrerequisiteError` if it is not built."""
-    found = kernel_build.find()
-    if found is None:
-        raise PrerequisiteError("the lab kernel is not built", hint="run: testbed kernel build")
-    return found
-
-
 @contextlib.contextmanager
 def _open_uml(_spec: LabSpec, options: LabOptions) -> Iterator[Lab]:
-    kernel = options.kernel or current_kernel()
+    kernel = options.kernel or selection.current()
     yield UmlLab(
         kernel.image,
         core_wait_s=options.core_wait_s,
@@ -123,7 +121,7 @@ def _open_ssh(spec: LabSpec, options: LabOptions) -> contextlib.AbstractContextM
     # paramiko takes a while to import, which no other lab should pay.
     from testbed.labs.ssh.setup import open_ssh_lab
 
-    kernel = (options.kernel or current_kernel()) if ssh_target.parse(spec.target).lab == "uml" else None
+    kernel = (options.kernel or selection.current()) if ssh_target.parse(spec.target).lab == "uml" else None
     return open_ssh_lab(spec.target, kernel, core_wait_s=options.core_wait_s, report=options.report)
 
 
@@ -139,6 +137,7 @@ KINDS: dict[str, Kind] = {
         "the lab kernel as a process of this machine, virtual or real clock, no root",
         _open_uml,
         lambda _spec: UmlLab.clocks,
+        lambda _spec: True,
     ),
     "local": Kind(
         "local",
@@ -151,6 +150,7 @@ KINDS: dict[str, Kind] = {
         "another machine, in its own uml lab, or with /local on its own kernel",
         _open_ssh,
         lambda spec: ssh_target.parse(spec.target).clocks,
+        lambda spec: ssh_target.parse(spec.target).lab == "uml",
         target="required",
         check=ssh_target.parse,
     ),

@@ -27,6 +27,7 @@ _COMPLAINT = re.compile(
     r"\b(WARNING: |BUG: |kernel BUG at|Call Trace:|Oops|general protection|blocked for more than|"
     r"rcu: INFO|possible (recursive|circular) locking|unable to handle kernel)"
 )
+_USERSPACE = re.compile(r"Checking that (?:(seccomp) filters can be installed|(ptrace) can change .*)\.\.\.OK$")
 _PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
 _TAIL_LINES = 15
 _END_BYTES = 1 << 22
@@ -81,6 +82,12 @@ def complaints(lines: Iterable[str]) -> tuple[str, ...]:
     found = list(dict.fromkeys(text for text in texts if _COMPLAINT.search(text)))
     more = len(found) - _MOST_COMPLAINTS
     return (*found[:_MOST_COMPLAINTS], f"and {more} more complaints") if more > 0 else tuple(found)
+
+
+def userspace_mode(output: Path) -> str:
+    """How a lab kernel held its processes, `seccomp` or `ptrace`, as its console says; empty if it does not."""
+    lines, _why = _lines(output / CONSOLE_FILE)
+    return next((match[1] or match[2] for line in lines if (match := _USERSPACE.match(line))), "")
 
 
 def read_status(path: Path) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from testbed.base.errors import GuestAsleep, GuestKilled, GuestPanic, GuestTimeout, LabError
-from testbed.labs.verdict import GuestExit, judge, kernel_warnings
+from testbed.labs.verdict import GuestExit, judge, kernel_warnings, userspace_mode
 
 SPLAT = """[    3.100000] ------------[ cut here ]------------
 [    3.100000] WARNING: CPU: 0 PID: 7 at net/mptcp/protocol.c:2000 mptcp_recv+0x1/0x2
@@ -79,6 +79,23 @@ def test_a_kernel_complaint_is_found_once_with_its_line(tmp_path: Path) -> None:
         "WARNING: CPU: 0 PID: 7 at net/mptcp/protocol.c:2000 mptcp_recv+0x1/0x2",
         "Call Trace:",
     )
+
+
+@pytest.mark.parametrize(
+    ("console", "mode"),
+    [
+        ("Checking that seccomp filters can be installed...OK\n", "seccomp"),
+        (
+            "Checking that seccomp filters can be installed...FAILED\n"
+            "Checking that ptrace can change system call numbers...OK\n",
+            "ptrace",
+        ),
+        ("Checking that ptrace can change system call numbers...OK\n", "ptrace"),
+        ("Linux version 7.3\n", ""),
+    ],
+)
+def test_the_console_says_how_processes_were_held(tmp_path: Path, console: str, mode: str) -> None:
+    assert userspace_mode(guest_left(tmp_path, f"Core dump limits :\n{console}")) == mode
 
 
 def test_a_quiet_kernel_has_no_complaint(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from openssh_and_lab import Both
 from ssh_host import Host, Wire
 from ssh_user import Here, a_user
 
-from testbed.labs import catalog
+from testbed.kernel import selection
 from testbed.labs.ssh import openssh
 
 
@@ -36,7 +36,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 @pytest.fixture(scope="session")
 def provided(host: Host, tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
     """The first visit: toolkit and kernel are sent."""
-    catalog.current_kernel()
+    selection.current()
     user = a_user(tmp_path_factory.mktemp("first"))
     user.configure(host, host.port)
     done = user.testbed("exec", "--lab", "ssh:far", "--", "uname", "-r")
