@@ -96,21 +96,21 @@ def build(
 
     workers = jobs or len(os.sched_getaffinity(0))
     if source is not None:
-        return _build(recipe_of(tree.examine(source)), store, progress, workers, keep)
+        return _build(recipe_of(tree.examine(source)), store, progress, jobs=workers, keep=keep)
     misfit: PatchMisfit | None = None
     has_kernel = lambda wanted: store.load(recipe_of(wanted).id) is not None  # noqa: E731
     for each in candidates(store.downloads, release, progress, has_kernel=has_kernel, update=update):
         try:
-            kernel = _build(recipe_of(each), store, progress, workers, keep)
+            kernel = _build(recipe_of(each), store, progress, jobs=workers, keep=keep)
         except PatchMisfit as error:
             misfit = misfit or error
             continue
-        download.settle(each, store.downloads)
+        download.pin(each, store.downloads)
         return kernel
     raise misfit or KernelBuildError("no kernel source to build")
 
 
-def _build(recipe: Recipe, store: Cache, progress: Report, jobs: int, keep: bool) -> Kernel:
+def _build(recipe: Recipe, store: Cache, progress: Report, *, jobs: int, keep: bool) -> Kernel:
     """The kernel of a recipe, out of the cache if it is there."""
     if (kernel := store.load(recipe.id)) is not None:
         return kernel
@@ -121,14 +121,14 @@ def _build(recipe: Recipe, store: Cache, progress: Report, jobs: int, keep: bool
     with store.kernel_artifacts.lock(recipe.id, lambda: progress(Progress("wait"))):
         if (kernel := store.load(recipe.id)) is None:
             with store.kernel_artifacts.building(recipe.id) as area:
-                _make_kernel(recipe, store, area, progress, jobs, keep)
+                _make_kernel(recipe, store, area, progress, jobs=jobs, keep=keep)
             kernel = store.load(recipe.id)
     if kernel is None:
         raise KernelBuildError(f"{store.kernels / recipe.id} is not whole after the build")
     return kernel
 
 
-def _make_kernel(recipe: Recipe, store: Cache, area: Path, report: Report, jobs: int, keep: bool) -> None:
+def _make_kernel(recipe: Recipe, store: Cache, area: Path, report: Report, *, jobs: int, keep: bool) -> None:
     """Build in `area` and put the result into the cache; the log of a failed build stays beside the kernels."""
     started = time.monotonic()
     log_path, objects, whole = area / "build.log", area / "build", area / "whole"
@@ -139,12 +139,12 @@ def _make_kernel(recipe: Recipe, store: Cache, area: Path, report: Report, jobs:
         with log_path.open("wb") as log:
             tree_path = _source(recipe, store, area, report)
             try:
-                _compile(recipe, store, tree_path, objects, log, report, jobs)
+                _compile(recipe, store, tree_path, objects, log=log, report=report, jobs=jobs)
             except KernelBuildError as error:
                 shutil.copyfile(log_path, failed_log)
                 hint = f"{error.hint}; log: {failed_log}" if error.hint else f"log: {failed_log}"
                 raise KernelBuildError(error.message, hint=hint) from error
-            _collect(recipe, store, objects, log_path, whole, time.monotonic() - started)
+            _collect(recipe, store, objects, whole, log_path=log_path, seconds=time.monotonic() - started)
             if keep:
                 objects.rename(whole / "build")
                 if tree_path.parent == area:
@@ -156,7 +156,7 @@ def _make_kernel(recipe: Recipe, store: Cache, area: Path, report: Report, jobs:
 
 
 def _compile(
-    recipe: Recipe, store: Cache, tree_path: Path, objects: Path, log: BinaryIO, report: Report, jobs: int
+    recipe: Recipe, store: Cache, tree_path: Path, objects: Path, *, log: BinaryIO, report: Report, jobs: int
 ) -> None:
     """Configure and make; raises `KernelBuildError`."""
     make = ["make", "-C", str(tree_path), f"ARCH={recipe.flavour.arch}", f"O={objects}"]
@@ -171,7 +171,7 @@ def _compile(
     _run_make([*make, f"-j{jobs}", recipe.flavour.goal], log, report, expected)
 
 
-def _collect(recipe: Recipe, store: Cache, objects: Path, log_path: Path, whole: Path, seconds: float) -> None:
+def _collect(recipe: Recipe, store: Cache, objects: Path, whole: Path, *, log_path: Path, seconds: float) -> None:
     """Fill the directory that becomes the kernel's place in the cache."""
     image = whole / recipe.flavour.file
     shutil.copyfile(objects / recipe.flavour.image, image)

@@ -22,7 +22,7 @@ ARRIVING = ".arriving-"
 """The name of a download's own directory begins so; the process id follows."""
 
 _POLL_S = 0.2
-_INSTEAD = ".instead-of-"
+_PIN = ".instead-of-"
 """A file so named, with a package and the start of its locked SHA-256, says that another version is wanted here, or is
 the only one."""
 
@@ -48,7 +48,7 @@ def fetch_locked(release: Release, downloads: Path, report: Report) -> Path:
     for root in apt.mirrors():
         argv = [apt.HELPER, "download-file", f"{root}/{lock.file}", name, f"SHA256:{lock.sha256}"]
         try:
-            return _arrive(argv, release, name, lock.bytes, downloads, report)
+            return _download(argv, release, name, downloads, total_bytes=lock.bytes, report=report)
         except PrerequisiteError as failure:
             error = failure
     raise error
@@ -66,17 +66,18 @@ def fetch(source: DebianSource, downloads: Path, report: Report) -> Path:
         return fetch_locked(release, downloads, report)
     wanted = f"{release.package}={source.version}"
     argv = ["apt-get", *apt.options(release, downloads), "download", wanted]
-    return _arrive(argv, release, wanted, apt.size_bytes(release, source.version, downloads), downloads, report)
+    total_bytes = apt.size_bytes(release, source.version, downloads)
+    return _download(argv, release, wanted, downloads, total_bytes=total_bytes, report=report)
 
 
-def is_instead(downloads: Path, release: Release) -> bool:
+def has_pin(downloads: Path, release: Release) -> bool:
     """Whether it is settled that this cache has another version in place of the release's locked one."""
     return _note(downloads, release).exists()
 
 
-def settle(source: DebianSource, downloads: Path) -> None:
+def pin(source: DebianSource, downloads: Path) -> None:
     """Keep to this source in builds to come, though it is not the locked one; the locked one needs no note."""
-    for note in downloads.glob(f"{_INSTEAD}{source.release.package}-*"):
+    for note in downloads.glob(f"{_PIN}{source.release.package}-*"):
         note.unlink(missing_ok=True)
     if source.version != source.release.lock().version:
         _note(downloads, source.release).touch()
@@ -89,10 +90,12 @@ def sha256(file: Path) -> str:
 
 
 def _note(downloads: Path, release: Release) -> Path:
-    return downloads / f"{_INSTEAD}{release.package}-{release.lock().sha256[:12]}"
+    return downloads / f"{_PIN}{release.package}-{release.lock().sha256[:12]}"
 
 
-def _arrive(argv: list[str], release: Release, wanted: str, total: int, downloads: Path, report: Report) -> Path:
+def _download(
+    argv: list[str], release: Release, wanted: str, downloads: Path, *, total_bytes: int, report: Report
+) -> Path:
     """Run the program that leaves a package file where it runs, and put that into its place."""
     arrival = downloads / f"{ARRIVING}{os.getpid()}"
     shutil.rmtree(arrival, ignore_errors=True)
@@ -104,7 +107,7 @@ def _arrive(argv: list[str], release: Release, wanted: str, total: int, download
             Process(argv, stdout=output, stderr=output, cwd=arrival, env=os.environ | apt.C_LOCALE) as fetcher,
         ):
             while (status := _wait(fetcher)) is None:
-                report(Progress("download", sum(_length(file) for file in arrival.rglob("*.deb")), total))
+                report(Progress("download", sum(_length(file) for file in arrival.rglob("*.deb")), total_bytes))
         file = next(arrival.glob("*.deb"), None)
         if status != 0 or file is None:
             errors = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("E:")]

@@ -22,11 +22,24 @@ class Flavour:
     libelf: bool = False
 
 
-UML = Flavour("uml", "um", "linux", "linux", "linux", ("common.config", "uml.config"))
+UML = Flavour(
+    name="uml",
+    arch="um",
+    goal="linux",
+    image="linux",
+    file="linux",
+    fragments=("common.config", "uml.config"),
+)
 """User-Mode Linux: the embedded lab's kernel, an ordinary program."""
 
 X86_64 = Flavour(
-    "x86_64", "x86_64", "bzImage", "arch/x86/boot/bzImage", "bzImage", ("common.config", "x86_64.config"), libelf=True
+    name="x86_64",
+    arch="x86_64",
+    goal="bzImage",
+    image="arch/x86/boot/bzImage",
+    file="bzImage",
+    fragments=("common.config", "x86_64.config"),
+    libelf=True,
 )
 """A PC's kernel, for a virtual machine."""
 

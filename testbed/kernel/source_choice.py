@@ -32,7 +32,7 @@ def candidates(
     there = None if file is None else DebianSource(version_of(file), release)
     tried: list[DebianSource] = []
     if not update:
-        ask = there is None or update is False or not download.is_instead(downloads, release)
+        ask = there is None or update is False or not download.has_pin(downloads, release)
         is_ready = there == locked or (there is None and has_kernel(locked))
         if is_ready or (ask and _has_come(release, downloads, report)):
             tried.append(locked)

@@ -146,17 +146,17 @@ def test_what_is_settled_on_is_not_asked_for_again_unless_told_to(
     downloads: Path, tmp_path: Path, release: Release
 ) -> None:
     put(downloads, "6.12.10-1")
-    download.settle(DebianSource("6.12.10-1", release), downloads)
+    download.pin(DebianSource("6.12.10-1", release), downloads)
     assert chosen(downloads, release)[0] == "6.12.10-1" and not (tmp_path / "calls").exists()
     assert chosen(downloads, release, update=False)[0] == LOCK.version
-    download.settle(DebianSource(LOCK.version, release), downloads)
-    assert not download.is_instead(downloads, release)
+    download.pin(DebianSource(LOCK.version, release), downloads)
+    assert not download.has_pin(downloads, release)
 
 
 def test_a_new_lock_is_asked_for_though_another_version_was_settled_on(downloads: Path, tmp_path: Path) -> None:
     put(downloads, "6.12.4-1")
     before = release_with(LOCK.model_copy(update={"sha256": "0" * 64}), tmp_path)
-    download.settle(DebianSource("6.12.4-1", before), downloads)
+    download.pin(DebianSource("6.12.4-1", before), downloads)
     release = release_with(LOCK, tmp_path)
     assert chosen(downloads, release)[0] == LOCK.version
 
@@ -249,8 +249,8 @@ def test_a_suite_that_no_mirror_has_is_a_prerequisite_with_the_first_reason(apt:
 
 def test_two_releases_settle_on_their_sources_apart(downloads: Path, release: Release) -> None:
     other = RELEASES["7.3"]
-    download.settle(DebianSource("6.12.4-1", release), downloads)
-    download.settle(DebianSource("7.3.9-1", other), downloads)
-    assert download.is_instead(downloads, release) and download.is_instead(downloads, other)
+    download.pin(DebianSource("6.12.4-1", release), downloads)
+    download.pin(DebianSource("7.3.9-1", other), downloads)
+    assert download.has_pin(downloads, release) and download.has_pin(downloads, other)
     put(downloads, LOCK.version, CONTENT)
     assert source.at_hand(downloads, other) == [DebianSource(other.lock().version, other)]
