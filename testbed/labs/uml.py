@@ -34,7 +34,7 @@ from testbed.subreaper import FIRST_FD
 CLOCK_START_NS = 1_507_593_600 * 10**9  # 2017-10-10, the week of ICNP 2017
 _MASKED = ("/tmp", "/run", "/var/tmp", "/dev/shm")
 _STDIN_FILE = "guest/stdin"
-OPTIONS_CURE = "add to kernel-patches/common.config, and run: testbed kernel build"
+OPTIONS_CURE = "add to kernel-patches/common/common.config, and run: testbed kernel build"
 _MEMORY = "4G"  # with 512 MB the anycast point is slower and its results are wrong
 # Mininet imports distutils, and setuptools, where it is installed, would bring all of itself: a second in a guest.
 _PYTHON_ENV = {"SETUPTOOLS_USE_DISTUTILS": "stdlib"} if sys.version_info < (3, 12) else {}

@@ -22,7 +22,7 @@ from testbed.labs.vm.qemu import MachineOptions
 from testbed.labs.vm.root_files import HOST_NAME
 from testbed.labs.vm.state import State, default_state
 
-OPTIONS_CURE = "add to kernel-patches/common.config, and run: testbed vm build"
+OPTIONS_CURE = "add to kernel-patches/common/common.config, and run: testbed vm build"
 
 
 class VmLab:

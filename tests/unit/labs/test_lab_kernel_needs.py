@@ -42,7 +42,7 @@ def test_an_option_that_the_lab_kernel_lacks_is_one_line_with_part_option_and_cu
         lab.require(of_part("director nft", [SOCKET, kernel("veth", "CONFIG_VETH")]))
     assert str(caught.value) == (
         "the uml lab (lab kernel abc) lacks nft socket (director nft: the joins) (a kernel with CONFIG_NFT_SOCKET: "
-        "add to kernel-patches/common.config, and run: testbed kernel build)"
+        "add to kernel-patches/common/common.config, and run: testbed kernel build)"
     )
 
 
