@@ -57,7 +57,7 @@ def analyze(
     directories = [path for path in paths if path.is_dir()]
     try:
         if not directories:
-            _captures(paths, out, service, unique, own, packets=packets, every=every)
+            _captures(paths, out, service=service, unique=unique, own=own, packets=packets, every=every)
         elif len(paths) > 1:
             raise UsageError(f"{directories[0]}: a run is analysed alone", hint="name one run, or captures")
         elif service or unique or packets:
@@ -84,10 +84,10 @@ def _run(directory: Path, out: Path, own: Sequence[Path], *, every: bool) -> Non
 def _captures(
     paths: Sequence[Path],
     out: Path | None,
+    *,
     service: str | None,
     unique: Sequence[str],
     own: Sequence[Path],
-    *,
     packets: bool,
     every: bool,
 ) -> None:

@@ -61,7 +61,7 @@ def figures(
     _require_fit(registry, kinds, point, connection)
     names = (*kinds, *registry.own) if kinds else None
     try:
-        drawn = _draw(run, out or run / "figures", registry, names, point, connection)
+        drawn = _draw(run, out or run / "figures", registry, names=names, point=point, connection=connection)
     except AnalysisError as error:
         raise UsageError(error.message, hint=error.hint) from error
     for path in drawn.files:
@@ -91,7 +91,13 @@ def _require_fit(registry: Registry, kinds: Sequence[str], point: str | None, co
 
 
 def _draw(
-    run: Path, target: Path, registry: Registry, names: Sequence[str] | None, point: str | None, connection: int | None
+    run: Path,
+    target: Path,
+    registry: Registry,
+    *,
+    names: Sequence[str] | None,
+    point: str | None,
+    connection: int | None,
 ) -> Drawn:
     from analysis.figures import gallery
     from analysis.figures.drawing import save

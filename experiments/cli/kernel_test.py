@@ -77,7 +77,7 @@ def kernel_test(release: Release, only: tuple[str, ...], jobs: int | None, out: 
         )
     rows = selftests_table.compare(ends[BASE], ends[OURS], known)
     text = "\n\n".join(filter(None, (_heading(suite, kernels), table(rows), failures(rows), summary(rows)))) + "\n"
-    _save(directory, suite, kernels, ends, rows, text)
+    _save(directory, suite, kernels, ends=ends, rows=rows, text=text)
     show(text)
     show(f"kept in {directory}")
     bad = [row for row in rows if row.is_bad]
@@ -144,6 +144,7 @@ def _save(
     directory: Path,
     suite: Suite,
     kernels: dict[str, Kernel],
+    *,
     ends: dict[str, list[UnitResult]],
     rows: Sequence[Row],
     text: str,
