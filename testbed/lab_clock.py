@@ -29,19 +29,21 @@ def start_afresh() -> None:
     or a checkout in another place, would give a workload another clock and other numbers, and soon other packets.
     The new seed follows from the guest's own (patch 0005); the wait costs no wall time. Needs root.
 
-    Python's own garbage collection starts afresh too: when it comes depends on all that was imported, which another
-    kind of installation does otherwise, and what it finalizes takes locks.
+    From here on Python collects no garbage by itself: what it finalizes takes locks, and when it comes depends on how
+    many objects there are, so on every line of the toolkit. It comes when `collect_garbage` is called.
     """
-    _forget_garbage()
+    gc.collect()
+    gc.freeze()  # what is there now need not be looked at again: a later collection takes no time of the host's
+    gc.disable()
     _wait_for_whole_second()
     with Path("/dev/urandom").open("rb", buffering=0) as device:
         fcntl.ioctl(device, _RNDRESEEDCRNG)
 
 
-def _forget_garbage() -> None:
-    gc.collect()
-    gc.freeze()
-    gc.collect()  # a full collection waits for a share of what the last one found: now nothing
+def collect_garbage() -> None:
+    """Collect garbage now, if Python does not do it by itself any more: at a moment that the lab's clock has chosen."""
+    if not gc.isenabled():
+        gc.collect()
 
 
 def _wait_for_whole_second() -> None:

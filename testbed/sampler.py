@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
+from testbed.lab_clock import collect_garbage
 from testbed.net.counters import interface_counters, protocol_counters
 from testbed.net.netns import Node
 
@@ -47,6 +48,7 @@ class Sampler:
             "counters": {node.name: protocol_counters(node) for node in self._nodes},
         }
         self._file.write(json.dumps(line) + "\n")
+        collect_garbage()
 
     def run(
         self, wait: Callable[[float], bool], *, actions: Sequence[Action] = (), until_s: float | None = None
