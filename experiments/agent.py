@@ -17,11 +17,14 @@ from mininet.cli import CLI
 from mininet.log import setLogLevel
 
 from experiments.point import Point
-from experiments.record import write_json
+from experiments.record import write
 from experiments.stage import drive, path_managers, stage
 from testbed.base.errors import TestbedError
 from testbed.lab_clock import start_afresh
 from testbed.process import CommandLog
+from testbed.record import commands, settings
+from testbed.record.commands import Command
+from testbed.record.settings import Settings
 
 
 def _say(phase: str) -> None:
@@ -37,12 +40,13 @@ def run_point(point: Point, out: Path) -> None:
     _say("building the topology")
     try:
         with stage(point, log) as ready, path_managers(point, ready, out):
-            write_json(out / "settings.json", ready.settings | {"kernel": platform.release()})
+            write(out / settings.FILE, Settings.model_validate(ready.settings | {"kernel": platform.release()}))
             _say("running the workload")
             drive(point, ready, out)
             _say("done")
     finally:
-        (out / "commands.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in log.entries))
+        ran = [Command.model_validate(entry) for entry in log.entries]
+        (out / commands.FILE).write_text("".join(command.line() for command in ran))
 
 
 def open_shell(point: Point, out: Path) -> None:

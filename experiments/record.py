@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
+
+from testbed.record.events import Event
+from testbed.record.model import Record
 
 
 class Events:
@@ -18,17 +22,27 @@ class Events:
     def start(self) -> None:
         """The workload starts now: time zero."""
         self._zero = time.monotonic()
-        self._write({"t": 0.0, "event": "workload-started", "epoch_s": time.time()})
+        self._write(Event(t=0.0, event="workload-started", epoch_s=time.time()))
 
-    def add(self, event: str, **details: Any) -> None:
-        """Note an event now."""
-        self._write({"t": round(time.monotonic() - self._zero, 6), "event": event, **details})
+    def add(self, event: str, *, server: str = "") -> None:
+        """Note an event now, and the server that it is about, if any."""
+        t_s = round(time.monotonic() - self._zero, 6)
+        self._write(Event(t=t_s, event=event, server=server) if server else Event(t=t_s, event=event))
 
-    def _write(self, line: dict[str, Any]) -> None:
-        self._file.write(json.dumps(line) + "\n")
+    def _write(self, event: Event) -> None:
+        self._file.write(event.line())
         self._file.flush()
 
 
-def write_json(path: Path, content: object) -> None:
-    """Write a JSON file for people and programs."""
+def write(path: Path, record: Record) -> None:
+    """Write the file of a record, for people and programs."""
+    _write(path, record.fields())
+
+
+def write_list(path: Path, records: Sequence[Record]) -> None:
+    """Write a file that is a list of records."""
+    _write(path, [record.fields() for record in records])
+
+
+def _write(path: Path, content: object) -> None:
     path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")

@@ -16,7 +16,7 @@ from typing import Any
 
 from experiments.composition import Parts, parts_of
 from experiments.point import Point
-from experiments.record import Events, write_json
+from experiments.record import Events, write, write_list
 from experiments.workloads.base import Scene
 from testbed.base.errors import ReadbackError
 from testbed.lab_clock import start_afresh
@@ -25,6 +25,13 @@ from testbed.net.counters import protocol_counters
 from testbed.net.netns import Node
 from testbed.network import Network, running
 from testbed.process import CommandLog
+from testbed.record import addresses, captures, counters, events, uploads
+from testbed.record import loss_injection as losses
+from testbed.record.addresses import AddressPlan, ServerAddresses, Service
+from testbed.record.captures import ServerCapture
+from testbed.record.counters import Counters
+from testbed.record.loss_injection import InjectedLosses
+from testbed.record.uploads import Uploads
 from testbed.sampler import Action, Sampler
 from testbed.tools import apache_bench, lighttpd, path_manager, tcpdump
 from topologies.layout import Layout, ServerPlace
@@ -220,14 +227,12 @@ def losing(
 
 def write_addresses(stage: Stage, out: Path) -> None:
     """addresses.json: which address is whose."""
-    write_json(
-        out / "addresses.json",
-        {
-            "client": list(stage.client_addresses),
-            "service": {"address": stage.layout.service, "port": stage.layout.port},
-            "servers": {s.node.name: {"unique": s.unique, "local": s.local} for s in stage.servers},
-        },
+    plan = AddressPlan(
+        client=stage.client_addresses,
+        service=Service(address=stage.layout.service, port=stage.layout.port),
+        servers={s.node.name: ServerAddresses(unique=s.unique, local=s.local) for s in stage.servers},
     )
+    write(out / addresses.FILE, plan)
 
 
 def _witnessing(server: Node, out: Path, log: CommandLog) -> contextlib.AbstractContextManager[list[tcpdump.Capture]]:
@@ -275,14 +280,14 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
             )
             apache_bench.probe(stage.client, f"http://{server.unique}:{stage.layout.port}/1.bin", log=log)
         apache_bench.probe(stage.client, f"http://{stage.layout.service}:{stage.layout.port}/1.bin", log=log)
-        samples = stack.enter_context((out / "samples.jsonl").open("w"))
-        events = Events(stack.enter_context((out / "events.jsonl").open("w")))
+        samples = stack.enter_context((out / counters.SAMPLES).open("w"))
+        happened = Events(stack.enter_context((out / events.FILE).open("w")))
         at_servers = {
             server.node.name: stack.enter_context(_witnessing(server.node, out, log))
             for server in stage.servers
             if len(stage.servers) > 1
         }
-        with tcpdump.capturing(stage.client, stage.layout.client_interfaces, out, log=log) as captures:
+        with tcpdump.capturing(stage.client, stage.layout.client_interfaces, out, log=log) as captured:
             drops = {node.name: queues.dropped(node, log) for node in nodes}
             before = {node.name: protocol_counters(node) for node in nodes}
             url = f"http://{stage.layout.service}:{stage.layout.port}/{name}"
@@ -295,33 +300,48 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
                 url=url,
                 file=WORK / "pages" / name,
                 sampler=sampler,
-                events=events,
-                actions=_changes(stage, events),
+                events=happened,
+                actions=_changes(stage, happened),
                 out=out,
                 log=log,
             )
             after = {node.name: protocol_counters(node) for node in nodes}
             time.sleep(_AFTERMATH_S)
-            reading_s = [sampler.now()]
+            from_s = sampler.now()
             settled = {node.name: protocol_counters(node) for node in nodes}
-            reading_s.append(sampler.now())
+            to_s = sampler.now()
         drops = {
             node.name: {name: count - drops[node.name][name] for name, count in queues.dropped(node, log).items()}
             for node in nodes
         }
-        write_json(out / "captures.json", [capture.as_dict() for capture in captures])
-        counters = {"before": before, "after": after, "settled": settled, "settled_s": reading_s, "queue_drops": drops}
-        write_json(out / "counters.json", counters)
+        write_list(out / captures.FILE, [capture.record() for capture in captured])
+        counted = Counters(before=before, after=after, settled=settled, settled_s=(from_s, to_s), queue_drops=drops)
+        write(out / counters.FILE, counted)
         if at_servers:
-            seen = [{"node": node, "file": each.file.name} for node, found in at_servers.items() for each in found]
-            write_json(out / "server_captures.json", seen)
+            seen = [
+                ServerCapture(node=node, file=each.file.name) for node, found in at_servers.items() for each in found
+            ]
+            write_list(out / captures.AT_SERVERS, seen)
         if stage.injector:
-            write_json(out / "loss_injection.json", stage.injector.as_dict())
+            write(out / losses.FILE, _injected(stage.injector))
         if is_upload:
-            write_json(out / "uploads.json", _stored(WORK / "pages" / name, roots))
+            write(out / uploads.FILE, _stored(WORK / "pages" / name, roots))
 
 
-def _stored(sent: Path, roots: Sequence[Path]) -> dict[str, Any]:
+def _injected(injector: loss_injection.Injector) -> InjectedLosses:
+    """What the injector was to drop where, and what it has seen and dropped."""
+    counts = injector.counts()
+    return InjectedLosses(
+        packet=injector.packet,
+        occurrence=injector.occurrence,
+        interfaces=injector.interfaces,
+        connections=counts.connections,
+        packets=counts.packets,
+        dropped=counts.dropped,
+    )
+
+
+def _stored(sent: Path, roots: Sequence[Path]) -> Uploads:
     """Under which of the servers' `roots` the file that was sent has arrived.
 
     Raises `ReadbackError` where one has another content, or none has it.
@@ -331,4 +351,4 @@ def _stored(sent: Path, roots: Sequence[Path]) -> dict[str, Any]:
     if wrong or not copies:
         found = f"{wrong[0]}, of another content" if wrong else "no file on any server"
         raise ReadbackError("upload", str(sent), found)
-    return {"bytes": sent.stat().st_size, "stored": [str(copy) for copy in copies]}
+    return Uploads(bytes=sent.stat().st_size, stored=tuple(map(str, copies)))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO
 
 from testbed.lab_clock import collect_garbage
 from testbed.net.counters import interface_counters, protocol_counters
 from testbed.net.netns import Node
+from testbed.record.counters import Sample
 
 PERIOD_S = 1.0
 
@@ -42,12 +42,12 @@ class Sampler:
 
     def sample(self) -> None:
         """Write one line."""
-        line: dict[str, Any] = {
-            "t": round(self.now(), 6),
-            "interfaces": interface_counters(self._client),
-            "counters": {node.name: protocol_counters(node) for node in self._nodes},
-        }
-        self._file.write(json.dumps(line) + "\n")
+        sample = Sample(
+            t=round(self.now(), 6),
+            interfaces=interface_counters(self._client),
+            counters={node.name: protocol_counters(node) for node in self._nodes},
+        )
+        self._file.write(sample.line())
         collect_garbage()
 
     def run(

@@ -13,11 +13,14 @@ from typing import Any
 
 from analysis.compare.packet_divergence import PacketDivergence, in_bytes, in_normalised_packets
 from analysis.compare.packet_text import Capture
+from analysis.flows.addresses import of_point
 from testbed.base.errors import AnalysisError
-from testbed.record import reading
+from testbed.record import counters, events, outcome, reading
 from testbed.record.addresses import read_addresses
 from testbed.record.captures import read_captures
-from testbed.record.events import read_events
+from testbed.record.counters import Sample, read_counters
+from testbed.record.events import Event, read_events
+from testbed.record.model import parse
 from testbed.record.point import Point, read_point
 
 CONTEXT = 8
@@ -76,13 +79,13 @@ def compare_points(ours: Path, theirs: Path, context: int = CONTEXT) -> PointDiv
     captures, others = _captures(ours), {capture.interface: capture for capture in _captures(theirs)}
     if {capture.interface for capture in captures} != set(others):
         raise AnalysisError(f"{ours} and {theirs}: not the same topology: they captured on other interfaces")
-    addresses = read_addresses(ours)
+    addresses = of_point(read_addresses(ours))
     packets = in_bytes(captures, others, addresses, context)
     normalised = in_normalised_packets(captures, others, addresses, context) if packets else []
     lines = [
         found
-        for file in ("events.jsonl", "samples.jsonl")
-        if (found := _first_line(ours / file, theirs / file)) is not None
+        for file, kind in ((events.FILE, Event), (counters.SAMPLES, Sample))
+        if (found := _first_line(ours / file, theirs / file, kind)) is not None
     ]
     return PointDivergence(
         left,
@@ -97,17 +100,17 @@ def compare_points(ours: Path, theirs: Path, context: int = CONTEXT) -> PointDiv
 
 def _captures(directory: Path) -> list[Capture]:
     start_ns = _start_ns(directory)
-    return [Capture(entry.interface, directory / Path(entry.file).name, start_ns) for entry in read_captures(directory)]
+    return [Capture(entry.interface, directory / entry.file, start_ns) for entry in read_captures(directory)]
 
 
 def _start_ns(directory: Path) -> int:
     for event in read_events(directory):
         if event.event == "workload-started" and event.epoch_s is not None:
             return round(event.epoch_s * 10**9)
-    raise AnalysisError(f"{directory / 'events.jsonl'}: the workload's start is missing")
+    raise AnalysisError(f"{directory / events.FILE}: the workload's start is missing")
 
 
-def _first_line(ours: Path, theirs: Path) -> LineDivergence | None:
+def _first_line(ours: Path, theirs: Path, kind: type[Event] | type[Sample]) -> LineDivergence | None:
     left, right = _lines(ours), _lines(theirs)
     for number in range(max(len(left), len(right))):
         one = left[number] if number < len(left) else None
@@ -116,7 +119,7 @@ def _first_line(ours: Path, theirs: Path) -> LineDivergence | None:
             name = f"{ours.name}:{number + 1}"
             parts = [reading.parse_object(text, name) for text in (one, other) if text is not None]
             what, shown = _smallest_part(*parts) if len(parts) == 2 else ("", (one, other))
-            return LineDivergence(ours.name, min(float(part.get("t", 0)) for part in parts), what, *shown)
+            return LineDivergence(ours.name, min(parse(kind, part, name).t_s for part in parts), what, *shown)
     return None
 
 
@@ -133,7 +136,7 @@ def _smallest_part(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[st
 
 
 def _counters(ours: Path, theirs: Path) -> list[CounterDelta]:
-    left, right = _growth(ours / "counters.json"), _growth(theirs / "counters.json")
+    left, right = _growth(ours), _growth(theirs)
     return [
         CounterDelta(node, counter, left.get((node, counter), 0), right.get((node, counter), 0))
         for node, counter in sorted(left.keys() | right.keys())
@@ -141,20 +144,18 @@ def _counters(ours: Path, theirs: Path) -> list[CounterDelta]:
     ]
 
 
-def _growth(path: Path) -> dict[tuple[str, str], int]:
-    raw = reading.read_object(path)
-    try:
-        before, after = raw["before"], raw["after"]
-        return {
-            (node, counter): value - before.get(node, {}).get(counter, 0)
-            for node, counters in after.items()
-            for counter, value in counters.items()
-        }
-    except (KeyError, TypeError, AttributeError) as error:
-        raise AnalysisError(f"{path}: not the counters of a point") from error
+def _growth(directory: Path) -> dict[tuple[str, str], int]:
+    found = read_counters(directory)
+    if found is None:
+        raise AnalysisError(f"{directory}: it has no {counters.FILE}")
+    return {
+        (node, counter): value - found.before.get(node, {}).get(counter, 0)
+        for node, values in found.after.items()
+        for counter, value in values.items()
+    }
 
 
-_SEEN_ELSEWHERE = {"events.jsonl", "samples.jsonl", "counters.json", "digests.json", "outcome.json", "point.json"}
+_SEEN_ELSEWHERE = {events.FILE, counters.SAMPLES, counters.FILE, "digests.json", outcome.FILE, "point.json"}
 
 
 def _other_files(ours: Path, theirs: Path) -> list[str]:

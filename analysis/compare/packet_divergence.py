@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from analysis.compare import normalisation
 from analysis.compare.packet_text import Capture, PacketText
+from analysis.flows.addresses import Addresses
 from analysis.flows.connections import find_connections
 from analysis.flows.tcp_flows import Flows
 from analysis.pcap import Packets, merge
 from testbed.base.errors import AnalysisError
-from testbed.record.addresses import Addresses
 
 _CHUNK_BYTES = 1 << 22
 _Ends = tuple[int, ...]  # address, port, address, port

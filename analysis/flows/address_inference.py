@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from analysis.flows.addresses import Addresses
 from analysis.flows.mptcp_options import tokens_of_keys
 from analysis.pcap import ACK, SYN, Packets
 from analysis.pcap.columns import U32, Bools, Rows
 from testbed.base.errors import AnalysisError
-from testbed.record.addresses import Addresses
 
 _JOIN_SYN_BYTES, _CAPABLE_WITH_KEY_BYTES, _CAPABLE_BOTH_KEYS_BYTES = 12, 12, 20
 

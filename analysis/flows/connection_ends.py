@@ -62,7 +62,7 @@ def connection_ends(
     aborted = np.where(resets.aborted_row[leaders] != NEVER, resets.aborted_row[leaders], -1)
     row = np.where(reset_row >= 0, reset_row, np.where(fin != NEVER, fin, aborted))
     ended_ns = np.where(row >= 0, packets.time_ns[row] if len(packets) else 0, NEVER)
-    times = np.array([known.start_ns + round(each.t * _NS) for each in changes(known.events)], np.int64)
+    times = np.array([known.start_ns + round(each.t_s * _NS) for each in changes(known.events)], np.int64)
     until = np.minimum(ended_ns, packets.time_ns[last] if len(packets) else 0)
     events = np.searchsorted(times, until, side="right") - np.searchsorted(times, opened_ns, side="right")
     events = np.maximum(events, 0)
@@ -112,5 +112,6 @@ def _cause(resets: Resets, number: int) -> str:
     churn = resets.churn[number]
     text = f"reset by {by}: {resets.cause[number]}"
     if churn is not None:
-        text += f" after {churn.event.server} was {churn.event.event.removeprefix('server-')} at {churn.event.t:.1f} s"
+        event = churn.event
+        text += f" after {event.server} was {event.event.removeprefix('server-')} at {event.t_s:.1f} s"
     return text

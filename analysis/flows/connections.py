@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.flows.addresses import Addresses
 from analysis.flows.tcp_flows import PAST_DIRECTOR, VIA_DIRECTOR, VIA_UNLISTED, Flows, Sides, find_flows
 from analysis.pcap import RST, Packets
-from testbed.record.addresses import Addresses
 
 
 @dataclass(frozen=True, eq=False)

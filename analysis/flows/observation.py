@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.flows.addresses import Addresses
 from analysis.flows.connection_ends import ConnectionEnds, connection_ends
 from analysis.flows.connections import Traffic
 from analysis.flows.resets import Resets, find_resets
@@ -21,7 +22,6 @@ from analysis.flows.tcp_flows import PAST_DIRECTOR, VIA_DIRECTOR, VIA_UNLISTED
 from analysis.pcap import Packets, tunnel_name
 from analysis.pcap.addresses import texts
 from analysis.pcap.columns import Rows
-from testbed.record.addresses import Addresses
 
 _NS = 1_000_000_000
 PATHS = {VIA_DIRECTOR: "director", PAST_DIRECTOR: "past", VIA_UNLISTED: "unknown"}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.flows.addresses import Addresses
 from analysis.flows.connections import Traffic
 from analysis.flows.conversations import first_rows
 from analysis.flows.rst_acceptability import EXACT, UNKNOWN, Acceptability, judge_acceptability
@@ -20,7 +21,6 @@ from analysis.flows.subflows import TO_CLIENT, TO_SERVER, Subflows
 from analysis.flows.tcp_flows import VIA_DIRECTOR, Flows
 from analysis.pcap import ACK, RST, Option, Packets
 from analysis.pcap.columns import Bools, Rows
-from testbed.record.addresses import Addresses
 from testbed.record.events import Event
 
 NEVER = np.iinfo(np.int64).max
@@ -223,7 +223,7 @@ def _owner_reset(found: _Found, churned: NDArray[np.int64]) -> Bools:
 
 def _churn_in_life(packets: Packets, traffic: Traffic, found: _Found, known: ServerEvidence) -> NDArray[np.int64]:
     """For each RST the number of the last change of the pool between its flow's first packet and itself, or -1."""
-    times = np.array([known.start_ns + round(each.t * _NS) for each in changes(known.events)], np.int64)
+    times = np.array([known.start_ns + round(each.t_s * _NS) for each in changes(known.events)], np.int64)
     last = np.searchsorted(times, packets.time_ns[found.row], side="right") - 1
     opened = traffic.flows.opened_ns[found.flow]
     inside = (last >= 0) & (times[last] > opened) if len(times) else np.zeros(len(last), np.bool_)

@@ -66,7 +66,7 @@ def workload_window(events: Sequence[Event], planned_s: float | None) -> Window:
     if started is None or started.epoch_s is None:
         raise AnalysisError("events.jsonl: there is no 'workload-started' with its 'epoch_s'")
     ended = next((event for event in events if event.event == "workload-ended"), None)
-    duration_s = ended.t if ended else planned_s if planned_s is not None else events[-1].t
+    duration_s = ended.t_s if ended else planned_s if planned_s is not None else events[-1].t_s
     if planned_s is not None:
         duration_s = min(duration_s, planned_s)
     if not duration_s <= _LONGEST_S:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from analysis.flows.addresses import Addresses
 from analysis.flows.connections import Traffic
+from analysis.flows.counter_series import CounterSeries
 from analysis.flows.subflows import Subflows
 from analysis.flows.tcp_flows import PAST_DIRECTOR, VIA_DIRECTOR
 from analysis.pcap import ACK, RST, SYN, Packets
 from analysis.pcap.columns import Rows
-from testbed.record.addresses import Addresses
-from testbed.record.counters import CounterSeries
 from testbed.record.events import Event
 
 ADDRESS, CONNECTION, CAPTURE, ONLY, COUNTER, POOL = "address", "connection", "capture", "only", "counter", "pool"
@@ -62,7 +62,7 @@ class Pool:
             if event.event in (REMOVED, ADDED):
                 left = set(self._members[-1]) - {event.server}
                 now = left | {event.server} if event.event == ADDED else left
-                self._times.append(event.t)
+                self._times.append(event.t_s)
                 self._members.append(tuple(name for name in servers if name in now))
 
     def at(self, t_s: float) -> tuple[str, ...]:

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.flows.addresses import Addresses
 from analysis.flows.conversations import Conversations, find_conversations, first_rows
 from analysis.flows.mptcp_options import tokens_of_keys
 from analysis.pcap import ACK, RST, SYN, Option, Packets
 from analysis.pcap.columns import Rows
 from analysis.pcap.tables import MptcpTable
-from testbed.record.addresses import Addresses
 
 VIA_UNLISTED, VIA_DIRECTOR, PAST_DIRECTOR = 0, 1, 2
 """Where a packet's server-side address lies: none of ours, the service address, a server's unique address."""

@@ -115,7 +115,7 @@ def links(point: Point, window: Window, events: Sequence[Event]) -> list[Link]:
     """The links that can be full on the way to the client, with their rate in every second; 0: not to be judged."""
     seconds, traits = window.whole_seconds, point.traits
     present = servers_present(events, traits.servers, seconds)
-    changing = {int(event.t) for event in events if event.event in CHURN}
+    changing = {int(event.t_s) for event in events if event.event in CHURN}
     found = []
     for each in traits.bottlenecks:
         rates = [each.rate_bps] * seconds
@@ -131,7 +131,7 @@ def servers_present(events: Sequence[Event], servers: int, seconds: int) -> list
     """How many servers the router knows at the end of each whole second."""
     steps = {"server-removed": -1, "server-added": 1}
     return [
-        servers + sum(steps[event.event] for event in events if event.event in CHURN and event.t < k + 1)
+        servers + sum(steps[event.event] for event in events if event.event in CHURN and event.t_s < k + 1)
         for k in range(seconds)
     ]
 

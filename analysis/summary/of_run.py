@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from analysis.flows.addresses import of_point
 from analysis.flows.connections import Traffic, find_connections
 from analysis.flows.joins import join_outcomes, waits
 from analysis.flows.series import Window, churn, per_second, resets_within, workload_window
@@ -45,7 +46,7 @@ from testbed.record.captures import read_captures
 from testbed.record.counters import read_counters, read_samples
 from testbed.record.events import Event, read_events
 from testbed.record.host_load import read_host_load
-from testbed.record.loss_injection import read_injected_drops
+from testbed.record.loss_injection import read_injected_losses
 from testbed.record.outcome import read_outcome
 from testbed.record.point import Point, read_point
 
@@ -234,13 +235,14 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     events = attempt(partial(read_events, directory))
     window = None if events is None else attempt(partial(workload_window, events, point.traits.planned_s))
     ab = attempt(partial(read_ab, directory / "ab.txt"))
-    addresses = attempt(partial(read_addresses, directory))
+    plan = attempt(partial(read_addresses, directory))
+    addresses = None if plan is None else of_point(plan)
     files = attempt(partial(read_captures, directory))
 
     captures: list[validity.Capture] | None = None
     packets: Packets | None = None
     if files is not None:
-        decoded = [(file, attempt(partial(read_stored_pcap, directory / Path(file.file).name))) for file in files]
+        decoded = [(file, attempt(partial(read_stored_pcap, directory / file.file))) for file in files]
         readable = [(file, found) for file, found in decoded if found is not None]
         captures = [validity.Capture(file, found.records, found.warnings) for file, found in readable]
         if readable and len(readable) == len(files):
@@ -254,7 +256,8 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     counters = attempt(partial(read_counters, directory))
     samples = attempt(partial(read_samples, directory))
     server_packets = attempt(partial(point_tables.read_server_packets, directory))
-    drops = attempt(partial(read_injected_drops, directory)) if point.drop_packet else None
+    losses = attempt(partial(read_injected_losses, directory)) if point.drop_packet else None
+    drops = None if losses is None else losses.dropped
     load = attempt(partial(read_host_load, directory))
     verdict = None
     if load is not None and window is not None and packets is not None and traffic is not None and files is not None:
@@ -317,6 +320,6 @@ def _with_traffic(
             bits,
             series.resets,
             series.resets_received,
-            tuple(Churn(event.t, event.event, event.server) for event in churn(events)),
+            tuple(Churn(event.t_s, event.event, event.server) for event in churn(events)),
         ),
     )

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from analysis.flows.addresses import Addresses
 from analysis.flows.connections import Traffic
+from analysis.flows.counter_series import sent_resets
 from analysis.flows.observation import Observation
 from analysis.flows.series import Window
 from analysis.flows.servers import ServerEvidence
@@ -33,9 +35,8 @@ from analysis.tables.reconciliation import (
     reconcile_server_captures,
 )
 from testbed.record.ab import AbResult
-from testbed.record.addresses import Addresses
 from testbed.record.captures import read_server_captures
-from testbed.record.counters import Counters, Sample, sent_resets
+from testbed.record.counters import Counters, Sample
 from testbed.record.events import Event
 from testbed.record.point import Point
 
@@ -64,10 +65,7 @@ class Sources:
 
 def read_server_packets(directory: Path) -> dict[str, Packets]:
     """SYNs and RSTs as captured at each server, by its name; raises AnalysisError."""
-    return {
-        capture.node: read_stored_pcap(directory / Path(capture.file).name)
-        for capture in read_server_captures(directory)
-    }
+    return {capture.node: read_stored_pcap(directory / capture.file) for capture in read_server_captures(directory)}
 
 
 def of_summary(summary: PointSummary, window: Window | None = None) -> dict[str, pa.Table]:
@@ -90,7 +88,7 @@ def of_point(summary: PointSummary, sources: Sources) -> dict[str, pa.Table]:
     point = summary.id
     tables = of_summary(summary, sources.window)
     tables["events"] = TABLES["events"].of_rows(
-        {"point": point, "t_s": each.t, "event": each.event, "server": each.server or None} for each in sources.events
+        {"point": point, "t_s": each.t_s, "event": each.event, "server": each.server or None} for each in sources.events
     )
     tables["samples"] = _samples(point, sources.samples)
     if sources.ab is not None:

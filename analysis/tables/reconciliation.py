@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.flows.counter_series import SENT_RESETS
 from analysis.flows.resets import Resets
 from analysis.flows.servers import ServerEvidence
-from testbed.record.counters import SENT_RESETS, Counters, Nodes, Sample
+from testbed.record.counters import Counters, Nodes, Sample
 
 _NS = 1_000_000_000
 _TRANSIT_S = 0.25
@@ -51,8 +52,8 @@ def quiet_reading(
 ) -> Reading | None:
     """The last reading of the counters with none of the RSTs at `times_ns` under way: none came for `transit_s`."""
     readings = [(sample.t_s, sample.t_s + _SAMPLING_S, sample.counters) for sample in samples]
-    if (settled := counters.settled) is not None:
-        readings.append((settled.from_s, settled.to_s, settled.counters))
+    if counters.settled is not None and counters.settled_s is not None:  # at an unknown time it proves nothing
+        readings.append((*counters.settled_s, counters.settled))
     for from_s, to_s, values in reversed(readings):
         t_ns, until_ns = (start_ns + round(second * _NS) for second in (from_s, to_s + transit_s))
         if not ((times_ns >= t_ns) & (times_ns <= until_ns)).any():

@@ -50,7 +50,7 @@ def tabulate_resets(observed: Observation) -> pa.Table:
         "cause": list(resets.cause),
         "churn": [each and each.event.event.removeprefix("server-") for each in churn],
         "churn_server": [each and each.event.server for each in churn],
-        "churn_t_s": [each and each.event.t for each in churn],
+        "churn_t_s": [each and each.event.t_s for each in churn],
         "churn_evidence": [each and each.evidence for each in churn],
         "moved_from": [name if stray else None for name, stray in zip(own_servers, is_stray, strict=True)],
         "moved_to": [each.name if stray else None for each, stray in zip(resets.sender, is_stray, strict=True)],

@@ -1,15 +1,12 @@
 """How busy this machine was while a job ran in real time: its cores' idle time, second by second.
 
 A result in real time depends on what else the machine does. `host_load.jsonl` in the job's output has a line per
-second: `epoch_s` (its end, seconds since 1970), `seconds` (its length), `cores`, and the seconds that the cores spent
-`idle` (waiting for a disk included), `busy` and `stolen` by the hypervisor; their sum is cores x seconds. Whether that
-is good enough is for the analysis to say. Source: proc_stat(5).
+second (`testbed.record.host_load`). Whether that is good enough is for the analysis to say. Source: proc_stat(5).
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 import time
@@ -17,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-FILE = "host_load.jsonl"
+from testbed.record.host_load import FILE, HostLoad
+
 PERIOD_S = 1.0
 _STAT = Path("/proc/stat")
 
@@ -52,15 +50,15 @@ def recorded(output: Path) -> Iterator[None]:
             before, since = read(_STAT.read_text(), ticks_per_s), time.monotonic()
             while not ended.wait(max(0.0, since + PERIOD_S - time.monotonic())):
                 now, at = read(_STAT.read_text(), ticks_per_s), time.monotonic()
-                line = {
-                    "epoch_s": round(time.time(), 6),
-                    "seconds": round(at - since, 6),
-                    "cores": now.cores,
-                    "busy_s": round(now.busy_s - before.busy_s, 2),
-                    "idle_s": round(now.idle_s - before.idle_s, 2),
-                    "stolen_s": round(now.stolen_s - before.stolen_s, 2),
-                }
-                file.write(json.dumps(line) + "\n")
+                second = HostLoad(
+                    epoch_s=round(time.time(), 6),
+                    seconds=round(at - since, 6),
+                    cores=now.cores,
+                    busy_s=round(now.busy_s - before.busy_s, 2),
+                    idle_s=round(now.idle_s - before.idle_s, 2),
+                    stolen_s=round(now.stolen_s - before.stolen_s, 2),
+                )
+                file.write(second.line())
                 file.flush()
                 before, since = now, at
 

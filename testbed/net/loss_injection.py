@@ -18,7 +18,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from testbed.base.errors import ReadbackError
 from testbed.base.needs import Call, kernel, program
@@ -65,18 +64,6 @@ class Injector:
     occurrence: int
     interfaces: tuple[str, ...]
     program: bpf.Program
-
-    def as_dict(self) -> dict[str, Any]:
-        """loss_injection.json: what it drops where, and its counts."""
-        counts = self.counts()
-        return {
-            "packet": self.packet,
-            "occurrence": self.occurrence,
-            "interfaces": list(self.interfaces),
-            "connections": counts.connections,
-            "packets": counts.packets,
-            "dropped": counts.dropped,
-        }
 
     def counts(self) -> Counts:
         """What it has done so far, as the kernel has it."""

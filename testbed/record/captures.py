@@ -2,61 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.base.errors import AnalysisError
-from testbed.record import fields, reading
+from testbed.record import model, reading
+from testbed.record.model import Count, FileName, Record
+
+FILE = "captures.json"
+AT_SERVERS = "server_captures.json"
 
 
-@dataclass(frozen=True)
-class CaptureFile:
-    """One capture of a client interface and what tcpdump said about it (`captures.json`)."""
+class CaptureFile(Record):
+    """One capture of a client's `interface`, and how many packets tcpdump said it has `captured` and `dropped`."""
 
     interface: str
-    file: str
-    captured: int
-    dropped: int
+    file: FileName
+    captured: Count
+    dropped: Count
 
 
-@dataclass(frozen=True)
-class ServerCapture:
-    """One capture of SYNs and RSTs at a server (`server_captures.json`)."""
+class ServerCapture(Record):
+    """One capture of SYNs and RSTs at a server, the `node`."""
 
     node: str
-    file: str
+    file: FileName
 
 
 def read_captures(directory: Path) -> tuple[CaptureFile, ...]:
     """The list of captures; raises AnalysisError."""
-    raw, name = fields.load(directory / "captures.json", list)
-    if not all(isinstance(entry, dict) for entry in raw):
-        raise AnalysisError(f"{name}: not a list of objects")
-    return tuple(
-        CaptureFile(
-            fields.get(entry, "interface", str, name),
-            _file(entry, name),
-            fields.get(entry, "captured", int, name),
-            fields.get(entry, "dropped", int, name),
-        )
-        for entry in raw
-    )
+    return model.read_list(CaptureFile, directory / FILE)
 
 
 def read_server_captures(directory: Path) -> tuple[ServerCapture, ...]:
     """The list of captures at the servers, empty for a point without them; raises AnalysisError."""
-    if not reading.is_there(directory / "server_captures.json"):
-        return ()
-    raw, name = fields.load(directory / "server_captures.json", list)
-    if not all(isinstance(entry, dict) for entry in raw):
-        raise AnalysisError(f"{name}: not a list of objects")
-    return tuple(ServerCapture(fields.get(entry, "node", str, name), _file(entry, name)) for entry in raw)
-
-
-def _file(entry: Mapping[str, object], name: str) -> str:
-    """The name of a capture beside the list; whatever it says, it leads nowhere else."""
-    file = Path(fields.get(entry, "file", str, name)).name
-    if not file or not file.isprintable():
-        raise AnalysisError(f"{name}: 'file' is {reading.shown(entry['file'])}, which names no file")
-    return file
+    path = directory / AT_SERVERS
+    return model.read_list(ServerCapture, path) if reading.is_there(path) else ()

@@ -1,29 +1,29 @@
-"""What happened while the workload ran: `events.jsonl`, a line each."""
+"""What happened while the workload ran: `events.jsonl`, a line each, written by the agent as it happens."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.record import fields, reading
+from pydantic import Field
+
+from testbed.record import model
+from testbed.record.model import EpochSeconds, Moment, Record
+
+FILE = "events.jsonl"
 
 
-@dataclass(frozen=True)
-class Event:
-    """Something that happened `t` seconds after the workload's start (`events.jsonl`)."""
+class Event(Record):
+    """Something that happened `t` seconds after the workload's start, on the lab's clock.
 
-    t: float
+    `server` came or went, where it is about one; `epoch_s` is that moment as captures have it (of the start only).
+    """
+
+    t_s: Moment = Field(alias="t")
     event: str
     server: str = ""
-    epoch_s: float | None = None
+    epoch_s: EpochSeconds | None = None
 
 
 def read_events(directory: Path) -> tuple[Event, ...]:
     """The events in order of time; raises AnalysisError with the line of a malformed one."""
-    path = directory / "events.jsonl"
-    events = []
-    for name, raw in reading.read_lines(path):
-        epoch_s = None if raw.get("epoch_s") is None else fields.get(raw, "epoch_s", float, name)
-        t_s = fields.get(raw, "t", float, name)
-        events.append(Event(t_s, fields.get(raw, "event", str, name), str(raw.get("server") or ""), epoch_s))
-    return tuple(sorted(events, key=lambda event: event.t))
+    return tuple(sorted(model.read_lines(Event, directory / FILE), key=lambda event: event.t_s))

@@ -1,32 +1,30 @@
-"""How busy the machine was while a point ran in real time: `host_load.jsonl`."""
+"""How busy the machine was while a point ran in real time: `host_load.jsonl`, a line per second."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.record import fields, reading
+from testbed.record import model, reading
+from testbed.record.model import Count, EpochSeconds, Record, Seconds
 
-_FIELDS = ("epoch_s", "seconds", "busy_s", "idle_s", "stolen_s")
+FILE = "host_load.jsonl"
 
 
-@dataclass(frozen=True)
-class HostLoad:
-    """A second of the machine (`host_load.jsonl`): its end and length; what its cores did, in seconds."""
+class HostLoad(Record):
+    """A second of the machine: its end, its length, and what its `cores` did, in seconds summed over them.
 
-    epoch_s: float
-    seconds: float
-    busy_s: float
-    idle_s: float
-    stolen_s: float
+    `idle_s` includes waiting for a disk, `stolen_s` is what a hypervisor took; the three sums are `cores` x `seconds`.
+    """
+
+    epoch_s: EpochSeconds
+    seconds: Seconds
+    cores: Count
+    busy_s: Seconds
+    idle_s: Seconds
+    stolen_s: Seconds
 
 
 def read_host_load(directory: Path) -> tuple[HostLoad, ...] | None:
     """How busy the machine was, second by second; None where nobody noted it; raises AnalysisError."""
-    path = directory / "host_load.jsonl"
-    if not reading.is_there(path):
-        return None
-    return tuple(
-        HostLoad(**{key: fields.get(raw, key, float, name) for key in _FIELDS})
-        for name, raw in reading.read_lines(path)
-    )
+    path = directory / FILE
+    return tuple(model.read_lines(HostLoad, path)) if reading.is_there(path) else None

@@ -1,33 +1,38 @@
-"""How the run of a point ended: `outcome.json`, which the runner writes."""
+"""How the run of a point ended: `outcome.json`, which the scheduler writes when the lab has nothing more to say."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from testbed.record import fields
+from testbed.record import model
+from testbed.record.model import Record, Seconds, Texts
+
+FILE = "outcome.json"
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How the run of the point ended (`outcome.json`); seconds, None where they are unknown."""
+class Outcome(Record):
+    """How it ended; `error` says why it failed, in one line.
 
-    ok: bool
-    error: str
-    wall_s: float | None
-    virtual_s: float | None
-    kernel_warnings: tuple[str, ...]
+    `wall_s` are seconds of this machine, `virtual_s` of the lab's clock; None where they are unknown.
+    `kernel_warnings` are lines of the lab's kernel. `lab` is its name, `files` what the point's directory held when the
+    point was finished, by the paths in it: older toolkits noted neither.
+    """
+
+    status: Literal["ok", "failed"]
+    error: str = ""
+    wall_s: Seconds | None = None
+    virtual_s: Seconds | None = None
+    kernel_warnings: Texts = ()
+    lab: str = ""
+    files: Texts = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended well."""
+        return self.status == "ok"
 
 
 def read_outcome(directory: Path) -> Outcome:
     """How the point ended; raises AnalysisError."""
-    raw, name = fields.load(directory / "outcome.json", dict)
-    return Outcome(
-        ok=fields.get(raw, "status", str, name) == "ok",
-        error=str(raw.get("error") or ""),
-        wall_s=None if raw.get("wall_s") is None else fields.get(raw, "wall_s", float, name),
-        virtual_s=None if raw.get("virtual_s") is None else fields.get(raw, "virtual_s", float, name),
-        kernel_warnings=tuple(
-            str(line) for line in fields.get({"kernel_warnings": [], **raw}, "kernel_warnings", list, name)
-        ),
-    )
+    return model.read(Outcome, directory / FILE)

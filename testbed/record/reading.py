@@ -34,10 +34,10 @@ def read_bytes(path: Path, name: str | None = None) -> bytes:
         raise AnalysisError(f"{name or path}: {error.strerror or error}") from error
 
 
-def read_text(path: Path, name: str | None = None, errors: str = "strict") -> str:
-    """All of a file of UTF-8 text (see codecs for `errors`)."""
+def read_text(path: Path, name: str | None = None, *, most: int = files.MOST_BYTES, errors: str = "strict") -> str:
+    """All of a file of UTF-8 text, of `most` bytes at most (see codecs for `errors`)."""
     try:
-        return files.read_text(path, errors=errors)
+        return files.read_text(path, most, errors)
     except OSError as error:
         raise AnalysisError(f"{name or path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -76,9 +76,14 @@ def read_object(path: Path, name: str | None = None) -> dict[str, Any]:
     return parse_object(read_text(path, name), name or str(path))
 
 
-def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The JSON objects of a file that has one a line, each with the file's name and the line's number."""
+def read_lines(path: Path, most: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The JSON objects of a file that has one a line, each with the file's name and the line's number.
+
+    `most` is what a line may have.
+    """
     for number, line in enumerate(read_text(path, path.name).split("\n"), start=1):
         if line.strip():
             name = f"{path.name}:{number}"
+            if len(line) > most:
+                raise AnalysisError(f"{name}: longer than {most} characters")
             yield name, parse_object(line, name)

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from testbed.base.errors import CommandError
 from testbed.base.needs import program
 from testbed.net.netns import Node
 from testbed.process import CommandLog, Process, wait_until
+from testbed.record.captures import CaptureFile
 
 NEED = program("tcpdump", package="tcpdump", purpose="captures")
 
@@ -35,14 +35,9 @@ class Capture:
     captured: int = 0
     dropped: int = 0
 
-    def as_dict(self) -> dict[str, Any]:
+    def record(self) -> CaptureFile:
         """The entry of captures.json."""
-        return {
-            "interface": self.interface,
-            "file": self.file.name,
-            "captured": self.captured,
-            "dropped": self.dropped,
-        }
+        return CaptureFile(interface=self.interface, file=self.file.name, captured=self.captured, dropped=self.dropped)
 
 
 @contextlib.contextmanager

@@ -98,7 +98,7 @@ def servers_between_changes(out: Path) -> Iterable[set[str]]:
     """For each client port that sent a SYN or a RST while the routes stayed the same: the servers it went to."""
     events = read_events(out)
     start_s = events[0].epoch_s
-    changes_ns = [round((start_s + event.t) * 1e9) for event in events if event.event.startswith("server-")]
+    changes_ns = [round((start_s + event.t_s) * 1e9) for event in events if event.event.startswith("server-")]
     found: dict[tuple[int, int], set[str]] = defaultdict(set)
     for capture in read_server_captures(out):
         packets = read_pcap(out / capture.file)

@@ -31,6 +31,7 @@ from testbed.labs.terminal import Terminal
 from testbed.labs.verdict import console_tail, read_status
 from testbed.labs.waiting import Follower, wait_for_end
 from testbed.process import ReapedProcess
+from testbed.record.host_load import FILE as HOST_LOAD
 
 
 class LocalLab:
@@ -122,7 +123,7 @@ def prepare(job: Job, output: Path, *, has_terminal: bool) -> None:
         "terminal": has_terminal,
         "visible": visible(job),
     }
-    lab_directory.prepare(output / FOLDER, request, beside=host_load.FILE)
+    lab_directory.prepare(output / FOLDER, request, beside=HOST_LOAD)
 
 
 def visible(job: Job) -> list[str]:

@@ -9,20 +9,23 @@ from typing import Any
 
 import packet_maker as make
 
+from analysis.flows.addresses import Addresses
 from analysis.flows.connections import find_connections
+from analysis.flows.counter_series import CounterSeries
 from analysis.flows.observation import Observation
 from analysis.flows.servers import ServerEvidence
 from analysis.pcap import merge, read_pcap
 from analysis.tables.of_captures import tabulate
-from testbed.record.addresses import Addresses
-from testbed.record.counters import CounterSeries
 from testbed.record.events import Event
 
 S = 10**9
 MS = 10**6
 T = 1_700_000_000 * S
 UNIQUE = {"s1": "10.0.11.2", "s2": "10.0.12.2", "s3": "10.0.13.2"}
-OUT_AT_1 = (Event(1.0, "server-removed", "s1"), Event(3.0, "server-added", "s1"))
+OUT_AT_1 = (
+    Event(t=1.0, event="server-removed", server="s1"),
+    Event(t=3.0, event="server-added", server="s1"),
+)
 
 Frames = list[tuple[int, bytes]]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import packet_maker as make
 
+from analysis.flows.addresses import Addresses
 from analysis.flows.connections import Traffic, find_connections, resets
 from analysis.flows.tcp_flows import PAST_DIRECTOR, VIA_DIRECTOR
 from analysis.pcap import merge, read_pcap
-from testbed.record.addresses import Addresses
 
 DATA = Path(__file__).with_name("data")
 T = 1_700_000_000 * 10**9

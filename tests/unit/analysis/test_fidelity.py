@@ -23,7 +23,7 @@ WINDOW = Window(1000 * NS, 4.0, True)
 
 
 def line(end_s: float, idle_s: float, busy_s: float) -> HostLoad:
-    return HostLoad(end_s, 1.0, busy_s, idle_s, 0.0)
+    return HostLoad(epoch_s=end_s, seconds=1.0, cores=2, busy_s=busy_s, idle_s=idle_s, stolen_s=0.0)
 
 
 def test_idle_shares_are_those_of_the_seconds_of_the_workload() -> None:
@@ -85,7 +85,10 @@ def test_a_second_without_a_known_rate_is_left_out() -> None:
 
 
 def test_servers_that_are_out_lower_the_rate_of_tcp() -> None:
-    events = [Event(1.5, "server-removed", "s1"), Event(3.0, "server-added", "s1")]
+    events = [
+        Event(t=1.5, event="server-removed", server="s1"),
+        Event(t=3.0, event="server-added", server="s1"),
+    ]
     assert fidelity.servers_present(events, 3, 4) == [3, 2, 2, 3]
 
 

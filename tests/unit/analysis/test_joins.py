@@ -7,10 +7,10 @@ from pathlib import Path
 
 import packet_maker as make
 
+from analysis.flows.addresses import Addresses
 from analysis.flows.connections import Traffic, find_connections
 from analysis.flows.joins import Joins, join_outcomes, waits
 from analysis.pcap import read_pcap
-from testbed.record.addresses import Addresses
 
 T = 1_700_000_000 * 10**9
 MS = 10**6

@@ -23,7 +23,7 @@ from analysis.tables.reconciliation import (
     reconcile_server_captures,
 )
 from testbed.base.errors import AnalysisError
-from testbed.record.counters import Counters, Sample, Settled, read_counters, read_samples
+from testbed.record.counters import Counters, Nodes, Sample, read_counters, read_samples
 
 SERVERS = ("s1", "s2")
 
@@ -32,8 +32,8 @@ def sent(**nodes: int) -> dict[str, dict[str, int]]:
     return {node: {"TcpOutRsts": count} for node, count in nodes.items()}
 
 
-def settled(**nodes: int) -> Settled:
-    return Settled(sent(**nodes), 11.0, 11.002)
+def counted(before: Nodes, settled: Nodes, drops: Nodes | None = None, at_s: float = 11.0) -> Counters:
+    return Counters(before=before, after={}, settled=settled, settled_s=(at_s, at_s + 0.002), queue_drops=drops)
 
 
 def reconciled(
@@ -54,7 +54,7 @@ def by_name(rows: list[Reconciliation]) -> dict[tuple[str, str | None], tuple[in
 
 
 def test_counters_that_agree_with_the_capture(tmp_path: Path) -> None:
-    counters = Counters(sent(c=1, s1=4, s2=5), {}, settled(c=2, s1=4, s2=7))
+    counters = counted(sent(c=1, s1=4, s2=5), sent(c=2, s1=4, s2=7))
     assert by_name(reconciled(tmp_path, counters)) == {
         ("RSTs from the servers", None): (2, 2, True),
         ("RSTs from one server", "s1"): (0, 0, True),
@@ -64,7 +64,7 @@ def test_counters_that_agree_with_the_capture(tmp_path: Path) -> None:
 
 
 def test_a_reset_that_is_in_no_counter_or_given_to_the_wrong_server_does_not_agree(tmp_path: Path) -> None:
-    found = by_name(reconciled(tmp_path, Counters(sent(c=0, s1=0, s2=0), {}, settled(c=1, s1=1, s2=1), {})))
+    found = by_name(reconciled(tmp_path, counted(sent(c=0, s1=0, s2=0), sent(c=1, s1=1, s2=1), {})))
     assert found["RSTs from the servers", None] == (2, 2, True)
     assert found["RSTs from one server", "s2"] == (1, 2, False)
     assert found["RSTs from one server", "s1"] == (1, 0, False)
@@ -82,7 +82,7 @@ def test_a_reset_that_is_in_no_counter_or_given_to_the_wrong_server_does_not_agr
 def test_a_reset_that_was_sent_and_never_came(
     tmp_path: Path, drops: dict[str, dict[str, int]] | None, lossy: bool, holds: bool | None
 ) -> None:
-    counters = Counters(sent(c=0, s1=0, s2=0), {}, settled(c=1, s1=0, s2=3), drops)
+    counters = counted(sent(c=0, s1=0, s2=0), sent(c=1, s1=0, s2=3), drops)
     found = by_name(reconciled(tmp_path, counters, lossy=lossy))
     assert found["RSTs from the servers", None] == (3, 2, holds)
     assert found["RSTs from one server", "s2"] == (3, 2, holds)
@@ -90,17 +90,20 @@ def test_a_reset_that_was_sent_and_never_came(
 
 def test_without_a_reading_at_the_end_the_last_quiet_sample_counts(tmp_path: Path) -> None:
     # At 2.4 s the second RST is under way: it is in the counter but not in the capture yet.
-    samples = tuple(Sample(t_s, {}, sent(c=c, s1=0, s2=s2)) for t_s, c, s2 in ((1.0, 0, 0), (2.1, 1, 1), (2.4, 1, 2)))
-    found = reconciled(tmp_path, Counters(sent(c=0, s1=0, s2=0), sent(c=1, s1=0, s2=2)), samples)
+    samples = tuple(
+        Sample(t=t_s, interfaces={}, counters=sent(c=c, s1=0, s2=s2))
+        for t_s, c, s2 in ((1.0, 0, 0), (2.1, 1, 1), (2.4, 1, 2))
+    )
+    found = reconciled(tmp_path, Counters(before=sent(c=0, s1=0, s2=0), after=sent(c=1, s1=0, s2=2)), samples)
     assert by_name(found)["RSTs from the servers", None] == (1, 1, True)
     assert "at 2.100 s" in found[0].note
 
 
 def test_a_reading_during_which_a_reset_came_does_not_count(tmp_path: Path) -> None:
     # The client sends its RST at 2 s, just when the counters are read: it may be in the reading or not.
-    busy = Settled(sent(c=0, s1=0, s2=0), 1.999, 2.001)
-    samples = (Sample(1.0, {}, sent(c=0, s1=0, s2=0)),)
-    found = reconciled(tmp_path, Counters(sent(c=0, s1=0, s2=0), {}, busy), samples)
+    busy = counted(sent(c=0, s1=0, s2=0), sent(c=0, s1=0, s2=0), at_s=1.999)
+    samples = (Sample(t=1.0, interfaces={}, counters=sent(c=0, s1=0, s2=0)),)
+    found = reconciled(tmp_path, busy, samples)
     assert by_name(found)["RSTs from the client", "c"] == (0, 0, True)
     assert "at 1.000 s" in found[-1].note
 
@@ -124,7 +127,7 @@ def test_resets_that_left_the_servers_must_arrive_unless_links_lose_packets(
 
 
 def test_what_leaves_a_server_after_the_last_reading_need_not_arrive() -> None:
-    counters = Counters({}, {}, Settled({}, 3.0, 3.0))
+    counters = counted({}, {}, at_s=3.0)
     row = reconcile_server_captures(np.array([S, 4 * S, 5 * S]), np.array([S + MS, 4 * S + MS]), counters, (), 0, False)
     assert (row.counted, row.explained, row.holds) == (1, 1, True)
 
@@ -166,7 +169,7 @@ def test_a_run_directory_gives_reconciliations(tmp_path: Path) -> None:
 
 def test_malformed_counters_and_samples_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "counters.json").write_text('{"before": {}}')
-    with pytest.raises(AnalysisError, match=r"counters.json: not counters by node: 'after'"):
+    with pytest.raises(AnalysisError, match=r"counters.json: 'after' is missing"):
         read_counters(tmp_path)
     (tmp_path / "samples.jsonl").write_text('{"t": 1, "interfaces": {}, "counters": {}}\n{"t"')
     with pytest.raises(AnalysisError, match=r"samples.jsonl:2: not JSON"):
@@ -176,5 +179,5 @@ def test_malformed_counters_and_samples_are_one_line(tmp_path: Path) -> None:
 def test_a_counter_has_64_bits(tmp_path: Path) -> None:
     line = '{"t": 1.0, "interfaces": {}, "counters": {"s1": {"TcpOutRsts": 1e308}}}'
     (tmp_path / "samples.jsonl").write_text(line + "\n")
-    with pytest.raises(AnalysisError, match=r"samples.jsonl:1: not a sample: TcpOutRsts has more than 64 bits"):
+    with pytest.raises(AnalysisError, match=r"samples.jsonl:1: 'counters.s1.TcpOutRsts' is 1e\+308, not of type int"):
         read_samples(tmp_path)

@@ -10,7 +10,7 @@ import packet_maker as make
 import pytest
 from observation_maker import MS, OUT_AT_1, S, T
 
-from testbed.record.counters import CounterSeries
+from analysis.flows.counter_series import CounterSeries
 
 KEY = b"AAAAAAAA"
 TCPRST = bytes([30, 4, 0x80, 3])

@@ -24,6 +24,7 @@ from analysis.claims import judge
 from analysis.figures.drawing import save
 from analysis.figures.gallery import of_experiments
 from analysis.figures.registry import load_registry
+from analysis.flows.counter_series import sent_resets
 from analysis.report import run_facts
 from analysis.summary import model as results
 from analysis.summary.of_run import analyse_point_fully, point_directories, render_table
@@ -51,6 +52,9 @@ COUNTERS = {
     "settled": {"client": {"TcpOutRsts": 3}}, "settled_s": [0.5, 0.6], "queue_drops": {"client": {"c-eth0": 0}},
 }  # fmt: skip
 SAMPLE = {"t": 1.0, "interfaces": {"client": {"c-eth0.rx_bytes": 10}}, "counters": {"s1": {"TcpOutRsts": 4}}}
+LOSSES = {
+    "packet": "mp-prio", "occurrence": 1, "interfaces": ["d-eth0"], "connections": 3, "packets": 100, "dropped": 3,
+}  # fmt: skip
 LOAD = {"epoch_s": 1_700_000_001.0, "seconds": 1.0, "cores": 2, "busy_s": 1.0, "idle_s": 1.0, "stolen_s": 0.0}
 
 
@@ -144,7 +148,7 @@ JSON_READERS: dict[str, tuple[str, Callable[[Path], object], int]] = {
     "captures.json": ("points/p1", captures.read_captures, 100_000),
     "events.jsonl": ("points/p1", events.read_events, 100_000),
     "counters.json": ("points/p1", counters.read_counters, 100_000),
-    "samples.jsonl": ("points/p1", lambda folder: counters.sent_resets(counters.read_samples(folder)), 100_000),
+    "samples.jsonl": ("points/p1", lambda folder: sent_resets(counters.read_samples(folder)), 100_000),
     "digests.json": ("points/p1", digests.read, 100_000),
     "summary.json": (".", summaries, 30_000),
     "run.json": (".", everything_of_the_run, 30_000),
@@ -188,12 +192,12 @@ def test_what_only_some_points_have(name: str) -> None:
     good = {
         "host_load.jsonl": of_lines(LOAD, LOAD),
         "server_captures.json": of_json([{"node": "s1", "file": "s1.pcap"}]),
-        "loss_injection.json": of_json({"dropped": 3, "seen": 100}),
+        "loss_injection.json": of_json(LOSSES),
     }
     readers = {
         "host_load.jsonl": host_load.read_host_load,
         "server_captures.json": captures.read_server_captures,
-        "loss_injection.json": loss_injection.read_injected_drops,
+        "loss_injection.json": loss_injection.read_injected_losses,
     }
 
     def read_it(folder: Path, given: Given) -> object:

@@ -1,0 +1,38 @@
+"""A kernel's counter over time, of a point's samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from testbed.record.counters import Sample
+
+SENT_RESETS = "TcpOutRsts"
+
+
+@dataclass(frozen=True)
+class CounterSeries:
+    """A counter of one node over time: `t_s` since the workload's start, ascending, and its values."""
+
+    t_s: Sequence[float]
+    value: Sequence[int]
+
+    def rose_between(self, low_s: float, high_s: float) -> bool:
+        """Whether it rose between the last sample before `low_s` and the first one after `high_s`."""
+        before = int(np.searchsorted(self.t_s, low_s, side="right")) - 1
+        after = int(np.searchsorted(self.t_s, high_s, side="left"))
+        if after >= len(self.t_s):
+            return True  # after the last sample nobody knows
+        return self.value[after] > (self.value[before] if before >= 0 else self.value[0] if after else 0)
+
+
+def sent_resets(samples: Sequence[Sample]) -> dict[str, CounterSeries]:
+    """How many RSTs each node had sent, over time."""
+    nodes = samples[0].counters if samples else {}
+    times = [sample.t_s for sample in samples]
+    return {
+        node: CounterSeries(times, [sample.counters.get(node, {}).get(SENT_RESETS, 0) for sample in samples])
+        for node in nodes
+    }

@@ -1,0 +1,24 @@
+"""What was set in the lab before the workload, as it reads back: `settings.json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ConfigDict
+
+from testbed.record.model import Record
+
+FILE = "settings.json"
+
+
+class Settings(Record):
+    """The lab's `kernel` (its release) and how each interface's traffic is shaped (`links`).
+
+    Beside them stand, by the nodes' names, the settings of each node (sysctls, endpoints and limits of MPTCP), and what
+    the director says of itself, under names of its own.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    kernel: str
+    links: tuple[dict[str, Any], ...]
