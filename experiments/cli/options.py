@@ -1,4 +1,4 @@
-"""Options that several commands take: which lab, or labs, which clock, which settings, figures of one's own."""
+"""Options that several commands take: which lab, or labs, which clock, which settings, which Linux, own figures."""
 
 from __future__ import annotations
 
@@ -59,3 +59,11 @@ own_figures = click.option(
     "--figure", "own", multiple=True, metavar="FILE.py", type=click.Path(path_type=Path),
     help="A figure of your own, drawn as well. May be repeated.",
 )  # fmt: skip
+release_option = click.option(
+    "--release",
+    type=click.Choice(list(RELEASES)),
+    default=DEFAULT.name,
+    show_default=True,
+    callback=lambda _context, _option, name: releases.parse(name),
+    help="Which Linux: each has a series of its own. A tree of your own (--source) gets the nearest one's.",
+)

@@ -1,0 +1,45 @@
+"""A small run by the Python API alone: planned, ended half-way, resumed, analysed again, verified."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments import api
+from experiments.api.events import Event, PointFinished, PointPhase
+from experiments.api.verification import verify
+from testbed.base.errors import RunInterrupted
+from testbed.labs.base import Cancel
+
+TINY = ('protocols=["mptcp"]', "workload.sizes=10 KB", "workload.total=1 MB")
+
+
+def test_a_run_from_its_plan_to_its_figures(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    points = api.plan(["fig07"], seeds=[1, 2], overrides=TINY)
+    assert [point.id for point in points] == ["fig07-mptcp-10KB-seed1", "fig07-mptcp-10KB-seed2"]
+    heard: list[Event] = []
+    cancel = Cancel()
+
+    def enough(event: Event) -> None:
+        heard.append(event)
+        if isinstance(event, PointFinished):
+            cancel.set("one is enough")
+
+    with pytest.raises(RunInterrupted, match="one is enough; 1 of 2 points are kept"):
+        api.run(points, out=tmp_path / "run", jobs=1, listen=enough, cancel=cancel)
+    assert "workload" in [event.phase for event in heard if isinstance(event, PointPhase)]
+
+    run = api.resume(tmp_path / "run", jobs=1)
+    run.require_valid()
+    assert [each.id for each in run.summaries] == [point.id for point in points]
+    assert all(each.joined == each.connections >= 100 for each in run.summaries)
+    assert tmp_path / "run/figures/fig07.png" in run.files
+
+    again = api.analyse(tmp_path / "run", out=tmp_path / "again")
+    assert again.summaries == run.summaries
+    assert all(again.tables[name].equals(table) for name, table in run.tables.items())
+
+    verified = verify(tmp_path / "run", [points[0].id])
+    assert [verdict.finding for verdict in verified.verdicts] == ["identical"]
+    assert capfd.readouterr() == ("", "")
