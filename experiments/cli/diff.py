@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Group, RenderableType
@@ -11,13 +12,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from analysis.compare.divergence import CounterDelta, LineDivergence, PointDivergence, compare_points
-from analysis.compare.packet_divergence import PacketDivergence
-from analysis.compare.packet_text import PacketText
-from analysis.compare.pairing import Pairs, pair_points
 from experiments.cli.output import Drawing, show
 from testbed.base.errors import EXIT_FAILURE, AnalysisError, UsageError
 from testbed.runs import digests
+
+if TYPE_CHECKING:
+    from analysis.compare.divergence import CounterDelta, LineDivergence, PointDivergence
+    from analysis.compare.packet_divergence import PacketDivergence
+    from analysis.compare.packet_text import PacketText
+    from analysis.compare.pairing import Pairs
 
 _COUNTERS_SHOWN = 12
 _WIDTH = 240
@@ -38,6 +41,10 @@ def diff(context: click.Context, run_a: Path, run_b: Path, count: int, all_count
 
     Exit status: 0 they are identical, 1 they differ, 2 bad input.
     """
+    # numpy and pyarrow take half a second to import, which no other command should pay.
+    from analysis.compare.divergence import compare_points
+    from analysis.compare.pairing import pair_points
+
     try:
         pairs = pair_points(run_a, run_b)
         if not pairs.common:
