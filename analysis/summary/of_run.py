@@ -1,7 +1,4 @@
-"""From the raw directories of a run to its summary: one `PointSummary` per point, `summary.json`, `summary.txt`.
-
-A point that cannot be analysed becomes an invalid summary that says why; it never stops the others.
-"""
+"""From the raw directories of a run to its summary: one `PointSummary` per point, `summary.json`, `summary.txt`."""
 
 from __future__ import annotations
 
@@ -9,106 +6,24 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
 
-from analysis.flows.addresses import of_point
-from analysis.flows.connections import Traffic, find_connections
-from analysis.flows.joins import join_outcomes, waits
-from analysis.flows.series import Window, churn, per_second, resets_within, workload_window
-from analysis.pcap import Packets, merge, read_stored_pcap
-from analysis.summary import fidelity, point_tables, validity
 from analysis.summary.model import (
-    Churn,
-    FailedRequests,
     PointSummary,
-    SecondBySecond,
-    read_summary,
     write_json,
 )
-from analysis.summary.point_tables import Sources
+from analysis.summary.of_point import PointAnalysis, analyse_point_fully, without_tables
 from analysis.summary.text import render_table
 from analysis.tables import TABLES
-from analysis.tables.packets import tabulate_packets
 from testbed.base import manifest
 from testbed.base.errors import AnalysisError
 from testbed.record import reading
 from testbed.record import writing as output
-from testbed.record.ab import AbResult, read_ab
-from testbed.record.addresses import read_addresses
-from testbed.record.captures import read_captures
-from testbed.record.counters import read_counters, read_samples
-from testbed.record.events import Event, read_events
-from testbed.record.host_load import read_host_load
-from testbed.record.loss_injection import read_injected_losses
-from testbed.record.outcome import read_outcome
-from testbed.record.point import Point, read_point
-
-__all__ = [
-    "PointAnalysis",
-    "PointSummary",
-    "analyse_point",
-    "analyse_run",
-    "analyse_run_fully",
-    "read_summary",
-    "render_table",
-    "stack",
-    "write_summary",
-]
-
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True, eq=False)
-class PointAnalysis:
-    """What comes of one point: its summary, and its tables by name."""
-
-    summary: PointSummary
-    tables: Mapping[str, pa.Table]
-
-
-def analyse_point(point_dir: Path) -> PointSummary:
-    """The summary of one raw directory; what is wrong with it is in `invalid_reasons`, never an exception."""
-    return analyse_point_fully(point_dir).summary
-
-
-def analyse_point_fully(point_dir: Path) -> PointAnalysis:
-    """The summary and the tables of one raw directory; never an exception, as `analyse_point`."""
-    try:
-        point = read_point(point_dir)
-    except AnalysisError as error:
-        return _without_tables(PointSummary(id=point_dir.name, invalid_reasons=(str(error),)))
-    summary = _of_point(point)
-    try:
-        summary, sources = _analyse(point_dir, point, summary)
-        return PointAnalysis(summary, point_tables.of_point(summary, sources))
-    # A fault of this room in one point must not cost the user the other points of a long run.
-    except Exception as error:
-        reasons = (*summary.invalid_reasons, f"the analysis failed: {type(error).__name__}: {error}")
-        return _without_tables(replace(summary, valid=False, invalid_reasons=reasons))
-
-
-def connection_packets(point_dir: Path, connection: int) -> pa.Table:
-    """The packets of one connection of a point, by its number in the table `connections`.
-
-    Raises AnalysisError where the captures cannot be read, or are gone.
-    """
-    point = read_point(point_dir)
-    summary, sources = _analyse(point_dir, point, _of_point(point))
-    observed = point_tables.observation(point.id, sources)
-    if observed is None:
-        raise AnalysisError(f"{point_dir}: no packets: {'; '.join(summary.invalid_reasons) or 'no captures'}")
-    return tabulate_packets(observed, connection)
-
-
-def _without_tables(summary: PointSummary) -> PointAnalysis:
-    return PointAnalysis(summary, point_tables.of_summary(summary))
 
 
 def analyse_run(run_dir: Path, jobs: int = 1) -> list[PointSummary]:
@@ -117,11 +32,6 @@ def analyse_run(run_dir: Path, jobs: int = 1) -> list[PointSummary]:
     With `jobs` 1 everything happens in this process. Raises AnalysisError when `run_dir` is no run directory.
     """
     return [each.summary for each in analyse_run_fully(run_dir, jobs)]
-
-
-def stack(points: Sequence[PointAnalysis]) -> dict[str, pa.Table]:
-    """The tables of several points, one below the other."""
-    return {name: table.stack([each.tables[name] for each in points]) for name, table in TABLES.items()}
 
 
 def analyse_run_fully(run_dir: Path, jobs: int = 1) -> list[PointAnalysis]:
@@ -137,6 +47,11 @@ def analyse_run_fully(run_dir: Path, jobs: int = 1) -> list[PointAnalysis]:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def stack(points: Sequence[PointAnalysis]) -> dict[str, pa.Table]:
+    """The tables of several points, one below the other."""
+    return {name: table.stack([each.tables[name] for each in points]) for name, table in TABLES.items()}
 
 
 def write_summary(run_dir: Path, points: Sequence[PointSummary]) -> tuple[Path, Path]:
@@ -197,129 +112,4 @@ def _result(directory: Path, future: Future[PointAnalysis]) -> PointAnalysis:
         return future.result()
     except Exception as error:  # for example BrokenProcessPool: the worker was killed for lack of memory
         reason = f"the analysis failed: {type(error).__name__}: {error}"
-        return _without_tables(PointSummary(id=directory.name, invalid_reasons=(reason,)))
-
-
-def _of_point(point: Point) -> PointSummary:
-    return PointSummary(
-        id=point.id,
-        experiment=point.experiment,
-        figure=point.figure,
-        title=point.title,
-        plot=point.plot,
-        scenario=point.scenario,
-        variant=point.variant,
-        condition=point.condition,
-        protocol=point.protocol,
-        clock=point.clock,
-        profile=point.profile,
-        object_bytes=point.object_bytes,
-        seed=point.seed,
-        parameters=point.parameters,
-        wire_limit_bps=point.wire_limit_bps,
-        traits=point.traits,
-    )
-
-
-def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[PointSummary, Sources]:
-    unreadable: list[str] = []
-
-    def attempt(read: Callable[[], _T]) -> _T | None:
-        try:
-            return read()
-        except AnalysisError as error:
-            unreadable.append(str(error))
-            return None
-
-    outcome = attempt(partial(read_outcome, directory))
-    events = attempt(partial(read_events, directory))
-    window = None if events is None else attempt(partial(workload_window, events, point.traits.planned_s))
-    ab = attempt(partial(read_ab, directory / "ab.txt"))
-    plan = attempt(partial(read_addresses, directory))
-    addresses = None if plan is None else of_point(plan)
-    files = attempt(partial(read_captures, directory))
-
-    captures: list[validity.Capture] | None = None
-    packets: Packets | None = None
-    if files is not None:
-        decoded = [(file, attempt(partial(read_stored_pcap, directory / file.file))) for file in files]
-        readable = [(file, found) for file, found in decoded if found is not None]
-        captures = [validity.Capture(file, found.records, found.warnings) for file, found in readable]
-        if readable and len(readable) == len(files):
-            packets = merge([found for _, found in readable])
-        elif files and not readable:
-            captures = None  # each of them has given its reason already
-    traffic = None
-    if packets is not None and addresses is not None:
-        traffic = find_connections(packets, addresses, upload=point.is_upload)
-
-    counters = attempt(partial(read_counters, directory))
-    samples = attempt(partial(read_samples, directory))
-    server_packets = attempt(partial(point_tables.read_server_packets, directory))
-    losses = attempt(partial(read_injected_losses, directory)) if point.drop_packet else None
-    drops = None if losses is None else losses.dropped
-    load = attempt(partial(read_host_load, directory))
-    verdict = None
-    if load is not None and window is not None and packets is not None and traffic is not None and files is not None:
-        verdict = fidelity.judge(point, window, events or (), load, files, packets, traffic.sides)
-    evidence = validity.Evidence(point, outcome, window, ab, captures, traffic, drops, verdict)
-    # A run that failed explains by itself why files are missing.
-    failed = outcome is not None and not outcome.ok
-    found_wrong = [*([] if failed else unreadable), *validity.reasons(evidence)]
-    summary = replace(summary, injected_drops=drops, fidelity=verdict)
-    if outcome is not None:
-        summary = replace(summary, virtual_s=outcome.virtual_s, wall_s=outcome.wall_s)
-    if ab is not None:
-        summary = _with_ab(summary, point, ab)
-    if packets is not None and traffic is not None:
-        summary = _with_traffic(summary, packets, traffic, window, events or ())
-    sources = Sources(
-        point, window, events or (), ab, addresses, packets, traffic, counters, samples or (), server_packets or {}
-    )
-    return replace(summary, valid=not found_wrong, invalid_reasons=tuple(found_wrong)), sources
-
-
-def _with_ab(summary: PointSummary, point: Point, ab: AbResult) -> PointSummary:
-    parts, object_bytes = ab.failures, point.object_bytes
-    goodput_bps = ab.upload_goodput_bps(object_bytes) if point.is_upload else ab.goodput_bps
-    return replace(
-        summary,
-        # An unfinished download is in no total that means something: the figure is then the links'.
-        goodput_bps=None if summary.traits.per_second else goodput_bps,
-        requests_per_s=ab.complete_requests / ab.duration_s if ab.duration_s > 0 else None,
-        complete_requests=ab.complete_requests,
-        failed_requests=ab.failed_requests(object_bytes),
-        ab_failures=FailedRequests(ab.reported_failures, parts.connect, parts.receive, parts.length, parts.exceptions),
-    )
-
-
-def _with_traffic(
-    summary: PointSummary, packets: Packets, traffic: Traffic, window: Window | None, events: Sequence[Event]
-) -> PointSummary:
-    is_mptcp = summary.protocol == "mptcp"
-    summary = replace(
-        summary,
-        connections=traffic.mptcp_connections if is_mptcp else traffic.opened,
-        joined=traffic.joined if is_mptcp else 0,
-        joins=join_outcomes(traffic),
-        waits=waits(traffic) if summary.plot == "ablation" else None,
-        director_bypass_share=traffic.director_bypass_share,
-    )
-    if window is None:
-        return summary
-    seen, received = resets_within(packets, traffic, window)
-    summary = replace(summary, resets=seen, resets_received=received)
-    if not summary.traits.per_second:
-        return summary
-    series = per_second(packets, traffic, window)
-    bits = series.utilisation_bps
-    return replace(
-        summary,
-        goodput_bps=sum(bits) / len(bits) if bits else None,
-        per_second=SecondBySecond(
-            bits,
-            series.resets,
-            series.resets_received,
-            tuple(Churn(event.t_s, event.event, event.server) for event in churn(events)),
-        ),
-    )
+        return without_tables(PointSummary(id=directory.name, invalid_reasons=(reason,)))

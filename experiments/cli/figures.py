@@ -102,7 +102,7 @@ def _draw(
     from analysis.figures import gallery
     from analysis.figures.drawing import save
     from analysis.summary.model import SUMMARY_FILE, read_summary
-    from analysis.summary.of_run import connection_packets
+    from analysis.summary.of_point import connection_packets
     from analysis.tables import read_table
 
     scopes: tuple[Any, ...] = _CLOSE if point is not None else ("experiment",)

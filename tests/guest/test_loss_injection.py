@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.summary.of_run import PointSummary, analyse_point
+from analysis.summary.model import PointSummary
+from analysis.summary.of_point import analyse_point
 from experiments import plan
 from testbed.labs.base import Job
 from testbed.net.loss_injection import PACKETS

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from analysis.pcap import read_pcap
-from analysis.summary.of_run import PointSummary, analyse_point, analyse_point_fully
+from analysis.summary.model import PointSummary
+from analysis.summary.of_point import analyse_point, analyse_point_fully
 from experiments import plan
 from testbed.labs.base import Job
 from testbed.record.captures import read_server_captures

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analysis.summary.model import SUMMARY_FILE
-from analysis.summary.of_run import connection_packets
+from analysis.summary.of_point import connection_packets
 from analysis.tables import DIRECTORY, TABLES, read_table
 
 CONNECTIONS = 24

@@ -14,7 +14,7 @@ import pytest
 import run_maker as runs
 from observation_maker import S, T
 
-from analysis.summary.of_run import read_summary
+from analysis.summary.model import read_summary
 from analysis.tables import TABLES, read_table
 
 Says = tuple[int, str, str]

@@ -13,7 +13,8 @@ from analysis.flows.series import Window
 from analysis.summary import fidelity
 from analysis.summary.fidelity import Link
 from analysis.summary.model import read_summary
-from analysis.summary.of_run import analyse_point, write_summary
+from analysis.summary.of_point import analyse_point
+from analysis.summary.of_run import write_summary
 from testbed.record.events import Event
 from testbed.record.host_load import HostLoad, read_host_load
 

@@ -12,7 +12,8 @@ import pytest
 import run_maker as runs
 
 from analysis.summary.model import PointSummary, read_summary, write_json
-from analysis.summary.of_run import analyse_point_fully, point_directories, stack
+from analysis.summary.of_point import analyse_point_fully
+from analysis.summary.of_run import point_directories, stack
 from testbed.base.errors import AnalysisError
 from testbed.record import writing as output
 from testbed.record.captures import read_captures

@@ -14,8 +14,9 @@ from analysis.flows.joins import Joins, Waits
 from analysis.flows.series import workload_window
 from analysis.summary import of_run as summary_module
 from analysis.summary.model import FailedRequests, PointSummary, SecondBySecond, read_summary
-from analysis.summary.of_run import analyse_point, analyse_run, render_table, write_summary
-from analysis.summary.text import figure_order
+from analysis.summary.of_point import analyse_point
+from analysis.summary.of_run import analyse_run, write_summary
+from analysis.summary.text import figure_order, render_table
 from testbed.base.errors import AnalysisError
 from testbed.record.events import Event
 

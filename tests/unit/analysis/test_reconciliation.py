@@ -13,7 +13,7 @@ import pytest
 import run_maker as runs
 from observation_maker import MS, OUT_AT_1, S, T
 
-from analysis.summary.of_run import analyse_point_fully
+from analysis.summary.of_point import analyse_point_fully
 from analysis.tables.reconciliation import (
     FailureCauses,
     Reconciliation,

@@ -20,7 +20,8 @@ from analysis.figures import joins, path_bytes, paths, resets, style
 from analysis.figures.causes import LOOKS
 from analysis.figures.selection import repeats
 from analysis.summary.of_captures import analyse_captures
-from analysis.summary.of_run import analyse_run_fully, connection_packets, stack
+from analysis.summary.of_point import connection_packets
+from analysis.summary.of_run import analyse_run_fully, stack
 from analysis.tables import CAUSES, TABLES, write_tables
 from experiments.cli import main
 from testbed.base.errors import AnalysisError

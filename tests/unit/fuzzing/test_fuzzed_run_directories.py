@@ -27,7 +27,9 @@ from analysis.figures.registry import load_registry
 from analysis.flows.counter_series import sent_resets
 from analysis.report import run_facts
 from analysis.summary import model as results
-from analysis.summary.of_run import analyse_point_fully, point_directories, render_table
+from analysis.summary.of_point import analyse_point_fully
+from analysis.summary.of_run import point_directories
+from analysis.summary.text import render_table
 from analysis.tables import TABLES, files
 from testbed.record import addresses, captures, counters, events, host_load, loss_injection, outcome, point
 from testbed.runs import digests, store
