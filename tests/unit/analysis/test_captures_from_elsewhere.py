@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import capture_encoder as pack
 import download_maker as given
-import frame_encoder as encode
 import packet_maker as make
 import pytest
 import tunnel_encoder as tunnel
@@ -88,8 +88,8 @@ def encode_tagged(frame: bytes) -> bytes:
 
 def test_an_unused_interface_is_no_loss(analyze: Analyze, tmp_path: Path) -> None:
     path = tmp_path / "a.pcapng"
-    blocks = [encode.enhanced("<", 0, t, frame) for t, frame in given.download()]
-    start = encode.section() + encode.interface(resolution=9) + encode.interface(link_type=220)
+    blocks = [pack.enhanced("<", 0, t, frame) for t, frame in given.download()]
+    start = pack.section() + pack.interface(resolution=9) + pack.interface(link_type=220)
     path.write_bytes(start + b"".join(blocks))
     status, out, err = analyze(path)
     assert (status, err) == (0, "")
@@ -205,9 +205,9 @@ def test_standard_input_is_a_capture(tmp_path: Path) -> None:
 
 def test_names_in_a_capture_command_no_terminal(analyze: Analyze, tmp_path: Path) -> None:
     path = tmp_path / "a.pcapng"
-    name = encode.interface(resolution=9, name="\x1b]0;title\x07eth\n0")
-    blocks = [encode.enhanced("<", 0, t, frame) for t, frame in given.download()]
-    path.write_bytes(encode.section() + name + b"".join(blocks) + encode.statistics("<", 0, 5))
+    name = pack.interface(resolution=9, name="\x1b]0;title\x07eth\n0")
+    blocks = [pack.enhanced("<", 0, t, frame) for t, frame in given.download()]
+    path.write_bytes(pack.section() + name + b"".join(blocks) + pack.statistics("<", 0, 5))
     status, out, err = analyze(path, "--out", tmp_path / "out")
     assert status == 6
     assert "\x1b" not in out + err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import frame_encoder as encode
+import capture_encoder as pack
 import packet_maker as make
 import pytest
 from download_maker import Frames, S, T, analysed, download, rows, some
@@ -87,10 +87,10 @@ def test_files_that_were_put_together_in_the_wrong_order_are_sorted(tmp_path: Pa
 def test_packets_that_come_interface_by_interface_are_no_clock_that_was_set(tmp_path: Path) -> None:
     frames = [(T + (t - T) * 10, frame) for t, frame in download()]
     behind = [(t + 1000, frame[:22] + bytes([frame[22] - 1]) + frame[23:]) for t, frame in frames]
-    blocks = [encode.section("<"), *[encode.interface("<", resolution=9)] * 2]
+    blocks = [pack.section("<"), *[pack.interface("<", resolution=9)] * 2]
     for at in range(0, len(frames), 30):
         for number, seen in enumerate((frames, behind)):
-            blocks += [encode.enhanced("<", number, *each) for each in seen[at : at + 30]]
+            blocks += [pack.enhanced("<", number, *each) for each in seen[at : at + 30]]
     path = tmp_path / "router.pcapng"
     path.write_bytes(b"".join(blocks))
     found = analyse_captures([path])
@@ -115,9 +115,9 @@ def test_a_clock_that_stands_still(tmp_path: Path, time: int) -> None:
 
 def test_packets_without_a_time_have_that_of_the_one_before(tmp_path: Path) -> None:
     frames = download()
-    content = encode.section() + encode.interface()
+    content = pack.section() + pack.interface()
     for number, (t, frame) in enumerate(frames):
-        content += encode.simple("<", frame) if number in (50, 51, 60) else encode.enhanced("<", 0, t // 1000, frame)
+        content += pack.simple("<", frame) if number in (50, 51, 60) else pack.enhanced("<", 0, t // 1000, frame)
     path = tmp_path / "a.pcapng"
     path.write_bytes(content)
     found = analyse_captures([path])
@@ -127,9 +127,9 @@ def test_packets_without_a_time_have_that_of_the_one_before(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("resolution", [None, 0, 3, 9, 0x80, 0x80 | 20])
 def test_times_of_64_bits_that_cannot_be_are_counted(tmp_path: Path, resolution: int | None) -> None:
-    content = encode.section() + encode.interface(resolution=resolution)
+    content = pack.section() + pack.interface(resolution=resolution)
     for number, (_, frame) in enumerate(download()):
-        content += encode.enhanced("<", 0, (1 << 64) - 1 if number == 40 else number, frame)
+        content += pack.enhanced("<", 0, (1 << 64) - 1 if number == 40 else number, frame)
     path = tmp_path / "a.pcapng"
     path.write_bytes(content)
     found = analyse_captures([path])

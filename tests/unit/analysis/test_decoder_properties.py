@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import capture_encoder as pack
 import capture_strategies as some
-import frame_encoder as encode
 import numpy as np
 import pytest
 from frame_encoder import ETHERNET, RAW, SLL, SLL2, Packet
@@ -74,7 +74,7 @@ def test_a_classic_capture_comes_back(path: Path, sent: list[Packet], link: int,
     if link == RAW:
         sent = [packet for packet in sent if not packet.vlans]
     frames = [(T + 1000 * number, packet.frame(link)) for number, packet in enumerate(sent)]
-    path.write_bytes(encode.classic(frames, order=order, nano=nano, link_type=link))
+    path.write_bytes(pack.classic(frames, order=order, nano=nano, link_type=link))
     found = read_pcap(path)
     expect(found, sent)
     assert found.time_ns.tolist() == [time_ns for time_ns, _ in frames]
@@ -94,18 +94,18 @@ def pcapng_captures(draw: Callable[..., Any]) -> tuple[bytes, list[tuple[Packet,
     raw, sent, base = b"", [], 0
     for _ in range(draw(st.integers(1, 3))):
         order = draw(st.sampled_from("<>"))
-        raw += encode.section(order)
+        raw += pack.section(order)
         interfaces: list[tuple[int, int | None, int]] = []
         for _ in range(draw(st.integers(1, 12))):
             what = draw(st.sampled_from(["interface", "packet", "packet", "packet", "old", "simple", "other"]))
             if what == "interface" or not interfaces:
                 resolution = draw(st.sampled_from([None, 0, 3, 6, 9, 12, 0x80 | 10, 0x80 | 32, 0x80 | 40]))
                 each = (draw(st.sampled_from([ETHERNET, SLL, SLL2])), resolution, draw(st.sampled_from([0, 5, -1])))
-                raw += encode.interface(order, link_type=each[0], resolution=each[1], offset_s=each[2], name="eth0")
+                raw += pack.interface(order, link_type=each[0], resolution=each[1], offset_s=each[2], name="eth0")
                 interfaces.append(each)
                 continue
             if what == "other":
-                raw += encode.block(order, draw(st.sampled_from([4, 0x0BAD])), draw(st.binary(max_size=20)))
+                raw += pack.block(order, draw(st.sampled_from([4, 0x0BAD])), draw(st.binary(max_size=20)))
                 continue
             packet = draw(some.packets)
             number = 0 if what == "simple" else draw(st.integers(0, len(interfaces) - 1))
@@ -113,7 +113,7 @@ def pcapng_captures(draw: Callable[..., Any]) -> tuple[bytes, list[tuple[Packet,
             second = draw(st.integers(0, 2**21))
             frame = packet.frame(link)
             if what == "simple":
-                raw += encode.simple(order, frame)
+                raw += pack.simple(order, frame)
                 sent.append((packet, 0, base))
                 continue
             ticks = second * (
@@ -121,7 +121,7 @@ def pcapng_captures(draw: Callable[..., Any]) -> tuple[bytes, list[tuple[Packet,
                 if resolution and resolution & 0x80
                 else 10 ** (6 if resolution is None else resolution)
             )
-            raw += (encode.enhanced if what == "packet" else encode.old_packet)(order, number, ticks, frame)
+            raw += (pack.enhanced if what == "packet" else pack.old_packet)(order, number, ticks, frame)
             sent.append((packet, (second + offset_s) * 10**9, base + number))
         base += len(interfaces)
     return raw, sent
@@ -191,10 +191,10 @@ def test_damage_gives_what_is_readable_or_one_line(
 ) -> None:
     frames = [(T + number, packet.frame(link)) for number, packet in enumerate(sent)]
     if ng:
-        blocks = [encode.enhanced("<", 0, time_ns, frame, snap=snap) for time_ns, frame in frames]
-        raw = encode.section() + encode.interface(link_type=link, resolution=9) + b"".join(blocks)
+        blocks = [pack.enhanced("<", 0, time_ns, frame, snap=snap) for time_ns, frame in frames]
+        raw = pack.section() + pack.interface(link_type=link, resolution=9) + b"".join(blocks)
     else:
-        raw = encode.classic(frames, snap=snap, link_type=link)
+        raw = pack.classic(frames, snap=snap, link_type=link)
     path.write_bytes(damaged(raw, hits, keep))
     started = time.monotonic()
     try:
@@ -214,7 +214,14 @@ def test_damage_gives_what_is_readable_or_one_line(
 @MANY
 @given(
     raw=st.binary(max_size=2000),
-    start=st.sampled_from([b"", encode.classic([]), encode.section(), encode.section(">") + encode.interface(">")]),
+    start=st.sampled_from(
+        [
+            b"",
+            pack.classic([]),
+            pack.section(),
+            pack.section(">") + pack.interface(">"),
+        ]
+    ),
 )
 def test_noise_is_survived(path: Path, raw: bytes, start: bytes) -> None:
     path.write_bytes(start + raw)

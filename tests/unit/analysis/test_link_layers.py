@@ -7,6 +7,7 @@ import struct
 from dataclasses import replace
 from pathlib import Path
 
+import capture_encoder as pack
 import frame_encoder as encode
 import pytest
 from tshark import read_fields
@@ -54,7 +55,7 @@ HEADERS = {  # link type, link header before IPv4, before IPv6
 
 def read(tmp_path: Path, link_type: int, frames: list[bytes], *, snap: int = 262144) -> Packets:
     path = tmp_path / "a.pcap"
-    path.write_bytes(encode.classic([(T + i, f) for i, f in enumerate(frames)], link_type=link_type, snap=snap))
+    path.write_bytes(pack.classic([(T + i, f) for i, f in enumerate(frames)], link_type=link_type, snap=snap))
     return read_pcap(path)
 
 
@@ -154,17 +155,17 @@ def test_a_snap_length_that_leaves_all_headers_is_no_loss(tmp_path: Path) -> Non
 
 def test_an_interface_without_packets_is_no_loss(tmp_path: Path) -> None:
     path = tmp_path / "a.pcapng"
-    start = encode.section() + encode.interface(resolution=9) + encode.interface(link_type=220)
-    path.write_bytes(start + encode.enhanced("<", 0, T, FOUR.frame(1)))
+    start = pack.section() + pack.interface(resolution=9) + pack.interface(link_type=220)
+    path.write_bytes(start + pack.enhanced("<", 0, T, FOUR.frame(1)))
     packets = read_pcap(path)
     assert (packets.sport.tolist(), packets.warnings, packets.opaque) == ([4000], (), {})
 
 
 def test_packets_of_an_undecoded_link_type_are_counted_and_named(tmp_path: Path) -> None:
     path = tmp_path / "a.pcapng"
-    start = encode.section() + encode.interface(resolution=9) + encode.interface(link_type=127) * 2
-    radio = [encode.enhanced("<", number, T // 1000, bytes(60)) for number in (1, 1, 2)]
-    path.write_bytes(start + encode.enhanced("<", 0, T, FOUR.frame(1)) + b"".join(radio))
+    start = pack.section() + pack.interface(resolution=9) + pack.interface(link_type=127) * 2
+    radio = [pack.enhanced("<", number, T // 1000, bytes(60)) for number in (1, 1, 2)]
+    path.write_bytes(start + pack.enhanced("<", 0, T, FOUR.frame(1)) + b"".join(radio))
     packets = read_pcap(path)
     assert packets.sport.tolist() == [4000]
     assert packets.warnings == ("a.pcapng: 3 frames of link type 127 (802.11 with radiotap) are not decoded",)

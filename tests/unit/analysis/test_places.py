@@ -6,8 +6,8 @@ import itertools
 import time
 from pathlib import Path
 
+import capture_encoder as pack
 import download_maker as given
-import frame_encoder as encode
 import packet_maker as make
 import pytest
 from download_maker import MS, Frames, S, analysed, download, rows, some
@@ -128,7 +128,7 @@ def test_a_file_without_a_tcp_packet_among_others_is_named(tmp_path: Path) -> No
 def test_the_sections_of_one_pcapng_are_one_capture(tmp_path: Path) -> None:
     frames = download()
     sections = [
-        encode.section() + encode.interface(name="eth0") + b"".join(encode.enhanced("<", 0, t // 1000, frame)
+        pack.section() + pack.interface(name="eth0") + b"".join(pack.enhanced("<", 0, t // 1000, frame)
                                                                    for t, frame in part)
         for part in (frames[:40], frames[40:])
     ]  # fmt: skip
@@ -142,10 +142,10 @@ def test_the_sections_of_one_pcapng_are_one_capture(tmp_path: Path) -> None:
 def test_a_pcapng_of_very_many_interfaces_is_read_in_seconds(tmp_path: Path) -> None:
     """A packet on each of them: neither a place for each nor pairs of all are looked for."""
     many = 5_000
-    content = [encode.section(), *[encode.interface(name=f"i{number}") for number in range(many)]]
-    content += [encode.enhanced("<", number, given.T // 1000 + number, make.data(0, 1 + number % 60_000, 10)[1])
+    content = [pack.section(), *[pack.interface(name=f"i{number}") for number in range(many)]]
+    content += [pack.enhanced("<", number, given.T // 1000 + number, make.data(0, 1 + number % 60_000, 10)[1])
                 for number in range(many)]  # fmt: skip
-    content += [encode.enhanced("<", 0, t // 1000, frame) for t, frame in download()]
+    content += [pack.enhanced("<", 0, t // 1000, frame) for t, frame in download()]
     path = tmp_path / "many.pcapng"
     path.write_bytes(b"".join(content))
     began = time.process_time()

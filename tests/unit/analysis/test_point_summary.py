@@ -1,22 +1,19 @@
+"""What a raw directory says in its summary, by kind of point."""
+
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import packet_maker as make
 import pytest
 import run_maker as runs
+from point_changes import append_packet, without_join
 
-import analysis
 from analysis.flows.joins import Joins, Waits
 from analysis.flows.series import workload_window
-from analysis.summary import of_run as summary_module
-from analysis.summary.model import FailedRequests, PointSummary, SecondBySecond, read_summary
+from analysis.summary import of_point as summary_module
 from analysis.summary.of_point import analyse_point
-from analysis.summary.of_run import analyse_run, write_summary
-from analysis.summary.text import figure_order, render_table
 from testbed.base.errors import AnalysisError
 from testbed.record.events import Event
 
@@ -121,160 +118,6 @@ def test_an_anycast_point_has_series_of_whole_seconds_and_failures_are_results(t
     assert (found.ab_failures.reported, found.ab_failures.receive) == (2, 1)
 
 
-def tamper(directory: Path, name: str, **changes: object) -> None:
-    runs.change_json(directory / name, **changes)
-
-
-def drop_packets(directory: Path) -> None:
-    captures = json.loads((directory / "captures.json").read_text())
-    captures[1]["dropped"] = 7
-    runs.write_json(directory / "captures.json", captures)
-
-
-def lose_packets(directory: Path) -> None:
-    captures = json.loads((directory / "captures.json").read_text())
-    captures[0]["captured"] += 5
-    runs.write_json(directory / "captures.json", captures)
-
-
-def cut_capture(directory: Path) -> None:
-    path = directory / "c-eth1.pcap"
-    path.write_bytes(path.read_bytes()[:-3])
-
-
-def append_packet(directory: Path, frame: bytes) -> None:
-    path = directory / "c-eth0.pcap"
-    path.write_bytes(path.read_bytes() + make.pcap_bytes([(runs.START_NS + 90 * runs.MS, frame)])[24:])
-
-
-def without_join(directory: Path) -> None:
-    first = runs.START_NS + 10 * runs.MS
-    kept = [
-        *make.join(first + 5 * runs.MS, 50001, runs.KEY_A),
-        *(make.data(runs.START_NS + 70 * runs.MS + i, 50001, 18_000, past=True) for i in range(50)),
-    ]
-    make.write_pcap(directory / "c-eth1.pcap", kept)
-    runs.write_json(
-        directory / "captures.json",
-        [{"interface": f"c-eth{i}", "file": f"c-eth{i}.pcap", "captured": 0, "dropped": 0} for i in (0, 1)],
-    )
-    for _ in range(20):
-        append_packet(directory, make.to_client(80, 40002, make.ACK, payload=45_000))
-
-
-def fall_back(directory: Path) -> None:
-    append_packet(directory, make.to_server(40009, 80, make.SYN, options=make.mp_capable()))
-    append_packet(directory, make.to_client(80, 40009, make.SYN | make.ACK, options=make.MSS))
-
-
-BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "outcome failed": (
-        lambda d: tamper(d, "outcome.json", status="failed", error="guest panic"),
-        "the run failed: guest panic",
-    ),
-    "kernel warning": (
-        lambda d: tamper(d, "outcome.json", kernel_warnings=["WARNING: CPU: 0 at x.c:1", "BUG: y"]),
-        "kernel warning in the log: WARNING: CPU: 0 at x.c:1 (and 1 more)",
-    ),
-    "no outcome": (lambda d: (d / "outcome.json").unlink(), "outcome.json: No such file or directory"),
-    "drops": (drop_packets, "capture drops: 7 packets on c-eth1"),
-    "fewer records": (lose_packets, "capture is not whole: c-eth0.pcap: 5 of 109 packets are missing"),
-    "cut capture": (cut_capture, "capture is not whole: c-eth1.pcap: truncated record at byte 14632: 141 bytes"),
-    "no capture file": (lambda d: (d / "c-eth1.pcap").unlink(), "c-eth1.pcap: No such file or directory"),
-    "empty capture": (lambda d: (d / "c-eth0.pcap").write_bytes(b""), "c-eth0.pcap: the capture is empty"),
-    "no captures": (lambda d: runs.write_json(d / "captures.json", []), "no capture was taken"),
-    "no ab totals": (lambda d: (d / "ab.txt").write_text(""), "ab.txt: empty: ab printed nothing"),
-    "object of another size": (
-        lambda d: tamper(d, "point.json", object_bytes=999),
-        "document length: 1000000 bytes, but the object has 999",
-    ),
-    "failed requests": (
-        lambda d: (d / "ab.txt").write_text(runs.ab_text(failed=1)),
-        "failed requests: 1 of 2",
-    ),
-    "requests missing": (
-        lambda d: tamper(d, "point.json", parameters={"requests": 3}),
-        "requests: 2 of 3 complete",
-    ),
-    "fallback": (
-        fall_back,
-        "fell back to TCP: 1 of 3 connections",
-    ),
-    "joins missing": (without_join, "joins missing: 1 of 2"),
-    "strange address": (
-        lambda d: append_packet(d, make.packet("10.0.11.2", make.CLIENT, 80, 40001, make.ACK, payload=33)),
-        "wrong path: 33 bytes from addresses that the point does not have",
-    ),
-    "no end": (
-        lambda d: (d / "events.jsonl").write_text((d / "events.jsonl").read_text().splitlines()[0] + "\n"),
-        "the workload's end is not in events.jsonl",
-    ),
-    "malformed event": (
-        lambda d: (d / "events.jsonl").write_text('{"t": 0.0, "event": "workload-started", "epoch_s": 1.0}\n{"t": 1\n'),
-        "events.jsonl:2: not JSON",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", BREAKS)
-def test_a_broken_rule_is_the_one_reason_why_a_point_is_invalid(tmp_path: Path, name: str) -> None:
-    damage, reason = BREAKS[name]
-    directory = runs.load_balancer_point(tmp_path / "p")
-    damage(directory)
-    found = analyse_point(directory)
-    assert not found.valid
-    assert len(found.invalid_reasons) == 1
-    assert reason in found.invalid_reasons[0]
-    assert "\n" not in found.invalid_reasons[0]
-
-
-@pytest.mark.parametrize(("loss", "valid"), [(0.001, False), (0.2, True)])
-def test_a_loss_excuses_as_many_missing_joins_as_it_explains(tmp_path: Path, loss: float, valid: bool) -> None:
-    directory = runs.load_balancer_point(tmp_path / "p")
-    without_join(directory)
-    tamper(directory, "point.json", parameters={"requests": 2, "client_director_loss": loss, "direct_loss": 0.0})
-    assert analyse_point(directory).valid is valid
-
-
-def test_a_failed_run_explains_its_missing_files(tmp_path: Path) -> None:
-    directory = runs.load_balancer_point(tmp_path / "p")
-    tamper(directory, "outcome.json", status="failed", error="the guest was killed")
-    for name in ("ab.txt", "captures.json", "events.jsonl"):
-        (directory / name).unlink()
-    assert analyse_point(directory).invalid_reasons == ("the run failed: the guest was killed",)
-
-
-def test_bytes_past_the_director_make_a_tcp_point_invalid(tmp_path: Path) -> None:
-    directory = runs.load_balancer_point(tmp_path / "p", protocol="tcp")
-    append_packet(directory, make.data(0, 50001, 77, past=True)[1])
-    assert analyse_point(directory).invalid_reasons == ("wrong path: 77 bytes past the director in a TCP point",)
-
-
-def test_a_workload_that_ended_early_is_invalid(tmp_path: Path) -> None:
-    directory = runs.anycast_point(tmp_path / "p", parameters={"duration_s": 120})
-    found = analyse_point(directory)
-    assert found.invalid_reasons == ("the workload ended after 4.3 of 120 s",)
-    assert found.per_second is not None
-    assert len(found.per_second.utilisation_bps) == 4
-
-
-def test_a_point_that_cannot_be_read_at_all_names_its_directory(tmp_path: Path) -> None:
-    (tmp_path / "fig07-x").mkdir()
-    found = analyse_point(tmp_path / "fig07-x")
-    assert (found.id, found.valid) == ("fig07-x", False)
-    assert found.invalid_reasons == ("point.json: No such file or directory",)
-
-
-def test_a_point_of_a_newer_format_is_refused(tmp_path: Path) -> None:
-    directory = runs.load_balancer_point(tmp_path / "p", version=2)
-    assert analyse_point(directory).invalid_reasons == ("point.json: version 2, but this toolkit reads version 1",)
-
-
-def test_a_missing_key_is_named(tmp_path: Path) -> None:
-    directory = runs.load_balancer_point(tmp_path / "p", seed="one")
-    assert analyse_point(directory).invalid_reasons == ("point.json: 'seed' is 'one', not of type int",)
-
-
 def test_uploads_are_measured_by_what_ab_sent_and_by_the_clients_payload(tmp_path: Path) -> None:
     point = runs.load_balancer_point(
         tmp_path / "p", parameters={"requests": 2, "concurrency": 2, "direction": "upload"}
@@ -297,138 +140,6 @@ def test_a_fault_of_the_analysis_costs_only_its_own_point(tmp_path: Path, monkey
     found = analyse_point(runs.load_balancer_point(tmp_path / "p"))
     assert found.invalid_reasons == ("the analysis failed: ZeroDivisionError: division by zero",)
     assert found.figure == "7"
-
-
-def make_run(tmp_path: Path) -> Path:
-    run = tmp_path / "run"
-    runs.load_balancer_point(run / "points" / "b-mptcp")
-    runs.load_balancer_point(run / "points" / "a-tcp", protocol="tcp")
-    runs.anycast_point(run / "points" / "c-anycast")
-    (run / "points" / "d-broken").mkdir()
-    (run / "points" / ".partial-e").mkdir()
-    runs.write_json(run / "run.json", {"version": 1, "state": "complete", "points": ["c-anycast", "b-mptcp", "gone"]})
-    return run
-
-
-def test_a_run_in_worker_processes_is_the_run_in_this_one(tmp_path: Path) -> None:
-    run = make_run(tmp_path)
-    alone = analyse_run(run, jobs=1)
-    assert [point.id for point in alone] == ["c-anycast", "b-mptcp", "a-tcp", "d-broken"]
-    assert [point.valid for point in alone] == [True, True, True, False]
-    assert analyse_run(run, jobs=2) == alone
-
-
-def test_the_summary_is_written_and_read_back(tmp_path: Path) -> None:
-    run = make_run(tmp_path)
-    points = analyse_run(run)
-    json_path, text_path = write_summary(run, points)
-    document = json.loads(json_path.read_text())
-    assert document["version"] == 1
-    assert {
-        "experiment", "figure", "protocol", "object_bytes", "parameters", "seed", "goodput_bps", "wire_limit_bps",
-        "director_bypass_share", "connections", "joined", "failed_requests", "resets", "virtual_s", "wall_s", "valid",
-        "invalid_reasons", "clock", "title", "plot", "id", "requests_per_s", "complete_requests", "per_second",
-    } <= set(document["points"][0])  # fmt: skip
-    assert document["points"][0]["per_second"]["churn"][0] == {"t": 1.0, "event": "server-removed", "server": "s1"}
-    assert read_summary(run) == points
-    assert text_path.read_text() == render_table(points)
-    assert sorted(p.name for p in run.iterdir()) == [
-        ".testbed-files", "points", "run.json", "summary.json", "summary.txt",
-    ]  # fmt: skip
-
-
-def test_every_field_of_the_summary_is_documented() -> None:
-    readme = (Path(analysis.__file__).with_name("README.md")).read_text(encoding="utf-8")
-    fields = [
-        *PointSummary.__dataclass_fields__,
-        *SecondBySecond.__dataclass_fields__,
-        *FailedRequests.__dataclass_fields__,
-        *Joins.__dataclass_fields__,
-        *Waits.__dataclass_fields__,
-    ]
-    assert [name for name in fields if f"`{name}`" not in readme] == []
-
-
-def test_a_summary_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(AnalysisError, match="No such file"):
-        write_summary(tmp_path / "gone", [])
-
-
-def test_a_directory_that_is_no_run_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(AnalysisError, match="not a run directory"):
-        analyse_run(tmp_path)
-
-
-def test_a_run_of_a_newer_format_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "points").mkdir()
-    runs.write_json(tmp_path / "run.json", {"version": 9})
-    with pytest.raises(AnalysisError, match="version 9, but this toolkit reads version 1"):
-        analyse_run(tmp_path)
-
-
-@pytest.mark.parametrize("content", ["", "[]", '{"version": 2, "points": []}', '{"version": 1, "points": [{"x": 1}]}'])
-def test_a_summary_that_is_none_is_one_line(tmp_path: Path, content: str) -> None:
-    (tmp_path / "summary.json").write_text(content)
-    with pytest.raises(AnalysisError) as caught:
-        read_summary(tmp_path)
-    assert "\n" not in str(caught.value)
-
-
-def test_the_table_groups_by_figure_and_gives_the_reasons() -> None:
-    points = [
-        runs.timeline_summary("tcp"),
-        runs.page_size_summary("mptcp", 1000, 850.0, valid=False, invalid_reasons=("joins missing: 3 of 200",)),
-        runs.page_size_summary("tcp", 10, 88.0, seed=2),
-        runs.page_size_summary("tcp", 10, 80.0, clock="real"),
-    ]
-    lines = render_table(points).splitlines()
-    assert lines[3] == "Fig. 7: HTTP downloads"
-    assert lines[4].split() == [
-        "TCP",
-        "10",
-        "2",
-        "88.0",
-        "94.1",
-        "93.5",
-        "0.0",
-        "1100.0",
-        "200",
-        "-",
-        "0",
-        "0",
-        "7.1",
-        "10.2",
-    ]
-    assert lines[5].split()[-1] == "INVALID"
-    assert lines[6].startswith("  TCP (real time)")
-    assert lines[7] == "  ! fig07-mptcp-1000KB-seed1: joins missing: 3 of 200"
-    assert lines[9] == "Fig. 13: Anycast, TCP"
-    assert lines[-3].startswith("Limit of MPTCP: the direct path alone.")
-    assert lines[-1] == "4 points, 1 invalid"
-    assert max(map(len, lines)) <= 132
-
-
-def test_the_table_has_a_group_per_condition_with_the_variants_in_the_order_of_the_run() -> None:
-    names = (("1 % loss", "zeta"), ("1 % loss", "alpha"), ("no loss", "zeta"))
-    points = [
-        runs.page_size_summary(
-            "mptcp", 1000, 90.0, figure="", experiment="mine", title="Schemes", condition=condition, variant=variant
-        )
-        for condition, variant in names
-    ]
-    lines = render_table(points).splitlines()
-    assert [line.split("  ")[1] if line.startswith("  ") else line for line in lines[3:9]] == [
-        "mine: Schemes: 1 % loss",
-        "zeta",
-        "alpha",
-        "",
-        "mine: Schemes: no loss",
-        "zeta",
-    ]
-
-
-def test_figures_sort_by_number() -> None:
-    assert sorted(["13", "mine", "7", "11"], key=lambda figure: figure_order(figure, "")) == ["7", "11", "13", "mine"]
 
 
 def test_a_workload_of_more_than_a_month_is_no_workload() -> None:

@@ -4,84 +4,22 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import re
-from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from claim_points import SIZES, page, pages, scheme, timeline
+from claim_points import SIZES, pages, scheme
 from PIL import Image
+from report_maker import PATCH, POINTS, Page, make_run
 
 from analysis.claims import CLAIMS, Verdict
 from analysis.report import Report, compile_report, read_run, render_page
-from analysis.summary.model import PointSummary, write_json
 from analysis.tables import TABLES, write_tables
-from experiments.cli.main import main
-
-POINTS = [
-    *pages("7", "tcp", 94.0),
-    *pages("7", "mptcp", 900.0),
-    replace(page("11", "mptcp", 10_000_000, 333.0), id="slow"),
-    replace(page("11", "tcp", 10_000_000, 5.5), id="bad", valid=False, invalid_reasons=("capture drops: 7 <packets>",)),
-    timeline("13"),
-]
-PATCH = "0002-mptcp-repeat-an-ADD_ADDR-without-echo-on-traffic.patch"
-
-
-def make_run(directory: Path, results: list[PointSummary], **changes: Any) -> Path:
-    """A run directory with a manifest, a summary, and the digests of its first point."""
-    (directory / "points").mkdir(parents=True)
-    manifest = {
-        "version": 1, "state": "complete", "command": ["testbed", "run", "fig07", "--set", "workload.total=1 MB"],
-        "toolkit": "9.8.7", "kernel": {"id": "295f7df4419e", "release": "6.12.117", "patches": [{"name": PATCH}]},
-        "host": {"cpus": 2}, "tools": {"tcpdump": "4.99.3-1"}, "lab": "uml", "started_at": "2026-01-02T03:04:05+00:00",
-        "finished_at": None, "points": [point.id for point in results], "plan": [],
-    }  # fmt: skip
-    (directory / "run.json").write_text(json.dumps(manifest | changes))
-    write_json(directory, results)
-    if results:
-        raw = directory / "points" / results[0].id
-        raw.mkdir()
-        files = {"ab.txt": "a" * 64, "c-eth0.pcap": "b" * 64, "settings.json": "c" * 64}
-        digests = {"version": 1, "kernel": "295f7df4419e", "seed": 1, "files": files}
-        (raw / "digests.json").write_text(json.dumps(digests))
-    return directory
 
 
 def compiled(*runs: Path) -> Report:
     return compile_report([read_run(run) for run in runs])
-
-
-class Page(HTMLParser):
-    """Elements with their attributes, ids, text, and whether every element is closed."""
-
-    VOID = frozenset({"meta", "img", "br"})
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text = ""
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag, f"</{tag}> closes another element"
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def values(self, *names: str) -> list[str]:
-        return [str(value) for _, attrs in self.elements for name, value in attrs.items() if name in names]
 
 
 @pytest.fixture(scope="module")
@@ -227,84 +165,3 @@ def test_a_run_that_is_not_whole_says_so(tmp_path: Path) -> None:
     warnings = compiled(run).warnings
     assert "half: the run is not complete (state: interrupted)" in warnings
     assert "half: never-run: planned, but it has no result" in warnings
-
-
-def status(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(["report", *map(str, arguments)])
-    return int(ended.value.code or 0)
-
-
-def test_the_command_writes_the_page_and_prints_the_claims(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = make_run(tmp_path / "mine", POINTS)
-    assert status(run) == 0
-    text = (run / "report.html").read_text(encoding="utf-8")
-    assert Page(text).open == []
-    out = capsys.readouterr().out
-    assert "\x1b" not in out
-    assert "holds                  fig07-wire-speed-from-500-kb  §V-B, Fig. 7\n" in out
-    assert "    - 10 MB: 333.0 Mbit/s (one seed); wanted: 642 to 964 Mbit/s\n" in out
-    assert f"\n{len(CLAIMS)} claims: " in out
-    assert out.endswith(f"\n{run / 'report.html'}\n")
-    assert not list(run.glob(".report*"))
-
-
-def test_the_status_is_about_the_report_unless_strict(tmp_path: Path) -> None:
-    fails = make_run(tmp_path / "fails", pages("11", "mptcp", 333.0))
-    holds = make_run(tmp_path / "holds", pages("11", "mptcp", 800.0))
-    assert status(fails) == 0
-    assert status(fails, "--strict", "--out", tmp_path / "page.html") == 1
-    assert (tmp_path / "page.html").exists()
-    assert status(holds, "--strict") == 0
-
-
-def without_summary(run: Path) -> None:
-    (run / "summary.json").unlink()
-
-
-def newer_manifest(run: Path) -> None:
-    (run / "run.json").write_text('{"version": 2}')
-
-
-def newer_summary(run: Path) -> None:
-    (run / "summary.json").write_text('{"version": 2, "points": []}')
-
-
-def broken_manifest(run: Path) -> None:
-    (run / "run.json").write_text("{")
-
-
-def broken_digests(run: Path) -> None:
-    next(run.glob("points/*/digests.json")).write_text('{"version": 9}')
-
-
-@pytest.mark.parametrize(
-    ("damage", "said"),
-    [
-        (lambda run: (run / "run.json").unlink(), "{run}: not a run directory: it has no run.json"),
-        (without_summary, "{run}: no summary.json (finish and analyse it: testbed run --resume --out {run})"),
-        (newer_manifest, "{run}/run.json: version 2, but this toolkit reads version 1"),
-        (newer_summary, "{run}/summary.json: version 2, but this toolkit reads version 1"),
-        (broken_manifest, "{run}/run.json: not JSON: "),
-        (broken_digests, "{run}/points/fig7-tcp-10000-virtual-1/digests.json: not digests of version 1"),
-    ],
-)
-def test_wrong_input_is_one_clear_line(
-    damage: Any, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = make_run(tmp_path / "mine", POINTS[:1])
-    damage(run)
-    assert status(run) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith(f"testbed: error: {said.format(run=run)}")
-    assert captured.err.count("\n") == 1
-    assert not (run / "report.html").exists()
-
-
-def test_no_run_and_no_place_to_write_are_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert status(tmp_path / "nothing") == 2
-    assert capsys.readouterr().err == f"testbed: error: {tmp_path}/nothing: no such run directory\n"
-    run = make_run(tmp_path / "mine", POINTS[:1])
-    assert status(run, "--out", tmp_path / "no" / "page.html") == 3
-    assert capsys.readouterr().err.startswith(f"testbed: error: {tmp_path}/no/page.html: cannot be written: No such")

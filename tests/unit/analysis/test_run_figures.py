@@ -1,47 +1,23 @@
+"""The figures of any run: what is drawn, and how it looks."""
+
 from __future__ import annotations
 
-import gzip
-import shutil
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import run_maker as runs
-from figure_maker import data, draw_point, draw_run
-from matplotlib.axes import Axes
+from drawn_figures import bars, labels
+from figure_maker import data, draw_run
 from matplotlib.colors import to_rgb
-from matplotlib.container import BarContainer, ErrorbarContainer
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from table_maker import POINT, tables
 
 from analysis.figures import joins, path_bytes, paths, resets, style
 from analysis.figures.causes import LOOKS
-from analysis.figures.selection import repeats
-from analysis.summary.of_captures import analyse_captures
-from analysis.summary.of_point import connection_packets
-from analysis.summary.of_run import analyse_run_fully, stack
-from analysis.tables import CAUSES, TABLES, write_tables
-from experiments.cli import main
-from testbed.base.errors import AnalysisError
-
-DATA = Path(__file__).with_name("data")
-
-
-def labels(figure: Figure) -> list[str]:
-    return [text.get_text() for text in figure.legends[0].get_texts()]
-
-
-def bars(axes: Axes) -> dict[str, list[float]]:
-    """Heights (or widths) of the bars with a legend entry."""
-    return {
-        str(each.get_label()): [max(bar.get_width(), bar.get_height()) for bar in each.patches]
-        if len(each.patches) == 1
-        else [float(bar.get_height()) for bar in each.patches]
-        for each in axes.containers
-        if isinstance(each, BarContainer)
-    }
+from analysis.tables import CAUSES, TABLES
 
 
 def test_paths_over_time_have_a_curve_each_in_mbit_per_second_and_the_churn_is_marked() -> None:
@@ -123,74 +99,6 @@ def test_points_without_a_panel_are_counted(count: int, note: str) -> None:
     assert figure.axes[0].get_title(loc="right") == note
 
 
-SEEDS: list[dict[str, Any]] = [POINT | {"point": f"p{seed}", "seed": seed} for seed in (1, 2, 3)]
-
-
-def spread(axes: Axes, container: int = -1) -> list[list[list[float]]]:
-    """The lines of the error bars."""
-    found = [each for each in axes.containers if isinstance(each, ErrorbarContainer)][container]
-    return [np.round(segment, 9).tolist() for each in found.lines[2] for segment in each.get_segments()]
-
-
-def test_repeats_share_a_panel_with_their_median_and_a_band() -> None:
-    second = {"direction": "to-client", "whole": True, "path": "director", "second": 0}
-    rates = dict(zip(("p1", "p2", "p3"), (10, 20, 60), strict=True))
-    given = tables(seconds=[second | {"point": name, "payload_bytes": rate * 125_000} for name, rate in rates.items()])
-    figure = Figure()
-    assert paths.draw(figure, data(given, SEEDS))
-    (axes,) = figure.axes
-    assert np.asarray(axes.lines[0].get_xydata()).tolist() == [[0.5, 20.0]]
-    band = np.asarray(axes.collections[0].get_paths()[0].vertices)
-    assert (band[:, 1].min(), band[:, 1].max()) == (10.0, 60.0)
-    assert axes.get_title(loc="left") == "MPTCP (3 seeds): median; band: minimum to maximum"
-    alone = Figure()
-    assert paths.draw(alone, data(given, SEEDS[:1]))
-    assert not alone.axes[0].collections and alone.axes[0].get_title(loc="left") == "MPTCP"
-
-
-def test_points_of_different_settings_are_no_repeats() -> None:
-    points = [
-        POINT | {"seed": seed, "parameters": f'{{"concurrency": {n}}}'} for seed, n in ((1, 10), (2, 10), (3, 20))
-    ]
-    assert [(name, len(members)) for name, members in repeats(points)] == [("MPTCP (2 seeds)", 2), ("MPTCP", 1)]
-    assert len(repeats([each | {"valid": each["seed"] != 2} for each in points])) == 3
-
-
-def test_a_path_that_a_repeat_never_used_counts_as_nothing_there() -> None:
-    second = {"direction": "to-client", "whole": True, "second": 0, "payload_bytes": 125_000}
-    given = tables(
-        seconds=[second | {"point": name, "path": "director"} for name in ("p1", "p2", "p3")]
-        + [second | {"point": "p3", "path": "past", "server": "s1"}]
-    )
-    figure = Figure()
-    assert paths.draw(figure, data(given, SEEDS))
-    curves = {line.get_label(): np.asarray(line.get_ydata()).tolist() for line in figure.axes[0].lines}
-    assert curves == {"anycast address": [1.0], "address of s1": [0.0]}
-
-
-def test_repeats_are_one_bar_of_bytes_with_the_spread_of_each_part() -> None:
-    subflow = {"connection": 0, "subflow": 0, "path": "director"}
-    join = {"connection": 0, "subflow": 1, "path": "past", "server": "s1"}
-    given = tables(
-        subflows=[
-            each | {"point": f"p{seed}", "bytes_to_client": size * 10**6}
-            for seed, through in ((1, 20), (2, 30), (3, 40))
-            for each, size in ((subflow, through), (join, 100 - through))
-        ]
-    )
-    figure = Figure()
-    assert path_bytes.draw(figure, data(given, SEEDS))
-    (axes,) = figure.axes
-    assert bars(axes) == {"anycast address": [30.0], "address of s1": [70.0]}
-    assert spread(axes) == [[[20.0, 0.0], [40.0, 0.0]]]
-    assert [text.get_text() for text in axes.get_yticklabels()] == ["MPTCP (3 seeds)"]
-    assert axes.get_title(loc="left") == "mean of the seeds; bars: minimum and maximum"
-    alone = Figure()
-    assert path_bytes.draw(alone, data(given, SEEDS[:1]))
-    assert not [each for each in alone.axes[0].containers if isinstance(each, ErrorbarContainer)]
-    assert alone.axes[0].get_title(loc="left") == ""
-
-
 def test_a_share_too_small_to_see_is_written() -> None:
     subflow = {"point": "p", "connection": 0}
     given = tables(
@@ -202,26 +110,6 @@ def test_a_share_too_small_to_see_is_written() -> None:
     figure = Figure()
     assert path_bytes.draw(figure, data(given, [POINT]))
     assert [text.get_text() for text in figure.axes[0].texts] == ["41.62 GB\nanycast address 0.055 %"]
-
-
-def test_the_join_delay_of_repeats_is_pooled_in_a_band() -> None:
-    connection = {"connection": 0, "protocol": "mptcp"}
-    given = tables(
-        connections=[
-            connection | {"point": f"p{seed}", "connection": n, "join_wait_s": wait}
-            for seed, waits in ((1, (0.01, 0.02)), (2, (0.01, None)))
-            for n, wait in enumerate(waits)
-        ]
-    )
-    figure = Figure()
-    assert joins.draw(figure, data(given, SEEDS))
-    (axes,) = figure.axes
-    assert np.asarray(axes.lines[0].get_xydata()).tolist() == [[0.01, 0.25], [0.01, 0.5], [0.02, 0.75]]
-    at_20_ms = np.asarray(axes.collections[0].get_paths()[0].vertices)
-    at_20_ms = at_20_ms[np.isclose(at_20_ms[:, 0], 0.02)]
-    assert (at_20_ms[:, 1].min(), at_20_ms[:, 1].max()) == (0.5, 1.0)
-    assert labels(figure) == ["MPTCP (3 seeds): 3 of 4"]
-    assert axes.get_title(loc="left") == "seeds pooled; band: minimum to maximum"
 
 
 def test_resets_are_stacked_by_cause_with_the_change_behind_them() -> None:
@@ -244,22 +132,6 @@ def test_resets_are_stacked_by_cause_with_the_change_behind_them() -> None:
     top = next(each for each in figure.axes[0].containers if each.get_label() == "no-socket, server added: 1")
     assert top.patches[0].get_y() == 2.0  # type: ignore[attr-defined]
     assert not [each for each in figure.axes[0].containers if isinstance(each, ErrorbarContainer)]
-
-
-def test_resets_of_repeats_are_averaged_with_their_spread() -> None:
-    reset = {"in_workload": True, "cause": "refused"}
-    counts = {"p1": 1, "p2": 6, "p3": 0}
-    given = tables(
-        resets=[reset | {"point": name, "t_s": 2.0} for name, count in counts.items() for _ in range(count)]
-        + [reset | {"point": "p1", "t_s": 0.0}]
-    )
-    figure = Figure()
-    assert resets.draw(figure, data(given, SEEDS))
-    assert {name: np.round(each, 3).tolist() for name, each in bars(figure.axes[0]).items()} == {
-        "refused: 8": [0.333, 0, 2.333]
-    }
-    assert spread(figure.axes[0]) == [[[0.5, 0.0], [0.5, 1.0]], [[2.5, 0.0], [2.5, 6.0]]]
-    assert figure.legends[0].get_title().get_text() == "RSTs by cause, in all 3 points"
 
 
 def test_a_cause_looks_the_same_whatever_else_there_is() -> None:
@@ -298,66 +170,6 @@ def test_more_curves_than_looks_have_hollow_marks() -> None:
     looks = [style.scheme(place) for place in range(18)]
     assert len(set(looks)) == 18
     assert [each.face == "white" for each in looks] == [False] * 9 + [True] * 9
-
-
-def test_a_capture_of_linux_gives_every_figure_as_png_pdf_and_svg(tmp_path: Path) -> None:
-    for name in ("c-eth0", "c-eth1"):
-        (tmp_path / f"{name}.pcap").write_bytes(gzip.decompress((DATA / f"mptcp-{name}.pcap.gz").read_bytes()))
-    found = analyse_captures([tmp_path / "c-eth0.pcap", tmp_path / "c-eth1.pcap"])
-    written = draw_run(found.tables, tmp_path / "figures")
-    assert {path.name for path in written} >= {"captures-bytes.png", "captures-join-delay.pdf", "captures-paths.svg"}
-    assert all(path.stat().st_size > 1000 for path in written)
-    before = {path: path.read_bytes() for path in written}
-    draw_run(found.tables, tmp_path / "figures")
-    assert {path: path.read_bytes() for path in written} == before
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    directory = tmp_path / "run"
-    runs.load_balancer_point(directory / "points" / "one")
-    runs.write_json(directory / "run.json", {"version": 1, "state": "complete", "points": ["one"]})
-    write_tables(directory, stack(analyse_run_fully(directory)))
-    return directory
-
-
-def test_a_point_is_drawn_closely(run: Path) -> None:
-    found = stack(analyse_run_fully(run))
-    point = found["points"]["point"][0].as_py()
-    written = draw_point(
-        found, point, run / "close", None, 0, lambda number: connection_packets(run / "points" / "one", number)
-    )
-    kinds = {path.stem.removeprefix(f"{point}-") for path in written}
-    assert {"bytes", "subflows", "sequence-0"} <= kinds
-    with pytest.raises(AnalysisError, match="no connection 99"):
-        draw_point(found, point, run / "close", None, 99)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        (["--kind", "sequence"], "--kind sequence: of which point? (name it with --point"),
-        (["--connection", "1"], "--connection: of which point?"),
-        (["--point", "nobody"], "no point 'nobody' (the points are: "),
-    ],
-)
-def test_bad_input_is_one_line(
-    run: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], complaint: str
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main.main(["figures", str(run), *arguments])
-    said = capfd.readouterr().err
-    assert (ended.value.code, said.count("\n")) == (2, 1)
-    assert complaint in said
-
-
-def test_a_run_without_tables_names_the_cure(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    shutil.rmtree(run / "tables")
-    with pytest.raises(SystemExit) as ended:
-        main.main(["figures", str(run)])
-    said = capfd.readouterr().err
-    assert (ended.value.code, said.count("\n")) == (2, 1)
-    assert "there is no such table" in said and f"testbed analyze {run}" in said
 
 
 def test_years_are_drawn_in_wider_steps_and_empty_seconds_need_no_row() -> None:

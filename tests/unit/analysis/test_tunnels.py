@@ -7,6 +7,7 @@ import struct
 from dataclasses import replace
 from pathlib import Path
 
+import capture_encoder as pack
 import frame_encoder as encode
 import packet_maker as make
 import pytest
@@ -27,7 +28,7 @@ SIX = replace(FOUR, src=ipaddress.IPv6Address("2001:db8::1"), dst=ipaddress.IPv6
 
 def read(tmp_path: Path, frames: list[bytes], **more: int) -> Packets:
     path = tmp_path / "a.pcap"
-    path.write_bytes(encode.classic([(T + i, frame) for i, frame in enumerate(frames)], **more))  # type: ignore[arg-type]
+    path.write_bytes(pack.classic([(T + i, frame) for i, frame in enumerate(frames)], **more))  # type: ignore[arg-type]
     return read_pcap(path)
 
 

@@ -9,25 +9,23 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tshark_fields import HEADER_FIELDS, MPTCP, OPTION_FIELDS
+from tshark_mptcp import DISPLAYED
 
 from analysis.pcap import Option, Packets
 from analysis.pcap.tables import OptionTable
 
 Fields = dict[str, list[str]]
 """Of one frame: the values of each field that it has, in order."""
-
 _BOOLEANS = frozenset(f"{MPTCP}flag_{letter}.flag" for letter in "UVWT")
 _TRUTH = {"True": "1", "False": "0"}
-
 _KIND, _LENGTH, _SUBTYPE = "tcp.option_kind", "tcp.option_len", f"{MPTCP}subtype"
-
 DIFFERENCES_OF_TSHARK = {
     "frame.interface_id": "classic pcap has one interface without a number: tshark shows none, the decoder 0",
     "ip.version": "a filter on it also finds ipv6.version, so tshark shows 6 there as well",
@@ -158,8 +156,6 @@ class _Cursor:
         return {name: values[self._at - 1] for name, values in self._columns.items()}
 
 
-# TCP's own options -------------------------------------------------------------------------------------------------
-
 _NOP, _MSS, _WSCALE, _SACK_OK, _SACK, _TIMESTAMPS, _MPTCP_KIND = 1, 2, 3, 4, 5, 8, 30
 
 
@@ -214,8 +210,6 @@ def _take_handshake(fields: Fields, kind: int, row: int, cursor: _Cursor) -> int
     return Option.SACK_PERMITTED
 
 
-# MPTCP's -----------------------------------------------------------------------------------------------------------
-
 _MPTCP_TABLES = (
     "mp_capable", "mp_join", "dss", "add_addr", "remove_addr", "mp_prio", "mp_fail", "mp_fastclose", "mp_tcprst",
 )  # fmt: skip
@@ -232,104 +226,10 @@ def _take_mptcp(fields: Fields, subtype: int, packets: Packets, row: int, tables
         for each in ids:
             _add(fields, "addrid", each)
     else:
-        for field, value in _DISPLAYED[name](option, packets):
+        for field, value in DISPLAYED[name](option, packets):
             _add(fields, field, value)
     return Option.MP_CAPABLE << subtype
 
 
 def _add(fields: Fields, name: str, value: object) -> None:
     fields[MPTCP + name].append(str(int(value) if isinstance(value, bool) else value))
-
-
-Displayed = Iterator[tuple[str, object]]
-
-
-def _bits(flags: int, names: str, first: int) -> Displayed:
-    """Flags by name, from the bit `first` downwards; '-' is a bit without a field."""
-    for number, name in enumerate(names.split()):
-        if name != "-":
-            yield name, int(bool(flags & first >> number))
-
-
-def _mp_capable(option: dict[str, Any], _: Packets) -> Displayed:
-    yield "version", option["version"]
-    yield "flags", f"0x{option['flags']:02x}"
-    yield from _bits(option["flags"], "checksumreq.flags extensibility.flag nomoresubflows.flag", 0x80)
-    yield "sha256.flag", option["flags"] & 1
-    yield "reserved.flag", f"0x{option['flags'] >> 1 & 0x0F:02x}"
-    if option["length"] >= 12:
-        yield "sendkey", option["sender_key"]
-    if option["length"] >= 20:
-        yield "recvkey", option["receiver_key"]
-    if option["length"] >= 22:
-        yield "datalvllen", option["data_length"]
-    if option["length"] >= 24:
-        yield "checksum", f"0x{option['checksum']:04x}"
-
-
-def _mp_join(option: dict[str, Any], _: Packets) -> Displayed:
-    if option["length"] == 24:
-        yield "reserved", "0x0000"
-        yield "sendhmac", option["hmac"].hex()
-        return
-    yield "flags", f"0x{0x10 | option['backup']:02x}"
-    yield "backup.flag", option["backup"]
-    yield "addrid", option["address_id"]
-    if option["length"] == 12:
-        yield "recvtok", option["token"]
-    else:
-        yield "sendtrunchmac", option["truncated_hmac"]
-    yield "sendrand", option["nonce"]
-
-
-def _dss(option: dict[str, Any], _: Packets) -> Displayed:
-    flags = option["flags"]
-    yield "flags", f"0x{flags:02x}"
-    names = "datafin.flag dseqn8.flag dseqnpresent.flag dataack8.flag dataackpresent.flag"
-    yield from _bits(flags, names, 0x10)
-    if flags & 0x01:
-        yield "rawdataack", option["data_ack"]
-    if flags & 0x04:
-        yield "rawdataseqno", option["dsn"]
-        yield "subflowseqno", option["subflow_seq"]
-        yield "datalvllen", option["data_length"]
-
-
-def _add_addr(option: dict[str, Any], packets: Packets) -> Displayed:
-    yield "echo", option["echo"]
-    yield "addrid", option["address_id"]
-    version = option["ip_version"]
-    yield f"ipv{version}", packets.address(option["address"], version)
-    if option["length"] in (10, 18, 22, 30):
-        yield "port", option["port"]
-    if option["length"] in (16, 18, 28, 30):
-        yield "addaddrtrunchmac", option["hmac"]
-
-
-def _mp_prio(option: dict[str, Any], _: Packets) -> Displayed:
-    yield "flags", f"0x{0x50 | option['backup']:02x}"
-    yield "backup.flag", option["backup"]
-    if option["length"] == 4:
-        yield "addrid", option["address_id"]
-
-
-def _mp_fail(option: dict[str, Any], _: Packets) -> Displayed:
-    yield "reserved", "0x0000"
-    yield "rawdataseqno", option["dsn"]
-
-
-def _mp_fastclose(option: dict[str, Any], _: Packets) -> Displayed:
-    yield "reserved", "0x0000"
-    yield "recvkey", option["receiver_key"]
-
-
-def _mp_tcprst(option: dict[str, Any], _: Packets) -> Displayed:
-    yield "flags", f"0x{0x80 | option['flags']:02x}"
-    yield from _bits(option["flags"], "flag_U.flag flag_V.flag flag_W.flag flag_T.flag", 0x08)
-    yield "rst_reason", f"0x{option['reason']:02x}"
-
-
-_DISPLAYED: dict[str, Callable[[dict[str, Any], Packets], Displayed]] = {
-    "mp_capable": _mp_capable, "mp_join": _mp_join, "dss": _dss, "add_addr": _add_addr, "mp_prio": _mp_prio,
-    "mp_fail": _mp_fail, "mp_fastclose": _mp_fastclose, "mp_tcprst": _mp_tcprst,
-}  # fmt: skip
