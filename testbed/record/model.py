@@ -37,12 +37,17 @@ EpochSeconds = Annotated[float, Strict(), Field(ge=-9e9, le=9e9)]
 """Seconds since 1970; the same holds for them."""
 
 
+def _escaped(value: object) -> object:
+    """A name that is no UTF-8 is escaped: a record is text."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+
+
 def _only_texts(value: object) -> object:
     # By itself pydantic would list each that is none, however many a stranger has put there.
     for each in value if isinstance(value, list | tuple) else ():
         if not isinstance(each, str):
             raise PydanticCustomError("text", "{value} in it is no text", {"value": reading.shown(each)})
-    return value
+    return tuple(map(_escaped, value)) if isinstance(value, list | tuple) else value
 
 
 def _file_name(text: str) -> str:
@@ -52,6 +57,7 @@ def _file_name(text: str) -> str:
     return name
 
 
+Text = Annotated[str, BeforeValidator(_escaped)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_only_texts)]
 FileName = Annotated[str, AfterValidator(_file_name)]
 """The name of a file beside the record; whatever it says, it leads nowhere else."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from testbed.record import model
-from testbed.record.model import Record, Seconds, Texts
+from testbed.record.model import Record, Seconds, Text, Texts
 
 FILE = "outcome.json"
 
@@ -15,16 +15,18 @@ class Outcome(Record):
     """How it ended; `error` says why it failed, in one line.
 
     `wall_s` are seconds of this machine, `virtual_s` of the lab's clock; None where they are unknown.
-    `kernel_warnings` are lines of the lab's kernel. `lab` is its name, `files` what the point's directory held when the
-    point was finished, by the paths in it: older toolkits noted neither.
+    `kernel_warnings` are lines of the lab's kernel. `lab` is its name; `userspace_mode` says how a uml lab ran its
+    processes, where its console tells. `files` are what the point's directory held when the point was finished, by the
+    paths in it. Older toolkits noted none of these three.
     """
 
     status: Literal["ok", "failed"]
-    error: str = ""
+    error: Text = ""
     wall_s: Seconds | None = None
     virtual_s: Seconds | None = None
     kernel_warnings: Texts = ()
-    lab: str = ""
+    lab: Text = ""
+    userspace_mode: Text = ""
     files: Texts = ()
 
     @property

@@ -14,7 +14,8 @@ from typing import Any
 from testbed.base import files
 from testbed.base.errors import ConfigError
 from testbed.base.text import parse_json
-from testbed.runs.store import OUTCOME, write_json
+from testbed.record.outcome import FILE as OUTCOME
+from testbed.runs.store import write_json
 
 FILE = "digests.json"
 VERSION = 1

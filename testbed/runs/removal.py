@@ -60,8 +60,8 @@ def _remove_points(run: RunStore) -> list[Path]:
 
 
 def _record(run: RunStore, point_id: str) -> frozenset[str]:
-    listed = run.outcome(point_id).get("files")
-    return frozenset(name for name in listed if isinstance(name, str)) if isinstance(listed, list) else frozenset()
+    outcome = run.outcome(point_id)
+    return frozenset(outcome.files if outcome else ())
 
 
 def _remove_point(directory: Path, record: frozenset[str]) -> list[Path]:

@@ -24,6 +24,7 @@ from testbed.base.errors import RunInterrupted, TestbedError, UsageError
 from testbed.base.needs import Need
 from testbed.labs.base import Cancel, Clock, Job, JobResult, Lab
 from testbed.labs.verdict import userspace_mode
+from testbed.record.outcome import Outcome
 from testbed.runs import digests
 from testbed.runs.job_output import LastLine, Phases
 from testbed.runs.store import RunStore
@@ -198,16 +199,16 @@ def _run_task(task: Task, lab: Lab, store: RunStore, *, cancel: Cancel, watcher:
     except Exception as fault:
         error = f"{type(fault).__name__}: {fault}"
     wall_s = result.wall_s if result else time.monotonic() - started
-    outcome: dict[str, object] = {
-        "status": "failed" if error else "ok",
-        "error": error,
-        "wall_s": round(wall_s, 3),
-        "virtual_s": result.clock_s if result else None,
-        "kernel_warnings": list(result.kernel_warnings) if result else [],
-        "lab": lab.name,
-    }
+    outcome = Outcome(
+        status="failed" if error else "ok",
+        error=error,
+        wall_s=round(wall_s, 3),
+        virtual_s=result.clock_s if result else None,
+        kernel_warnings=tuple(result.kernel_warnings) if result else (),
+        lab=lab.name,
+    )
     if result and (mode := userspace_mode(output)):
-        outcome["userspace_mode"] = mode
+        outcome = outcome.model_copy(update={"userspace_mode": mode})
     try:
         store.finish(task.id, outcome)
     except OSError as fault:

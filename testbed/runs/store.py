@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from testbed.base import files, manifest, ownership
-from testbed.base.errors import ConfigError, PrerequisiteError, UsageError
+from testbed.base.errors import AnalysisError, ConfigError, PrerequisiteError, UsageError
 from testbed.base.locks import try_lock
 from testbed.base.manifest import is_point_id
-from testbed.base.text import parse_json
+from testbed.record.outcome import FILE as OUTCOME
+from testbed.record.outcome import Outcome, read_outcome
 
 VERSION = manifest.VERSION
 MANIFEST = manifest.NAME
-OUTCOME = "outcome.json"
 LATEST = "latest"
 PARTIAL = ".partial-"
 SPACE_BYTES = 2_000_000_000
@@ -69,10 +69,11 @@ class RunStore:
         partial.mkdir()
         return partial
 
-    def finish(self, point_id: str, outcome: Mapping[str, object]) -> Path:
+    def finish(self, point_id: str, outcome: Outcome) -> Path:
         """Write the outcome and give the directory its final name (a failed one there makes way); raises OSError."""
         partial, final = self._partial(point_id), self.points / point_id
-        write_json(partial / OUTCOME, dict(outcome) | {"files": _files_in(partial)})
+        whole = outcome.model_copy(update={"files": tuple(_files_in(partial))})
+        write_json(partial / OUTCOME, whole.fields())
         files.remove(final)
         return partial.rename(final)
 
@@ -97,17 +98,17 @@ class RunStore:
             found += ownership.remove_drafts(folder)
         return found
 
-    def outcome(self, point_id: str) -> dict[str, Any]:
-        """How the point ended, as it was noted; empty if it is not finished, or nobody can read it."""
+    def outcome(self, point_id: str) -> Outcome | None:
+        """How the point ended, as it was noted; None if it is not finished, or nobody can read it."""
         try:
-            outcome = parse_json(files.read_bytes(self.points / point_id / OUTCOME))
-        except (OSError, ValueError):
-            return {}
-        return outcome if isinstance(outcome, dict) else {}
+            return read_outcome(self.points / point_id)
+        except AnalysisError:
+            return None
 
     def is_ok(self, point_id: str) -> bool:
         """Whether the point is finished and its outcome is ok."""
-        return self.outcome(point_id).get("status") == "ok"
+        outcome = self.outcome(point_id)
+        return outcome is not None and outcome.ok
 
     def is_unfinished(self) -> bool:
         """Whether a point is missing or failed, or the run did not come to its end."""

@@ -167,3 +167,11 @@ def test_a_file_and_a_line_have_a_size_that_is_no_recordings(tmp_path: Path) -> 
     (tmp_path / "events.jsonl").write_text('{"t": 0, "event": "' + "x" * model.MOST_BYTES + '"}')
     with pytest.raises(AnalysisError, match=r"events\.jsonl:1: longer than 16777216 characters"):
         read_events(tmp_path)
+
+
+def test_an_outcome_has_what_the_scheduler_said_in_its_order_and_text_only() -> None:
+    outcome = Outcome(status="failed", error="\udcff", wall_s=1.5, virtual_s=None, kernel_warnings=(), lab="uml")
+    assert json.dumps(outcome.model_copy(update={"files": ("ab.txt",)}).fields()) == (
+        '{"status": "failed", "error": "\\\\udcff", "wall_s": 1.5, "virtual_s": null, "kernel_warnings": [], '
+        '"lab": "uml", "files": ["ab.txt"]}'
+    )

@@ -14,6 +14,7 @@ import pytest
 from experiments.cli.main import main
 from testbed.base import ownership
 from testbed.base.errors import ConfigError, UsageError
+from testbed.record.outcome import Outcome
 from testbed.runs import cleaning, store
 
 LIMIT_S = 5.0
@@ -37,7 +38,7 @@ def make_run(directory: Path) -> store.RunStore:
         (partial / "guest").mkdir()
         for name in ("ab.txt", "guest/console.log"):
             (partial / name).write_text("x")
-        run.finish("p", {"status": "ok"})
+        run.finish("p", Outcome(status="ok"))
     (directory / "figures").mkdir()
     for name in ("summary.txt", "figures/fig07.svg"):
         with ownership.replacing(directory / name) as file:

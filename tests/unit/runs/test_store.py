@@ -13,6 +13,7 @@ import pytest
 from testbed.base.errors import LabError, PrerequisiteError, RunInterrupted, UsageError
 from testbed.base.needs import Need
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
+from testbed.record.outcome import Outcome
 from testbed.runs import cleaning, scheduler, store
 from testbed.runs.scheduler import Place, Task, TaskEnd
 from topologies import links
@@ -202,7 +203,7 @@ def test_points_in_real_time_run_alone_and_last(run_store: store.RunStore) -> No
 
 def test_a_point_that_is_run_again_replaces_the_failed_one(run_store: store.RunStore) -> None:
     run_store.begin("good")
-    run_store.finish("good", {"status": "failed"})
+    run_store.finish("good", Outcome(status="failed"))
     assert not run_store.is_ok("good")
     run([task("good")], run_store)
     assert run_store.is_ok("good")
