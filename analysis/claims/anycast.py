@@ -90,11 +90,11 @@ def _resets_on_both(points: Points) -> list[Check]:
         least = max(10 * elsewhere, 1.0)
         bound = f"at least {least:.3g} (10 times the {elsewhere:.3g} of other times)"
         if not counts:
-            checks.append(Check(label, None, bound, None, "there was no such change"))
+            checks.append(Check(label, None, bound=bound, holds=None, why="there was no such change"))
             continue
         seeds = "one seed" if len(every) == 1 else f"{len(every)} seeds"
         spread = f"{len(counts)} changes of {seeds}"
-        estimate = Estimate(fmean(counts), min(counts), max(counts), "RSTs", spread)
+        estimate = Estimate(value=fmean(counts), low=min(counts), high=max(counts), unit="RSTs", basis=spread)
         checks.append(Check(label, estimate, bound, fmean(counts) >= least))
     return checks
 
@@ -133,77 +133,78 @@ def _flat(points: Points) -> list[Check]:
     low = 0.95 * 2800.0
     bound = f"at least {low:.0f} Mbit/s in every second of every seed"
     if not values:
-        return [Check("slowest second", None, bound, None, "no whole second")]
+        return [Check("slowest second", None, bound=bound, holds=None, why="no whole second")]
     return [Check("slowest second", over_seeds(values, "Mbit/s"), bound, min(values.values()) >= low)]
 
 
 _RESETS_METHOD = (
-    "RSTs that reach the client in the second of a change and in the one after it; seconds are the summary's, "
-    "which is exact enough, because the cycle leaves 5 s at least between two changes"
+    "RSTs that reach the client in the second of a change and in the one after it; seconds are the summary's, which "
+    "is exact enough, because the cycle leaves 5 s at least between two changes"
 )
 
 CLAIMS = (
     Claim(
-        "fig13-plateaus",
-        "§V-C, Fig. 13",
-        "13",
-        "TCP's downloads fill the three servers' links, and two of them while a server is out.",
-        "2800 and 1900 Mbit/s",
-        "payload that reaches the client in a second",
-        "Mbit/s",
-        f"median over the seconds that lie {_SETTLED_S} s and more after a change",
-        "Within 5 %: the paper's figures are read off a plot.",
-        _plateaus,
+        id="fig13-plateaus",
+        place="§V-C, Fig. 13",
+        figure="13",
+        sentence="TCP's downloads fill the three servers' links, and two of them while a server is out.",
+        paper="2800 and 1900 Mbit/s",
+        quantity="payload that reaches the client in a second",
+        unit="Mbit/s",
+        method=f"median over the seconds that lie {_SETTLED_S} s and more after a change",
+        tolerance="Within 5 %: the paper's figures are read off a plot.",
+        check=_plateaus,
     ),
     Claim(
-        "fig13-resets-on-both",
-        "§V-C, Fig. 13",
-        "13",
-        "Removing a server makes RSTs, and so does adding one.",
-        "",
-        "RSTs per change",
-        "RSTs",
-        _RESETS_METHOD,
-        "At least ten times as many as in as much time without a change (and one at least): by chance there are none.",
-        _resets_on_both,
+        id="fig13-resets-on-both",
+        place="§V-C, Fig. 13",
+        figure="13",
+        sentence="Removing a server makes RSTs, and so does adding one.",
+        paper="",
+        quantity="RSTs per change",
+        unit="RSTs",
+        method=_RESETS_METHOD,
+        tolerance="At least ten times as many as in as much time without a change (and one at least): by chance there "
+        "are none.",
+        check=_resets_on_both,
     ),
     Claim(
-        "fig13-more-resets-on-removal",
-        "§V-C, Fig. 13",
-        "13",
-        "There are more RSTs when a server is removed than when one is added.",
-        "",
-        "RSTs per removal / RSTs per addition",
-        "",
-        _RESETS_METHOD,
-        "Above 1 in every seed.",
-        _more_on_removal,
+        id="fig13-more-resets-on-removal",
+        place="§V-C, Fig. 13",
+        figure="13",
+        sentence="There are more RSTs when a server is removed than when one is added.",
+        paper="",
+        quantity="RSTs per removal / RSTs per addition",
+        unit="",
+        method=_RESETS_METHOD,
+        tolerance="Above 1 in every seed.",
+        check=_more_on_removal,
     ),
     Claim(
-        "fig14-no-failure",
-        "§V-C, Fig. 14",
-        "14",
-        "With MPTCP no download fails in 16 changes of the servers.",
-        "0 failures",
-        "requests that failed",
-        "%",
-        "ab's failure counters, each request counted once; pooled over seeds, Wilson's interval",
-        "None: a single one contradicts it.",
-        _no_failure,
+        id="fig14-no-failure",
+        place="§V-C, Fig. 14",
+        figure="14",
+        sentence="With MPTCP no download fails in 16 changes of the servers.",
+        paper="0 failures",
+        quantity="requests that failed",
+        unit="%",
+        method="ab's failure counters, each request counted once; pooled over seeds, Wilson's interval",
+        tolerance="None: a single one contradicts it.",
+        check=_no_failure,
     ),
     Claim(
-        "fig14-2800-throughout",
-        "§V-C, Fig. 14",
-        "14",
-        "With MPTCP the downloads keep to 2.8 Gbit/s throughout.",
-        "2.8 Gbit/s",
-        "payload that reaches the client in the slowest second",
-        "Mbit/s",
-        f"minimum over all whole seconds but the first {_SETTLED_S}, in which 300 connections start",
-        "Within 5 % of the paper's figure, which is read off a plot, in every second of every seed (the wire limit is "
-        "2770 Mbit/s here, because of MPTCP version 1's options).",
-        _flat,
-        "300 equal downloads that share links fairly end at the same time; a server whose downloads all end while "
-        "it is out has nothing to send until others end. Nothing fails; one seed in ten has such a spell.",
+        id="fig14-2800-throughout",
+        place="§V-C, Fig. 14",
+        figure="14",
+        sentence="With MPTCP the downloads keep to 2.8 Gbit/s throughout.",
+        paper="2.8 Gbit/s",
+        quantity="payload that reaches the client in the slowest second",
+        unit="Mbit/s",
+        method=f"minimum over all whole seconds but the first {_SETTLED_S}, in which 300 connections start",
+        tolerance="Within 5 % of the paper's figure, which is read off a plot, in every second of every seed (the "
+        "wire limit is 2770 Mbit/s here, because of MPTCP version 1's options).",
+        check=_flat,
+        known_reason="300 equal downloads that share links fairly end at the same time; a server whose downloads all "
+        "end while it is out has nothing to send until others end. Nothing fails; one seed in ten has such a spell.",
     ),
 )

@@ -71,7 +71,7 @@ def over_seeds(values: Mapping[int, float], unit: str) -> Estimate:
     """Mean of one value per seed, and their spread."""
     found = list(values.values())
     basis = "one seed" if len(found) == 1 else f"{len(found)} seeds"
-    return Estimate(fmean(found), min(found), max(found), unit, basis)
+    return Estimate(value=fmean(found), low=min(found), high=max(found), unit=unit, basis=basis)
 
 
 def by_seed(points: Sequence[PointSummary], value: Value) -> dict[int, float]:
@@ -96,7 +96,9 @@ def wilson(hits: int, trials: int, unit: str = "%") -> Estimate:
     low, high = max(middle - half, 0.0), min(middle + half, 1.0)
     # At the ends the formula gives the end itself, but for rounding.
     low, high = (0.0 if hits == 0 else low), (1.0 if hits == trials else high)
-    return Estimate(share * 100, low * 100, high * 100, unit, f"{hits} of {trials}, 95 % interval")
+    return Estimate(
+        value=share * 100, low=low * 100, high=high * 100, unit=unit, basis=f"{hits} of {trials}, 95 % interval"
+    )
 
 
 def every_used_connection_joined(points: Sequence[PointSummary], label: str) -> Check:
@@ -109,7 +111,7 @@ def every_used_connection_joined(points: Sequence[PointSummary], label: str) -> 
     ]
     connections, joined, requests = (sum(each) for each in zip(*known, strict=True)) if known else (0, 0, 0)
     if not connections:
-        return Check(label, None, bound, None, "no connection was counted")
+        return Check(label, None, bound=bound, holds=None, why="no connection was counted")
     return Check(label, wilson(joined, connections), bound, connections - joined <= max(connections - requests, 0))
 
 
@@ -118,12 +120,12 @@ def within(
 ) -> Check:
     """Whether one value per seed lies within bounds; seeds on both sides of one cannot tell."""
     if not values:
-        return Check(label, None, bound, None, "not measured")
+        return Check(label, None, bound=bound, holds=None, why="not measured")
     estimate = over_seeds(values, unit)
     kept = [low <= value <= high for value in values.values()]
     if all(kept) or not any(kept):
         return Check(label, estimate, bound, all(kept))
-    return Check(label, estimate, bound, None, f"the seeds disagree: {estimate}, bound {bound}")
+    return Check(label, estimate, bound=bound, holds=None, why=f"the seeds disagree: {estimate}, bound {bound}")
 
 
 def per_size(
@@ -131,7 +133,9 @@ def per_size(
 ) -> list[Check]:
     """A check for each of the sizes; one that cannot be made for a size that was not measured."""
     return [
-        check(size_name(size), size) if size in found else Check(size_name(size), None, bound, None, "no valid point")
+        check(size_name(size), size)
+        if size in found
+        else Check(size_name(size), None, bound=bound, holds=None, why="no valid point")
         for size in sizes
     ]
 

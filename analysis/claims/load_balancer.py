@@ -105,7 +105,7 @@ def _fills_the_wire(points: Points) -> list[Check]:
     def check(label: str, size: int) -> Check:
         wire_limit_bps = found[size][0].wire_limit_bps
         if wire_limit_bps is None:
-            return Check(label, None, bound, None, "the wire limit is not known")
+            return Check(label, None, bound=bound, holds=None, why="the wire limit is not known")
         limit = wire_limit_bps / 1e6
         named = f"at least {0.95 * limit:.0f} Mbit/s"
         return within(label, by_seed(found[size], goodput_mbps), "Mbit/s", named, low=0.95 * limit)
@@ -119,7 +119,7 @@ def _uses_the_direct_path(points: Points) -> list[Check]:
     checks = []
     for size in _FROM_500_KB:
         if size not in found:
-            checks.append(Check(size_name(size), None, bound, None, "no valid point"))
+            checks.append(Check(size_name(size), None, bound=bound, holds=None, why="no valid point"))
             continue
         rate, share = by_seed(found[size], goodput_mbps), by_seed(found[size], bypass_percent)
         checks.append(within(f"{size_name(size)}, goodput", rate, "Mbit/s", bound, low=100.0))
@@ -129,60 +129,63 @@ def _uses_the_direct_path(points: Points) -> list[Check]:
 
 CLAIMS = (
     Claim(
-        "fig06-small-objects-slower",
-        "§V-B, Fig. 6",
-        "6",
-        "With equal links, MPTCP serves slightly fewer small objects a second than TCP, because of its CPU cost.",
-        "",
-        "requests per second, MPTCP / TCP",
-        "",
-        "ab in real time, 10 and 50 KB, seed by seed",
-        "0.75 to 1: below TCP, and by no more than a quarter, beyond which it is not 'slightly'. Virtual time cannot "
-        "say anything on CPU cost, so only repeated points in real time count.",
-        _small_slower,
-        "In real time the client, the director and the servers share one core, and what MPTCP moves past the director "
-        "saves that core the director's work. It speaks of this machine, not of the paper's servers.",
+        id="fig06-small-objects-slower",
+        place="§V-B, Fig. 6",
+        figure="6",
+        sentence="With equal links, MPTCP serves slightly fewer small objects a second than TCP, because of its CPU "
+        "cost.",
+        paper="",
+        quantity="requests per second, MPTCP / TCP",
+        unit="",
+        method="ab in real time, 10 and 50 KB, seed by seed",
+        tolerance="0.75 to 1: below TCP, and by no more than a quarter, beyond which it is not 'slightly'. Virtual "
+        "time cannot say anything on CPU cost, so only repeated points in real time count.",
+        check=_small_slower,
+        known_reason="In real time the client, the director and the servers share one core, and what MPTCP moves past "
+        "the director saves that core the director's work. It speaks of this machine, not of the paper's servers.",
     ),
     Claim(
-        "fig06-equal-from-100-kb",
-        "§V-B, Fig. 6",
-        "6",
-        "From 100 KB on, MPTCP and TCP are equally fast when both paths have 1 Gbit/s.",
-        "",
-        "goodput, MPTCP / TCP",
-        "",
-        "ab, from 100 KB on; repeated real time if there is any, else virtual time",
-        "0.95 to 1.05: MPTCP's options alone cost 2 % of the wire, and 5 % is what one reads off a plot.",
-        _equal_from_100_kb,
-        "Both paths have 1 Gbit/s, and what a server has queued on the initial subflow still leaves through the "
-        "director while the other subflow is at work: MPTCP moves more than one link carries.",
+        id="fig06-equal-from-100-kb",
+        place="§V-B, Fig. 6",
+        figure="6",
+        sentence="From 100 KB on, MPTCP and TCP are equally fast when both paths have 1 Gbit/s.",
+        paper="",
+        quantity="goodput, MPTCP / TCP",
+        unit="",
+        method="ab, from 100 KB on; repeated real time if there is any, else virtual time",
+        tolerance="0.95 to 1.05: MPTCP's options alone cost 2 % of the wire, and 5 % is what one reads off a plot.",
+        check=_equal_from_100_kb,
+        known_reason="Both paths have 1 Gbit/s, and what a server has queued on the initial subflow still leaves "
+        "through the director while the other subflow is at work: MPTCP moves more than one link carries.",
     ),
     Claim(
-        "fig07-wire-speed-from-500-kb",
-        "§V-B, Fig. 7",
-        "7",
-        "Behind a load balancer at 100 Mbit/s, MPTCP fills the 1 Gbit/s path for pages of 500 KB and more.",
-        "942 Mbit/s",
-        "goodput",
-        "Mbit/s",
-        "ab: body bytes x 8 / duration, MPTCP, pages from 500 KB on",
-        "At least 95 % of the wire limit of the direct path. The limit is 923 Mbit/s here, because the options of "
-        "MPTCP version 1 take up to 28 bytes a packet (942 is TCP's); 5 % are for start and end of a workload.",
-        _fills_the_wire,
-        "What a server has queued on the initial subflow before the other one is up leaves at 100 Mbit/s. Today's "
-        "kernel queues about 70 KB of a page of 500 KB there, which alone bounds ten of them at a time to 690 Mbit/s.",
+        id="fig07-wire-speed-from-500-kb",
+        place="§V-B, Fig. 7",
+        figure="7",
+        sentence="Behind a load balancer at 100 Mbit/s, MPTCP fills the 1 Gbit/s path for pages of 500 KB and more.",
+        paper="942 Mbit/s",
+        quantity="goodput",
+        unit="Mbit/s",
+        method="ab: body bytes x 8 / duration, MPTCP, pages from 500 KB on",
+        tolerance="At least 95 % of the wire limit of the direct path. The limit is 923 Mbit/s here, because the "
+        "options of MPTCP version 1 take up to 28 bytes a packet (942 is TCP's); 5 % are for start and end of a "
+        "workload.",
+        check=_fills_the_wire,
+        known_reason="What a server has queued on the initial subflow before the other one is up leaves at 100 "
+        "Mbit/s. Today's kernel queues about 70 KB of a page of 500 KB there, which alone bounds ten of them at a "
+        "time to 690 Mbit/s.",
     ),
     Claim(
-        "fig08-direct-path-at-20-ms",
-        "§V-B, Fig. 8",
-        "8",
-        "With 20 ms of delay to the load balancer, MPTCP still uses the 1 Gbit/s path.",
-        "",
-        "goodput, and share of the bytes past the director",
-        "Mbit/s, %",
-        "ab and captures at the client, MPTCP, pages from 500 KB on",
-        "More than the 100 Mbit/s that the other path has, which needs no further tolerance; and more than half of "
-        "the bytes past the director.",
-        _uses_the_direct_path,
+        id="fig08-direct-path-at-20-ms",
+        place="§V-B, Fig. 8",
+        figure="8",
+        sentence="With 20 ms of delay to the load balancer, MPTCP still uses the 1 Gbit/s path.",
+        paper="",
+        quantity="goodput, and share of the bytes past the director",
+        unit="Mbit/s, %",
+        method="ab and captures at the client, MPTCP, pages from 500 KB on",
+        tolerance="More than the 100 Mbit/s that the other path has, which needs no further tolerance; and more than "
+        "half of the bytes past the director.",
+        check=_uses_the_direct_path,
     ),
 )

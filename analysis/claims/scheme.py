@@ -37,7 +37,7 @@ def _almost_all_bypass(points: Points) -> list[Check]:
 
 
 def _named(prefix: str, check: Check) -> Check:
-    return Check(f"{prefix}, {check.label}", check.measured, check.bound, check.holds, check.why)
+    return Check(f"{prefix}, {check.label}", check.measured, bound=check.bound, holds=check.holds, why=check.why)
 
 
 def _variant(points: Points, variant: str, condition: str) -> list[PointSummary]:
@@ -91,42 +91,43 @@ def _survives_a_lost_add_addr(points: Points) -> list[Check]:
 
 CLAIMS = (
     Claim(
-        "c-flag-keeps-joins-off-the-vip",
-        "§IV",
-        "",
-        "Without the flag, joins to the virtual address reach servers that do not know the connection; with it the "
-        "client sends none.",
-        "",
-        "joins to the virtual address",
-        "%",
-        f"MP_JOINs in the captures of {ABLATION}, three servers, no loss; pooled over seeds, Wilson's interval",
-        "At least one refused without the flag, not a single one sent with it: it is a rule of the protocol.",
-        _joins_to_the_virtual_address,
+        id="c-flag-keeps-joins-off-the-vip",
+        place="§IV",
+        figure="",
+        sentence="Without the flag, joins to the virtual address reach servers that do not know the connection; with "
+        "it the client sends none.",
+        paper="",
+        quantity="joins to the virtual address",
+        unit="%",
+        method=f"MP_JOINs in the captures of {ABLATION}, three servers, no loss; pooled over seeds, Wilson's interval",
+        tolerance="At least one refused without the flag, not a single one sent with it: it is a rule of the protocol.",
+        check=_joins_to_the_virtual_address,
     ),
     Claim(
-        "reliable-add-addr",
-        "§IV and V-A",
-        "",
-        "An ADD_ADDR that is repeated until it is echoed brings the second subflow although the first one was lost.",
-        "",
-        "connections with a second subflow",
-        "%",
-        f"{ABLATION}, the first ADD_ADDR of every connection dropped; pooled over seeds, Wilson's interval",
-        "At least 95 % of the connections where it is repeated (ab opens a few that it never uses, which carry nothing "
-        "that would repeat it), and below half where it practically is not.",
-        _survives_a_lost_add_addr,
+        id="reliable-add-addr",
+        place="§IV and V-A",
+        figure="",
+        sentence="An ADD_ADDR that is repeated until it is echoed brings the second subflow although the first one "
+        "was lost.",
+        paper="",
+        quantity="connections with a second subflow",
+        unit="%",
+        method=f"{ABLATION}, the first ADD_ADDR of every connection dropped; pooled over seeds, Wilson's interval",
+        tolerance="At least 95 % of the connections where it is repeated (ab opens a few that it never uses, which "
+        "carry nothing that would repeat it), and below half where it practically is not.",
+        check=_survives_a_lost_add_addr,
     ),
     Claim(
-        "almost-all-bytes-bypass",
-        "§V-B",
-        "",
-        "Almost all bytes bypass the load balancer.",
-        "",
-        "share of the payload that comes past the director",
-        "%",
-        "captures at the client, pages of 1 MB and more in Fig. 7, and Fig. 14 where there is one",
-        "At least 90 %: with less, one would not say 'almost all'. Smaller pages are mostly over before the second "
-        "subflow is up, and not what the sentence is about.",
-        _almost_all_bypass,
+        id="almost-all-bytes-bypass",
+        place="§V-B",
+        figure="",
+        sentence="Almost all bytes bypass the load balancer.",
+        paper="",
+        quantity="share of the payload that comes past the director",
+        unit="%",
+        method="captures at the client, pages of 1 MB and more in Fig. 7, and Fig. 14 where there is one",
+        tolerance="At least 90 %: with less, one would not say 'almost all'. Smaller pages are mostly over before the "
+        "second subflow is up, and not what the sentence is about.",
+        check=_almost_all_bypass,
     ),
 )

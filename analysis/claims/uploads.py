@@ -29,7 +29,7 @@ def _works(points: Sequence[PointSummary]) -> list[Check]:
     for size in LARGE:
         name = size_name(size)
         if size not in found:
-            checks.append(Check(name, None, "", None, "no valid point"))
+            checks.append(Check(name, None, bound="", holds=None, why="no valid point"))
             continue
         members = found[size]
         failed = sum(point.failed_requests or 0 for point in members)
@@ -44,17 +44,17 @@ def _works(points: Sequence[PointSummary]) -> list[Check]:
 
 CLAIMS = (
     Claim(
-        "works-for-uploads",
-        "§V",
-        "",
-        "The scheme works for uploads as well.",
-        "",
-        "failed uploads, second subflows, goodput, share of the bytes past the director",
-        "%, Mbit/s",
-        "ab -u (PUT) and captures at the client in the experiment `upload`: Fig. 7 in the other direction, "
+        id="works-for-uploads",
+        place="§V",
+        figure="",
+        sentence="The scheme works for uploads as well.",
+        paper="",
+        quantity="failed uploads, second subflows, goodput, share of the bytes past the director",
+        unit="%, Mbit/s",
+        method="ab -u (PUT) and captures at the client in the experiment `upload`: Fig. 7 in the other direction, "
         "pages of 1 MB and more",
-        "It works if no upload fails, every used connection gets its second subflow, and it is used: more goodput than "
-        "the 100 Mbit/s of the director's link, and more than half of the bytes past the director.",
-        _works,
+        tolerance="It works if no upload fails, every used connection gets its second subflow, and it is used: more "
+        "goodput than the 100 Mbit/s of the director's link, and more than half of the bytes past the director.",
+        check=_works,
     ),
 )

@@ -45,11 +45,29 @@ def _percent(value: float | None) -> float | None:
 
 
 QUANTITIES: tuple[Quantity, ...] = (
-    Quantity("goodput", "Mbit/s", lambda p: None if p.goodput_bps is None else p.goodput_bps / 1e6, True, 10.0),
-    Quantity("bypass", "%", lambda p: _percent(p.director_bypass_share), False, 5.0),
-    Quantity("joins", "% of connections", lambda p: _percent(_per_connection(p.joined, p)), False, 5.0),
-    Quantity("failures", "% of connections", lambda p: _percent(_per_connection(p.failed_requests, p)), False, 10.0),
-    Quantity("resets", "per connection", lambda p: _per_connection(p.resets, p), True, 50.0),
+    Quantity(
+        "goodput",
+        "Mbit/s",
+        value=lambda p: None if p.goodput_bps is None else p.goodput_bps / 1e6,
+        relative=True,
+        tolerance=10.0,
+    ),
+    Quantity("bypass", "%", value=lambda p: _percent(p.director_bypass_share), relative=False, tolerance=5.0),
+    Quantity(
+        "joins",
+        "% of connections",
+        value=lambda p: _percent(_per_connection(p.joined, p)),
+        relative=False,
+        tolerance=5.0,
+    ),
+    Quantity(
+        "failures",
+        "% of connections",
+        value=lambda p: _percent(_per_connection(p.failed_requests, p)),
+        relative=False,
+        tolerance=10.0,
+    ),
+    Quantity("resets", "per connection", value=lambda p: _per_connection(p.resets, p), relative=True, tolerance=50.0),
 )
 
 
@@ -213,10 +231,26 @@ def _group(
         apart = difference(values, relative=quantity.relative)
         most = allowed[quantity.name]
         agrees = apart is not None and apart <= most
-        compared.append(Compared(quantity.name, quantity.unit, values, apart, most, agrees))
+        compared.append(
+            Compared(
+                quantity=quantity.name,
+                unit=quantity.unit,
+                values=values,
+                difference=apart,
+                tolerance=most,
+                agrees=agrees,
+            )
+        )
     measured = (_measured(labs[0], ours), _measured(labs[1], theirs))
     name = " ".join(part for part in parts if part)
-    return Group(name, first.experiment, first.protocol, first.object_bytes, tuple(compared), measured)
+    return Group(
+        name=name,
+        experiment=first.experiment,
+        protocol=first.protocol,
+        object_bytes=first.object_bytes,
+        compared=tuple(compared),
+        measured=measured,
+    )
 
 
 def _mean(quantity: Quantity, points: Sequence[PointSummary]) -> float | None:
@@ -230,7 +264,13 @@ def _measured(lab: str, points: Sequence[PointSummary]) -> Measured:
         reasons = ("no reason given",)
     verdicts = [point.fidelity for point in points if point.fidelity]
     idle = [verdict.idle_share_min for verdict in verdicts if verdict.idle_share_min is not None]
-    return Measured(lab, points[0].clock, len(points), reasons, min(idle, default=None))
+    return Measured(
+        lab=lab,
+        clock=points[0].clock,
+        seeds=len(points),
+        invalid_reasons=reasons,
+        idle_share_min=min(idle, default=None),
+    )
 
 
 def _quantity(name: str) -> Quantity:

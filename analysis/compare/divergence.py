@@ -88,13 +88,13 @@ def compare_points(ours: Path, theirs: Path, context: int = CONTEXT) -> PointDiv
         if (found := _first_line(ours / file, theirs / file, kind)) is not None
     ]
     return PointDivergence(
-        left,
-        right,
-        tuple(packets),
-        tuple(normalised),
-        tuple(sorted(lines, key=lambda line: line.t_s)),
-        tuple(_counters(ours, theirs)),
-        tuple(_other_files(ours, theirs)),
+        ours=left,
+        theirs=right,
+        packets=tuple(packets),
+        normalised=tuple(normalised),
+        lines=tuple(sorted(lines, key=lambda line: line.t_s)),
+        counters=tuple(_counters(ours, theirs)),
+        files=tuple(_other_files(ours, theirs)),
     )
 
 

@@ -83,7 +83,7 @@ def in_bytes(
             # Up to that byte both files have the same records, so a row number means the same in both.
             starts = max((capture.packets.record_offset, other.packets.record_offset), key=len)
             row = max(int(np.searchsorted(starts, offset, side="right")) - 1, 0)
-            found.append(_describe(capture, other, row, ours, addresses, count))
+            found.append(_describe(capture, other=other, row=row, ours=ours, addresses=addresses, count=count))
     return sorted(found, key=lambda divergence: divergence.t_s)
 
 
@@ -99,7 +99,7 @@ def in_normalised_packets(
         unequal = (left[:size] != right[:size]).any(axis=1)
         if unequal.any() or len(left) != len(right):
             row = int(unequal.argmax()) if unequal.any() else size
-            divergence = _describe(capture, other, row, ours, addresses, count)
+            divergence = _describe(capture, other=other, row=row, ours=ours, addresses=addresses, count=count)
             if row < size:
                 differs = (left[row] != right[row]).tolist()
                 names = [name for name, differing in zip(normalisation.COLUMNS, differs, strict=True) if differing]
@@ -124,7 +124,7 @@ def _describe(
         fields=fields,
         ours=mine,
         theirs=its,
-        connection=_connection(capture if mine else other, row, ours, addresses, count),
+        connection=_connection(capture if mine else other, row=row, ours=ours, addresses=addresses, count=count),
         before=tuple(capture.text(number) for number in before),
     )
 

@@ -37,7 +37,13 @@ def draw(canvas: Canvas, data: Data) -> bool:
     every = {point["point"]: _bytes(subflows, point) for _, members in shown for point in members}
     order = sorted({key for by_path in every.values() for key in by_path}, key=lambda k: (k[0] != "director", k))
     for row, (_, members) in enumerate(shown):
-        _bar(axes, row, [every[point["point"]] for point in members], order, members[0]["service_path"])
+        _bar(
+            axes,
+            row=row,
+            seeds=[every[point["point"]] for point in members],
+            order=order,
+            service_path=members[0]["service_path"],
+        )
     axes.set_xlim(0, 100)
     axes.set_xticks(range(0, 101, 25))
     axes.xaxis.set_major_formatter(PercentFormatter())

@@ -62,11 +62,11 @@ def draw(canvas: Canvas, data: Data) -> bool:
     for row, each in enumerate(chosen):
         # What falls into one spot there is in the other panel.
         from_s = each["syn_s"] if zoom_s is None else first_s[each["connection"]] + zoom_s
-        _time_line(whole, row, each, last_s, from_s)
+        _time_line(whole, row=row, subflow=each, last_s=last_s, from_s=from_s)
     for axes in start:
         for row, each in enumerate(chosen):
             since_s = first_s[each["connection"]]
-            _time_line(axes, row, _shifted(each, since_s), last_s - since_s, 0.0)
+            _time_line(axes, row=row, subflow=_shifted(each, since_s), last_s=last_s - since_s, from_s=0.0)
         axes.set_xlim(-0.03 * (zoom_s or 0.0), zoom_s)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.xaxis.set_major_formatter(EngFormatter("s"))
@@ -159,7 +159,7 @@ def _time_line(axes: Axes, row: int, subflow: dict[str, Any], last_s: float, fro
     signals += [(t_s, *_ANNOUNCEMENTS[kind]) for kind, t_s in subflow["announcements"]]
     for t_s, label, marker, colour, offset in signals:
         if t_s is not None and t_s >= from_s:
-            _mark(axes, t_s, row + offset, marker, colour, label)
+            _mark(axes, t_s=t_s, height=row + offset, marker=marker, colour=colour, label=label)
     _mark(axes, end_s, row, *_ENDS.get(subflow["end"], _OTHER_END), f"end: {style.label(subflow['end'])}")
 
 

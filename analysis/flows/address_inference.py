@@ -56,7 +56,7 @@ def guess_addresses(
     others = [each for each in dict.fromkeys(found) if each not in services and each not in clients]
     # A client has further addresses, from which its joins come.
     clients += [each for each in dict.fromkeys(at_client) if each not in (*clients, *services, *others)]
-    return _addresses(packets, clients, services, port, others)
+    return _addresses(packets, clients=clients, services=services, port=port, others=others)
 
 
 def _by_answers(packets: Packets, joins: Rows, unique: Sequence[int]) -> Addresses:
@@ -67,14 +67,14 @@ def _by_answers(packets: Packets, joins: Rows, unique: Sequence[int]) -> Address
     if not len(initial) and len(joins):
         services, clients = _busiest_first(packets.dst[joins]), _distinct(packets.src[joins])
         others = [each for each in unique if each not in services and each not in clients]
-        return _addresses(packets, clients, services, int(packets.dport[joins[0]]), others)
+        return _addresses(packets, clients=clients, services=services, port=int(packets.dport[joins[0]]), others=others)
     initial = initial if len(initial) else answers
     if not len(initial):
         raise AnalysisError("no SYN in the captures: who is the server?", hint="say it with --service ADDR:PORT")
     services, clients = _busiest_first(packets.src[initial]), _distinct(packets.dst[initial])
     found = unique or _distinct(packets.src[answers])
     others = [each for each in found if each not in services and each not in clients]
-    return _addresses(packets, clients, services, int(packets.sport[initial[0]]), others)
+    return _addresses(packets, clients=clients, services=services, port=int(packets.sport[initial[0]]), others=others)
 
 
 def _by_servers(packets: Packets, joins: Rows, clients: Sequence[int]) -> Bools:

@@ -96,7 +96,7 @@ def connection_ends(
         end.append(fate[0])
         survived.append(fate[1])
         why.append(fate[2])
-    return ConnectionEnds(end, survived, why, row, reset, events)
+    return ConnectionEnds(end=end, survived=survived, why=why, row=row, reset=reset, churn_events=events)
 
 
 def _aborter(subflows: Subflows, resets: Resets, leader: int) -> str:

@@ -69,7 +69,9 @@ def find_conversations(packets: Packets, servers: Collection[int] = ()) -> Conve
     )
     other = np.where(opener == source[opening], target[opening], source[opening])
     from_opener = source == opener[strand]
-    flow_of_strand, kept = _one_place_each(packets, strand, from_opener, opening, has_syn)
+    flow_of_strand, kept = _one_place_each(
+        packets, strand=strand, from_opener=from_opener, opening=opening, has_syn=has_syn
+    )
 
     # The strand that speaks for a flow is the first of it whose SYN was seen nearest to its opener.
     speaker = _speakers(packets, flow_of_strand, opening, has_syn)
@@ -88,7 +90,7 @@ def find_conversations(packets: Packets, servers: Collection[int] = ()) -> Conve
         other_address=(other[speaker] >> _PORT_BITS).astype(np.uint32),
         other_port=(other[speaker] & 0xFFFF).astype(np.uint16),
         places=np.bincount(strand_flow, minlength=len(speaker)).astype(np.int64),
-        beyond=_beyond(packets, strand_flow[strand], from_opener, kept, len(speaker)),
+        beyond=_beyond(packets, flow=strand_flow[strand], from_opener=from_opener, kept=kept, flows=len(speaker)),
         strand_of_packet=strand,
         strand_flow=strand_flow,
     )
@@ -177,7 +179,9 @@ def _one_place_each(
 ) -> tuple[Rows, Bools | None]:
     """A number of the flow of each strand, and which packets count: each direction at one place (None: all of them)."""
     alone = np.arange(len(opening))
-    flow, flows = _numbers(_signatures(packets, strand, from_opener, opening, has_syn))
+    flow, flows = _numbers(
+        _signatures(packets, strand=strand, from_opener=from_opener, opening=opening, has_syn=has_syn)
+    )
     if flows == len(opening):
         return alone, None
     packets_of = np.bincount(strand * 2 + from_opener, minlength=2 * len(opening))
@@ -214,7 +218,7 @@ def _signatures(packets: Packets, strand: Rows, from_opener: Bools, opening: Row
     strands = len(opening)
     alone = np.arange(strands)
     if len(set(packets.places) or packets.interfaces) <= 1 and not _translated(packets, opening, has_syn):
-        return match_by_packets(packets, strand, alone, opening, has_syn)
+        return match_by_packets(packets, strand=strand, signature=alone, opening=opening, has_syn=has_syn)
     answers = np.flatnonzero(((packets.flags & (SYN | ACK)) == SYN | ACK) & ~from_opener)
     answer = first_rows(answers, strand[answers], strands)
     is_join = packets.mp_join.first("length", opening) > 0
@@ -231,7 +235,7 @@ def _signatures(packets: Packets, strand: Rows, from_opener: Bools, opening: Row
     signature = np.where(has_syn, both, count + alone)
     signature = match_by_syns(packets, signature, opening, has_syn & ~is_join & ~has_key)
     signature = _with_midstream(packets, signature, opening, has_syn)
-    return match_by_packets(packets, strand, signature, opening, has_syn)
+    return match_by_packets(packets, strand=strand, signature=signature, opening=opening, has_syn=has_syn)
 
 
 def _translated(packets: Packets, opening: Rows, has_syn: Bools) -> bool:

@@ -48,13 +48,21 @@ class Observation:
     @cached_property
     def servers(self) -> list[Attribution]:
         """The server of each subflow."""
-        return opening_servers(self.packets, self.traffic, self.subflows, self.addresses, self.known)
+        return opening_servers(
+            self.packets, traffic=self.traffic, subflows=self.subflows, addresses=self.addresses, known=self.known
+        )
 
     @cached_property
     def resets(self) -> Resets:
         """The RSTs."""
         return find_resets(
-            self.packets, self.traffic, self.subflows, self.servers, self.addresses, self.known, self.end_ns
+            self.packets,
+            traffic=self.traffic,
+            subflows=self.subflows,
+            own_server=self.servers,
+            addresses=self.addresses,
+            known=self.known,
+            end_ns=self.end_ns,
         )
 
     @cached_property
@@ -85,7 +93,14 @@ class Observation:
         """How each connection of the tables ended."""
         connection, _, leaders = self.numbers
         return connection_ends(
-            self.packets, self.traffic, self.subflows, self.resets, connection, leaders, self.known, self.end_ns
+            self.packets,
+            traffic=self.traffic,
+            subflows=self.subflows,
+            resets=self.resets,
+            connection=connection,
+            leaders=leaders,
+            known=self.known,
+            end_ns=self.end_ns,
         )
 
     def seconds(self, rows: Rows) -> np.ma.MaskedArray[Any, Any]:

@@ -104,7 +104,7 @@ def with_places(packets: Packets, most_moves: int = _MOST_MOVES) -> tuple[Packet
 def _came_before(packets: Packets, rows: Mapping[int, Rows], part: _Part, place: _Place) -> bool:
     """Whether a place's captures go on from a part that is later by its clock."""
     mine = rows[part.number]
-    return precedes(packets, mine, rows[place.parts[0].number], mine, _rows_at(place, rows))
+    return precedes(packets, before=mine, after=rows[place.parts[0].number], first=mine, last=_rows_at(place, rows))
 
 
 def _rows_at(place: _Place, rows: Mapping[int, Rows]) -> Rows:
@@ -131,10 +131,10 @@ def _in_turn(
                 and _same_distance(first, last) > _UNKNOWN
                 and precedes(
                     packets,
-                    rows[last.number],
-                    rows[first.number],
-                    _rows_at(other, rows),
-                    _rows_at(place, rows),
+                    before=rows[last.number],
+                    after=rows[first.number],
+                    first=_rows_at(other, rows),
+                    last=_rows_at(place, rows),
                 )
             ):
                 by_ns = last.last_ns + 1 - first.first_ns
@@ -187,7 +187,14 @@ def _rows_of(packets: Packets) -> dict[int, Rows]:
 def _part(packets: Packets, number: int, rows: Rows) -> _Part:
     interface, times = packets.interfaces[number], packets.time_ns[rows]
     kind = interface.link_type, interface.snap_bytes, interface.name
-    return _Part(number, int(times.min()), int(times.max()), kind, _stem(interface.file), _ttls(packets, rows))
+    return _Part(
+        number=number,
+        first_ns=int(times.min()),
+        last_ns=int(times.max()),
+        kind=kind,
+        stem=_stem(interface.file),
+        ttls=_ttls(packets, rows),
+    )
 
 
 def _ttls(packets: Packets, rows: Rows) -> dict[tuple[int, int], frozenset[int]]:

@@ -92,21 +92,50 @@ def find_resets(
     by_server = np.zeros(len(flows), np.bool_)
     by_server[flow[ended_subflow & to_client]] = True
     receiver_open = np.ma.MaskedArray(still, ~to_client & ~still & by_server[flow])
-    ended_connection = _ends_connection(packets, traffic, subflows, row, ended_subflow, ended_row, closed_row)
+    ended_connection = _ends_connection(
+        packets,
+        traffic=traffic,
+        subflows=subflows,
+        row=row,
+        ended=ended_subflow,
+        ended_row=ended_row,
+        closed_row=closed_row,
+    )
     received = np.flatnonzero(to_client)
     named: list[Attribution] = [Attribution("client", "address")] * len(row)
     for number, name in zip(
-        received.tolist(), senders(packets, traffic, row[received], own_server, addresses, known), strict=True
+        received.tolist(),
+        senders(packets, traffic=traffic, rows=row[received], own_server=own_server, addresses=addresses, known=known),
+        strict=True,
     ):
         named[number] = name
     aborted_row = _aborted(packets, traffic, subflows)
-    found = _Found(packets, traffic, subflows, row, flow, to_client, ended_row, closed_row, aborted_row, end_ns)
+    found = _Found(
+        packets=packets,
+        traffic=traffic,
+        subflows=subflows,
+        row=row,
+        flow=flow,
+        to_client=to_client,
+        ended_row=ended_row,
+        closed_row=closed_row,
+        aborted_row=aborted_row,
+        end_ns=end_ns,
+    )
     churned = _churn_in_life(packets, traffic, found, known)
     cause = _causes(found, churned)
-    churn = _churn(found, cause, churned, own_server, Pool(list(addresses.unique), known.events), known)
+    churn = _churn(
+        found,
+        cause=cause,
+        churned=churned,
+        own_server=own_server,
+        pool=Pool(list(addresses.unique), known.events),
+        known=known,
+    )
     return Resets(
-        row, flow, to_client, acceptability, named, receiver_open, ended_subflow, ended_connection, cause, churn,
-        ended_row, closed_row, aborted_row,
+        row=row, flow=flow, to_client=to_client, acceptability=acceptability, sender=named,
+        receiver_open=receiver_open, ended_subflow=ended_subflow, ended_connection=ended_connection, cause=cause,
+        churn=churn, ended_row=ended_row, closed_row=closed_row, aborted_row=aborted_row,
     )  # fmt: skip
 
 

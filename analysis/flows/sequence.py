@@ -95,7 +95,9 @@ def sequence_space(packets: Packets, uniflow: Rows) -> SequenceSpace:
     payload = packets.payload_bytes[index.rows].astype(np.int64)
     repeated = np.clip(overlap, 0, payload)
     furthest = (seq.astype(np.int64) + (high - start)) & 0xFFFFFFFF
-    return SequenceSpace(index, repeated, furthest.astype(np.uint32), start, payload)
+    return SequenceSpace(
+        index=index, repeated=repeated, furthest=furthest.astype(np.uint32), start=start, payload=payload
+    )
 
 
 def acknowledgements(packets: Packets, uniflow: Rows) -> UniflowIndex:

@@ -201,7 +201,13 @@ def _ends(found: Conversations, addresses: Addresses, to_opener: NDArray[np.bool
     via = np.full(len(found), VIA_UNLISTED, np.uint8)
     via[np.isin(server_address, np.array(list(addresses.unique.values()), np.uint32))] = PAST_DIRECTOR
     via[np.isin(server_address, np.array(addresses.services, np.uint32))] = VIA_DIRECTOR
-    return _Ends(by_client, opener_is_client | other_is_client, client_address, server_address, via)
+    return _Ends(
+        by_client=by_client,
+        is_ours=opener_is_client | other_is_client,
+        client_address=client_address,
+        server_address=server_address,
+        via=via,
+    )
 
 
 def _sides(found: Conversations, ends: _Ends) -> Sides:

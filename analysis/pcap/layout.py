@@ -64,11 +64,11 @@ def work_out(raw: bytes, declared: int) -> Layout:
     mask = bytes(0xFF if at in walk.structural else 0 for at in range(OPTION_SPACE))
     pattern = bytes(byte & keep for byte, keep in zip(space, mask, strict=True))
     return Layout(
-        key_of(len(raw), declared),
-        np.frombuffer(mask, np.uint64),
-        np.frombuffer(pattern, np.uint64),
-        walk.options,
-        tuple(walk.items),
+        key=key_of(len(raw), declared),
+        mask=np.frombuffer(mask, np.uint64),
+        pattern=np.frombuffer(pattern, np.uint64),
+        options=walk.options,
+        items=tuple(walk.items),
     )
 
 

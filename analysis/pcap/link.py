@@ -90,7 +90,15 @@ class Payloads(Columns):
         """Without any tag."""
         count = len(frame)
         small = np.zeros(count, np.uint8)
-        return cls(frame, at, protocol, np.zeros(count, np.uint16), small, np.zeros(count, np.uint32), small.copy())
+        return cls(
+            frame=frame,
+            at=at,
+            protocol=protocol,
+            vlan=np.zeros(count, np.uint16),
+            tunnel=small,
+            device=np.zeros(count, np.uint32),
+            packet_type=small.copy(),
+        )
 
 
 def network_payloads(data: U8, frames: Frames, link_types: I64) -> Payloads:

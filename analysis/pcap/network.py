@@ -75,7 +75,7 @@ def segments(data: U8, frames: Frames, payloads: Payloads, numbering: Ipv6Number
     """The TCP segments among the network layer's payloads and in tunnels there; the tally gets all other payloads."""
     parts: list[Segments] = []
     for _ in range(MOST_TUNNELS + 1):
-        found, outer = _segments(data, frames, payloads, numbering, tally)
+        found, outer = _segments(data, frames=frames, payloads=payloads, numbering=numbering, tally=tally)
         parts += found
         inner = [inner_packets(data, frames, each, tally) for each in outer]
         if not inner:

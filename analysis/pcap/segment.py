@@ -40,7 +40,7 @@ class PacketDecoder:
         link_types = np.array([interface.link_type for interface in interfaces], np.int64)
         payloads = network_payloads(data, frames, link_types)
         tally = _count_without_network(frames, payloads, link_types)
-        found = segments(data, frames, payloads, self._numbering, tally)
+        found = segments(data, frames=frames, payloads=payloads, numbering=self._numbering, tally=tally)
         header = gather(data, found.at, _HEADER)
         _forget_what_was_cut(header, found.captured)
         offset_flags = header["offset_flags"].astype(np.uint16)

@@ -89,11 +89,11 @@ def read_run(directory: Path) -> RunFacts:
     known = {point.id for point in points}
     digests = [_read_digests(directory / "points" / point.id / "digests.json", point.id) for point in points]
     return RunFacts(
-        directory,
-        manifest,
-        points,
-        tuple(found for found in digests if found is not None),
-        tuple(name for name in planned if name not in known),
+        directory=directory,
+        manifest=manifest,
+        points=points,
+        digests=tuple(found for found in digests if found is not None),
+        missing=tuple(name for name in planned if name not in known),
     )
 
 

@@ -149,7 +149,7 @@ def spacing(link: Link, since_start_ns: NDArray[np.int64], bits: NDArray[np.int6
     rates = np.array(link.rates_bps, np.float64)
     highest = float(rates.max(initial=0.0))
     if highest <= 0:
-        return Bottleneck(link.name, 0.0, 0, 1.0, None, None)
+        return Bottleneck(name=link.name, rate_bps=0.0, full_s=0, stretch_s=1.0, spacing_error=None, peak_share=None)
     stretch_s = max(_SHORTEST_STRETCH_S, _BUCKETS_PER_STRETCH * 8 * _BUCKET_BYTES / highest)
     parts = max(1, int(1 / stretch_s))
     at = since_start_ns * parts // _NS

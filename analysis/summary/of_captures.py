@@ -79,7 +79,14 @@ def analyse_captures(
     addresses = guess_addresses(packets, service=known, unique=[_number(packets, each) for each in unique])
     traffic = find_connections(packets, addresses)
     name = _name(paths)
-    observed = Observation(name, packets, traffic, addresses, int(packets.time_ns.min()), None)
+    observed = Observation(
+        point=name,
+        packets=packets,
+        traffic=traffic,
+        addresses=addresses,
+        start_ns=int(packets.time_ns.min()),
+        end_ns=None,
+    )
     tables = tabulate(observed)
     row = {
         "point": name,
@@ -102,7 +109,11 @@ def analyse_captures(
         others.update(capture.others)
         opaque.update(capture.opaque)
     return CapturesAnalysis(
-        {"points": TABLES["points"].of_rows([row]), **tables}, observed, tuple(notes), others, opaque
+        tables={"points": TABLES["points"].of_rows([row]), **tables},
+        observed=observed,
+        notes=tuple(notes),
+        others=others,
+        opaque=opaque,
     )
 
 

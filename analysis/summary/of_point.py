@@ -149,8 +149,19 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     load = attempt(partial(read_host_load, directory))
     verdict = None
     if load is not None and window is not None and packets is not None and traffic is not None and files is not None:
-        verdict = fidelity.judge(point, window, events or (), load, files, packets, traffic.sides)
-    evidence = validity.Evidence(point, outcome, window, ab, captures, traffic, drops, verdict)
+        verdict = fidelity.judge(
+            point, window=window, events=events or (), load=load, files=files, packets=packets, sides=traffic.sides
+        )
+    evidence = validity.Evidence(
+        point=point,
+        outcome=outcome,
+        window=window,
+        ab=ab,
+        captures=captures,
+        traffic=traffic,
+        injected_drops=drops,
+        fidelity=verdict,
+    )
     # A run that failed explains by itself why files are missing.
     failed = outcome is not None and not outcome.ok
     found_wrong = [*([] if failed else unreadable), *validity.reasons(evidence)]
@@ -160,9 +171,18 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     if ab is not None:
         summary = _with_ab(summary, point, ab)
     if packets is not None and traffic is not None:
-        summary = _with_traffic(summary, packets, traffic, window, events or ())
+        summary = _with_traffic(summary, packets=packets, traffic=traffic, window=window, events=events or ())
     sources = Sources(
-        point, window, events or (), ab, addresses, packets, traffic, counters, samples or (), server_packets or {}
+        point=point,
+        window=window,
+        events=events or (),
+        ab=ab,
+        addresses=addresses,
+        packets=packets,
+        traffic=traffic,
+        counters=counters,
+        samples=samples or (),
+        server_packets=server_packets or {},
     )
     return replace(summary, valid=not found_wrong, invalid_reasons=tuple(found_wrong)), sources
 
@@ -177,7 +197,13 @@ def _with_ab(summary: PointSummary, point: Point, ab: AbResult) -> PointSummary:
         requests_per_s=ab.complete_requests / ab.duration_s if ab.duration_s > 0 else None,
         complete_requests=ab.complete_requests,
         failed_requests=ab.failed_requests(object_bytes),
-        ab_failures=FailedRequests(ab.reported_failures, parts.connect, parts.receive, parts.length, parts.exceptions),
+        ab_failures=FailedRequests(
+            reported=ab.reported_failures,
+            connect=parts.connect,
+            receive=parts.receive,
+            length=parts.length,
+            exceptions=parts.exceptions,
+        ),
     )
 
 

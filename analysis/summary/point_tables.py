@@ -114,7 +114,13 @@ def observation(point: str, sources: Sources) -> Observation | None:
         return None
     known = ServerEvidence(window.start_ns, sources.events, sources.server_packets, sent_resets(sources.samples))
     return Observation(
-        point, sources.packets, sources.traffic, sources.addresses, window.start_ns, window.end_ns, known
+        point=point,
+        packets=sources.packets,
+        traffic=sources.traffic,
+        addresses=sources.addresses,
+        start_ns=window.start_ns,
+        end_ns=window.end_ns,
+        known=known,
     )
 
 
@@ -157,9 +163,14 @@ def _reconciliation(observed: Observation, connections: pa.Table, sources: Sourc
     lossy = any(value > 0 for value in loses) or bool(sources.point.drop_packet)
     times_ns = observed.packets.time_ns[observed.resets.row]
     found = reconcile_resets(
-        times_ns, observed.resets, list(observed.addresses.unique), sources.counters, sources.samples, observed.known,
-        lossy,
-    )  # fmt: skip
+        times_ns,
+        resets=observed.resets,
+        servers=list(observed.addresses.unique),
+        counters=sources.counters,
+        samples=sources.samples,
+        known=observed.known,
+        lossy=lossy,
+    )
     if sources.server_packets:
         local = [observed.addresses.service, *observed.addresses.local.values()]
         left_ns = np.concatenate(
@@ -171,7 +182,14 @@ def _reconciliation(observed: Observation, connections: pa.Table, sources: Sourc
         on_service = observed.traffic.flows.via[observed.resets.flow] == VIA_DIRECTOR
         received_ns = times_ns[observed.resets.to_client & on_service]
         found.append(
-            reconcile_server_captures(left_ns, received_ns, sources.counters, sources.samples, observed.start_ns, lossy)
+            reconcile_server_captures(
+                left_ns,
+                received_ns=received_ns,
+                counters=sources.counters,
+                samples=sources.samples,
+                start_ns=observed.start_ns,
+                lossy=lossy,
+            )
         )
     ab, end_ns = sources.ab, observed.end_ns
     if ab is None or end_ns is None:
@@ -194,5 +212,9 @@ def _reconciliation(observed: Observation, connections: pa.Table, sources: Sourc
     restarted = max(0, ab.failures.exceptions - ab.failures.receive)
     unused = 0 if is_cut_off else len(rows) - len(used)
     unfinished = ab.concurrency if is_cut_off else 0
-    found.append(reconcile_requests(ab.complete_requests, restarted, unfinished, len(rows), unused))
+    found.append(
+        reconcile_requests(
+            ab.complete_requests, restarted=restarted, unfinished=unfinished, connections=len(rows), unused=unused
+        )
+    )
     return found

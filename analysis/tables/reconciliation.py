@@ -79,7 +79,9 @@ def reconcile_resets(
         return []
     rows = []
     to_client = resets.to_client
-    reading = quiet_reading(counters, samples, times_ns[to_client], known.start_ns, _TRANSIT_S)
+    reading = quiet_reading(
+        counters, samples=samples, times_ns=times_ns[to_client], start_ns=known.start_ns, transit_s=_TRANSIT_S
+    )
     if reading is not None:
         received = np.flatnonzero(to_client & (times_ns <= reading.t_ns)).tolist()
         sent = {name: _grown(counters, reading, name) for name in servers}
@@ -88,20 +90,51 @@ def reconcile_resets(
         total = sum(sent.values())
         note = f"{SENT_RESETS} of all servers {reading.name}, against RSTs that the client had received"
         rows.append(
-            _sent("RSTs from the servers", None, total, len(received), 0, _drops(counters, servers), lossy, note)
+            _sent(
+                "RSTs from the servers",
+                node=None,
+                sent=total,
+                captured=len(received),
+                unnamed=0,
+                drops=_drops(counters, servers),
+                lossy=lossy,
+                note=note,
+            )
         )
         note = f"{SENT_RESETS} {reading.name}, against the RSTs attributed to it"
         rows += [
-            _sent("RSTs from one server", name, count, by.count(name), unnamed, _drops(counters, [name]), lossy, note)
+            _sent(
+                "RSTs from one server",
+                node=name,
+                sent=count,
+                captured=by.count(name),
+                unnamed=unnamed,
+                drops=_drops(counters, [name]),
+                lossy=lossy,
+                note=note,
+            )
             for name, count in sent.items()
         ]
-    reading = quiet_reading(counters, samples, times_ns[~to_client], known.start_ns, 0.0)
+    reading = quiet_reading(
+        counters, samples=samples, times_ns=times_ns[~to_client], start_ns=known.start_ns, transit_s=0.0
+    )
     if reading is not None:
         captured = int(np.count_nonzero(~to_client & (times_ns <= reading.t_ns)))
         note = f"{SENT_RESETS} {reading.name}, against RSTs from it at its own interfaces"
         for name in set(counters.before) - set(servers):
             count, drops = _grown(counters, reading, name), _drops(counters, [name])
-            rows.append(_sent("RSTs from the client", name, count, captured, 0, drops, False, note))
+            rows.append(
+                _sent(
+                    "RSTs from the client",
+                    node=name,
+                    sent=count,
+                    captured=captured,
+                    unnamed=0,
+                    drops=drops,
+                    lossy=False,
+                    note=note,
+                )
+            )
     return rows
 
 
@@ -118,13 +151,19 @@ def reconcile_server_captures(
     The captures do not end together: counted are those until the last reading of the counters with none under way.
     """
     note = "RSTs captured at the servers' interfaces, against RSTs from the service address at the client's"
-    reading = None if counters is None else quiet_reading(counters, samples, received_ns, start_ns, _TRANSIT_S)
+    reading = (
+        None
+        if counters is None
+        else quiet_reading(counters, samples=samples, times_ns=received_ns, start_ns=start_ns, transit_s=_TRANSIT_S)
+    )
     if reading is not None:
         left_ns, received_ns = left_ns[left_ns <= reading.t_ns], received_ns[received_ns <= reading.t_ns]
         note += f", {reading.name}"
     left, received = len(left_ns), len(received_ns)
     holds = None if lossy and received < left else left == received
-    return Reconciliation("RSTs that left the servers", None, left, received, holds, note)
+    return Reconciliation(
+        quantity="RSTs that left the servers", node=None, counted=left, explained=received, holds=holds, note=note
+    )
 
 
 def _sent(
@@ -145,7 +184,7 @@ def _sent(
         note += f"; the senders' own queues dropped {drops} packets of all kinds"
     if missing > 0 and lossy:
         note += "; the links lose packets"
-    return Reconciliation(quantity, node, sent, captured, holds, note)
+    return Reconciliation(quantity=quantity, node=node, counted=sent, explained=captured, holds=holds, note=note)
 
 
 def _drops(counters: Counters, nodes: Sequence[str]) -> int | None:
@@ -179,7 +218,14 @@ def reconcile_failures(failed: int, causes: FailureCauses, start_ns: int, end_ns
     note += f"{causes.short} closed short"
     if failed < explained and explained - unseen <= failed:
         note += f"; {late} of the RSTs came in the last {_UNSEEN_S * 1000:.0f} ms, which ab may not have counted"
-    return Reconciliation("failed requests", None, failed, explained, explained - unseen <= failed <= explained, note)
+    return Reconciliation(
+        quantity="failed requests",
+        node=None,
+        counted=failed,
+        explained=explained,
+        holds=explained - unseen <= failed <= explained,
+        note=note,
+    )
 
 
 def reconcile_requests(complete: int, restarted: int, unfinished: int, connections: int, unused: int) -> Reconciliation:
@@ -193,7 +239,9 @@ def reconcile_requests(complete: int, restarted: int, unfinished: int, connectio
     )
     note += f", {unused} of them never used" if unused else ""
     counted, explained = complete + restarted + unfinished, connections - unused
-    return Reconciliation("requests", None, counted, explained, counted == explained, note)
+    return Reconciliation(
+        quantity="requests", node=None, counted=counted, explained=explained, holds=counted == explained, note=note
+    )
 
 
 def _grown(counters: Counters, reading: Reading, node: str) -> int:
