@@ -11,143 +11,21 @@ sequence numbers are others each time):
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import socket
 import struct
 import sys
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
-from mininet.topo import Topo
-
 sys.path.insert(0, str(Path(__file__).parent))
-import middlebox
+from alterations import Corrupter, Holes, Narrower, Tagger, Trouble
+from capture_hosts import OUT, Hosts, capturing, hosts, send
 
 from testbed.net import sysctl
-from testbed.net.counters import protocol_counters
-from testbed.net.netns import Node, inside
-from testbed.network import Network, running
-from testbed.process import CommandLog, Process, run, wait_until
-from topologies.links import LinkProfile
+from testbed.process import run
 
-OUT = Path(os.environ["TESTBED_OUT"])
-IPPROTO_MPTCP = 262
 KB = 1000
-_SNAP = ("-s", "128", "-n", "-U", "-Z", "root", "-w", "-")
-
-
-class Pair(Topo):
-    """Hosts a and b: over the middleboxes m and n, and directly."""
-
-    def build(self) -> None:
-        for name in ("a", "m", "n", "b"):
-            self.addHost(name, ip=None)
-        profile = LinkProfile(rate_bps=10**8, delay_s=0.002)
-        self.addLink("a", "m", profile=profile)
-        self.addLink("m", "n", profile=profile)
-        self.addLink("n", "b", profile=profile)
-        self.addLink("a", "b", profile=profile)
-
-
-def unaltered(frame: bytearray, _tcp: int) -> bytes:
-    return bytes(frame)
-
-
-@dataclass
-class Hosts:
-    """The running network: client a, server b, and the address that the server listens at."""
-
-    network: Network
-    family: int
-
-    @property
-    def client(self) -> Node:
-        return self.network["a"]
-
-    @property
-    def server(self) -> Node:
-        return self.network["b"]
-
-    def address(self, link: int, host: str) -> str:
-        number = "ab".index(host) + 1
-        return f"fd00:{link}::{number}" if self.family == 6 else f"10.9.{link}.{number}"
-
-    def socket_in(self, node: Node, protocol: int) -> socket.socket:
-        with inside(node):
-            return socket.socket(socket.AF_INET6 if self.family == 6 else socket.AF_INET, socket.SOCK_STREAM, protocol)
-
-    @contextlib.contextmanager
-    def connection(
-        self, protocol: int = IPPROTO_MPTCP, port: int = 80
-    ) -> Iterator[tuple[socket.socket, socket.socket]]:
-        """The client's and the server's end of one connection."""
-        with self.socket_in(self.server, protocol) as listener, self.socket_in(self.client, protocol) as near:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(("::" if self.family == 6 else "0.0.0.0", port))
-            listener.listen()
-            near.settimeout(30)
-            near.connect((self.address(0, "b"), port))
-            far, _ = listener.accept()
-            with far:
-                far.settimeout(30)
-                yield near, far
-
-    def endpoint(self, node: Node, *words: str) -> None:
-        run(node.enter("ip", "mptcp", "endpoint", *words))
-
-    def add_address(self, node: Node, address: str, interface: str) -> None:
-        words = (
-            [f"{address}/64", "dev", interface, "nodad"] if self.family == 6 else [f"{address}/24", "dev", interface]
-        )
-        run(node.enter("ip", "address", "add", *words))
-
-    def counted(self, node: Node, name: str, number: int) -> None:
-        """Wait until the node's kernel has counted so many of an MPTCP event."""
-        wait_until(
-            lambda: protocol_counters(node).get(f"MPTcpExt{name}", 0) >= number, f"{number} {name}", timeout_s=20
-        )
-
-
-@contextlib.contextmanager
-def hosts(family: int, alter: middlebox.Alter = unaltered, far_alter: middlebox.Alter = unaltered) -> Iterator[Hosts]:
-    """The network with addresses, the middleboxes at work."""
-    with running(Pair(), lambda _a, _b: "packets", CommandLog()) as network:
-        found = Hosts(network, family)
-        for host, names in {"a": ("a-eth0", "a-eth1"), "b": ("b-eth0", "b-eth1")}.items():
-            for link, interface in enumerate(names):
-                found.add_address(network[host], found.address(link, host), interface)
-                run(network[host].enter("ethtool", "-K", interface, "tx", "off", "tso", "off", "gso", "off"))
-            run(network[host].enter("ip", "mptcp", "limits", "set", "subflows", "4", "add_addr_accepted", "4"))
-        with middlebox.passing(network["m"], alter), middlebox.passing(network["n"], far_alter):
-            yield found
-
-
-@contextlib.contextmanager
-def capturing(node: Node, name: str, *words: str) -> Iterator[None]:
-    """tcpdump until the block ends, into NAME.pcap."""
-    said = OUT / f"{name}.txt"
-    with (OUT / f"{name}.pcap").open("wb") as out, said.open("wb") as err:
-        process = Process(node.enter("tcpdump", *words, *_SNAP), stdout=out, stderr=err)
-        with process:
-            wait_until(lambda: b"listening on" in said.read_bytes(), f"tcpdump for {name}", timeout_s=30)
-            yield
-            time.sleep(2.5)  # the kernel hands packets over after a second at most
-            process.stop(first=signal.SIGINT, grace_s=60)
-
-
-def send(source: socket.socket, target: socket.socket, size: int) -> None:
-    """Send that many bytes, and take them all in at the other end."""
-    thread = threading.Thread(target=source.sendall, args=(bytes(range(256)) * (size // 256 + 1),))
-    thread.start()
-    left = (size // 256 + 1) * 256
-    while left and (data := target.recv(left)):
-        left -= len(data)
-    thread.join()
 
 
 def announced(family: int, name: str, link_type: str) -> None:
@@ -182,22 +60,6 @@ def announced(family: int, name: str, link_type: str) -> None:
                 time.sleep(0.1)
                 send(far, near, 5 * KB)
             time.sleep(0.5)
-
-
-class Corrupter:
-    """Turns over a byte in the payload of one segment, told by its number among those from a port."""
-
-    def __init__(self, port: int, number: int) -> None:
-        self._port, self._number, self._seen = port, number, 0
-
-    def __call__(self, frame: bytearray, tcp: int) -> bytes:
-        if tcp and (at := middlebox.payload_at(frame, tcp)) < middlebox.packet_end(frame, tcp):
-            self._seen += frame[tcp : tcp + 2] == self._port.to_bytes(2, "big")
-            if self._seen == self._number:
-                self._seen += 1
-                frame[at] ^= 0xFF
-                return middlebox.with_checksum(frame, tcp)
-        return bytes(frame)
 
 
 def corrupted() -> None:
@@ -244,44 +106,6 @@ def aborted() -> None:
         time.sleep(0.5)
 
 
-class Narrower:
-    """Rewrites DSS: 64-bit numbers as 32 bits, and leaves out some data acknowledgements; the hosts understand both.
-
-    A number of 64 bits stands for its lower half (RFC 8684 section 3.3.1), so the connection goes on.
-    """
-
-    def __init__(self) -> None:
-        self._seen = 0
-
-    def __call__(self, frame: bytearray, tcp: int) -> bytes:
-        at = self._find(frame, tcp) if tcp else 0
-        if not at:
-            return bytes(frame)
-        self._seen += 1
-        length, flags = frame[at + 1], frame[at + 3]
-        body, narrow = bytes(frame[at + 4 : at + length]), self._seen % 4
-        ack = body[: 8 if flags & 2 else 4] if flags & 1 else b""
-        rest = body[len(ack) :]
-        if flags & 4 and narrow == 0:
-            ack, flags = b"", flags & ~3
-        elif len(ack) == 8 and narrow in (1, 2):
-            ack, flags = ack[4:], flags & ~2
-        if flags & 8 and narrow in (0, 2, 3) and self._seen % 3:
-            rest, flags = rest[4:], flags & ~8
-        option = bytes([30, 4 + len(ack) + len(rest), frame[at + 2], flags]) + ack + rest
-        frame[at : at + length] = option.ljust(length, b"\x01")
-        return middlebox.with_checksum(frame, tcp)
-
-    @staticmethod
-    def _find(frame: bytearray, tcp: int) -> int:
-        at, end = tcp + 20, middlebox.payload_at(frame, tcp)
-        while at < end and frame[at]:
-            if frame[at] == 30 and frame[at + 2] >> 4 == 2:
-                return at
-            at += 1 if frame[at] == 1 else frame[at + 1]
-        return 0
-
-
 def narrowed() -> None:
     """DSS with numbers of 32 and 64 bits and without acknowledgement, with and without checksum; DATA_FIN."""
     for family, name, checksum in ((4, "narrowed", 0), (4, "narrowed-checksum", 1)):
@@ -296,33 +120,6 @@ def narrowed() -> None:
                         far.shutdown(socket.SHUT_WR)
                         time.sleep(0.1)
                 time.sleep(0.5)
-
-
-class Trouble:
-    """Loses some segments, and marks some as having met congestion (ECN)."""
-
-    def __init__(self) -> None:
-        self._seen = 0
-
-    def __call__(self, frame: bytearray, tcp: int) -> bytes | None:
-        if not tcp:
-            return bytes(frame)
-        self._seen += 1
-        if middlebox.payload_at(frame, tcp) < middlebox.packet_end(frame, tcp):
-            if self._seen % 9 == 0:
-                return None
-            if self._seen % 7 == 0 and frame[15] & 3:
-                frame[15] |= 3
-                frame[24:26] = b"\0\0"
-                frame[24:26] = _internet_checksum(bytes(frame[14:34]))
-        return bytes(frame)
-
-
-def _internet_checksum(header: bytes) -> bytes:
-    total = sum(struct.unpack(f">{len(header) // 2}H", header))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return (~total & 0xFFFF).to_bytes(2, "big")
 
 
 def plain() -> None:
@@ -344,21 +141,6 @@ def plain() -> None:
                 near.connect((pair.address(0, "b"), 81))
             fast_open(pair)
             time.sleep(0.5)
-
-
-class Holes:
-    """Loses every second one of a connection's first segments with payload from port 80, four in all."""
-
-    def __init__(self) -> None:
-        self._seen: Counter[bytes] = Counter()
-
-    def __call__(self, frame: bytearray, tcp: int) -> bytes | None:
-        if tcp and middlebox.payload_at(frame, tcp) < middlebox.packet_end(frame, tcp):
-            ports = bytes(frame[tcp : tcp + 4])
-            self._seen[ports] += 1
-            if ports.startswith(b"\0P") and self._seen[ports] in (2, 4, 6, 8):
-                return None
-        return bytes(frame)
 
 
 def denied() -> None:
@@ -393,24 +175,6 @@ def tagged() -> None:
                 send(far, near, 4 * KB)
                 time.sleep(0.1)
         time.sleep(0.5)
-
-
-class Tagger:
-    """Puts segments from or to port 80 in VLAN 7, and of port 81 in VLAN 7 inside VLAN 100 with priority 5.
-
-    `port_at` says which of both ports counts, so that each middlebox tags what it sends to the other one. Received
-    frames have lost their outer tag to the kernel; the inner one comes off here.
-    """
-
-    def __init__(self, port_at: int) -> None:
-        self._port_at = port_at
-
-    def __call__(self, frame: bytearray, tcp: int) -> bytes:
-        if frame[12:14] == b"\x81\x00":
-            del frame[12:16]
-        port = int.from_bytes(frame[tcp + self._port_at :][:2], "big") if tcp else 0
-        tags = {80: b"\x81\x00\x00\x07", 81: b"\x88\xa8\xa0\x64\x81\x00\x00\x07"}.get(port, b"")
-        return bytes(frame[:12] + tags + frame[12:])
 
 
 def fast_open(pair: Hosts) -> None:
