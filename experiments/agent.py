@@ -16,7 +16,7 @@ from pathlib import Path
 from mininet.cli import CLI
 from mininet.log import setLogLevel
 
-from experiments.point import Point
+from experiments.composition import Parts, load_code, parts_of
 from experiments.record import write
 from experiments.stage import drive, path_managers, stage
 from testbed.base.errors import TestbedError
@@ -24,6 +24,7 @@ from testbed.lab_clock import start_afresh
 from testbed.process import CommandLog
 from testbed.record import commands, settings
 from testbed.record.commands import Command
+from testbed.record.point import Point
 from testbed.record.settings import Settings
 
 
@@ -32,14 +33,14 @@ def _say(phase: str) -> None:
     sys.stdout.flush()
 
 
-def run_point(point: Point, out: Path) -> None:
+def run_point(point: Point, parts: Parts, out: Path) -> None:
     """Run the point and leave its raw directory in `out`; raises `TestbedError` if it cannot be run."""
     log = CommandLog()
     if point.clock == "virtual":
         start_afresh()
     _say("building the topology")
     try:
-        with stage(point, log) as ready, path_managers(point, ready, out):
+        with stage(point, parts, log) as ready, path_managers(point, ready, out):
             write(out / settings.FILE, Settings.model_validate(ready.settings | {"kernel": platform.release()}))
             _say("running the workload")
             drive(point, ready, out)
@@ -49,9 +50,9 @@ def run_point(point: Point, out: Path) -> None:
         (out / commands.FILE).write_text("".join(command.line() for command in ran))
 
 
-def open_shell(point: Point, out: Path) -> None:
+def open_shell(point: Point, parts: Parts, out: Path) -> None:
     """Mininet's command line on the point's running topology, every role configured, no workload."""
-    with stage(point, CommandLog()) as ready, path_managers(point, ready, out):
+    with stage(point, parts, CommandLog()) as ready, path_managers(point, ready, out):
         setLogLevel("output")  # the level at which Mininet's command line prints
         _CommandLine(ready.network.mininet)
 
@@ -67,10 +68,14 @@ def main(argv: list[str]) -> int:
     try:
         out = Path(os.environ["TESTBED_OUT"])
         point = Point.from_json((out / "point.json").read_text())
-        if argv == ["--shell"]:
-            open_shell(point, out)
-        else:
-            run_point(point, out)
+        load_code(point, out)
+        # Before the clock matters: what is imported now is not read from a disk while a point is set up.
+        parts = parts_of(point)
+        with parts.explained():
+            if argv == ["--shell"]:
+                open_shell(point, parts, out)
+            else:
+                run_point(point, parts, out)
     except TestbedError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

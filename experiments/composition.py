@@ -1,47 +1,64 @@
-"""Which parts the experiments are made of: the one place that names them.
+"""What experiments are made of: the kinds of parts with their registries, and the parts of a point.
 
-A part is a class with a protocol: a set-up (`topologies.setup`), a director (`testbed.directors.base`), a workload
-(`experiments.workloads.base`), a timetable (`experiments.timetables.base`). Everybody else asks the parts.
+Nobody names a part: an experiment's file does, and everybody else asks the registries, or the point.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from experiments.timetables.base import Timetable
-from experiments.timetables.rotation import Rotation
-from experiments.workloads.base import Workload
-from experiments.workloads.long_downloads import LongDownloads
-from experiments.workloads.page_loads import PageLoads
+from pydantic import ValidationError
+
+from experiments.timetables.base import TIMETABLES, Timetable
+from experiments.workloads.base import WORKLOADS, Workload
+from testbed.base import own_code
+from testbed.base.errors import ConfigError, UsageError
+from testbed.base.own_code import BadCode, Code
+from testbed.base.parts import KINDS, Part
+from testbed.base.registry import Found, Registry
 from testbed.base.traits import Traits
-from testbed.directors.base import Director
-from testbed.directors.ecmp import Ecmp
-from testbed.directors.ipvs import IpvsNat
-from topologies.anycast import AnycastSetup
-from topologies.load_balancer import LoadBalancerSetup
-from topologies.setup import Setup
+from testbed.base.validation import first_problem
+from testbed.directors.base import DIRECTORS, Director
+from testbed.net.mptcp_settings import Mptcp
+from testbed.record.point import PartRecord, Point
+from topologies.base import TOPOLOGIES, Topology
 
-_SETUPS: Mapping[str, type[LoadBalancerSetup] | type[AnycastSetup]] = {
-    "load-balancer": LoadBalancerSetup,
-    "anycast": AnycastSetup,
-}
-_DIRECTORS: Mapping[str, type[IpvsNat] | type[Ecmp]] = {"load-balancer": IpvsNat, "anycast": Ecmp}
-_WORKLOADS: Mapping[str, type[PageLoads] | type[LongDownloads]] = {"load-balancer": PageLoads, "anycast": LongDownloads}
+REGISTRIES: Mapping[str, Registry[Any]] = dict(zip(KINDS, (TOPOLOGIES, DIRECTORS, WORKLOADS, TIMETABLES), strict=True))
+"""The registry of each kind of part."""
 
-SCENARIOS = tuple(_SETUPS)
-"""The names of what the parts are put together to, as experiment files have them."""
+CODE = "parts"
+"""The folder with users' own parts, beside a point's `point.json` and in a run's directory."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of one point."""
+    """The parts of one point, and the code of those that are users' own."""
 
-    setup: Setup
+    topology: Topology
     director: Director
     workload: Workload
     timetable: Timetable
+    codes: Mapping[str, Code]
+
+    def by_kind(self) -> dict[str, Part]:
+        """Each part by its kind."""
+        return dict(zip(KINDS, (self.topology, self.director, self.workload, self.timetable), strict=True))
+
+    def records(self) -> dict[str, PartRecord]:
+        """What a point's record has of each part."""
+        return {kind: self._record(kind, part) for kind, part in self.by_kind().items()}
+
+    def _record(self, kind: str, part: Part) -> PartRecord:
+        settings = {key: value for key, value in part.plain().items() if key != "part"}
+        code = self.codes.get(kind)
+        own = {"sha256": code.sha256, "module": code.module} if code else {}
+        # Of a path its last part: where it lies is this machine's own.
+        name = part.part if code is None or code.module else code.name
+        return PartRecord.model_validate({"name": name, "settings": settings, "parameters": part.parameters(), **own})
 
     def traits(self, *, mptcp: bool, past_director: bool) -> Traits:
         """What the analysis must know of them; `past_director`: connections can leave the service address."""
@@ -50,32 +67,84 @@ class Parts:
             ends_by=self.workload.ends_by,
             planned_s=self.workload.planned_s,
             sender=self.workload.sender,
-            servers=self.setup.servers,
-            bottlenecks=self.setup.bottlenecks(mptcp=mptcp),
-            delivery_share=self.setup.delivery_share(),
+            servers=self.topology.servers,
+            bottlenecks=self.topology.bottlenecks(mptcp=mptcp),
+            delivery_share=self.topology.delivery_share(),
             per_second=self.workload.per_second,
-            limit_note=self.setup.limit_note(mptcp=mptcp, past_director=past_director),
-            picture=self.setup.picture(),
+            limit_note=self.topology.limit_note(mptcp=mptcp, past_director=past_director),
+            picture=self.topology.picture(),
         )
 
-
-def parts_of(scenario: str, parameters: Mapping[str, Any]) -> Parts:
-    """The parts that a point's parameters describe; raises KeyError, TypeError or ValueError if they describe none."""
-    # What loses packets on purpose sits in the middle, never at the client's own interfaces.
-    in_the_middle = parameters.get("drop_packet", "none") != "none"
-    return Parts(
-        _SETUPS[scenario].of(parameters, switched=in_the_middle),
-        _DIRECTORS[scenario](),
-        _WORKLOADS[scenario].of(parameters),
-        Rotation.of(parameters),
-    )
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """What goes wrong inside a user's own part is a `UsageError` of one line, with its file and line."""
+        with own_code.explained(tuple(self.codes.values())):
+            yield
 
 
-def director_role(scenario: str) -> str:
-    """What the node that spreads the service address is called there."""
-    return _DIRECTORS[scenario].role
+def parts_of(point: Point) -> Parts:
+    """The parts that a point's record describes.
+
+    Raises `ConfigError` if it describes none, and `UsageError` for a user's own part that nobody has named here.
+    """
+    parts: dict[str, Any] = {}
+    codes: dict[str, Code] = {}
+    for kind in KINDS:
+        record = point.parts.get(kind)
+        if record is None:
+            raise ConfigError("point.json", None, f"{point.id}: it has no {kind}")
+        found = _found(kind, record, point.id)
+        if found.code:
+            codes[kind] = found.code
+        try:
+            parts[kind] = found.part.from_plain({**record.settings, "part": record.name})
+        except (ValidationError, TypeError) as error:
+            problem = first_problem(error) if isinstance(error, ValidationError) else str(error)
+            what = f"{point.id}: these are no settings of the {kind} {record.name}: {problem}"
+            raise ConfigError("point.json", None, what) from error
+    return Parts(parts["topology"], parts["director"], parts["workload"], parts["timetable"], codes)
 
 
-def largest_seed(scenario: str) -> tuple[int, str]:
-    """The largest seed that a point can have, and what bounds it."""
-    return _DIRECTORS[scenario].largest_seed
+def mptcp_of(point: Point) -> Mptcp:
+    """How a point's server and client use MPTCP; raises `ConfigError`."""
+    try:
+        return Mptcp.from_plain(point.mptcp)
+    except ValidationError as error:
+        raise ConfigError("point.json", None, f"{point.id}: mptcp.{first_problem(error)}") from error
+
+
+def write_code(parts: Parts, folder: Path) -> None:
+    """Leave the code of users' own parts beside a point's `point.json`, for the agent; raises OSError."""
+    for kind, code in parts.codes.items():
+        code.write(folder / CODE / kind)
+
+
+def load_code(point: Point, folder: Path) -> None:
+    """Load the code that `write_code` has left, if it is what the point says; raises `ConfigError`."""
+    for kind, record in point.parts.items():
+        if record.sha256:
+            try:
+                code = own_code.found(folder / CODE / kind, record.module)
+                if code.sha256 != record.sha256:
+                    raise BadCode(f"{record.name}: it has been changed: it is not what point.json says")
+                code.load()
+            except BadCode as error:
+                raise ConfigError("point.json", None, f"{point.id}: {error}", hint=error.hint) from error
+
+
+def _found(kind: str, record: PartRecord, point_id: str) -> Found[Any]:
+    registry = REGISTRIES[kind]
+    try:
+        if not record.sha256:
+            return registry.find(record.name)
+        code = own_code.recall(record.sha256)
+        if code is None:
+            raise UsageError(
+                f"{point_id}: its {kind} is code of your own, {record.name} (SHA-256 {record.sha256[:16]}...)",
+                hint=f"name its experiment's file, or the part itself: --part {record.name}",
+            )
+        return registry.load(record.name, code)
+    except LookupError as error:
+        raise ConfigError("point.json", None, f"{point_id}: there is no {kind} {record.name!r}") from error
+    except BadCode as error:
+        raise ConfigError("point.json", None, f"{point_id}: {error}", hint=error.hint) from error

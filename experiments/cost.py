@@ -8,7 +8,7 @@ pinned to one core; a limit is far above, so that only a hang can reach it.
 from __future__ import annotations
 
 from experiments.composition import parts_of
-from experiments.point import Point
+from testbed.record.point import Point
 
 SETUP_S = 4.0
 
@@ -19,8 +19,8 @@ _LIMIT_FACTOR_WALL = 10.0
 
 def estimate(point: Point) -> float:
     """Wall seconds that the point takes, boot and set-up included."""
-    parts = parts_of(point.scenario, point.parameters)
-    busy_s = parts.workload.busy_s(parts.setup, point.protocol, point.object_bytes)
+    parts = parts_of(point)
+    busy_s = parts.workload.busy_s(parts.topology, point.protocol, point.object_bytes)
     if point.clock == "real":
         busy_s = max(busy_s, transfer_s(point))
     return SETUP_S + busy_s
@@ -28,13 +28,13 @@ def estimate(point: Point) -> float:
 
 def transfer_s(point: Point) -> float:
     """Seconds on the lab's clock that the workload should take at most; a pessimist's view."""
-    parts = parts_of(point.scenario, point.parameters)
-    return parts.workload.transfer_s(parts.setup, point.object_bytes)
+    parts = parts_of(point)
+    return parts.workload.transfer_s(parts.topology, point.object_bytes)
 
 
 def virtual_limit_s(point: Point) -> float:
     """Seconds on the lab's clock after which the point must be stuck."""
-    factor = parts_of(point.scenario, point.parameters).workload.limit_factor
+    factor = parts_of(point).workload.limit_factor
     return _LIMIT_BASE_VIRTUAL_S + factor * transfer_s(point)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from experiments.toml_source import KeyPath, TomlSource
 from experiments.values import SYSCTL_ROLES
 from testbed.base.errors import ConfigError, TestbedError, UsageError
+from testbed.base.parts import KINDS
 
 _LONGEST = 120
 """Characters of an option that an error quotes."""
@@ -102,13 +103,13 @@ class Document:
     def _overlaid(self, values: Mapping[str, object], origins: Mapping[KeyPath, Origin]) -> Document:
         merged_origins = dict(self.origins)
         data = _merge(self.data, values, (), merged_origins, origins)
-        return replace(self, data=data, origins=merged_origins)
+        return replace(self, data=_with_tables(data, merged_origins), origins=merged_origins)
 
 
 def from_source(source: TomlSource) -> Document:
     """The whole file as a document of one layer."""
     origins = {path: Origin(line) for path, line in source.lines.items()}
-    return Document(source.path, source.data, origins)
+    return Document(source.path, _with_tables(source.data, origins), origins)
 
 
 def table_of(document: Document, *prefix: str | int) -> Document:
@@ -139,6 +140,20 @@ def parse_option(text: str) -> Option:
         table = 2 if parts[1] in SYSCTL_ROLES else 1
         parts = (*parts[:table], ".".join(parts[table:]).strip("\"'"))
     return Option(text, parts, _option_value(raw.strip()))
+
+
+def _with_tables(data: Mapping[str, object], origins: dict[KeyPath, Origin]) -> dict[str, object]:
+    """`director = "ecmp"` is short for the table of a part that says nothing else."""
+    whole = dict(data)
+    for kind in KINDS:
+        name = whole.get(kind)
+        if isinstance(name, str):
+            whole[kind] = {"part": name}
+            origins[(kind, "part")] = origins.get((kind,), Origin(1))
+    # Without one, nothing happens.
+    if "timetable" not in whole and "topology" in whole:
+        whole["timetable"] = {"part": "none"}
+    return whole
 
 
 def _brief(option: str) -> str:

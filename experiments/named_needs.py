@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from testbed import network
 from testbed.base.needs import Need, sysctl
-from testbed.net import ipvs, loss_injection, mptcp, routing
+from testbed.net import ipvs, loss_injection, mptcp, mptcp_settings, routing
 from testbed.tools import apache_bench, large_reads, lighttpd, tcpdump
 from topologies import links
 
@@ -35,8 +35,13 @@ def named(names: Collection[str]) -> frozenset[Need]:
 
 def every() -> frozenset[Need]:
     """Every need that a part can have, and those of every point."""
-    return frozenset(_NAMED.values()) | routing.HASH | mptcp.NEEDS | set(map(mptcp.patched, mptcp.PATCHED_SYSCTLS))
+    return (
+        frozenset(_NAMED.values())
+        | routing.HASH
+        | mptcp.NEEDS
+        | set(map(mptcp.patched, mptcp_settings.PATCHED_SYSCTLS))
+    )
 
 
 def _sysctl(name: str) -> Need:
-    return mptcp.patched(name) if name in mptcp.PATCHED_SYSCTLS else sysctl(name)
+    return mptcp.patched(name) if name in mptcp_settings.PATCHED_SYSCTLS else sysctl(name)

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from experiments.composition import parts_of
-from experiments.point import Point
-from experiments.stage import BUFFERS, PORTS, loses_packets
+from experiments.composition import mptcp_of, parts_of
+from experiments.stage import BUFFERS, PORTS
 from testbed.labs.features import command, sysctl
-from testbed.net import mptcp
+from testbed.record.point import Point
 
 _PROGRAMS = ("lighttpd", "tcpdump", "mnexec", "ip", "tc")
 
 
 def features(point: Point) -> frozenset[str]:
     """The features of the kernel, the sysctls and the programs without which the point cannot run as it is meant."""
-    parameters = point.parameters
-    parts = parts_of(point.scenario, parameters)
-    found = {*parts.setup.features(), *parts.director.features(), *parts.workload.features(), *map(command, _PROGRAMS)}
-    found |= set(map(sysctl, (*BUFFERS, *PORTS, *parameters["sysctl"])))
-    found |= {sysctl(name) for values in parameters.get("sysctl_of", {}).values() for name in values}
-    if loses_packets(point):
+    parts = parts_of(point)
+    found = set(map(command, _PROGRAMS))
+    with parts.explained():
+        for part in parts.by_kind().values():
+            found |= part.features()
+    found |= set(map(sysctl, (*BUFFERS, *PORTS, *point.sysctl)))
+    found |= {sysctl(name) for values in point.sysctl_of.values() for name in values}
+    if point.drop:
         found |= {"loss-injection", command("bpf-gcc")}
     if point.protocol == "mptcp":
-        found |= {"mptcp", command("mptcpize"), *map(sysctl, mptcp.SYSCTLS)}
-        patched = mptcp.patched_sysctls(
-            in_kernel=parameters["path_manager"] == "kernel",
-            add_addr_resend_ms=parameters.get("add_addr_resend_ms", 0),
-            lb_mode=parameters.get("lb_mode", "off"),
-            enforce_deny_join=parameters.get("enforce_deny_join", False),
-        )
-        found |= set(map(sysctl, patched))
+        settings = mptcp_of(point)
+        found |= {"mptcp", command("mptcpize"), *map(sysctl, {**settings.server_sysctls, **settings.patched_sysctls})}
     return frozenset(found)

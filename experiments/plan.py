@@ -9,17 +9,18 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from experiments import bounds, sysctls
-from experiments.composition import Parts, parts_of
+from experiments import sysctls
+from experiments.composition import Parts
 from experiments.cost import estimate, transfer_s, virtual_limit_s, wall_limit_s
-from experiments.point import Point
-from experiments.profiles import DEFAULT_PROFILE, AnySettings, Experiment, load
-from experiments.schema import Settings
+from experiments.profiles import DEFAULT_PROFILE, Experiment, load
+from experiments.validation import Valid
 from experiments.values import Clock, Protocol
 from experiments.variants import Case
 from testbed.base.errors import UsageError
+from testbed.record.point import Drop, Point
 from testbed.wire import mptcp_upload_wire_limit_bps, mptcp_wire_limit_bps, tcp_wire_limit_bps
 
 __all__ = [
@@ -37,6 +38,8 @@ __all__ = [
 ]
 
 SHIPPED = Path(__file__).parent
+
+MOST_POINTS = 10_000
 
 _FIGURE = re.compile(r"^(?:fig(?:ure)?)?[\s.-]*0*(\d{1,6})$", re.IGNORECASE)
 
@@ -90,23 +93,23 @@ def plan(
     for a profile or an override that does not exist or cannot be, and for a bad list of seeds.
     """
     found = experiment.settings(profile, overrides)
-    per_seed = sum(len(settings.protocols) * len(settings.object_sizes) for _, settings in found)
+    sizes = {id(valid): tuple(valid.settings.workload.object_sizes) for _, valid in found}
     if len(seeds):
-        bounds.check_plan(experiment.scenario, per_seed, seeds)
+        _check_size(found, sum(len(valid.settings.protocols) * len(sizes[id(valid)]) for _, valid in found), seeds)
     if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
         raise UsageError(f"seeds {list(seeds)}: give at least one, none twice, none below zero")
 
-    def of(settings: AnySettings) -> tuple[Clock, ...]:
-        return tuple(clock for clock in settings.clocks if clock in clocks) or (clocks[0],)
+    def of(valid: Valid) -> tuple[Clock, ...]:
+        return tuple(clock for clock in valid.settings.clocks if clock in clocks) or (clocks[0],)
 
     return [
-        _point(settings, case, profile, protocol, clock, object_bytes, seed)
+        _point(valid, case, profile, _Axes(protocol, clock, object_bytes, seed))
         for seed in seeds
-        for clock in dict.fromkeys(clock for _, settings in found for clock in of(settings))
-        for case, settings in found
-        if clock in of(settings)
-        for protocol in settings.protocols
-        for object_bytes in settings.object_sizes
+        for clock in dict.fromkeys(clock for _, valid in found for clock in of(valid))
+        for case, valid in found
+        if clock in of(valid)
+        for protocol in valid.settings.protocols
+        for object_bytes in sizes[id(valid)]
     ]
 
 
@@ -117,60 +120,66 @@ def size_label(size_bytes: int) -> str:
     return f"{size_bytes // 10**3}KB" if size_bytes % 10**3 == 0 else f"{size_bytes}B"
 
 
-def _point(
-    settings: AnySettings, case: Case, profile: str, protocol: Protocol, clock: str, object_bytes: int, seed: int
-) -> Point:
+@dataclass(frozen=True)
+class _Axes:
+    """What tells the points of one case apart."""
+
+    protocol: Protocol
+    clock: Clock
+    object_bytes: int
+    seed: int
+
+
+def _check_size(found: Sequence[tuple[Case, Valid]], per_seed: int, seeds: Sequence[int]) -> None:
+    """Raise UsageError for more points, or larger seeds, than there can be."""
+    if (count := per_seed * len(seeds)) > MOST_POINTS:
+        what = f"{count} points are more than {MOST_POINTS}"
+        raise UsageError(what, hint="fewer seeds (--repeat), sizes or variants")
+    for _, valid in found:
+        most, what = valid.settings.director.largest_seed
+        if (largest := max(seeds)) > most:
+            raise UsageError(f"seed {largest}: {what} takes {most} at most")
+
+
+def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
+    settings = valid.settings
     chosen = "".join(f"-{choice.label}" for choice in (case.condition, case.variant) if choice)
-    real = "-real" if clock == "real" else ""
-    parameters = settings.parameters(object_bytes) | _common_parameters(settings)
-    parts = parts_of(settings.scenario, parameters)
-    past_director = protocol == "mptcp" and settings.mptcp.add_addr
-    return Point.model_validate(
-        {
-            "id": f"{settings.name}{chosen}-{protocol}-{size_label(object_bytes)}{real}-seed{seed}",
-            "experiment": settings.name,
-            "figure": settings.figure,
-            "title": settings.title,
-            "plot": settings.plot,
-            "scenario": settings.scenario,
-            "variant": case.variant.name if case.variant else "",
-            "condition": case.condition.name if case.condition else "",
-            "protocol": protocol,
-            "object_bytes": object_bytes,
-            "seed": seed,
-            "profile": profile,
-            "clock": clock,
-            "parameters": parameters,
-            "wire_limit_bps": _wire_limit_bps(parts, protocol, past_director=past_director),
-            "traits": parts.traits(mptcp=protocol == "mptcp", past_director=past_director),
-        }
+    real = "-real" if axes.clock == "real" else ""
+    topology, workload, mptcp = settings.topology, settings.workload, axes.protocol == "mptcp"
+    parts = Parts(
+        # What loses packets on purpose sits in the middle, never at the client's own interfaces.
+        topology.with_a_middle() if settings.drop else topology,
+        settings.director,
+        workload.of_size(axes.object_bytes),
+        settings.timetable,
+        valid.codes,
     )
-
-
-def _common_parameters(settings: Settings) -> dict[str, object]:
-    mptcp, drop = settings.mptcp, settings.drop
-    return {
-        "add_addr": mptcp.add_addr,
-        "add_addr_timeout_s": int(mptcp.add_addr_timeout_s),
-        "deny_join": mptcp.deny_join,
-        "initial_backup": mptcp.initial_backup,
-        "path_manager": mptcp.path_manager,
-        "repeat_announce_s": mptcp.repeat_announce_s,
-        "subflows": mptcp.subflows,
-        "add_addr_accepted": mptcp.add_addr_accepted,
-        "client_endpoint": mptcp.client_endpoint,
-        "drop_packet": drop.packet if drop else "none",
-        "drop_occurrence": drop.occurrence if drop else 0,
-        "add_addr_resend_ms": round(mptcp.add_addr_resend_interval_s * 1000),
-        "lb_mode": mptcp.lb_mode,
-        "enforce_deny_join": mptcp.enforce_deny_join,
-        "sysctl": sysctls.of_hosts(settings),
-        # Only where there are some: the points of all other experiments stay the bytes that they were.
-        **({"sysctl_of": roles} if (roles := sysctls.of_roles(settings)) else {}),
-    }
+    past_director = mptcp and settings.mptcp.add_addr
+    with parts.explained():
+        return Point(
+            id=f"{settings.name}{chosen}-{axes.protocol}-{size_label(axes.object_bytes)}{real}-seed{axes.seed}",
+            experiment=settings.name,
+            figure=settings.figure,
+            title=settings.title,
+            plot=settings.figure_kind,
+            parts=parts.records(),
+            variant=case.variant.name if case.variant else "",
+            condition=case.condition.name if case.condition else "",
+            protocol=axes.protocol,
+            object_bytes=axes.object_bytes,
+            seed=axes.seed,
+            profile=profile,
+            clock=axes.clock,
+            mptcp=settings.mptcp.plain(),
+            drop=Drop.model_validate(settings.drop.plain()) if settings.drop else None,
+            sysctl=sysctls.of_hosts(settings),
+            sysctl_of=sysctls.of_roles(settings),
+            wire_limit_bps=_wire_limit_bps(parts, axes.protocol, past_director=past_director),
+            traits=parts.traits(mptcp=mptcp, past_director=past_director),
+        )
 
 
 def _wire_limit_bps(parts: Parts, protocol: Protocol, *, past_director: bool) -> float:
     of_mptcp = mptcp_upload_wire_limit_bps if parts.workload.sender == "client" else mptcp_wire_limit_bps
     limit = tcp_wire_limit_bps if protocol == "tcp" else of_mptcp
-    return round(limit(parts.setup.way_rate_bps(past_director=past_director)), 1)
+    return round(limit(parts.topology.path_rate_bps(past_director=past_director)), 1)

@@ -13,16 +13,14 @@ from pathlib import Path
 
 from experiments import toml_source
 from experiments.document import Document, Option, from_source, parse_option, table_of
-from experiments.schema import AnycastSettings, LoadBalancerSettings
-from experiments.validation import is_list, validate
+from experiments.schema import Settings
+from experiments.validation import Valid, is_list, validate
 from experiments.variants import IDENTITY, TABLES, Case, cases
 from experiments.words import did_you_mean
 from testbed.base.errors import UsageError
 
 DEFAULT_PROFILE = "quick"
 STANDARD_PROFILES = ("quick", "paper")
-
-AnySettings = LoadBalancerSettings | AnycastSettings
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Experiment:
     """
 
     path: Path
-    base: AnySettings
+    base: Settings
     profiles: Mapping[str, Document]
     cases: tuple[Case, ...] = (Case(None, None),)
 
@@ -52,12 +50,7 @@ class Experiment:
         """What the experiment shows, in one line."""
         return self.base.title
 
-    @property
-    def scenario(self) -> str:
-        """`load-balancer` or `anycast`."""
-        return self.base.scenario
-
-    def settings(self, profile: str = DEFAULT_PROFILE, overrides: Sequence[str] = ()) -> list[tuple[Case, AnySettings]]:
+    def settings(self, profile: str = DEFAULT_PROFILE, overrides: Sequence[str] = ()) -> list[tuple[Case, Valid]]:
         """The settings of each case in a profile after `KEY=VALUE` overrides.
 
         Raises UsageError for a profile or an override that does not exist or cannot be.
@@ -73,7 +66,7 @@ def load(path: Path) -> Experiment:
     """Read and check an experiment file with all its profiles; raises ConfigError with `file:line`."""
     whole = from_source(toml_source.read(path))
     base = whole.without("profile", *TABLES)
-    settings = validate(base)
+    settings = validate(base).settings
     choices = tuple(cases(whole))
     profiles = dict.fromkeys(STANDARD_PROFILES, base)
     names = table_of(whole, "profile").data if "profile" in whole.data else {}

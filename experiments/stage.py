@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.composition import Parts, parts_of
-from experiments.point import Point
+from experiments.composition import Parts, mptcp_of
 from experiments.record import Events, write, write_list
 from experiments.workloads.base import Scene
 from testbed.base.errors import ReadbackError
@@ -31,6 +30,7 @@ from testbed.record.addresses import AddressPlan, ServerAddresses, Service
 from testbed.record.captures import ServerCapture
 from testbed.record.counters import Counters
 from testbed.record.loss_injection import InjectedLosses
+from testbed.record.point import Point
 from testbed.record.uploads import Uploads
 from testbed.sampler import Action, Sampler
 from testbed.tools import apache_bench, lighttpd, path_manager, tcpdump
@@ -79,10 +79,9 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(point: Point, log: CommandLog) -> Iterator[Stage]:
+def stage(point: Point, parts: Parts, log: CommandLog) -> Iterator[Stage]:
     """The point's set-up with every role configured and read back."""
-    parts = parts_of(point.scenario, point.parameters)
-    director, layout = parts.director, parts.setup.layout()
+    director, layout = parts.director, parts.topology.layout()
 
     def framing(one: str, other: str) -> netem.Framing:
         return "packets" if layout.is_lossy(one, other) else "bursts"
@@ -131,8 +130,7 @@ def _changes(ready: Stage, events: Events) -> list[Action]:
 
         return act
 
-    duration_s = parts.workload.planned_s or 0.0
-    changes = parts.timetable.changes(duration_s, list(pool))
+    changes = parts.timetable.changes(parts.workload.planned_s, list(pool))
     return [Action(each.t_s, change(each.event, each.server)) for each in changes]
 
 
@@ -141,61 +139,42 @@ def configure_hosts(point: Point, client: Node, servers: Sequence[Server], *, se
 
     A client that has an endpoint of its own gets `second_address` for it, on its first interface.
     """
-    parameters = point.parameters
-    extra: Mapping[str, str | int] = parameters["sysctl"]
+    extra = point.sysctl
     of_client = {**BUFFERS, **PORTS, **extra, **sysctls_of(point, "client")}
     settings: dict[str, Any] = {client.name: {"sysctl": sysctl.put(client, of_client)}}
     for server in servers:
         of_server = {**BUFFERS, **extra, **sysctls_of(point, "server")}
         settings[server.node.name] = {"sysctl": sysctl.put(server.node, of_server)}
     if point.protocol == "mptcp":
-        if _has_second_address(point):
+        wanted = mptcp_of(point)
+        if wanted.has_second_address:
             routing.add_address(client, f"{client.name}-eth0", second_address, 32)
-        settings[client.name]["mptcp"] = mptcp.configure_client(
-            client,
-            subflows=parameters["subflows"],
-            add_addr_accepted=parameters["add_addr_accepted"],
-            second_address=second_address,
-            endpoint=parameters.get("client_endpoint", "none"),
-        )
+        settings[client.name]["mptcp"] = mptcp.configure_client(client, wanted, second_address=second_address)
         for server in servers:
-            settings[server.node.name]["mptcp"] = mptcp.configure_server(
-                server.node,
-                local=server.local,
-                unique=server.unique,
-                deny_join=parameters["deny_join"],
-                add_addr=parameters.get("add_addr", True),
-                initial_backup=parameters["initial_backup"],
-                add_addr_timeout_s=parameters["add_addr_timeout_s"],
-                in_kernel=parameters["path_manager"] == "kernel",
-                # A point.json from before these existed has none of them: it means off.
-                add_addr_resend_ms=parameters.get("add_addr_resend_ms", 0),
-                lb_mode=parameters.get("lb_mode", "off"),
-                enforce_deny_join=parameters.get("enforce_deny_join", False),
-            )
+            found = mptcp.configure_server(server.node, wanted, local=server.local, unique=server.unique)
+            settings[server.node.name]["mptcp"] = found
     return settings
 
 
 def sysctls_of(point: Point, role: str) -> Mapping[str, str | int]:
     """The extra sysctls of the nodes with a role."""
-    found: Mapping[str, str | int] = point.parameters.get("sysctl_of", {}).get(role, {})
-    return found
+    return point.sysctl_of.get(role, {})
 
 
 @contextlib.contextmanager
 def path_managers(point: Point, stage: Stage, out: Path) -> Iterator[None]:
     """The daemons of `path_manager = "userspace"`, one a server, until the block ends; their journals in `out`."""
-    parameters = point.parameters
+    wanted = mptcp_of(point)
     with ExitStack() as stack:
-        if point.protocol == "mptcp" and parameters["path_manager"] == "userspace":
+        if point.protocol == "mptcp" and not wanted.in_kernel:
             for server in stage.servers:
                 daemon = path_manager.managing(
                     server.node,
                     server.unique,
                     out,
-                    backup=parameters["initial_backup"] or parameters["lb_mode"] != "off",
-                    close_initial=parameters["lb_mode"] == "close",
-                    repeat_s=parameters["repeat_announce_s"],
+                    backup=wanted.initial_backup or wanted.lb_mode != "off",
+                    close_initial=wanted.lb_mode == "close",
+                    repeat_s=wanted.repeat_announce_s,
                     log=stage.network.log,
                 )
                 stack.enter_context(daemon)
@@ -203,12 +182,7 @@ def path_managers(point: Point, stage: Stage, out: Path) -> Iterator[None]:
 
 
 def _has_second_address(point: Point) -> bool:
-    return point.protocol == "mptcp" and point.parameters.get("client_endpoint", "none") != "none"
-
-
-def loses_packets(point: Point) -> bool:
-    """Whether the point has an injector of losses."""
-    return bool(point.parameters.get("drop_packet", "none") != "none")
+    return point.protocol == "mptcp" and mptcp_of(point).has_second_address
 
 
 @contextlib.contextmanager
@@ -216,12 +190,11 @@ def losing(
     point: Point, network: Network, places: Sequence[tuple[str, str]]
 ) -> Iterator[loss_injection.Injector | None]:
     """The point's injector of packet losses at `places` (node and interface), or None if it has none."""
-    if not loses_packets(point):
+    if point.drop is None:
         yield None
         return
     nodes = [(network[node], interface) for node, interface in places]
-    packet, occurrence = point.parameters["drop_packet"], point.parameters["drop_occurrence"]
-    with loss_injection.injecting(nodes, packet, occurrence, WORK, log=network.log) as injector:
+    with loss_injection.injecting(nodes, point.drop.packet, point.drop.occurrence, WORK, log=network.log) as injector:
         yield injector
 
 

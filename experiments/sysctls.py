@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from experiments.composition import SCENARIOS, director_role
 from experiments.document import Document
 from experiments.schema import Settings
 from experiments.toml_source import KeyPath
@@ -18,7 +17,6 @@ from experiments.values import SYSCTL_ROLES, sysctl_name, sysctl_value
 from experiments.words import did_you_mean
 
 _HOSTS = ("client", "server")
-ROLES = {scenario: (*_HOSTS, director_role(scenario)) for scenario in SCENARIOS}
 
 # What obeys a name, and who that is. Source: Documentation/networking/ip-sysctl.rst and ipvs-sysctl.rst.
 _ACTS = (
@@ -58,20 +56,21 @@ def of_roles(settings: Settings) -> dict[str, dict[str, str | int]]:
     return {role: dict(table) for role, table in tables if isinstance(table, dict) and table}
 
 
-def check(settings: Settings, scenario: str, document: Document) -> None:
-    """Raise ConfigError with `file:line` for a role that the scenario lacks, or a sysctl that does nothing there."""
+def check(settings: Settings, document: Document) -> None:
+    """Raise ConfigError with `file:line` for a role that nobody has there, or a sysctl that does nothing."""
+    known = (*_HOSTS, settings.director.role)
     for key, value in settings.sysctl.items():
         if key in SYSCTL_ROLES and not isinstance(value, dict):
             raise document.error(("sysctl", key), f"sysctl.{key} must be a table", hint=f"[sysctl.{key}]")
         if key not in SYSCTL_ROLES and isinstance(value, dict):
-            hint = did_you_mean(key, ROLES[scenario], "the roles are")
+            hint = did_you_mean(key, known, "the roles are")
             what = f"sysctl.{key}: a sysctl's value is a whole number or a text"
             raise document.error(("sysctl", key), what, hint=hint)
-        if key in SYSCTL_ROLES and key not in ROLES[scenario]:
-            what = f"[sysctl.{key}]: scenario {scenario!r} has no {key}"
-            raise document.error(("sysctl", key), what, hint=f"the roles are: {', '.join(ROLES[scenario])}")
+        if key in SYSCTL_ROLES and key not in known:
+            what = f"[sysctl.{key}]: with the director {settings.director.part!r} there is no {key}"
+            raise document.error(("sysctl", key), what, hint=f"the roles are: {', '.join(known)}")
     for name in of_hosts(settings):
-        _check_name(name, _HOSTS, scenario, document, ("sysctl", name))
+        _check_name(name, _HOSTS, known, document, ("sysctl", name))
     for role, values in of_roles(settings).items():
         for name, value in values.items():
             path = ("sysctl", role, name)
@@ -80,14 +79,14 @@ def check(settings: Settings, scenario: str, document: Document) -> None:
                 sysctl_value(value)
             except ValueError as error:
                 raise document.error(path, f"sysctl.{role}.{name}: {error}") from error
-            _check_name(name, (role,), scenario, document, path)
+            _check_name(name, (role,), known, document, path)
 
 
-def _check_name(name: str, where: tuple[str, ...], scenario: str, document: Document, path: KeyPath) -> None:
+def _check_name(name: str, where: tuple[str, ...], known: tuple[str, ...], document: Document, path: KeyPath) -> None:
     for pattern, what, roles in _ACTS:
         if pattern.match(name) and not set(where) & set(roles):
-            there = [role for role in roles if role in ROLES[scenario]]
-            hint = f"write it in [sysctl.{there[0]}]" if there else f"scenario {scenario!r} has none"
+            there = [role for role in roles if role in known]
+            hint = f"write it in [sysctl.{there[0]}]" if there else "there is none here"
             raise document.error(path, f"{name}: only {what} obeys it, no {' or '.join(where)}", hint=hint)
     if name in _OF_MPTCP and ("server" in where or (name in _OF_CLIENT and "client" in where)):
         key = _OF_MPTCP[name]

@@ -9,26 +9,40 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from experiments import bounds, sysctls
+from experiments import sysctls
+from experiments.composition import REGISTRIES
 from experiments.document import Document
-from experiments.schema import SCENARIOS, AnycastSettings, LoadBalancerSettings
+from experiments.schema import VERSION, Settings, model_of
 from experiments.toml_source import KeyPath
 from experiments.words import did_you_mean
+from testbed.base import own_code
 from testbed.base.errors import TestbedError
+from testbed.base.own_code import BadCode, Code
+from testbed.base.parts import KINDS, Complaint, Part
 
 # Tables of a file that are no settings: other modules take them out before the schema sees the rest.
 _AROUND_THE_SETTINGS = ("profile", "variant", "condition")
 
+_FROM_VERSION_1 = (
+    f'write version = {VERSION}; for scenario = "load-balancer": [topology] part = "load-balancer", '
+    'director = "ipvs-nat", [workload] part = "page-loads"; for scenario = "anycast": [topology] part = "anycast", '
+    'director = "ecmp", [workload] part = "long-downloads"; for [churn]: [timetable] part = "rotation"'
+)
+
 _LONGEST = 80
 """Characters of a value that are quoted: somebody has to read them."""
+
+_TYPING_ERROR = 0.8
+"""How alike two words are if one is probably the other mistyped; less than that, and a key is in the wrong table."""
 
 _WANTED = {
     "int_type": "a whole number",
@@ -49,38 +63,87 @@ class _Problem:
     rank: int  # which of several problems explains the others: the lowest
 
 
-def validate(document: Document) -> LoadBalancerSettings | AnycastSettings:
+@dataclass(frozen=True)
+class Valid:
+    """The settings of a document, and the code of those of its parts that are users' own, by their kind."""
+
+    settings: Settings
+    codes: Mapping[str, Code]
+
+
+def validate(document: Document) -> Valid:
     """The settings that a document stands for.
 
     Raises ConfigError with `file:line`, or UsageError for what a `--set` brought in; further
     problems are only counted.
     """
-    model = _model(document)
+    parts, codes = _parts(document)
+    model = model_of(*parts)
     try:
         settings = model.model_validate(dict(document.data))
     except ValidationError as error:
         problems = [_problem(document, model, details) for details in error.errors(include_url=False)]
         raise _first(document, problems) from None
-    sysctls.check(settings, settings.scenario, document)
-    bounds.check(settings, document)
-    return settings
+    sysctls.check(settings, document)
+    with own_code.explained(tuple(codes.values())):
+        for kind, complaint in _complaints(settings):
+            raise document.error(
+                (kind, complaint.key), f"{kind}.{complaint.key}: {complaint.what}", hint=complaint.hint
+            )
+    return Valid(settings, codes)
+
+
+def _complaints(settings: Settings) -> Iterator[tuple[str, Complaint]]:
+    """What the parts say against their tables, each by itself and with the others."""
+    topology, workload = settings.topology, settings.workload
+    yield from (("topology", each) for each in topology.check())
+    yield from (("director", each) for each in settings.director.check(topology))
+    yield from (("workload", each) for each in workload.check(topology))
+    yield from (("timetable", each) for each in settings.timetable.check(topology, workload))
 
 
 def is_list(document: Document, path: tuple[str, ...]) -> bool:
     """Whether the schema has a list at `path` (so that an option may give `a,b` for it)."""
-    field = _fields(_model(document)).get(path)
+    field = _fields(model_of(*_parts(document)[0])).get(path)
     return field is not None and get_origin(field.annotation) is tuple
 
 
-def _model(document: Document) -> type[LoadBalancerSettings] | type[AnycastSettings]:
-    if "scenario" not in document.data:
-        raise document.error((), "missing key 'scenario'", hint=f"one of: {', '.join(SCENARIOS)}")
-    scenario = document.data["scenario"]
-    model = SCENARIOS.get(scenario) if isinstance(scenario, str) else None
-    if model is None:
-        what, hint = _not_one_of("scenario", scenario, list(SCENARIOS))
-        raise document.error(("scenario",), what, hint=hint)
-    return model
+def _parts(document: Document) -> tuple[tuple[type[Part], ...], dict[str, Code]]:
+    """The classes of the document's parts, one of each kind in order, and the code of users' own."""
+    if document.data.get("version") == 1:
+        raise document.error(("version",), "this file is of version 1 of the format", hint=_FROM_VERSION_1)
+    found: list[type[Part]] = []
+    codes: dict[str, Code] = {}
+    for kind in KINDS:
+        registry = REGISTRIES[kind]
+        value = document.value((kind,))
+        if value is None:
+            raise document.error((), f"missing key {kind!r}", hint=f"one of: {', '.join(registry.names())}")
+        path = (kind, "part")
+        name = document.value(path)
+        if name is None:
+            what = (
+                f"missing key 'part' in [{kind}]" if isinstance(value, Mapping) else f"{kind} must be a table or a name"
+            )
+            raise document.error(path, what, hint=f"one of: {', '.join(registry.names())}, or a file of your own")
+        if not isinstance(name, str):
+            raise document.error(path, f"{kind}.part must be a text in quotes, not {_shown(name)}")
+        try:
+            part = registry.find(name, _folder(document, path))
+        except LookupError:
+            what, hint = _not_one_of(f"{kind}.part", name, registry.names())
+            raise document.error(path, what, hint=hint) from None
+        except BadCode as error:
+            raise document.error(path, str(error), hint=error.hint) from error
+        found.append(part.part)
+        if part.code:
+            codes[kind] = part.code
+    return tuple(found), codes
+
+
+def _folder(document: Document, path: KeyPath) -> Path:
+    """From where a path is meant: the file's own directory, or the current one for an option."""
+    return Path() if document.origin(path).option else document.path.parent
 
 
 def _first(document: Document, problems: list[_Problem]) -> TestbedError:
@@ -138,7 +201,7 @@ def _unknown_key(document: Document, model: type[BaseModel], path: KeyPath) -> t
     elsewhere = [".".join(known) for known in fields if known[-1] == key]
     prefix = document.origin(path).prefix
     place = f" in [{_dotted((*prefix, *table))}]" if prefix or table else ""
-    if elsewhere and not difflib.get_close_matches(key, siblings, n=1):
+    if elsewhere and not difflib.get_close_matches(key, siblings, n=1, cutoff=_TYPING_ERROR):
         hint = f"did you mean {elsewhere[0]!r}?"
     else:
         hint = did_you_mean(key, siblings, "valid keys")

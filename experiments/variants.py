@@ -16,7 +16,7 @@ from experiments.words import did_you_mean
 from testbed.base.text import plain
 
 # What an experiment *is*; an override that changed it would make another one.
-IDENTITY = ("version", "name", "figure", "title", "scenario", "plot")
+IDENTITY = ("version", "name", "figure", "title", "plot")
 
 TABLES = ("variant", "condition")
 

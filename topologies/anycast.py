@@ -12,14 +12,15 @@ Each server has one interface with its unique address and the anycast address on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from mininet.topo import Topo
+from pydantic import Field
 
+from testbed.base.quantities import Rate, Servers
 from testbed.base.traits import Bottleneck
 from topologies import links
+from topologies.base import Topology
 from topologies.layout import Layout, ServerPlace
 from topologies.links import LinkProfile
 
@@ -75,25 +76,27 @@ class AnycastTopo(Topo):  # type: ignore[misc]
             self.addLink(router, server, profile=server_link, params1={"ip": f"{plan.gateway(number)}/{plan.prefix}"})
 
 
-@dataclass(frozen=True)
-class AnycastSetup:
-    """The set-up of Fig. 12. What must sit in the middle sits at the router."""
+class Anycast(Topology):
+    """The paper's Fig. 12: a client, a router, servers behind it that share an anycast address."""
 
-    servers: int
-    client_link: LinkProfile
-    server_link: LinkProfile
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any], *, switched: bool = False) -> AnycastSetup:
-        """The set-up that a point's parameters describe."""
-        del switched  # the router is in the middle anyway
-        client, server = (LinkProfile.of(parameters, name) for name in ("client", "server"))
-        return cls(int(parameters["servers"]), client, server)
+    servers: Servers = Field(description="How many servers there are.")
+    client_rate_bps: Rate = Field(alias="client_rate", description="The rate of the client's link.")
+    server_rate_bps: Rate = Field(alias="server_rate", description="The rate of each server's link.")
 
     @property
     def plan(self) -> AnycastPlan:
         """Names and addresses."""
         return AnycastPlan(self.servers)
+
+    @property
+    def client_link(self) -> LinkProfile:
+        """The link between client and router."""
+        return LinkProfile(self.client_rate_bps)
+
+    @property
+    def server_link(self) -> LinkProfile:
+        """The link between the router and each server."""
+        return LinkProfile(self.server_rate_bps)
 
     def features(self) -> frozenset[str]:
         """What it needs of the kernel and the machine."""
@@ -112,8 +115,6 @@ class AnycastSetup:
             )
             for number, name in enumerate(plan.server_names(), start=1)
         )
-        ends = (plan.client, *plan.server_names())
-        has_loss = self.client_link.loss > 0 or self.server_link.loss > 0
         return Layout(
             topo=AnycastTopo(plan=plan, client_link=self.client_link, server_link=self.server_link),
             client=plan.client,
@@ -127,7 +128,6 @@ class AnycastSetup:
             client_interfaces=(f"{plan.client}-eth0",),
             client_gateway=plan.router_address,
             towards_client=plan.towards_client(),
-            lossy_links=frozenset(frozenset((plan.router, end)) for end in ends) if has_loss else frozenset(),
         )
 
     def bottlenecks(self, *, mptcp: bool) -> tuple[Bottleneck, ...]:
@@ -136,28 +136,23 @@ class AnycastSetup:
             Bottleneck(
                 name="servers' links",
                 interfaces=("-eth0",),
-                rate_bps=self.client_link.rate_bps,
+                rate_bps=self.client_rate_bps,
                 parallel=self.servers,
-                per_server_bps=self.server_link.rate_bps,
+                per_server_bps=self.server_rate_bps,
                 lasting=mptcp,
             ),
         )
 
-    def way_rate_bps(self, *, past_director: bool) -> int:
-        """The rate of all ways to the client together; there is no other."""
+    def path_rate_bps(self, *, past_director: bool) -> int:
+        """The rate of all paths to the client together; there is no other."""
         del past_director
-        return min(self.client_link.rate_bps, self.servers * self.server_link.rate_bps)
-
-    def limit_note(self, *, mptcp: bool, past_director: bool) -> str:
-        """Nothing: the limit is that of every way."""
-        del mptcp, past_director
-        return ""
+        return min(self.client_rate_bps, self.servers * self.server_rate_bps)
 
     def delivery_share(self) -> float:
         """The share of exchanges that lose nothing on any of the links."""
         return links.delivery_share((self.client_link, self.server_link))
 
-    def way_to_service(self) -> tuple[LinkProfile, ...]:
+    def path_to_service(self) -> tuple[LinkProfile, ...]:
         """The links between the client and a server by the service address."""
         return (self.client_link, self.server_link)
 

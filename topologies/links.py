@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+
+from pydantic import Field
 
 from testbed.base.needs import kernel, program
+from testbed.base.quantities import Delay, Loss, Rate
+from testbed.base.table import Table
 
 VETH = kernel(
     "veth",
@@ -57,15 +60,6 @@ class LinkProfile:
     delay_s: float = 0.0
     loss: float = 0.0
 
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any], name: str) -> LinkProfile:
-        """The link `name` of a point's parameters (`NAME_rate_bps`, `NAME_delay_s`, `NAME_loss`)."""
-        return cls(
-            int(parameters[f"{name}_rate_bps"]),
-            float(parameters.get(f"{name}_delay_s", 0.0)),
-            float(parameters.get(f"{name}_loss", 0.0)),
-        )
-
     def __str__(self) -> str:
         rate = self.rate_bps / 10**6
         text = f"{rate / 1000:g} Gbit/s" if rate >= 1000 else f"{rate:g} Mbit/s"
@@ -74,6 +68,19 @@ class LinkProfile:
         if self.loss:
             text += f", {self.loss * 100:g} % loss"
         return text
+
+
+class Link(Table):
+    """A link of an experiment's file: the same in both directions."""
+
+    rate_bps: Rate = Field(alias="rate", description="Its rate in each direction.")
+    delay_s: Delay = Field(default=0.0, alias="delay", description="The delay of each direction.")
+    loss: Loss = Field(default=0.0, description="The share of packets that each direction loses.")
+
+    @property
+    def profile(self) -> LinkProfile:
+        """The link as it is built."""
+        return LinkProfile(self.rate_bps, self.delay_s, self.loss)
 
 
 def features(links: Iterable[LinkProfile]) -> frozenset[str]:

@@ -16,16 +16,17 @@ the middle of it) a switch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Self
 
 from mininet.topo import Topo
+from pydantic import Field
 
 from testbed.base.traits import Bottleneck
 from topologies import links
+from topologies.base import Topology
 from topologies.layout import Layout, OwnWay, ServerPlace
-from topologies.links import LinkProfile
+from topologies.links import Link, LinkProfile
 
 PICTURE = """\
               {client_director}
@@ -40,7 +41,6 @@ PICTURE = """\
 LIMIT_NOTE = "Limit of MPTCP: the direct path alone. What a page still gets through the director comes on top of it."
 NO_PATH_NOTE = "Limit of a variant whose servers announce no address: the path through the director."
 
-_LINKS = ("client_director", "direct", "server")
 _DIRECT_NETWORK = "10.0.3.0/24"
 
 
@@ -111,35 +111,39 @@ class LoadBalancerTopo(Topo):  # type: ignore[misc]
             self.addLink(name, switch, profile=direct, params1={"ip": f"{plan.unique(number)}/{plan.prefix}"})
 
 
-@dataclass(frozen=True)
-class LoadBalancerSetup:
-    """The set-up of Fig. 5; `switched`: something must sit in the middle of the direct network."""
+class LoadBalancer(Topology):
+    """The paper's Fig. 5: a client, a director, servers with a second path to the client past the director."""
 
-    servers: int
-    client_director: LinkProfile
-    direct: LinkProfile
-    director_server: LinkProfile
-    switched: bool = False
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any], *, switched: bool = False) -> LoadBalancerSetup:
-        """The set-up that a point's parameters describe."""
-        client_director, direct, server = (LinkProfile.of(parameters, name) for name in _LINKS)
-        return cls(int(parameters["servers"]), client_director, direct, server, switched)
+    client_director: Link = Field(description="The link between the client and the director.")
+    direct: Link = Field(description="The direct path: every server's second interface, and the client's.")
+    director_server: Link = Field(description="The link between the director and each server.")
+    switched: bool | None = Field(
+        default=None,
+        description="Whether the direct path goes through a switch; by default where there are several servers.",
+    )
 
     @property
     def plan(self) -> LoadBalancerPlan:
         """Names and addresses."""
-        return LoadBalancerPlan(self.servers, switched=self.switched)
+        return LoadBalancerPlan(self.servers, switched=bool(self.switched))
+
+    @property
+    def profiles(self) -> tuple[LinkProfile, ...]:
+        """What its links are, each kind once."""
+        return (self.client_director.profile, self.direct.profile, self.director_server.profile)
+
+    def with_a_middle(self) -> Self:
+        """With a switch in the direct path: losses are made there."""
+        return self.model_copy(update={"switched": True})
 
     def features(self) -> frozenset[str]:
         """What it needs of the kernel and the machine."""
         bridge = {"bridge"} if self.plan.has_switch() else set()
-        return links.features((self.client_director, self.direct, self.director_server)) | bridge
+        return links.features(self.profiles) | bridge
 
     def layout(self) -> Layout:
         """What is built, and who is who in it."""
-        plan = self.plan
+        plan, (client_director, direct, director_server) = self.plan, self.profiles
         numbered = list(enumerate(plan.server_names(), start=1))
         servers = tuple(
             ServerPlace(
@@ -160,9 +164,7 @@ class LoadBalancerSetup:
             middle = plan.switch if plan.has_switch() else names[0]
             lossy |= {frozenset((middle, other)) for other in (plan.client, *names)}
         return Layout(
-            topo=LoadBalancerTopo(
-                plan=plan, client_director=self.client_director, direct=self.direct, server=self.director_server
-            ),
+            topo=LoadBalancerTopo(plan=plan, client_director=client_director, direct=direct, server=director_server),
             client=plan.client,
             director=plan.director,
             service=plan.vip,
@@ -185,31 +187,31 @@ class LoadBalancerSetup:
             Bottleneck(name="direct link", interfaces=("-eth1",), rate_bps=self.direct.rate_bps),
         )
 
-    def way_rate_bps(self, *, past_director: bool) -> int:
-        """The rate of the way that a bulk transfer takes: past the director where it can."""
+    def path_rate_bps(self, *, past_director: bool) -> int:
+        """The rate of the path that a bulk transfer takes: past the director where it can."""
         if past_director:
             return self.direct.rate_bps
         return min(self.client_director.rate_bps, self.servers * self.director_server.rate_bps)
 
     def limit_note(self, *, mptcp: bool, past_director: bool) -> str:
-        """What a limit that is worked out from `way_rate_bps` leaves out."""
+        """What a limit that is worked out from `path_rate_bps` leaves out."""
         return (LIMIT_NOTE if past_director else NO_PATH_NOTE) if mptcp else ""
 
     def delivery_share(self) -> float:
         """The share of exchanges that lose nothing on any of the links."""
-        return links.delivery_share((self.client_director, self.direct, self.director_server))
+        return links.delivery_share(self.profiles)
 
-    def way_to_service(self) -> tuple[LinkProfile, ...]:
+    def path_to_service(self) -> tuple[LinkProfile, ...]:
         """The links between the client and a server by the service address."""
-        return (self.client_director, self.director_server)
+        return (self.client_director.profile, self.director_server.profile)
 
     def picture(self) -> str:
         """The topology as text."""
         plan = LoadBalancerPlan(self.servers)
         return PICTURE.format(
-            client_director=self.client_director,
-            direct=self.direct,
-            server=self.director_server,
+            client_director=self.client_director.profile,
+            direct=self.direct.profile,
+            server=self.director_server.profile,
             vip=plan.vip,
             client=plan.client_address,
             director=plan.director_address,

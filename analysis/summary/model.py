@@ -15,9 +15,8 @@ from testbed.base.errors import AnalysisError
 from testbed.base.manifest import is_point_id
 from testbed.base.traits import Traits
 from testbed.base.validation import first_problem
-from testbed.record import reading
+from testbed.record import legacy, reading
 from testbed.record import writing as output
-from testbed.record.legacy import traits_of
 
 SUMMARY_VERSION = 1
 SUMMARY_FILE = "summary.json"
@@ -77,14 +76,17 @@ class Fidelity:
 
 @dataclass(frozen=True)
 class PointSummary:
-    """The figures of one point; None is a figure that could not be had. README.md has the meaning of each."""
+    """The figures of one point; None is a figure that could not be had. README.md has the meaning of each.
+
+    `parts` are the names of the experiment's parts, by their kind: nothing here depends on them.
+    """
 
     id: str
     experiment: str = ""
     figure: str = ""
     title: str = ""
     plot: str = ""
-    scenario: str = ""
+    parts: Mapping[str, str] = field(default_factory=dict)
     variant: str = ""
     condition: str = ""
     protocol: str = ""
@@ -134,7 +136,8 @@ def read_summary(run_dir: Path) -> list[PointSummary]:
             f"{path}: version {reading.shown(version)}, but this toolkit reads version {SUMMARY_VERSION}"
         )
     try:
-        points: list[PointSummary] = _POINTS.validate_json(json.dumps(document.get("points")), strict=True)
+        given = _of_today(document.get("points"))
+        points: list[PointSummary] = _POINTS.validate_json(json.dumps(given), strict=True)
     except ValidationError as error:
         raise AnalysisError(f"{path}: not a summary: {first_problem(error, 'points')}") from error
     for point in points:
@@ -145,14 +148,12 @@ def read_summary(run_dir: Path) -> list[PointSummary]:
             raise AnalysisError(f"{path}: not a summary: {point.id}: its seconds are not the same in every row")
         if (key := _out_of_range(_plain(point) | {"seed": 0, "parameters": {}})) is not None:
             raise AnalysisError(f"{path}: not a summary: {point.id}: {key} is beyond all bounds")
-    given = document["points"]
-    return [point if "traits" in raw else _of_an_older_toolkit(point) for raw, point in zip(given, points, strict=True)]
+    return points
 
 
-def _of_an_older_toolkit(point: PointSummary) -> PointSummary:
-    # A point whose point.json could not be read has no scenario either.
-    traits = traits_of(point.scenario, point.protocol, point.parameters) if point.scenario else Traits()
-    return dataclasses.replace(point, traits=traits)
+def _of_today(given: object) -> object:
+    """The points of the formats before have a scenario instead of parts, and some of them no traits."""
+    return [legacy.summary_of_today(raw) for raw in given] if isinstance(given, list) else given
 
 
 def _plain(point: PointSummary) -> dict[str, object]:

@@ -90,7 +90,6 @@ def analyse_captures(
     tables = tabulate(observed)
     row = {
         "point": name,
-        "scenario": "capture",
         "service_path": "service address",
         "protocol": _protocol(traffic, tables["connections"].column("protocol").to_pylist()),
         "start_ns": observed.start_ns,

@@ -95,7 +95,7 @@ def _of_point(point: Point) -> PointSummary:
         figure=point.figure,
         title=point.title,
         plot=point.plot,
-        scenario=point.scenario,
+        parts=point.names,
         variant=point.variant,
         condition=point.condition,
         protocol=point.protocol,

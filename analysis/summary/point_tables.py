@@ -34,6 +34,7 @@ from analysis.tables.reconciliation import (
     reconcile_resets,
     reconcile_server_captures,
 )
+from testbed.base.parts import KINDS
 from testbed.record.ab import AbResult
 from testbed.record.captures import read_server_captures
 from testbed.record.counters import Counters, Sample
@@ -41,7 +42,7 @@ from testbed.record.events import Event
 from testbed.record.point import Point
 
 _AS_IN_SUMMARY = (
-    "experiment", "figure", "title", "scenario", "variant", "condition", "protocol", "clock", "object_bytes", "seed",
+    "experiment", "figure", "title", "variant", "condition", "protocol", "clock", "object_bytes", "seed",
     "goodput_bps", "wire_limit_bps", "requests_per_s", "complete_requests", "failed_requests", "connections", "joined",
     "director_bypass_share", "resets", "resets_received", "virtual_s", "wall_s", "valid",
 )  # fmt: skip
@@ -73,6 +74,7 @@ def of_summary(summary: PointSummary, window: Window | None = None) -> dict[str,
     row: dict[str, Any] = {name: getattr(summary, name) for name in _AS_IN_SUMMARY}
     row |= {
         "point": summary.id,
+        **{kind: summary.parts.get(kind) for kind in KINDS},
         "service_path": summary.traits.service_path,
         "ends_by": summary.traits.ends_by,
         "parameters": json.dumps(dict(summary.parameters), sort_keys=True),
@@ -158,9 +160,7 @@ def _samples(point: str, samples: Sequence[Sample]) -> pa.Table:
 
 
 def _reconciliation(observed: Observation, connections: pa.Table, sources: Sources) -> list[Reconciliation]:
-    parameters = sources.point.parameters
-    loses = [value for name, value in parameters.items() if name.endswith("_loss") and isinstance(value, int | float)]
-    lossy = any(value > 0 for value in loses) or bool(sources.point.drop_packet)
+    lossy = sources.point.traits.delivery_share < 1 or bool(sources.point.drop_packet)
     times_ns = observed.packets.time_ns[observed.resets.row]
     found = reconcile_resets(
         times_ns,

@@ -14,13 +14,14 @@ import pyarrow.parquet as pq
 from analysis.tables.catalogue import TABLES
 from analysis.tables.schema import FORMAT, FORMAT_KEY
 from testbed.base.errors import AnalysisError
+from testbed.base.parts import KINDS
 from testbed.record import reading
 from testbed.record import writing as output
-from testbed.record.legacy import of_a_row
+from testbed.record.legacy import names_of, of_a_row
 
 DIRECTORY = "tables"
 
-_BEFORE_TRAITS = "1"
+_BEFORE_TRAITS, _BEFORE_PARTS = "1", "2"
 
 
 def write_tables(directory: Path, tables: Mapping[str, pa.Table]) -> list[Path]:
@@ -46,8 +47,8 @@ def read_table(directory: Path, name: str) -> pa.Table:
         # A stranger's file may be Parquet and yet hold bytes where its columns, or their names, are to be text.
         table.validate(full=True)
         found = (table.schema.metadata or {}).get(FORMAT_KEY, b"none").decode(errors="replace")
-        if found == _BEFORE_TRAITS:
-            return _with_traits(table, name)
+        if found in (_BEFORE_TRAITS, _BEFORE_PARTS):
+            return _of_today(table, name)
         is_ours = name in TABLES and table.schema.equals(TABLES[name].schema)
     except FileNotFoundError as error:
         raise AnalysisError(f"{path}: there is no such table", hint=f"testbed analyze {directory}") from error
@@ -58,16 +59,18 @@ def read_table(directory: Path, name: str) -> pa.Table:
     return TABLES[name].stack([table]) if is_ours else table
 
 
-def _with_traits(table: pa.Table, name: str) -> pa.Table:
-    """A table of the format before: points had only their scenario, everything else was as it is."""
-    metadata = {**table.schema.metadata, FORMAT_KEY: str(FORMAT)}
+def _of_today(table: pa.Table, name: str) -> pa.Table:
+    """A table of the formats before: points had a scenario, and at first no traits; everything else was as it is."""
     if name == "points" and "scenario" in table.column_names:
-        traits = [of_a_row(scenario) for scenario in table["scenario"].to_pylist()]
-        for place, column in enumerate(("service_path", "ends_by")):
+        scenarios = table["scenario"].to_pylist()
+        rows = [{**names_of(each or ""), **of_a_row(each)} for each in scenarios]
+        place = table.column_names.index("scenario")
+        table = table.drop_columns(["scenario"])
+        columns = [each for each in (*KINDS, "service_path", "ends_by") if each not in table.column_names]
+        for column in reversed(columns):
             field = TABLES[name].schema.field(column)
-            at = table.column_names.index("scenario") + 1 + place
-            table = table.add_column(at, field, pa.array([row[place] for row in traits], field.type))
-    return table.replace_schema_metadata(metadata)
+            table = table.add_column(place, field, pa.array([row.get(column) for row in rows], field.type))
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), FORMAT_KEY: str(FORMAT)})
 
 
 def _whole(path: Path, write: Callable[[IO[bytes]], None]) -> Path:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-FORMAT = 2
+FORMAT = 3
 """Version of the tables: columns may be added within it; a reader must refuse a version that it does not know."""
 
 FORMAT_KEY, TABLE_KEY, UNIT_KEY, MEANING_KEY = (b"testbed.format", b"testbed.table", b"unit", b"meaning")

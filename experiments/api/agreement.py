@@ -15,11 +15,11 @@ from experiments.api.places import kernel_of, labs_of, open_places
 from experiments.api.planning import task_of
 from experiments.api.record import closing, facts_of
 from experiments.api.runs import RESULTS, run_points
-from experiments.point import Point
 from testbed.base.errors import PointsFailed, UsageError
 from testbed.labs import cores
 from testbed.labs.base import Cancel
 from testbed.labs.catalog import LabOptions
+from testbed.record.point import Point
 from testbed.runs import scheduler, store
 from testbed.runs.scheduler import Place
 

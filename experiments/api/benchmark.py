@@ -11,12 +11,12 @@ from statistics import median
 from experiments.api.events import Listener, Notice, ignore
 from experiments.api.places import clocks_of
 from experiments.api.planning import job_of, plan
-from experiments.point import Point
 from testbed.kernel import selection
 from testbed.kernel.cache import Kernel
 from testbed.labs import catalog, runtime_directory
 from testbed.labs.base import Job, Lab
 from testbed.labs.catalog import LabOptions, LabSpec
+from testbed.record.point import Point
 from testbed.runs import digests
 
 _PAGES = ("workload.sizes=1000 KB", "workload.total=200 MB")

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from experiments import needs
 from experiments import plan as planning
+from experiments.composition import parts_of, write_code
 from experiments.named_needs import named
-from experiments.point import Point
 from testbed.base import files
 from testbed.base.errors import ConfigError, UsageError
 from testbed.labs.base import Clock, Job
+from testbed.record.point import Point
 from testbed.runs import store
 from testbed.runs.scheduler import Task
 
@@ -66,9 +67,7 @@ def stored_points(run: store.RunStore) -> list[Point]:
             task_of(point)
         # What the manifest of a stranger's run can have wrong is without end; what it is used for is here.
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            what = (
-                f"{point.id}: these are no parameters of scenario {point.scenario!r}: {type(error).__name__}: {error}"
-            )
+            what = f"{point.id}: its parts can make nothing of their settings: {type(error).__name__}: {error}"
             raise ConfigError(path, None, what) from error
     return points
 
@@ -80,7 +79,7 @@ def task_of(point: Point) -> Task:
 
 def job_of(point: Point, output: Path) -> Job:
     """The job that runs a point and leaves its raw directory in `output`."""
-    files.write_text(output / "point.json", point.to_json())
+    _write(point, output)
     return Job(
         argv=_AGENT,
         output=output,
@@ -94,5 +93,11 @@ def job_of(point: Point, output: Path) -> Job:
 
 def shell_job_of(point: Point, output: Path) -> Job:
     """The job that gives Mininet's prompt on a point's topology, in real time, for a day at most."""
-    files.write_text(output / "point.json", point.to_json())
+    _write(point, output)
     return Job((*_AGENT, "--shell"), output, clock="real", wall_limit_s=_DAY_S, clock_limit_s=_DAY_S, seed=point.seed)
+
+
+def _write(point: Point, output: Path) -> None:
+    """What the agent is given: the point, and the code of those of its parts that are users' own."""
+    files.write_text(output / "point.json", point.to_json())
+    write_code(parts_of(point), output)

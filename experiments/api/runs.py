@@ -12,7 +12,6 @@ from experiments.api.events import AnalysisStarted, Listener, Notice, PointsDue,
 from experiments.api.places import Labs, kernel_of, labs_of, open_places
 from experiments.api.planning import stored_points, task_of
 from experiments.api.record import closing, facts_of
-from experiments.point import Point
 from testbed.base.errors import PrerequisiteError, RunInterrupted, UsageError
 from testbed.base.text import plain
 from testbed.kernel import selection
@@ -20,6 +19,7 @@ from testbed.kernel.cache import Kernel
 from testbed.labs import catalog
 from testbed.labs.base import Cancel
 from testbed.labs.catalog import LabOptions
+from testbed.record.point import Point
 from testbed.runs import scheduler, store
 from testbed.runs.scheduler import Place
 from testbed.runs.store import RunStore

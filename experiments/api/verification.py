@@ -12,13 +12,13 @@ from experiments.api.events import Listener, Notice, PointCompared, PointsToComp
 from experiments.api.places import clocks_of, kernel_of, open_places
 from experiments.api.planning import stored_points, task_of
 from experiments.api.record import closing
-from experiments.point import Point
 from testbed.base.errors import PointsFailed, UsageError
 from testbed.debian_packages import TOOLS, package_versions
 from testbed.kernel.cache import default_cache
 from testbed.labs import catalog, runtime_directory
 from testbed.labs.base import Cancel
 from testbed.labs.catalog import LabOptions, LabSpec
+from testbed.record.point import Point
 from testbed.runs import scheduler, store
 from testbed.runs.store import RunStore
 from testbed.runs.toolkit_identity import toolkit_sha256

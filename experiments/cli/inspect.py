@@ -12,11 +12,13 @@ from experiments.cli.options import DEFAULT_FIGURES, set_option
 @click.command("list")
 def list_command() -> None:
     """List the experiments, with the number of points in each profile."""
-    rows = [("name", "figure", "scenario", "points", "title")]
+    rows = [("name", "figure", "topology", "director", "points", "title")]
     for name in planning.available():
         experiment = planning.load(planning.find(name))
         counts = [f"{len(planning.plan(experiment, profile))} {profile}" for profile in experiment.profiles]
-        rows.append((name, experiment.figure, experiment.scenario, ", ".join(counts), experiment.title))
+        base = experiment.base
+        parts = (base.topology.part, base.director.part)
+        rows.append((name, experiment.figure, *parts, ", ".join(counts), experiment.title))
     output.show(output.columns(rows))
 
 

@@ -16,11 +16,11 @@ from experiments.api.runs import find_unfinished
 from experiments.cli.options import clock_option, kernel_option, labs_option, set_option
 from experiments.cli.output import columns, show, show_files, warn
 from experiments.cli.progress import hearing, tell_of
-from experiments.point import Point
 from testbed.base.errors import UsageError
 from testbed.labs import cores
 from testbed.labs.base import Clock
 from testbed.labs.catalog import LabSpec
+from testbed.record.point import Point
 from testbed.runs import scheduler
 
 

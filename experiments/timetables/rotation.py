@@ -6,37 +6,54 @@ cycle of 15 s only: out at 10, 25, ... 115 s, back at 15, 30, ... 120 s.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Any
 
-from experiments.timetables.base import Change
+from pydantic import Field, ValidationInfo, field_validator
+
+from experiments.timetables.base import MOST_CHANGES, Change, Timetable
+from experiments.workloads.base import Workload
+from testbed.base.parts import Complaint
+from testbed.base.quantities import PositiveDuration
+from topologies.base import Topology
 
 
-@dataclass(frozen=True)
-class Rotation:
-    """Every `cycle_s` seconds a server is in the pool for `up_s`, then out until the cycle ends; another one each time.
+class Rotation(Timetable):
+    """In every cycle a server is in the pool for a time, then out until the cycle ends; another one each cycle."""
 
-    None leaves if `cycle_s` is 0.
-    """
+    cycle_s: PositiveDuration = Field(alias="cycle", description="How long a cycle is.")
+    up_s: PositiveDuration = Field(alias="up", description="How long all servers are in the pool in each cycle.")
 
-    cycle_s: float
-    up_s: float
-
+    @field_validator("up_s")
     @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> Rotation:
-        """The rotation that a point's parameters describe; of one without, none."""
-        return cls(float(parameters.get("cycle_s", 0.0)), float(parameters.get("up_s", 0.0)))
+    def _ends_before_the_cycle(cls, value: float, info: ValidationInfo) -> float:
+        cycle_s = info.data.get("cycle_s")
+        if cycle_s is not None and value >= cycle_s:
+            raise ValueError(f"up = {value:g} s must be shorter than cycle = {cycle_s:g} s")
+        return value
 
-    def changes(self, duration_s: float, servers: Sequence[str]) -> list[Change]:
+    def check(self, topology: Topology, workload: Workload) -> Iterator[Complaint]:
+        """A server is left when one has gone, the workload ends by time, and nobody waits for ever."""
+        if topology.servers < 2:
+            yield Complaint("cycle", "churn with servers = 1 would leave no server")
+        if workload.planned_s is None:
+            yield Complaint(
+                "part", "a rotation goes on until a time, and this workload ends when it is done", "list the events"
+            )
+            return
+        changes = 2 * Fraction(str(workload.planned_s)) / Fraction(str(self.cycle_s))
+        if changes > MOST_CHANGES:
+            what = f"{int(changes)} changes of the routes in {workload.planned_s:g} s, more than {MOST_CHANGES}"
+            yield Complaint("cycle", what, "a longer cycle")
+
+    def changes(self, duration_s: float | None, servers: Sequence[str]) -> list[Change]:
         """All changes up to and including `duration_s`, in order.
 
         In cycle k, counted from 0, server k modulo their number leaves at k x cycle + up and returns when the
         cycle ends. A server whose return would come after `duration_s` stays out.
         """
         changes: list[Change] = []
-        if self.cycle_s <= 0:
+        if duration_s is None:
             return changes
         # Decimal fractions of the file, not their nearest binary numbers: else the last change may miss the end.
         end, cycle, up = (Fraction(str(seconds)) for seconds in (duration_s, self.cycle_s, self.up_s))

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Self
 
 from experiments.record import Events
 from testbed.base.errors import GuestTimeout
+from testbed.base.parts import Complaint, Part
+from testbed.base.registry import Registry
 from testbed.net.netns import Node
 from testbed.process import CommandLog, Process
 from testbed.sampler import Action, Sampler
-from topologies.setup import Setup
+from topologies.base import Topology
+
+MOST_BYTES = 10**13
+"""What a workload may move at most: no machine comes to the end of more."""
+MOST_SECONDS = 100_000
+"""How long it may last at most, each of these seconds sampled."""
 
 
 @dataclass(frozen=True)
@@ -33,53 +41,58 @@ class Scene:
     log: CommandLog
 
 
-class Workload(Protocol):
+class Workload(Part, ABC):
     """Who sends what, and when it ends.
 
-    `ends_by`: when all requests are answered, or at `planned_s` seconds. `per_second`: its figures are those of each
-    second. `limit_factor`: how many times `transfer_s` the lab's clock may go on before the point must be stuck.
+    `sender`: who sends the objects. `ends_by`: when all requests are answered, or at `planned_s` seconds.
+    `per_second`: its figures are those of each second. `limit_factor`: how many times `transfer_s` the lab's clock may
+    go on before the point must be stuck. `plot`: the figure that an experiment with it has if its file names none.
     """
+
+    ends_by: ClassVar[Literal["requests", "time"]] = "requests"
+    per_second: ClassVar[bool] = False
+    limit_factor: ClassVar[float] = 20.0
+    plot: ClassVar[str] = "page-size"
 
     @property
     def sender(self) -> Literal["server", "client"]:
         """Who sends the objects."""
-        ...
-
-    @property
-    def ends_by(self) -> Literal["requests", "time"]:
-        """What ends it."""
-        ...
+        return "server"
 
     @property
     def planned_s(self) -> float | None:
         """When it ends by time."""
-        ...
+        return None
 
     @property
-    def per_second(self) -> bool:
-        """Whether its figures are those of each second."""
-        ...
+    @abstractmethod
+    def object_sizes(self) -> tuple[int, ...]:
+        """The sizes in bytes of the objects that it moves, a point for each."""
 
-    @property
-    def limit_factor(self) -> float:
-        """How many times `transfer_s` is too long."""
-        ...
+    def of_size(self, object_bytes: int) -> Self:
+        """The workload of the point with objects of this size: nothing in it is about other sizes."""
+        del object_bytes
+        return self
 
-    def features(self) -> frozenset[str]:
-        """The features of the kernel and the programs that it needs (`testbed.labs.features`)."""
-        ...
-
-    def busy_s(self, setup: Setup, protocol: str, object_bytes: int) -> float:
+    @abstractmethod
+    def busy_s(self, topology: Topology, protocol: str, object_bytes: int) -> float:
         """Wall seconds of CPU that it takes in virtual time, without boot and set-up."""
-        ...
 
-    def transfer_s(self, setup: Setup, object_bytes: int) -> float:
+    @abstractmethod
+    def transfer_s(self, topology: Topology, object_bytes: int) -> float:
         """Seconds on the lab's clock that it should take at most; a pessimist's view."""
-        ...
 
+    @abstractmethod
     def drive(self, scene: Scene) -> None:
         """Run it to its end, sampling; raises `CommandError`, `GuestTimeout`."""
-        ...
+
+    def check(self, topology: Topology) -> Iterator[Complaint]:
+        """What is wrong with the table as a whole, or in such a topology."""
+        del topology
+        yield from ()
+
+
+WORKLOADS = Registry("workload", Workload, "experiments.workloads", "workloads")
 
 
 def has_ended(process: Process, seconds: float) -> bool:

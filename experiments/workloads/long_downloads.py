@@ -2,52 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
-from experiments.workloads.base import Scene, has_ended
+from pydantic import Field
+
+from experiments.workloads.base import MOST_BYTES, MOST_SECONDS, Scene, Workload, has_ended
 from testbed.base.errors import CommandError
+from testbed.base.parts import Complaint
+from testbed.base.quantities import Concurrency, PageSize, PositiveDuration
 from testbed.labs.features import command
 from testbed.tools import apache_bench
-from topologies.setup import Setup
+from topologies.base import Topology
 
 # Wall seconds per virtual second with three servers of 1 Gbit/s; in proportion for other rates.
 RATIO = {"tcp": 2.7, "mptcp": 4.1}
 RATIO_RATE_BPS = 3e9
 
 
-@dataclass(frozen=True)
-class LongDownloads:
-    """Downloads of one size for `duration_s` seconds; what is under way then is cut off."""
+class LongDownloads(Workload):
+    """Files downloaded so many at a time, one after the other, until a time, when what is under way is cut off."""
 
-    concurrency: int
-    duration_s: float
-
-    sender: ClassVar[Literal["server", "client"]] = "server"
     ends_by: ClassVar[Literal["requests", "time"]] = "time"
     per_second: ClassVar[bool] = True
     limit_factor: ClassVar[float] = 5.0
+    plot: ClassVar[str] = "timeline"
 
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> LongDownloads:
-        """The workload that a point's parameters describe."""
-        return cls(int(parameters["concurrency"]), float(parameters["duration_s"]))
+    size_bytes: PageSize = Field(alias="size", description="The files' size.")
+    concurrency: Concurrency = Field(description="Downloads under way at a time (`ab -c`).")
+    duration_s: PositiveDuration = Field(alias="duration", description="How long, on the lab's clock.")
 
     @property
     def planned_s(self) -> float | None:
         """When it ends."""
         return self.duration_s
 
+    @property
+    def object_sizes(self) -> tuple[int, ...]:
+        """The files' size in bytes."""
+        return (self.size_bytes,)
+
+    def check(self, topology: Topology) -> Iterator[Complaint]:
+        """No machine comes to the end of more than this."""
+        if self.duration_s > MOST_SECONDS:
+            what = f"{self.duration_s:g} s, of which each is sampled, are more than {MOST_SECONDS}"
+            yield Complaint("duration", what)
+        rate_bps = topology.path_rate_bps(past_director=False)
+        if rate_bps * self.duration_s / 8 > MOST_BYTES:
+            what = f"{rate_bps * self.duration_s / 8e12:.3g} TB at the rate of the links, more than 10 TB"
+            yield Complaint("duration", what, "a shorter duration, or slower links")
+
+    def parameters(self) -> dict[str, Any]:
+        """How many at a time, for how long; the size is the point's."""
+        return {"concurrency": self.concurrency, "duration_s": self.duration_s}
+
     def features(self) -> frozenset[str]:
         """`ab`."""
         return frozenset({command("ab")})
 
-    def busy_s(self, setup: Setup, protocol: str, _object_bytes: int) -> float:
+    def busy_s(self, topology: Topology, protocol: str, _object_bytes: int) -> float:
         """So many seconds at the rate of the servers' links."""
-        return self.duration_s * RATIO[protocol] * setup.way_rate_bps(past_director=False) / RATIO_RATE_BPS
+        return self.duration_s * RATIO[protocol] * topology.path_rate_bps(past_director=False) / RATIO_RATE_BPS
 
-    def transfer_s(self, _setup: Setup, _object_bytes: int) -> float:
+    def transfer_s(self, _topology: Topology, _object_bytes: int) -> float:
         """As long as it is to last."""
         return self.duration_s
 

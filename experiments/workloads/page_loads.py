@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterator
+from typing import Any, Literal, Self
 
-from experiments.workloads.base import Scene, has_ended
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from experiments.workloads.base import MOST_BYTES, Scene, Workload, has_ended
 from testbed.base.errors import CommandError
+from testbed.base.parts import Complaint
+from testbed.base.quantities import MAX_REQUESTS, Concurrency, Requests, Size, Sizes
 from testbed.labs.features import command, lighttpd
 from testbed.tools import apache_bench
 from testbed.tools.lighttpd import UPLOAD_MODULE
-from topologies.setup import Setup
+from topologies.base import Topology
 
 SECONDS_PER_CONNECTION = {"tcp": 0.0025, "mptcp": 0.006}
 # Without loss, packets travel as bursts of up to 64 KB; with loss, one by one.
@@ -26,46 +29,110 @@ _SHORTEST_ROUND_TRIP_S = 0.001
 _RETRANSMISSION_TIMEOUT_S = 1.0
 
 
-@dataclass(frozen=True)
-class PageLoads:
-    """Pages fetched by the client, or put by it (`upload`)."""
+class PageLoads(Workload):
+    """Pages of each size loaded (or put, as uploads), `concurrency` at a time, until `total` is moved per size.
 
-    requests: int
-    concurrency: int
-    upload: bool = False
+    The number of requests per size is `total` / size, kept within `min_requests` and `max_requests`, and never below
+    `concurrency`, which `ab` refuses.
+    """
 
-    ends_by: ClassVar[Literal["requests", "time"]] = "requests"
-    planned_s: ClassVar[float | None] = None
-    per_second: ClassVar[bool] = False
-    limit_factor: ClassVar[float] = 20.0
+    direction: Literal["download", "upload"] = Field(
+        default="download", description="Whether the client loads the pages or puts them (WebDAV)."
+    )
+    sizes_bytes: Sizes = Field(alias="sizes", description="The pages' sizes, a point for each.")
+    concurrency: Concurrency = Field(description="Requests under way at a time (`ab -c`).")
+    total_bytes: Size | None = Field(default=None, alias="total", description="What is moved per size, in all.")
+    min_requests: Requests = Field(default=1, description="No fewer requests per size than this.")
+    max_requests: Requests | None = Field(default=None, description="No more requests per size than this.")
+    requests: Requests | None = Field(
+        default=None, description="So many requests per size, whatever the size (`ab -n`); instead of `total`."
+    )
 
+    @model_validator(mode="after")
+    def _says_how_many(self) -> Self:
+        if self.total_bytes is None and self.requests is None:
+            raise ValueError("it needs total, or requests")
+        return self
+
+    @field_validator("max_requests")
     @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> PageLoads:
-        """The workload that a point's parameters describe."""
-        upload = parameters.get("direction", "download") == "upload"
-        return cls(int(parameters["requests"]), int(parameters["concurrency"]), upload)
+    def _leaves_room(cls, value: int | None, info: ValidationInfo) -> int | None:
+        for lower in ("min_requests", "concurrency"):
+            if value is not None and value < info.data.get(lower, 0):
+                raise ValueError(f"max_requests = {value} is below {lower} = {info.data[lower]}")
+        return value
+
+    @field_validator("requests")
+    @classmethod
+    def _instead_of_total(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is None:
+            return None
+        for other in ("total_bytes", "max_requests"):
+            if info.data.get(other) is not None:
+                raise ValueError(f"requests = {value} stands instead of {other.removesuffix('_bytes')}: one of them")
+        if value < info.data.get("concurrency", 0):
+            raise ValueError(f"requests = {value} is below concurrency = {info.data['concurrency']}")
+        return value
 
     @property
     def sender(self) -> Literal["server", "client"]:
         """Who sends the pages."""
-        return "client" if self.upload else "server"
+        return "client" if self.direction == "upload" else "server"
+
+    @property
+    def object_sizes(self) -> tuple[int, ...]:
+        """The pages' sizes in bytes."""
+        return self.sizes_bytes
+
+    def requests_of(self, size_bytes: int) -> int:
+        """How many pages of `size_bytes` are loaded."""
+        if self.requests is not None:
+            return self.requests
+        assert self.total_bytes is not None
+        wanted = max(-(-self.total_bytes // size_bytes), self.min_requests)
+        if self.max_requests is not None:
+            wanted = min(wanted, self.max_requests)
+        return max(wanted, self.concurrency)
+
+    def of_size(self, object_bytes: int) -> Self:
+        """So many requests for pages of this one size."""
+        own: dict[str, object] = {"sizes_bytes": (object_bytes,), "requests": self.requests_of(object_bytes)}
+        return self.model_copy(update={**own, "total_bytes": None, "min_requests": 1, "max_requests": None})
+
+    def check(self, topology: Topology) -> Iterator[Complaint]:
+        """No machine comes to the end of more than this."""
+        del topology
+        for size_bytes in self.sizes_bytes:
+            requests = self.requests_of(size_bytes)
+            if requests > MAX_REQUESTS:
+                what = f"{requests} requests for pages of {size_bytes} bytes, more than {MAX_REQUESTS}"
+                yield Complaint("total", what, "a smaller total, or max_requests")
+            if requests * size_bytes > MOST_BYTES:
+                what = f"{requests * size_bytes / 1e12:.3g} TB in pages of {size_bytes} bytes, more than 10 TB"
+                yield Complaint("total" if self.total_bytes else "requests", what, "a smaller total or fewer requests")
+
+    def parameters(self) -> dict[str, Any]:
+        """How many requests, how many at a time, in which direction."""
+        found = {"direction": self.direction, "concurrency": self.concurrency}
+        return found if self.requests is None else {**found, "requests": self.requests}
 
     def features(self) -> frozenset[str]:
         """`ab`, and the web server's module for uploads."""
-        return frozenset({command("ab"), *([lighttpd(UPLOAD_MODULE)] if self.upload else [])})
+        return frozenset({command("ab"), *([lighttpd(UPLOAD_MODULE)] if self.direction == "upload" else [])})
 
-    def busy_s(self, setup: Setup, protocol: str, object_bytes: int) -> float:
+    def busy_s(self, topology: Topology, protocol: str, object_bytes: int) -> float:
         """What a guest's CPU does: so many connections, so many bytes."""
-        gigabytes = self.requests * object_bytes / 1e9
-        per_gigabyte = SECONDS_PER_GB_OF_PACKETS if setup.delivery_share() < 1 else SECONDS_PER_GB_OF_BURSTS
-        return self.requests * SECONDS_PER_CONNECTION[protocol] + gigabytes * per_gigabyte
+        requests = self.requests_of(object_bytes)
+        gigabytes = requests * object_bytes / 1e9
+        per_gigabyte = SECONDS_PER_GB_OF_PACKETS if topology.delivery_share() < 1 else SECONDS_PER_GB_OF_BURSTS
+        return requests * SECONDS_PER_CONNECTION[protocol] + gigabytes * per_gigabyte
 
-    def transfer_s(self, setup: Setup, object_bytes: int) -> float:
+    def transfer_s(self, topology: Topology, object_bytes: int) -> float:
         """All pages through the director, for MPTCP too, and each with a handshake and slow start.
 
         Under loss a connection gets no more than 1.22 MSS / (RTT sqrt(p)) (Mathis et al., 1997).
         """
-        links = setup.way_to_service()
+        links, requests = topology.path_to_service(), self.requests_of(object_bytes)
         rate_bps: float = min(link.rate_bps for link in links)
         round_trip_s = max(2 * sum(link.delay_s for link in links), _SHORTEST_ROUND_TRIP_S)
         loss = 1 - math.prod(1 - link.loss for link in links)
@@ -74,7 +141,7 @@ class PageLoads:
             fair_bps = 1.22 * 8 * _SEGMENT_BYTES / (round_trip_s * math.sqrt(loss))
             rate_bps = min(rate_bps, self.concurrency * fair_bps)
         per_request_s = rounds * (round_trip_s + 2 * loss * _RETRANSMISSION_TIMEOUT_S)
-        return 8 * self.requests * object_bytes / rate_bps + self.requests / self.concurrency * per_request_s
+        return 8 * requests * object_bytes / rate_bps + requests / self.concurrency * per_request_s
 
     def drive(self, scene: Scene) -> None:
         """Load (or put) the page `requests` times."""
@@ -83,7 +150,7 @@ class PageLoads:
             concurrency=self.concurrency,
             requests=self.requests,
             mptcp=scene.mptcp,
-            upload=scene.file if self.upload else None,
+            upload=scene.file if self.direction == "upload" else None,
         )
         scene.sampler.start()
         scene.events.start()

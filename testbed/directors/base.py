@@ -1,46 +1,57 @@
-"""What a director is asked to do."""
+"""What a director is asked: the base of every director in this folder."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Literal
 
+from testbed.base.parts import Complaint, Part
+from testbed.base.registry import Registry
 from testbed.network import Network
+from topologies.base import Topology
 from topologies.layout import Layout, ServerPlace
 
 LAB_KERNEL = ((1 << 64) - 1, "the lab kernel")
 """What takes every point's seed: `rng_seed=` (strtoull, patch 0001)."""
 
 
-class Director(Protocol):
+class Director(Part, ABC):
     """Spreads the service address over the servers; each thing that it sets is read back.
 
-    `service_path` is how figures call the path to the service address, `role` how an experiment file calls the node.
+    `service_path` is how figures call the path to the service address, `role` how an experiment file calls the node,
+    `largest_seed` the largest seed that a point can have, and what bounds it.
     """
 
-    service_path: ClassVar[str]
-    role: ClassVar[str]
+    service_path: ClassVar[str] = "director"
+    role: ClassVar[Literal["director", "router"]] = "director"
+    largest_seed: ClassVar[tuple[int, str]] = LAB_KERNEL
 
-    def features(self) -> frozenset[str]:
-        """The features of the kernel and the programs that it needs (`testbed.labs.features`)."""
-        ...
-
+    @abstractmethod
     def socket_address(self, layout: Layout, server: ServerPlace) -> str:
         """The address that a server's own socket sees for the initial subflow."""
-        ...
 
-    def prepare(self, network: Network, layout: Layout) -> None:
-        """What its own node has before the servers are there. Raises `ReadbackError`."""
-        ...
-
-    def prepare_server(self, network: Network, layout: Layout, server: ServerPlace) -> None:
-        """What a server has before it serves. Raises `ReadbackError`."""
-        ...
-
+    @abstractmethod
     def serve(self, network: Network, layout: Layout, seed: int) -> dict[str, Any]:
-        """Begin to spread the service address over all servers; returns the settings as they read back."""
-        ...
+        """Begin to spread the service address over all servers; returns the settings as they read back.
 
+        Raises `ReadbackError`.
+        """
+
+    @abstractmethod
     def set_pool(self, network: Network, layout: Layout, servers: Sequence[ServerPlace]) -> None:
         """From now on, new connections come to these servers, at least one, and what else that does to old ones."""
-        ...
+
+    def prepare(self, network: Network, layout: Layout) -> None:
+        """What its own node has before the servers are there; nothing if not said. Raises `ReadbackError`."""
+
+    def prepare_server(self, network: Network, layout: Layout, server: ServerPlace) -> None:
+        """What a server has before it serves; nothing if not said. Raises `ReadbackError`."""
+
+    def check(self, topology: Topology) -> Iterator[Complaint]:
+        """What is wrong with the table as a whole, or with this director in such a topology."""
+        del topology
+        yield from ()
+
+
+DIRECTORS = Registry("director", Director, "testbed.directors", "directors")

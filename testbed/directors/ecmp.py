@@ -6,19 +6,20 @@ The router keeps nothing. When a server leaves or returns, flows come to others 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
+from testbed.directors.base import Director
 from testbed.labs.features import sysctl
 from testbed.net import routing
 from testbed.network import Network
 from topologies.layout import Layout, ServerPlace
 
 
-class Ecmp:
-    """A router that spreads flows by their 5-tuple."""
+class Ecmp(Director):
+    """A router with equal-cost paths: it spreads flows by a hash over their 5-tuple, and keeps no state."""
 
     service_path: ClassVar[str] = "anycast address"
-    role: ClassVar[str] = "router"
+    role: ClassVar[Literal["director", "router"]] = "router"
     # net.ipv4.fib_multipath_hash_seed has 32 bits.
     largest_seed: ClassVar[tuple[int, str]] = ((1 << 32) - 1, "the router's hash over its nexthops")
 
@@ -30,9 +31,6 @@ class Ecmp:
         """The service address itself."""
         return layout.service
 
-    def prepare(self, _network: Network, _layout: Layout) -> None:
-        """Nothing."""
-
     def prepare_server(self, network: Network, layout: Layout, server: ServerPlace) -> None:
         """The service address."""
         routing.add_address(network[server.name], server.interface, layout.service, 32)
@@ -40,12 +38,12 @@ class Ecmp:
     def serve(self, network: Network, layout: Layout, seed: int) -> dict[str, Any]:
         """The hash and the nexthops."""
         router = network[layout.director]
-        unique = [server.unique for server in layout.servers]
+        addresses = [server.address for server in layout.servers]
         return {
             "router": routing.hash_by_flow(router, seed),
-            "nexthops": routing.nexthops(router, layout.service, unique),
+            "nexthops": routing.nexthops(router, layout.service, addresses),
         }
 
     def set_pool(self, network: Network, layout: Layout, servers: Sequence[ServerPlace]) -> None:
         """The nexthops are replaced, in one step."""
-        routing.nexthops(network[layout.director], layout.service, [server.unique for server in servers])
+        routing.nexthops(network[layout.director], layout.service, [server.address for server in servers])

@@ -12,7 +12,7 @@ from __future__ import annotations
 import platform
 import socket
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 from pyroute2 import MPTCP
 
@@ -20,34 +20,22 @@ from testbed.base.errors import PrerequisiteError, ReadbackError
 from testbed.base.needs import PATCHED, Call, Need, kernel, program
 from testbed.base.needs import sysctl as sysctl_need
 from testbed.net import sysctl
+from testbed.net.mptcp_settings import PATCHED_SYSCTLS, Mptcp
 from testbed.net.netns import Node, inside
 
 SIGNAL, SUBFLOW, BACKUP, FULLMESH = 1, 2, 4, 8  # MPTCP_PM_ADDR_FLAG_*, include/uapi/linux/mptcp_pm.h
 
-SYSCTLS = (
-    "net.mptcp.enabled",
-    "net.mptcp.pm_type",
-    "net.mptcp.allow_join_initial_addr_port",
-    "net.mptcp.add_addr_timeout",
-    "net.mptcp.blackhole_timeout",
-)
-"""Upstream's sysctls that server and client set."""
-
-PATCHED_SYSCTLS = ("net.mptcp.add_addr_resend_interval", "net.mptcp.lb_mode", "net.mptcp.enforce_deny_join_id0")
-"""Those of our patches."""
+_ENDPOINT_FLAGS = {"none": 0, "subflow": SUBFLOW, "fullmesh": SUBFLOW | FULLMESH}
+_IPPROTO_MPTCP = 262
 
 NEEDS = frozenset(
     {
         kernel("MPTCP", "CONFIG_MPTCP", purpose="the protocol", probe=(Call(function="testbed.net.mptcp:probe"),)),
         program("mptcpize", package="mptcpize", purpose="programs that speak MPTCP"),
-        *(sysctl_need(name, purpose="settings of MPTCP") for name in SYSCTLS),
+        *(sysctl_need(name, purpose="settings of MPTCP") for name in Mptcp().server_sysctls),
     }
 )
 """What every point over MPTCP needs."""
-
-_IPPROTO_MPTCP = 262
-LbMode = Literal["off", "backup", "close"]
-_LB_MODE: dict[LbMode, int] = {"off": 0, "backup": 1, "close": 2}
 
 
 def patched(name: str) -> Need:
@@ -66,97 +54,42 @@ def probe() -> None:
             client.connect(listener.getsockname())
 
 
-def configure_server(
-    server: Node,
-    *,
-    local: str,
-    unique: str,
-    deny_join: bool,
-    initial_backup: bool,
-    add_addr_timeout_s: int,
-    add_addr: bool = True,
-    in_kernel: bool = True,
-    add_addr_resend_ms: int = 0,
-    lb_mode: LbMode = "off",
-    enforce_deny_join: bool = False,
-) -> dict[str, Any]:
+def configure_server(server: Node, settings: Mptcp, *, local: str, unique: str) -> dict[str, Any]:
     """The server's side of the paper: C flag, unique address announced, initial subflow a backup.
 
     `local` is the address that the server's socket sees for the initial subflow: the real server's
-    behind a translating director, the anycast address otherwise. Unless the path manager is `in_kernel`,
+    behind a translating director, the anycast address otherwise. Unless the kernel is the path manager,
     there are no endpoints: a daemon in user space does the rest, and no join is let in before it runs.
-
-    The last three need the patches of `kernel-patches/`; at their defaults no sysctl of a patch is touched, so
-    that any kernel will do. `add_addr_resend_ms` (paper section V-A): the interval at which an ADD_ADDR without
-    echo is repeated on traffic. `lb_mode` (Fig. 4, section IV-A): the server makes the initial subflow a backup
-    by itself, or closes it when another one is up; unless `in_kernel`, that is the daemon's work.
-    `enforce_deny_join`: it refuses the joins that the C flag forbids.
-    Raises `PrerequisiteError` if the kernel lacks one of them.
+    Where no setting needs a patch of `kernel-patches/`, no sysctl of one is touched, so that any kernel will do.
+    Raises `PrerequisiteError` if the kernel lacks one of them, `ReadbackError`.
     """
-    wanted_of_patches = patched_sysctls(
-        in_kernel=in_kernel,
-        add_addr_resend_ms=add_addr_resend_ms,
-        lb_mode=lb_mode,
-        enforce_deny_join=enforce_deny_join,
-    )
-    _require(server, wanted_of_patches)
-    settings = sysctl.put(
-        server,
-        {
-            "net.mptcp.pm_type": int(not in_kernel),
-            "net.mptcp.enabled": 1,
-            "net.mptcp.allow_join_initial_addr_port": int(not deny_join),
-            "net.mptcp.add_addr_timeout": add_addr_timeout_s,
-            "net.mptcp.blackhole_timeout": 0,
-            **wanted_of_patches,
-        },
-    )
-    wanted = {unique: SIGNAL} if in_kernel and add_addr else {}
-    if in_kernel and initial_backup:
+    _require(server, settings.patched_sysctls)
+    found = sysctl.put(server, {**settings.server_sysctls, **settings.patched_sysctls})
+    wanted = {unique: SIGNAL} if settings.in_kernel and settings.add_addr else {}
+    if settings.in_kernel and settings.initial_backup:
         wanted[local] = BACKUP
-    return {"sysctl": settings, "endpoints": _put_endpoints(server, wanted)}
+    return {"sysctl": found, "endpoints": _put_endpoints(server, wanted)}
 
 
-def patched_sysctls(
-    *, in_kernel: bool, add_addr_resend_ms: int, lb_mode: LbMode, enforce_deny_join: bool
-) -> dict[str, int]:
-    """The sysctls of our patches that such a server needs (see `configure_server`), with their values."""
-    patched = {
-        "net.mptcp.add_addr_resend_interval": add_addr_resend_ms,
-        "net.mptcp.lb_mode": _LB_MODE[lb_mode] if in_kernel else 0,
-        "net.mptcp.enforce_deny_join_id0": int(enforce_deny_join),
-    }
-    return {name: value for name, value in patched.items() if value}
-
-
-def configure_client(
-    client: Node, *, subflows: int, add_addr_accepted: int, second_address: str = "", endpoint: str = "none"
-) -> dict[str, Any]:
+def configure_client(client: Node, settings: Mptcp, *, second_address: str = "") -> dict[str, Any]:
     """A client as in the paper: it opens a subflow to each address it is told of.
 
-    With `endpoint` "subflow" or "fullmesh" it has one more address of its own for subflows, `second_address`.
+    With an endpoint of its own it has one more address for subflows, `second_address`. Raises `ReadbackError`.
     """
-    settings = sysctl.put(
-        client,
-        {
-            "net.mptcp.enabled": 1,
-            "net.mptcp.allow_join_initial_addr_port": 1,
-            "net.mptcp.blackhole_timeout": 0,
-        },
-    )
-    wanted = {"subflows": subflows, "add_addr_accepted": add_addr_accepted}
+    found = sysctl.put(client, settings.client_sysctls)
+    wanted = {"subflows": settings.subflows, "add_addr_accepted": settings.add_addr_accepted}
     with inside(client), MPTCP() as path_manager:
         path_manager.limits("set", **wanted)
         (limits,) = path_manager.limits("show")
-    found = {
+    limited = {
         "subflows": limits.get_attr("MPTCP_PM_ATTR_SUBFLOWS"),
         "add_addr_accepted": limits.get_attr("MPTCP_PM_ATTR_RCV_ADD_ADDRS"),
     }
-    if found != wanted:
-        raise ReadbackError(f"MPTCP limits of {client.name}", wanted, found)
-    flags = {"none": 0, "subflow": SUBFLOW, "fullmesh": SUBFLOW | FULLMESH}[endpoint]
+    if limited != wanted:
+        raise ReadbackError(f"MPTCP limits of {client.name}", wanted, limited)
+    flags = _ENDPOINT_FLAGS[settings.client_endpoint]
     endpoints = _put_endpoints(client, {second_address: flags} if flags else {})
-    return {"sysctl": settings, "limits": found, "endpoints": endpoints}
+    return {"sysctl": found, "limits": limited, "endpoints": endpoints}
 
 
 def _put_endpoints(node: Node, wanted: dict[str, int]) -> dict[str, int]:

@@ -1,53 +1,126 @@
-"""What a point was to measure: `point.json`, which the plan makes.
+"""What a point was to measure: `point.json`, which the plan makes, the agent obeys and the analysis reads.
 
-Anything missing or malformed is one AnalysisError that names the file and the key.
+Each part of the experiment stands there with its table as plain data, and with its name, of which only the agent makes
+anything: what the analysis must know is in the traits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from testbed.base.errors import AnalysisError
+from testbed.base.errors import AnalysisError, ConfigError
 from testbed.base.manifest import is_point_id
+from testbed.base.table import flat
+from testbed.base.text import parse_json
 from testbed.base.traits import Traits
-from testbed.base.validation import first_problem
-from testbed.record import fields, reading
-from testbed.record.legacy import traits_of
+from testbed.record import legacy, reading
+from testbed.record.model import problem
 
-POINT_VERSION = 1
+VERSION = 2
+
+_LARGEST = 10**15  # of bytes and bits a second: beyond it, nothing can be drawn
 
 
-@dataclass(frozen=True)
-class Point:
-    """What was to be measured (`point.json`); each name in `parameters` ends in its unit."""
+def _finite(value: dict[str, Any]) -> dict[str, Any]:
+    """The same, if each number in it is one that one can count with."""
+    for name, each in value.items():
+        if isinstance(each, dict):
+            _finite(each)
+        elif isinstance(each, float) and not math.isfinite(each):
+            raise ValueError(f"{name}: {each} is no number")
+    return value
 
-    id: str
+
+def _an_id(value: str) -> str:
+    if not is_point_id(value):
+        raise ValueError(f"{reading.shown(value)} cannot name a point")
+    return value
+
+
+Plain = Annotated[dict[str, Any], AfterValidator(_finite)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class PartRecord(_Record):
+    """A part of a point: its name in the experiment's file, its table, and what tables and searches show of it.
+
+    `sha256` is that of a user's own code, which is empty for a part of the toolkit, and `module` the module of an
+    installed package.
+    """
+
+    name: str
+    settings: Plain = {}
+    parameters: Plain = {}
+    sha256: str = ""
+    module: str = ""
+
+
+class Drop(_Record):
+    """The loss of one packet per MPTCP connection: the `occurrence`-th, from 1, of those of its kind."""
+
+    packet: str
+    occurrence: Annotated[int, Field(ge=1)] = 1
+
+
+class Point(_Record):
+    """One variant, condition, protocol, object size, seed and clock of an experiment under one profile.
+
+    `variant` and `condition` are empty where the experiment's file has none. `parts` are by their kind: `topology`,
+    `director`, `workload`, `timetable`. `mptcp` are the settings of `[mptcp]`, numbers with their unit in the name;
+    `sysctl` are extra sysctls of client and servers, `sysctl_of` those of the nodes with a role. `wire_limit_bps` is
+    the goodput that the wire allows, `traits` what the analysis must know of the point's parts.
+    """
+
+    version: Literal[2] = 2
+    id: Annotated[str, AfterValidator(_an_id)]
     experiment: str
     figure: str
     title: str
     plot: str
-    scenario: str
-    variant: str
-    condition: str
-    protocol: str
-    object_bytes: int
-    seed: int
-    clock: str
+    parts: dict[str, PartRecord]
+    variant: str = ""
+    condition: str = ""
+    protocol: Literal["tcp", "mptcp"]
+    object_bytes: Annotated[int, Field(ge=0, le=_LARGEST)]
+    seed: Annotated[int, Field(ge=0, lt=1 << 64)]
     profile: str
-    parameters: Mapping[str, object]
-    wire_limit_bps: float | None
-    traits: Traits = field(default_factory=Traits)
+    clock: Literal["virtual", "real"]
+    mptcp: Plain = {}
+    drop: Drop | None = None
+    sysctl: dict[str, str | int] = {}
+    sysctl_of: dict[str, dict[str, str | int]] = {}
+    wire_limit_bps: Annotated[float, Field(ge=0, le=_LARGEST)] | None
+    traits: Traits = Traits()
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All its numbers in one table, each name with its unit, for tables and searches."""
+        found: dict[str, Any] = {}
+        for kind, part in self.parts.items():
+            for name, value in part.parameters.items():
+                found[f"{kind}_{name}" if name in found else name] = value
+        found |= self.mptcp
+        if self.drop:
+            found |= flat({"drop": self.drop.model_dump()})
+        sysctls = {"sysctl": self.sysctl, "sysctl_of": self.sysctl_of}
+        return found | {name: value for name, value in sysctls.items() if value}
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The names of its parts, by their kind."""
+        return {kind: part.name for kind, part in self.parts.items()}
 
     @property
     def drop_packet(self) -> str:
         """The packet of which each connection was to lose one, or an empty text."""
-        packet = self.parameters.get("drop_packet", "none")
-        return packet if isinstance(packet, str) and packet != "none" else ""
+        return self.drop.packet if self.drop else ""
 
     @property
     def is_upload(self) -> bool:
@@ -59,47 +132,41 @@ class Point:
         value = self.parameters.get(parameter)
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
+    def to_json(self) -> str:
+        """The text of `point.json`: the same bytes for the same point."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, path: Path | str = "point.json") -> Point:
+        """The point of a `point.json`; raises ConfigError, naming `path`, if the text is not one."""
+        try:
+            return cls.from_plain(parse_json(text))
+        except ValidationError as error:
+            raise ConfigError(path, None, f"not a point: {problem(error)}") from error
+        except ValueError as error:
+            raise ConfigError(path, None, f"not a point: {error}") from error
+
+    @classmethod
+    def from_plain(cls, raw: object) -> Point:
+        """The point in a document of JSON, also of the format before; raises ValueError (pydantic's, too)."""
+        if not isinstance(raw, dict):
+            raise ValueError("not a JSON object")
+        version = raw.get("version")
+        if version == legacy.VERSION and not isinstance(version, bool):
+            raw = legacy.point_of_today(raw)
+        elif version != VERSION:
+            versions = f"versions {legacy.VERSION} and {VERSION}"
+            raise ValueError(f"version {reading.shown(version)}, but this toolkit reads {versions}")
+        return cls.model_validate(raw)
+
 
 def read_point(directory: Path) -> Point:
-    """The point of a raw directory; raises AnalysisError, also for a version that is not this one."""
-    raw, name = fields.load(directory / "point.json", dict)
-    if raw.get("version") != POINT_VERSION:
-        raise AnalysisError(
-            f"{name}: version {reading.shown(raw.get('version'))}, but this toolkit reads version {POINT_VERSION}"
-        )
-    if not is_point_id(fields.get(raw, "id", str, name)):
-        raise AnalysisError(f"{name}: 'id' is {reading.shown(raw['id'])}, which cannot name a point")
-    limit = raw.get("wire_limit_bps")
-    return Point(
-        id=fields.get(raw, "id", str, name),
-        experiment=fields.get(raw, "experiment", str, name),
-        figure=fields.get(raw, "figure", str, name),
-        title=fields.get(raw, "title", str, name),
-        plot=fields.get(raw, "plot", str, name),
-        scenario=fields.get(raw, "scenario", str, name),
-        variant=fields.get({"variant": "", **raw}, "variant", str, name),
-        condition=fields.get({"condition": "", **raw}, "condition", str, name),
-        protocol=fields.get(raw, "protocol", str, name),
-        object_bytes=fields.get(raw, "object_bytes", int, name),
-        seed=fields.get(raw, "seed", int, name),
-        clock=fields.get(raw, "clock", str, name),
-        profile=fields.get({"profile": "", **raw}, "profile", str, name),
-        parameters=fields.get(raw, "parameters", dict, name),
-        wire_limit_bps=None if limit is None else fields.get(raw, "wire_limit_bps", float, name),
-        traits=read_traits(raw, name),
-    )
-
-
-def read_traits(raw: Mapping[str, Any], name: str) -> Traits:
-    """The traits of a point, or of its summary; those of one that has none follow from its scenario.
-
-    Raises AnalysisError, naming the file `name`.
-    """
+    """The point of a raw directory; raises AnalysisError, also for a version that is not known here."""
+    name = "point.json"
+    raw = reading.parse(reading.read_text(directory / name, name), name)
     try:
-        if "traits" in raw:
-            return Traits.model_validate(raw["traits"])
-        return traits_of(
-            fields.get(raw, "scenario", str, name), str(raw.get("protocol")), fields.get(raw, "parameters", dict, name)
-        )
+        return Point.from_plain(raw)
     except ValidationError as error:
-        raise AnalysisError(f"{name}: {first_problem(error, 'traits')}") from error
+        raise AnalysisError(f"{name}: {problem(error)}") from error
+    except ValueError as error:
+        raise AnalysisError(f"{name}: {error}") from error

@@ -25,6 +25,7 @@ from pyroute2.netlink import NLM_F_ACK, NLM_F_REQUEST, genlmsg
 from pyroute2.netlink.generic.mptcp import MPTCP_GENL_NAME, mptcp_msg
 
 from experiments import plan
+from experiments.composition import parts_of
 from experiments.stage import stage as on_stage
 from testbed.net import sysctl
 from testbed.net.counters import protocol_counters
@@ -182,7 +183,7 @@ def through_load_balancer(case: dict[str, Any], out: Path) -> dict[str, Any]:
     log = CommandLog()
     addresses = LoadBalancerPlan(1)
     with contextlib.ExitStack() as stack:
-        stage = stack.enter_context(on_stage(point, log))
+        stage = stack.enter_context(on_stage(point, parts_of(point), log))
         server, client = stage.servers[0].node, stage.client
         if "remote" in case:
             sysctl.put(client, {"net.mptcp.pm_type": 1})

@@ -27,6 +27,7 @@ from testbed.net.counters import interface_counters, protocol_counters
 from testbed.net.mptcp_pm import commands, subflows
 from testbed.net.mptcp_pm.addresses import SocketAddress
 from testbed.net.mptcp_pm.sockets import CommandRefused, CommandSocket, find_family
+from testbed.net.mptcp_settings import Mptcp
 from testbed.net.netns import Node, inside
 from testbed.network import Network, running
 from testbed.path_manager.daemon import is_gone
@@ -318,16 +319,9 @@ def main() -> None:
     WORK.mkdir()
     results: dict[str, Any] = {}
     with running(TwoWays(), lambda _a, _b: "bursts", LOG) as network:
-        mptcp.configure_client(network["c"], subflows=2, add_addr_accepted=1)
-        mptcp.configure_server(
-            network["s"],
-            local=SERVICE,
-            unique=UNIQUE,
-            deny_join=True,
-            initial_backup=True,
-            add_addr_timeout_s=1,
-            in_kernel=False,
-        )
+        settings = Mptcp(path_manager="userspace")
+        mptcp.configure_client(network["c"], settings)
+        mptcp.configure_server(network["s"], settings, local=SERVICE, unique=UNIQUE)
         for node in ("c", "s"):
             ports = {"net.ipv4.ip_local_port_range": "10000 65000"}
             sysctl.put(network[node], {**ports, "net.ipv6.conf.all.disable_ipv6": 1})

@@ -8,6 +8,7 @@ import sys
 from pyroute2 import IPVS, IPVSService
 
 from experiments import plan
+from experiments.composition import parts_of
 from experiments.stage import Stage, stage
 from testbed.net.netns import inside
 from testbed.process import CommandLog
@@ -24,7 +25,7 @@ def servers(ready: Stage) -> list[str]:
 
 def main() -> None:
     point = plan.plan(plan.load(plan.find("fig07")), overrides=["topology.servers=2"])[0]
-    with stage(point, CommandLog()) as ready:
+    with stage(point, parts_of(point), CommandLog()) as ready:
         first, second = ready.layout.servers
         director, found = ready.parts.director, [servers(ready)]
         for pool in ([second], [second, first], [first, second]):

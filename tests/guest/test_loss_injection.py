@@ -17,19 +17,21 @@ from testbed.net.loss_injection import PACKETS
 OK = '{"status": "ok", "error": "", "wall_s": 1, "virtual_s": 1, "kernel_warnings": []}'
 # Each page takes long enough through the director to outlive a wait of a second; a round trip is 20 ms and queues.
 EXPERIMENT = """
-version = 1
+version = 2
 name = "losses"
 title = "Losses"
-scenario = "load-balancer"
+director = "ipvs-nat"
 plot = "ablation"
 protocols = ["mptcp"]
 
 [topology]
+part = "load-balancer"
 client_director = { rate = "20 Mbit/s", delay = "10 ms" }
 direct = { rate = "1 Gbit/s" }
 director_server = { rate = "1 Gbit/s" }
 
 [workload]
+part = "page-loads"
 sizes = ["2000 KB"]
 concurrency = 6
 total = "12 MB"

@@ -125,13 +125,14 @@ UNPATCHED = """
 import os, subprocess
 from testbed.base.errors import PrerequisiteError
 from testbed.net import mptcp
+from testbed.net.mptcp_settings import Mptcp
 from testbed.net.netns import Node
 
 subprocess.run(["mount", "-t", "tmpfs", "none", "/proc/sys/net/mptcp"], check=True)
-server = dict(local="10.0.0.1", unique="10.0.0.2", deny_join=True, initial_backup=False, add_addr_timeout_s=1)
-for option in dict(add_addr_resend_ms=10), dict(lb_mode="close"), dict(enforce_deny_join=True):
+for option in dict(add_addr_resend_interval="10 ms"), dict(lb_mode="close"), dict(enforce_deny_join=True):
+    settings = Mptcp(initial_backup=False, **option)
     try:
-        mptcp.configure_server(Node("s1", os.getpid()), **server, **option)
+        mptcp.configure_server(Node("s1", os.getpid()), settings, local="10.0.0.1", unique="10.0.0.2")
     except PrerequisiteError as error:
         print(error)
 """

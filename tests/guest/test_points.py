@@ -111,7 +111,7 @@ def servers_between_changes(out: Path) -> Iterable[set[str]]:
 
 
 # A round of downloads takes 3.4 s: none is new at a change (at 2 s and at 4 s).
-ANYCAST = ("workload.concurrency=12", "workload.duration=5 s", "churn.cycle=4 s", "churn.up=2 s")
+ANYCAST = ("workload.concurrency=12", "workload.duration=5 s", "timetable.cycle=4 s", "timetable.up=2 s")
 
 
 def test_an_anycast_change_breaks_tcp(lab, tmp_path) -> None:

@@ -19,8 +19,8 @@ from testbed.runs import digests
 
 PAGES = ("fig07", "workload.sizes=100 KB", "workload.total=2 MB", "workload.min_requests=20")
 DOWNLOADS = (
-    "fig14", "workload.concurrency=6", "workload.size=5 MB", "workload.duration=2 s", "churn.cycle=1.5 s",
-    "churn.up=1 s", "topology.server_rate=100 Mbit/s", "topology.client_rate=1 Gbit/s",
+    "fig14", "workload.concurrency=6", "workload.size=5 MB", "workload.duration=2 s", "timetable.cycle=1.5 s",
+    "timetable.up=1 s", "topology.server_rate=100 Mbit/s", "topology.client_rate=1 Gbit/s",
 )  # fmt: skip
 
 

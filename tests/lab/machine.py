@@ -28,7 +28,7 @@ RUNS = {
     "local": [
         "fig13", "fig14", "--lab", "local", "--set", "topology.server_rate=20 Mbit/s",
         "--set", "topology.client_rate=100 Mbit/s", "--set", "workload.concurrency=4", "--set", "workload.size=1 MB",
-        "--set", "workload.duration=1 s", "--set", "churn.cycle=900 ms", "--set", "churn.up=500 ms",
+        "--set", "workload.duration=1 s", "--set", "timetable.cycle=900 ms", "--set", "timetable.up=500 ms",
     ],
     # Two guests at a time, and two more when they have ended.
     "uml": ["fig07", "--jobs", "2", "--set", 'workload.sizes=["100 KB", "1000 KB"]', "--set", "workload.total=10 MB"],

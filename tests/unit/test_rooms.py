@@ -42,7 +42,7 @@ KNOWN_TO = {
 
 # Packages of others that belong in one place, and what the two lowest floors may have at all.
 ONLY_IN = {"click": ("experiments.cli",), "rich": ("experiments.cli",), "matplotlib": ("analysis",)}
-ALONE = {"testbed.base": {"pydantic"}, "topologies": {"mininet"}}
+ALONE = {"testbed.base": {"pydantic"}, "topologies": {"mininet", "pydantic"}}
 
 
 @cache

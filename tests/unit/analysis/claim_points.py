@@ -10,6 +10,7 @@ from analysis.claims import anycast, load_balancer, uploads
 from analysis.flows.joins import Joins
 from analysis.summary.model import Churn, PointSummary, SecondBySecond
 from testbed.base.traits import Traits
+from testbed.record.legacy import names_of
 
 SCHEME = {"add_addr": True, "deny_join": True, "initial_backup": True, "drop_packet": "none"}
 SIZES = load_balancer.SIZES
@@ -23,7 +24,8 @@ def page(
     mptcp = protocol == "mptcp"
     fields: dict[str, Any] = {
         "id": f"fig{figure}-{protocol}-{size}-{clock}-{seed}", "experiment": f"fig{int(figure):02}", "figure": figure,
-        "title": "Page loads", "plot": "page-size", "scenario": "load-balancer", "protocol": protocol, "clock": clock,
+        "title": "Page loads", "plot": "page-size", "parts": names_of("load-balancer"), "protocol": protocol,
+        "clock": clock,
         "profile": "quick", "object_bytes": size, "seed": seed,
         "traits": Traits(picture="client <----> director\n"),
         "parameters": {"requests": REQUESTS, **load_balancer.LINKS[figure], **SCHEME},
@@ -89,7 +91,7 @@ def timeline(
         resets.append({None: otherwise, anycast.REMOVED: per_removal, anycast.ADDED: per_addition}[event])
     fields: dict[str, Any] = {
         "id": f"fig{figure}-{seed}", "experiment": f"fig{figure}", "figure": figure, "title": "Anycast",
-        "plot": "timeline", "scenario": "anycast", "protocol": protocol, "clock": "virtual", "profile": "quick",
+        "plot": "timeline", "parts": names_of("anycast"), "protocol": protocol, "clock": "virtual", "profile": "quick",
         "object_bytes": 10**8, "seed": seed, "parameters": {**anycast.SETTINGS, **SCHEME}, "goodput_bps": 2.5e9,
         "wire_limit_bps": 2_769_830_949.3, "complete_requests": 300, "failed_requests": 0, "connections": 600,
         "joined": 600, "director_bypass_share": 0.97, "resets": 0, "resets_received": 0, "valid": True,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import packet_maker as make
 
 from analysis.flows.joins import Joins, Waits
 from analysis.summary.model import Churn, PointSummary, SecondBySecond
-from testbed.record.legacy import traits_of
+from testbed.record.legacy import names_of, traits_of
 
 START_S = 1_700_000_000
 START_NS = START_S * 10**9
@@ -52,14 +54,31 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value), encoding="utf-8")
 
 
-def load_balancer_point(directory: Path, *, protocol: str = "mptcp", **changes: object) -> Path:
+def described(scenario: str, protocol: str, parameters: Mapping[str, object]) -> dict[str, Any]:
+    """What a `point.json` has of a point's parts with these parameters: they, their traits, and what is lost."""
+    parts: dict[str, Any] = {kind: {"name": name} for kind, name in names_of(scenario).items()}
+    own = {name: value for name, value in parameters.items() if not name.startswith("drop_")}
+    parts["workload"] |= {"settings": own, "parameters": own}
+    found = {"parts": parts, "traits": traits_of(scenario, protocol, parameters).model_dump(mode="json")}
+    if "drop_packet" in parameters:
+        found["drop"] = {"packet": parameters["drop_packet"], "occurrence": parameters.get("drop_occurrence", 1)}
+    return found
+
+
+def load_balancer_point(
+    directory: Path,
+    *,
+    protocol: str = "mptcp",
+    parameters: Mapping[str, object] = MappingProxyType({"requests": 2, "concurrency": 2}),
+    **changes: object,
+) -> Path:
     """A valid point: 2 downloads of 1 MB in 0.25 s; with MPTCP 10 % through the director, both joined."""
     directory.mkdir(parents=True)
     point = {
-        "version": 1, "id": directory.name, "experiment": "fig07", "figure": "7", "title": "HTTP at 100 Mbit/s",
-        "plot": "page-size", "scenario": "load-balancer", "protocol": protocol, "object_bytes": 1_000_000, "seed": 1,
-        "profile": "quick", "clock": "virtual", "parameters": {"requests": 2, "concurrency": 2},
-        "wire_limit_bps": 94_148_244.5,
+        "version": 2, "id": directory.name, "experiment": "fig07", "figure": "7", "title": "HTTP at 100 Mbit/s",
+        "plot": "page-size", "protocol": protocol, "object_bytes": 1_000_000, "seed": 1,
+        "profile": "quick", "clock": "virtual", "wire_limit_bps": 94_148_244.5,
+        **described("load-balancer", protocol, parameters),
     }  # fmt: skip
     write_json(directory / "point.json", point | changes)
     mptcp = protocol == "mptcp"
@@ -85,14 +104,20 @@ def load_balancer_point(directory: Path, *, protocol: str = "mptcp", **changes: 
     return _finish(directory, {"c-eth0": eth0, "c-eth1": eth1}, events, ab_text())
 
 
-def anycast_point(directory: Path, *, ab: str | None = None, **changes: object) -> Path:
+def anycast_point(
+    directory: Path,
+    *,
+    ab: str | None = None,
+    parameters: Mapping[str, object] = MappingProxyType({"concurrency": 1, "duration_s": 4}),
+    **changes: object,
+) -> Path:
     """A TCP point of 4 s with a server out from 1 to 3: 8000, 4000, 4000, 8000 bits; RSTs at 1.0 s; ab ends late."""
     directory.mkdir(parents=True)
     point = {
-        "version": 1, "id": directory.name, "experiment": "fig13", "figure": "13", "title": "Anycast, TCP",
-        "plot": "timeline", "scenario": "anycast", "protocol": "tcp", "object_bytes": 1_000_000, "seed": 1,
-        "profile": "quick", "clock": "virtual", "parameters": {"concurrency": 1, "duration_s": 4},
-        "wire_limit_bps": 2_824_447_334.0,
+        "version": 2, "id": directory.name, "experiment": "fig13", "figure": "13", "title": "Anycast, TCP",
+        "plot": "timeline", "protocol": "tcp", "object_bytes": 1_000_000, "seed": 1,
+        "profile": "quick", "clock": "virtual", "wire_limit_bps": 2_824_447_334.0,
+        **described("anycast", "tcp", parameters),
     }  # fmt: skip
     write_json(directory / "point.json", point | changes)
     at = [START_NS + i * 500 * MS for i in range(9)]
@@ -152,7 +177,7 @@ def page_size_summary(
     """A valid point of Fig. 7."""
     fields: dict[str, Any] = {
         "id": f"fig07-{protocol}-{kilobytes}KB-seed{seed}", "experiment": "fig07", "figure": "7",
-        "title": "HTTP downloads", "plot": "page-size", "scenario": "load-balancer", "protocol": protocol,
+        "title": "HTTP downloads", "plot": "page-size", "parts": names_of("load-balancer"), "protocol": protocol,
         "clock": clock, "object_bytes": kilobytes * 1000, "seed": seed, "parameters": {"requests": 200},
         "goodput_bps": goodput_mbps * 1e6, "wire_limit_bps": 94.1e6 if protocol == "tcp" else 925e6,
         "requests_per_s": goodput_mbps * 1e6 / 8 / (kilobytes * 1000), "complete_requests": 200, "failed_requests": 0,
@@ -175,7 +200,8 @@ def timeline_summary(protocol: str, *, seed: int = 1, seconds: int = 30, **chang
     fields: dict[str, Any] = {
         "id": f"fig13-{protocol}-seed{seed}", "experiment": "fig13" if tcp else "fig14",
         "figure": "13" if tcp else "14", "title": f"Anycast, {protocol.upper()}", "plot": "timeline",
-        "scenario": "anycast", "protocol": protocol, "clock": "virtual", "object_bytes": 100_000_000, "seed": seed,
+        "parts": names_of("anycast"), "protocol": protocol, "clock": "virtual", "object_bytes": 100_000_000,
+        "seed": seed,
         "goodput_bps": sum(bits) / seconds, "wire_limit_bps": 2_824e6, "requests_per_s": 3.0, "complete_requests": 90,
         "failed_requests": 0, "connections": 390, "joined": 0, "director_bypass_share": 0.0, "resets": 300,
         "resets_received": 280, "virtual_s": 31.0, "wall_s": 90.0, "valid": True,

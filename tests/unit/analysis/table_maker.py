@@ -9,7 +9,7 @@ import pyarrow as pa
 from analysis.tables import TABLES
 
 POINT: dict[str, Any] = {
-    "point": "p", "experiment": "fig14", "title": "Downloads", "scenario": "anycast", "variant": "", "condition": "",
+    "point": "p", "experiment": "fig14", "title": "Downloads", "topology": "anycast", "variant": "", "condition": "",
     "service_path": "anycast address", "ends_by": "time",
     "protocol": "mptcp", "clock": "virtual", "object_bytes": 100_000_000, "seed": 1,
 }  # fmt: skip

@@ -38,7 +38,7 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
         "failed requests: 1 of 2",
     ),
     "requests missing": (
-        lambda d: tamper(d, "point.json", parameters={"requests": 3}),
+        lambda d: tamper(d, "point.json", **runs.described("load-balancer", "mptcp", {"requests": 3})),
         "requests: 2 of 3 complete",
     ),
     "fallback": (
@@ -77,7 +77,8 @@ def test_a_broken_rule_is_the_one_reason_why_a_point_is_invalid(tmp_path: Path, 
 def test_a_loss_excuses_as_many_missing_joins_as_it_explains(tmp_path: Path, loss: float, valid: bool) -> None:
     directory = runs.load_balancer_point(tmp_path / "p")
     without_join(directory)
-    tamper(directory, "point.json", parameters={"requests": 2, "client_director_loss": loss, "direct_loss": 0.0})
+    parameters = {"requests": 2, "client_director_loss": loss, "direct_loss": 0.0}
+    tamper(directory, "point.json", **runs.described("load-balancer", "mptcp", parameters))
     assert analyse_point(directory).valid is valid
 
 
@@ -111,8 +112,9 @@ def test_a_point_that_cannot_be_read_at_all_names_its_directory(tmp_path: Path) 
 
 
 def test_a_point_of_a_newer_format_is_refused(tmp_path: Path) -> None:
-    directory = runs.load_balancer_point(tmp_path / "p", version=2)
-    assert analyse_point(directory).invalid_reasons == ("point.json: version 2, but this toolkit reads version 1",)
+    directory = runs.load_balancer_point(tmp_path / "p", version=3)
+    reason = "point.json: version 3, but this toolkit reads versions 1 and 2"
+    assert analyse_point(directory).invalid_reasons == (reason,)
 
 
 def test_a_missing_key_is_named(tmp_path: Path) -> None:

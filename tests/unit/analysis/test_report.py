@@ -70,7 +70,7 @@ def test_a_run_with_tables_is_looked_at_closely_and_one_without_says_so(run: Pat
     directory = make_run(tmp_path / "with-tables", [])
     found = {name: table.of_rows(()) for name, table in TABLES.items()}
     point = {
-        "point": "p", "experiment": "fig07", "title": "Page <loads>", "scenario": "load-balancer", "protocol": "mptcp",
+        "point": "p", "experiment": "fig07", "title": "Page <loads>", "topology": "load-balancer", "protocol": "mptcp",
         "service_path": "director", "ends_by": "requests",
         "clock": "virtual", "object_bytes": 1_000_000, "seed": 1, "variant": "", "condition": "", "valid": True,
     }  # fmt: skip

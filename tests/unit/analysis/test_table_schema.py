@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -42,7 +43,7 @@ def test_the_files_carry_unit_and_meaning(tmp_path: Path) -> None:
     write_tables(tmp_path, {"percentiles": table})
     schema = pq.read_schema(tmp_path / "tables" / "percentiles.parquet")
     assert schema.field("time_ms").metadata == {b"unit": b"ms", b"meaning": b"that were served within this time"}
-    assert schema.metadata[b"testbed.format"] == b"2"
+    assert schema.metadata[b"testbed.format"] == b"3"
     assert (tmp_path / "tables" / "percentiles.csv").read_text() == '"point","percent","time_ms"\n"a",50,3\n'
     assert read_table(tmp_path, "percentiles").to_pylist() == [{"point": "a", "percent": 50, "time_ms": 3.0}]
 
@@ -75,9 +76,9 @@ def test_a_column_that_is_not_in_the_catalogue_is_an_error() -> None:
 def test_reading_what_is_not_there_or_newer(tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match="there is no such table"):
         read_table(tmp_path, "resets")
-    newer = TABLES["percentiles"].empty().replace_schema_metadata({"testbed.format": "3"})
+    newer = TABLES["percentiles"].empty().replace_schema_metadata({"testbed.format": "4"})
     write_tables(tmp_path, {"percentiles": newer})
-    with pytest.raises(AnalysisError, match="tables of format 3, but this toolkit reads format 2"):
+    with pytest.raises(AnalysisError, match="tables of format 4, but this toolkit reads format 3"):
         read_table(tmp_path, "percentiles")
     (tmp_path / "tables" / "resets.parquet").write_text("nonsense")
     with pytest.raises(AnalysisError, match=r"resets.parquet: not a Parquet file"):
@@ -93,10 +94,17 @@ def test_a_column_whose_name_is_no_text_is_no_table_of_ours(tmp_path: Path) -> N
 
 
 def test_a_table_of_captures_from_before_points_had_traits_can_be_read(tmp_path: Path) -> None:
-    now = TABLES["points"].of_rows([{"point": "a", "scenario": "capture"}, {"point": "b", "scenario": "anycast"}])
-    before = now.drop_columns(["service_path", "ends_by"]).replace_schema_metadata({"testbed.format": "1"})
-    write_tables(tmp_path, {"points": before})
+    now = TABLES["points"].of_rows([{"point": "a"}, {"point": "b"}])
+    new = ["topology", "director", "workload", "timetable", "service_path", "ends_by"]
+    place = now.column_names.index("topology")
+    before = now.drop_columns(new).add_column(place, "scenario", pa.array(["capture", "anycast"]))
+    write_tables(tmp_path, {"points": before.replace_schema_metadata({"testbed.format": "1"})})
     read = read_table(tmp_path, "points")
     assert read.column("service_path").to_pylist() == ["service address", "anycast address"]
     assert read.column("ends_by").to_pylist() == [None, "time"]
+    assert read.column("director").to_pylist() == [None, "ecmp"]
     assert read.column_names == now.column_names
+    with_traits = before.add_column(place + 1, "service_path", pa.array(["service address", "anycast address"]))
+    with_traits = with_traits.add_column(place + 2, "ends_by", pa.array([None, "time"], pa.string()))
+    write_tables(tmp_path / "2", {"points": with_traits.replace_schema_metadata({"testbed.format": "2"})})
+    assert read_table(tmp_path / "2", "points").equals(read)

@@ -16,11 +16,11 @@ from experiments import api
 from experiments.api.events import AnalysisStarted, Event, Notice, PointFinished, PointPhase, PointsDue, PointStarted
 from experiments.api.places import open_places
 from experiments.api.verification import verify
-from experiments.point import Point
 from testbed.base.errors import ConfigError, LabError, PointsFailed, RunInterrupted, UsageError
 from testbed.base.needs import Need
 from testbed.labs import catalog
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
+from testbed.record.point import Point
 
 SMALL = ("workload.sizes=1000 KB", "workload.total=1 MB")
 

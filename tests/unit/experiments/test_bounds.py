@@ -11,8 +11,8 @@ import pytest
 
 from experiments import plan as planning
 from experiments import toml_source
-from experiments.point import Point
 from testbed.base.errors import ConfigError, TestbedError, UsageError
+from testbed.record.point import Point
 
 
 def refusal(figure: str, *overrides: str, seeds: Sequence[int] = (1,)) -> str:
@@ -26,7 +26,7 @@ def refusal(figure: str, *overrides: str, seeds: Sequence[int] = (1,)) -> str:
 @pytest.mark.parametrize(
     ("figure", "overrides", "pattern"),
     [
-        ("13", ["churn.up=0.05 us", "churn.cycle=0.1 us"], "changes of the routes"),
+        ("13", ["timetable.up=0.05 us", "timetable.cycle=0.1 us"], "changes of the routes"),
         ("13", ["workload.duration=1000000 s"], "more than 100000"),
         ("13", ["topology.client_rate=10000 Gbit/s", "topology.server_rate=10000 Gbit/s"], "more than 10 TB"),
         ("13", ["workload.size=2 GB"], "above 1 GB"),
@@ -95,11 +95,11 @@ def test_a_mark_at_the_start_and_line_ends_of_other_systems_are_no_error(tmp_pat
 @pytest.mark.parametrize(
     ("old", "new", "pattern"),
     [
-        ('"seed": 1', '"seed": 18446744073709551616', "seed"),
+        ('"seed": 1', '"seed": 18446744073709551616', "no number of 64 bits"),
         ('"seed": 1', '"seed": -1', "seed"),
         ('"requests": 1000', '"requests": ' + "9" * 400, "64 bits"),
-        ('"requests": 1000', '"requests": ' + "[" * 200 + "]" * 200, "recursion limit"),
-        ('"client_director_loss": 0.0', '"client_director_loss": 1e400', "no number"),
+        ('"requests": 1000', '"requests": ' + "[" * 200 + "]" * 200, "nested more than 100 deep"),
+        ('"client_director_loss": 0.0', '"client_director_loss": 1e400', "too large a number"),
         ('"client_director_loss": 0.0', '"client_director_loss": NaN', "no number"),
     ],
 )

@@ -3,27 +3,61 @@
 from __future__ import annotations
 
 import ast
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import analysis
 from experiments import plan
-from experiments.composition import SCENARIOS, parts_of
+from experiments.composition import REGISTRIES, parts_of
+from experiments.plan import Point
+from testbed.base.parts import summary
 from testbed.record.legacy import traits_of
 
 POINTS = [point for name in plan.available() for point in plan.plan(plan.load(plan.find(name)))]
-# The paper's claims are about the paper's set-ups; runs from before there were traits have their names only.
-KNOW_NAMES = {"legacy.py"}
+VERSION_1 = sorted((Path(__file__).with_name("data") / "version-1").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", VERSION_1, ids=lambda path: path.stem)
+def test_a_point_of_the_format_before_is_read_as_one_of_today(path: Path) -> None:
+    """Its numbers, its traits (given, or worked out from its scenario) and its parts."""
+    raw = json.loads(path.read_text())
+    point = Point.from_json(path.read_text())
+    assert point.traits.model_dump(mode="json") == raw["traits"]
+    given = raw["parameters"]
+    for name in ("servers", "concurrency", "requests", "duration_s", "cycle_s", "add_addr", "subflows", "lb_mode"):
+        assert point.parameters.get(name) == given.get(name)
+    assert point.number("director_server_rate_bps") == given.get("server_rate_bps") or "client_rate_bps" in given
+    assert point.number("add_addr_resend_interval_s") == given["add_addr_resend_ms"] / 1000
+    assert point.drop_packet == given["drop_packet"].replace("none", "")
+    without = {name: value for name, value in raw.items() if name != "traits"}
+    assert Point.from_json(json.dumps(without)).traits == point.traits.model_copy(update={"picture": ""})
+    parts = parts_of(point)
+    mptcp, past_director = point.protocol == "mptcp", point.protocol == "mptcp" and given["add_addr"]
+    assert parts.traits(mptcp=mptcp, past_director=past_director) == point.traits
 
 
 @pytest.mark.parametrize("point", POINTS, ids=lambda point: point.id)
-def test_a_point_of_an_older_toolkit_is_read_as_one_of_today(point: plan.Point) -> None:
-    old = traits_of(point.scenario, point.protocol, point.parameters)
-    assert old == point.traits.model_copy(update={"picture": ""})
+def test_the_parts_of_a_record_are_those_that_it_was_made_of(point: Point) -> None:
+    assert parts_of(point).records() == point.parts
+    assert Point.from_json(point.to_json()) == point
 
 
-def test_nothing_of_the_analysis_asks_for_a_scenarios_name() -> None:
+@pytest.mark.parametrize("point", POINTS, ids=lambda point: point.id)
+def test_traits_are_those_that_points_without_any_were_given(point: Point) -> None:
+    scenario = point.parts["topology"].name
+    given: Mapping[str, Any] = point.parameters
+    if scenario == "load-balancer":
+        given = {**given, "server_rate_bps": given["director_server_rate_bps"]}
+        given = {name: value for name, value in given.items() if name != "director_server_loss"}
+    assert traits_of(scenario, point.protocol, given) == point.traits.model_copy(update={"picture": ""})
+
+
+def test_nothing_of_the_analysis_asks_for_a_parts_name() -> None:
+    names = {name for registry in REGISTRIES.values() for name in registry.ours()} - {"none"}
     root = Path(analysis.__file__).parent
     found = {
         path.relative_to(root).as_posix()
@@ -31,25 +65,29 @@ def test_nothing_of_the_analysis_asks_for_a_scenarios_name() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Compare)
         for each in ast.walk(node)
-        if isinstance(each, ast.Constant) and each.value in SCENARIOS
+        if isinstance(each, ast.Constant) and each.value in names
     }
-    assert found - KNOW_NAMES == set()
+    assert found == set()
+
+
+def test_every_part_says_what_it_is_and_describes_the_keys_of_its_table() -> None:
+    for registry in REGISTRIES.values():
+        for found in registry.all_ours():
+            assert summary(found.part), found.name
+            assert all(field.description for field in found.part.model_fields.values()), found.name
 
 
 def test_a_links_direction_is_lossy_for_the_whole_way_that_leads_there() -> None:
-    def lossy(**changes: float) -> set[str]:
-        base = {
-            f"{link}_{key}": value
-            for link in ("client_director", "direct", "server")
-            for key, value in (("rate_bps", 10**9), ("delay_s", 0.0), ("loss", 0.0))
-        }
-        given = {"servers": 2, "requests": 1, "concurrency": 1, **base, **changes}
-        layout = parts_of("load-balancer", given).setup.layout()
+    def lossy(*changes: str) -> set[str]:
+        changes = ("topology.servers=2", "protocols=tcp", "workload.sizes=10 KB", *changes)
+        (point,) = plan.plan(plan.load(plan.find("7")), overrides=changes)
+        layout = parts_of(point).topology.layout()
         return {"-".join(sorted(pair)) for pair in layout.lossy_links}
 
     through, past = {"c-d", "d-s1", "d-s2"}, {"c-w", "s1-w", "s2-w"}
+    client, server, direct = (f"topology.{link}.loss=1 %" for link in ("client_director", "director_server", "direct"))
     assert lossy() == set()
-    assert lossy(client_director_loss=0.01) == through
-    assert lossy(server_loss=0.01) == through
-    assert lossy(direct_loss=0.01) == past
-    assert lossy(direct_loss=0.01, server_loss=0.01) == through | past
+    assert lossy(client) == through
+    assert lossy(server) == through
+    assert lossy(direct) == past
+    assert lossy(direct, server) == through | past

@@ -11,19 +11,19 @@ from testbed.base.errors import ConfigError, UsageError
 from testbed.base.text import plain
 
 PAGE_LOADS = """\
-version = 1
+version = 2
 name = "mine"
 title = "My page loads"
-scenario = "load-balancer"
+director = "ipvs-nat"
 protocols = ["tcp", "mptcp"]
-
 [topology]
+part = "load-balancer"
 servers = 2
 client_director = { rate = "100 Mbit/s", delay = "20 ms", loss = "1 %" }
 direct = { rate = "1 Gbit/s" }
 director_server = { rate = "1 Gbit/s" }
-
 [workload]
+part = "page-loads"
 sizes = ["10 KB", "1000 KB"]
 concurrency = 10
 total = "4 GB"
@@ -39,23 +39,23 @@ workload.total = "100 MB"
 """
 
 DOWNLOADS = """\
-version = 1
+version = 2
 name = "mine"
 title = "My downloads"
-scenario = "anycast"
+director = "ecmp"
 protocols = ["tcp"]
-
 [topology]
+part = "anycast"
 servers = 3
 client_rate = "10 Gbit/s"
 server_rate = "1 Gbit/s"
-
 [workload]
+part = "long-downloads"
 concurrency = 300
 size = "100 MB"
 duration = "120 s"
-
-[churn]
+[timetable]
+part = "rotation"
 cycle = "15 s"
 up = "10 s"
 """
@@ -100,7 +100,7 @@ RATE_UNITS = "bit/s, kbit/s, Mbit/s, Gbit/s"
             "concurrency = 10",
             "concurrency = 10\nxyz = 1",
             "x.toml:16: unknown key 'xyz' in [workload] "
-            "(valid keys: direction, sizes, concurrency, total, min_requests, max_requests)",
+            "(valid keys: part, direction, sizes, concurrency, total, min_requests, max_requests, requests)",
         ),
         (
             'delay = "20 ms"',
@@ -108,7 +108,11 @@ RATE_UNITS = "bit/s, kbit/s, Mbit/s, Gbit/s"
             "x.toml:9: unknown key 'dealy' in [topology.client_director] (did you mean 'delay'?)",
         ),
         ("[mptcp]", "[mtpcp]", "x.toml:18: unknown key 'mtpcp' (did you mean 'mptcp'?)"),
-        ('title = "My', 'total = "4 GB"\ntitle = "My', "x.toml:3: unknown key 'total' (did you mean 'title'?)"),
+        (
+            'title = "My',
+            'total = "4 GB"\ntitle = "My',
+            "x.toml:3: unknown key 'total' (did you mean 'workload.total'?)",
+        ),
         (
             'name = "mine"',
             'name = "mine"\nadd_addr_timeout = "1 s"',
@@ -280,26 +284,22 @@ RATE_UNITS = "bit/s, kbit/s, Mbit/s, Gbit/s"
         (
             '"load-balancer"',
             '"load-balancr"',
-            "x.toml:4: scenario: 'load-balancr' is not one of load-balancer, anycast (did you mean 'load-balancer'?)",
+            "x.toml:7: topology.part: 'load-balancr' is not one of anycast, load-balancer "
+            "(did you mean 'load-balancer'?)",
         ),
-        ('"load-balancer"', "4", "x.toml:4: scenario: 4 is not one of load-balancer, anycast"),
+        ('"load-balancer"', "4", "x.toml:7: topology.part must be a text in quotes, not 4"),
         (
             '["tcp", "mptcp"]',
             '["tcp",\n"mptpc"]',
             "x.toml:6: protocols[1]: 'mptpc' is not one of tcp, mptcp (did you mean 'mptcp'?)",
         ),
-        (
-            'scenario = "load',
-            'plot = "timeline"\nscenario = "load',
-            "x.toml:4: plot: 'timeline' is not one of page-size, ablation",
-        ),
-        ("version = 1", "version = 2", "x.toml:1: version must be 1, not 2"),
+        ("version = 2", "version = 3", "x.toml:1: version must be 2, not 3"),
         # missing
-        ('scenario = "load-balancer"', "", "x.toml:1: missing key 'scenario' (one of: load-balancer, anycast)"),
-        ('total = "4 GB"', "", "x.toml:13: missing key 'total' in [workload]"),
+        ('director = "ipvs-nat"', "", "x.toml:1: missing key 'director' (one of: ecmp, ipvs-nat)"),
+        ('total = "4 GB"', "", "x.toml:12: workload: it needs total, or requests"),
         ('rate = "100 Mbit/s", ', "", "x.toml:9: missing key 'rate' in [topology.client_director]"),
         ('title = "My page loads"', "", "x.toml:1: missing key 'title'"),
-        ('direct = { rate = "1 Gbit/s" }\n', "", "x.toml:7: missing table [topology.direct]"),
+        ('direct = { rate = "1 Gbit/s" }\n', "", "x.toml:6: missing table [topology.direct]"),
         # profiles
         (
             "workload.total = ",
@@ -341,18 +341,18 @@ def test_a_bad_page_load_file_is_refused_in_one_line(right: str, wrong: str, mes
 @pytest.mark.parametrize(
     ("right", "wrong", "message"),
     [
-        ('up = "10 s"', 'up = "15 s"', "x.toml:19: churn.up: up = 15 s must be shorter than cycle = 15 s"),
-        ('up = "10 s"', 'up = "0 s"', "x.toml:19: churn.up: a duration of 0 makes no sense here"),
+        ('up = "10 s"', 'up = "15 s"', "x.toml:19: timetable.up: up = 15 s must be shorter than cycle = 15 s"),
+        ('up = "10 s"', 'up = "0 s"', "x.toml:19: timetable.up: a duration of 0 makes no sense here"),
         (
             'cycle = "15 s"',
             "cycle = 15",
-            'x.toml:18: churn.cycle: 15 has no unit: a duration is a text such as "20 ms"',
+            'x.toml:18: timetable.cycle: 15 has no unit: a duration is a text such as "20 ms"',
         ),
-        ("servers = 3", "servers = 1", "x.toml:17: churn: churn with servers = 1 would leave no server"),
+        ("servers = 3", "servers = 1", "x.toml:18: timetable.cycle: churn with servers = 1 would leave no server"),
         (
             'up = "10 s"',
             'up = "10 s"\norder = "random"',
-            "x.toml:20: churn.order must be 'rotation', not 'random'",
+            "x.toml:20: unknown key 'order' in [timetable] (valid keys: part, cycle, up)",
         ),
         (
             'duration = "120 s"',
@@ -363,7 +363,7 @@ def test_a_bad_page_load_file_is_refused_in_one_line(right: str, wrong: str, mes
             'server_rate = "1 Gbit/s"',
             'direct = { rate = "1 Gbit/s" }',
             "x.toml:10: unknown key 'direct' in [topology]; and 1 more error "
-            "(valid keys: servers, client_rate, server_rate)",
+            "(valid keys: part, servers, client_rate, server_rate)",
         ),
     ],
 )
@@ -389,7 +389,10 @@ def test_a_bad_download_file_is_refused_in_one_line(right: str, wrong: str, mess
             "topology.client_director.delay=20",
             'topology.client_director.delay: 20 has no unit: a duration is a text such as "20 ms"',
         ),
-        ("workload=5", "workload must be a table, not 5"),
+        (
+            "workload=5",
+            "workload must be a table or a name (one of: long-downloads, page-loads, or a file of your own)",
+        ),
         (
             "workload.sizes=10 KB,20",
             "workload.sizes[1]: '20' has no unit: a size is written with one of B, KB, MB, GB, KiB, MiB, GiB",
@@ -424,9 +427,9 @@ def test_an_option_that_makes_the_file_wrong_is_named_with_the_line_it_breaks() 
     Path("x.toml").write_text(DOWNLOADS)
     experiment = plan.load(Path("x.toml"))
     with pytest.raises(UsageError) as caught:
-        plan.plan(experiment, overrides=["churn.cycle=9 s"])
+        plan.plan(experiment, overrides=["timetable.cycle=9 s"])
     assert str(caught.value) == (
-        "--set churn.cycle=9 s: churn.up: up = 10 s must be shorter than cycle = 9 s (x.toml:19)"
+        "--set timetable.cycle=9 s: timetable.up: up = 10 s must be shorter than cycle = 9 s (x.toml:19)"
     )
 
 
@@ -458,7 +461,7 @@ def test_options_override_the_profile_and_the_later_one_wins() -> None:
     assert parameters["add_addr_timeout_s"] == 0
     assert parameters["deny_join"] is False
     assert (parameters["path_manager"], parameters["repeat_announce_s"]) == ("userspace", 0.2)
-    assert parameters["add_addr_resend_ms"] == 7
+    assert parameters["add_addr_resend_interval_s"] == 0.007
     assert parameters["lb_mode"] == "close"
     assert parameters["enforce_deny_join"] is False
     assert parameters["requests"] == 50_000
@@ -495,7 +498,25 @@ def test_there_are_never_fewer_requests_than_ab_has_connections() -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_an_anycast_experiment_without_churn_has_a_cycle_of_zero() -> None:
-    Path("x.toml").write_text(DOWNLOADS.partition("[churn]")[0])
-    parameters = plan.plan(plan.load(Path("x.toml")))[0].parameters
-    assert (parameters["cycle_s"], parameters["up_s"], parameters["order"]) == (0.0, 0.0, "none")
+def test_nothing_happens_to_the_pool_of_an_experiment_without_a_timetable() -> None:
+    Path("x.toml").write_text(DOWNLOADS.partition("[timetable]")[0])
+    point = plan.plan(plan.load(Path("x.toml")))[0]
+    assert point.names["timetable"] == "none"
+    assert "cycle_s" not in point.parameters
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_file_of_the_version_before_is_refused_with_the_cure() -> None:
+    said = refusal(PAGE_LOADS.replace("version = 2", "version = 1"))
+    assert said.startswith("x.toml:1: this file is of version 1 of the format (write version = 2; ")
+    assert '[topology] part = "load-balancer", director = "ipvs-nat"' in said
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_name_alone_is_short_for_the_table_of_a_part() -> None:
+    Path("x.toml").write_text(PAGE_LOADS.replace('director = "ipvs-nat"\n', "") + '[director]\npart = "ipvs-nat"\n')
+    long = plan.plan(plan.load(Path("x.toml")))
+    Path("x.toml").write_text(PAGE_LOADS)
+    assert plan.plan(plan.load(Path("x.toml"))) == long
+    (other, *_) = plan.plan(plan.load(Path("x.toml")), overrides=["director=ecmp"])
+    assert other.names["director"] == "ecmp"

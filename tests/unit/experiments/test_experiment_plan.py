@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments import plan
+from experiments.composition import parts_of
 from experiments.plan import Point
 from experiments.timetables.base import Change
 from experiments.timetables.rotation import Rotation
@@ -23,6 +24,7 @@ SIZES = {
     "10000KB": 10_000_000,
 }
 POOL = ["s1", "s2", "s3"]
+ROTATION = Rotation(cycle="15 s", up="10 s")
 QUICK_REQUESTS = [1000, 1000, 1000, 200, 100, 40, 40]
 PAPER_REQUESTS = [400_000, 80_000, 40_000, 8000, 4000, 800, 400]
 SETTINGS_OF_ALL = {
@@ -35,12 +37,9 @@ SETTINGS_OF_ALL = {
     "subflows": 2,
     "add_addr_accepted": 1,
     "client_endpoint": "none",
-    "drop_packet": "none",
-    "drop_occurrence": 0,
-    "add_addr_resend_ms": 0,
+    "add_addr_resend_interval_s": 0.0,
     "lb_mode": "off",
     "enforce_deny_join": False,
-    "sysctl": {},
 }
 PAGE_LOAD_FIGURES = {
     # name: rate, delay and loss of the client-director link
@@ -86,15 +85,21 @@ def test_a_page_load_figure_has_a_point_per_protocol_and_size(name: str, profile
             "direct_rate_bps": 10**9,
             "direct_delay_s": 0.0,
             "direct_loss": 0.0,
-            "server_rate_bps": 10**9,
-            "server_delay_s": 0.0,
-            "server_loss": 0.0,
+            "director_server_rate_bps": 10**9,
+            "director_server_delay_s": 0.0,
+            "director_server_loss": 0.0,
             **SETTINGS_OF_ALL,
         }
         tcp_limit = 94_148_244.5 if rate_bps == 10**8 else 941_482_444.7
         assert point.wire_limit_bps == (tcp_limit if point.protocol == "tcp" else 923_276_983.1)
         assert (point.experiment, point.figure, point.profile) == (name, str(int(name[3:])), profile)
-        assert (point.scenario, point.plot, point.version) == ("load-balancer", "page-size", 1)
+        assert (point.plot, point.version) == ("page-size", 2)
+        assert point.names == {
+            "topology": "load-balancer",
+            "director": "ipvs-nat",
+            "workload": "page-loads",
+            "timetable": "none",
+        }
 
 
 def test_the_uploads_are_figure_7_in_the_other_direction_with_a_shorter_dss() -> None:
@@ -121,7 +126,8 @@ def test_an_anycast_figure_is_the_papers_in_full(name: str, protocol: str, limit
     (point,) = points_of(name, profile)
     assert point.id == f"{name}-{protocol}-100MB-seed1"
     assert (point.protocol, point.object_bytes, point.wire_limit_bps) == (protocol, 10**8, limit_bps)
-    assert (point.scenario, point.plot, point.clock) == ("anycast", "timeline", "virtual")
+    assert (point.plot, point.clock) == ("timeline", "virtual")
+    assert list(point.names.values()) == ["anycast", "ecmp", "long-downloads", "rotation"]
     assert point.parameters == {
         "concurrency": 300,
         "duration_s": 120.0,
@@ -130,28 +136,27 @@ def test_an_anycast_figure_is_the_papers_in_full(name: str, protocol: str, limit
         "server_rate_bps": 10**9,
         "cycle_s": 15.0,
         "up_s": 10.0,
-        "order": "rotation",
         **SETTINGS_OF_ALL,
     }
 
 
 def test_sixteen_changes_fall_into_120_seconds() -> None:
-    parameters = points_of("fig13")[0].parameters
-    changes = Rotation.of(parameters).changes(parameters["duration_s"], POOL)
+    parts = parts_of(points_of("fig13")[0])
+    changes = parts.timetable.changes(parts.workload.planned_s, POOL)
     assert [change.t_s for change in changes] == [10, 15, 25, 30, 40, 45, 55, 60, 70, 75, 85, 90, 100, 105, 115, 120]
     assert [change.event for change in changes] == ["server-removed", "server-added"] * 8
     assert [change.server for change in changes] == [f"s{number}" for number in (1, 2, 3, 1, 2, 3, 1, 2) for _ in "ab"]
 
 
 def test_a_change_after_the_end_does_not_happen() -> None:
-    changes = Rotation(cycle_s=15, up_s=10).changes(14.9, POOL[:2])
+    changes = ROTATION.changes(14.9, POOL[:2])
     assert changes == [Change(10.0, "server-removed", "s1")]
-    assert Rotation(cycle_s=15, up_s=10).changes(9.9, POOL[:2]) == []
-    assert Rotation(cycle_s=0, up_s=0).changes(120, POOL[:2]) == []
+    assert ROTATION.changes(9.9, POOL[:2]) == []
+    assert ROTATION.changes(None, POOL[:2]) == []
 
 
 def test_the_last_change_is_exact_for_decimal_fractions() -> None:
-    assert Rotation(cycle_s=0.3, up_s=0.1).changes(0.9, POOL)[-1] == Change(0.9, "server-added", "s3")
+    assert Rotation(cycle="300 ms", up="100 ms").changes(0.9, POOL)[-1] == Change(0.9, "server-added", "s3")
 
 
 def test_seeds_are_the_outermost_order_and_ids_are_unique_and_safe() -> None:
@@ -215,8 +220,8 @@ def test_a_point_survives_its_json() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "p/point.json: not a point: Invalid JSON: EOF while parsing an object at line 1 column 1"),
-        ("{}", "p/point.json: not a point: id: Field required"),
+        ("{", "p/point.json: not a point: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("{}", "p/point.json: not a point: version None, but this toolkit reads versions 1 and 2"),
     ],
 )
 def test_a_file_that_is_no_point_is_refused(text: str, message: str) -> None:
@@ -254,7 +259,7 @@ def test_real_time_takes_as_long_as_the_transfer() -> None:
 def test_limits_are_well_above_what_a_point_takes(name: str, profile: str) -> None:
     for point in points_of(name, profile):
         bytes_s = 0.0
-        if point.scenario == "load-balancer":
+        if "requests" in point.parameters:
             bytes_s = (
                 point.parameters["requests"] * point.object_bytes * 8 / point.parameters["client_director_rate_bps"]
             )

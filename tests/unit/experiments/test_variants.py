@@ -14,20 +14,20 @@ from testbed.base.errors import ConfigError, UsageError
 from testbed.net import loss_injection
 
 SCHEMES = """\
-version = 1
+version = 2
 name = "mine"
 title = "My schemes"
-scenario = "load-balancer"
+director = "ipvs-nat"
 plot = "ablation"
 protocols = ["mptcp"]
-
 [topology]
+part = "load-balancer"
 servers = 3
 client_director = { rate = "100 Mbit/s", loss = "0 %" }
 direct = { rate = "1 Gbit/s" }
 director_server = { rate = "1 Gbit/s" }
-
 [workload]
+part = "page-loads"
 sizes = ["1000 KB"]
 concurrency = 10
 total = "1 GB"
@@ -162,8 +162,9 @@ def test_the_wire_limit_is_that_of_the_path_that_a_scheme_has() -> None:
         (
             'protocols = ["tcp"]',
             'without = ["TCP"]',
-            "x.toml:21: unknown key 'without' in [variant[0]] (valid keys: version, name, figure, title, protocols, "
-            "clocks, mptcp, drop, sysctl, scenario, plot, topology, workload, profile, variant, condition)",
+            "x.toml:21: unknown key 'without' in [variant[0]] (valid keys: version, name, figure, title, plot, "
+            "protocols, clocks, topology, director, workload, timetable, mptcp, drop, sysctl, profile, variant, "
+            "condition)",
         ),
         ('plot = "ablation"', "variant = 1", "x.toml:5: variant must be tables, each under a [[variant]]"),
         ("mptcp.add_addr_timeout = \"3 s\"", "variant = 1", "x.toml:39: a profile cannot change 'variant'"),
@@ -204,14 +205,14 @@ def test_the_shipped_ablations_fit_into_ten_minutes_on_two_cores() -> None:
 
 def test_the_shipped_schemes_meet_every_loss() -> None:
     points = plan.plan(plan.load(plan.find("ablation-schemes")))
-    assert {point.parameters["drop_packet"] for point in points} == {"none", *loss_injection.PACKETS}
+    assert {point.drop_packet for point in points} == {"", *loss_injection.PACKETS}
     assert {point.parameters["client_director_loss"] for point in points} == {0.0, 0.01}
     # What is to be lost must be sent: joins need an address to go to, an MP_PRIO a backup.
     for point in points:
-        packet, parameters = point.parameters["drop_packet"], point.parameters
+        packet, parameters = point.drop_packet, point.parameters
         if packet in ("add-addr", "add-addr-echo", "join-syn-ack"):
             assert parameters["add_addr"], point.id
         if packet == "mp-prio":
             assert parameters["initial_backup"] or parameters.get("lb_mode", "off") != "off", point.id
-        if packet != "none":
+        if packet:
             assert point.protocol == "mptcp", point.id

@@ -6,20 +6,16 @@ What a server sends back to the client's first link leads through it (the server
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-from testbed.directors.base import LAB_KERNEL
+from testbed.directors.base import Director
 from testbed.net import ipvs, routing
 from testbed.network import Network
 from topologies.layout import Layout, ServerPlace
 
 
-class IpvsNat:
-    """A director with the kernel's IPVS, in turn (scheduler `rr`)."""
-
-    service_path: ClassVar[str] = "director"
-    role: ClassVar[str] = "director"
-    largest_seed: ClassVar[tuple[int, str]] = LAB_KERNEL
+class IpvsNat(Director):
+    """LVS with address translation: the kernel's IPVS spreads connections in turn (scheduler `rr`)."""
 
     def features(self) -> frozenset[str]:
         """IPVS."""
@@ -32,9 +28,6 @@ class IpvsNat:
     def prepare(self, network: Network, layout: Layout) -> None:
         """The service address on the director's link to the client."""
         routing.add_address(network[layout.director], f"{layout.director}-eth0", layout.service, layout.prefix)
-
-    def prepare_server(self, _network: Network, _layout: Layout, _server: ServerPlace) -> None:
-        """Nothing: it does not know the service address."""
 
     def serve(self, network: Network, layout: Layout, _seed: int) -> dict[str, Any]:
         """The virtual service with all servers."""

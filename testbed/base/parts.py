@@ -1,0 +1,54 @@
+"""Parts: what an experiment is made of, each of them one module that somebody can add.
+
+A part is a class with its table of the experiment's file: its fields are the table's keys, its methods are what its
+kind asks of it. Kinds have a registry each (`testbed.base.registry`). A part knows nothing of the others, and nobody
+else names one: what the analysis must know of a part stands in the point's traits.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from testbed.base.table import Table, flat
+
+KINDS = ("topology", "director", "workload", "timetable")
+"""The kinds of parts that every experiment has, in the order in which they are put together."""
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """What is wrong with a table as a whole: `key` is the table's key to blame, and `hint` says what would do."""
+
+    key: str
+    what: str
+    hint: str = ""
+
+
+class Part(Table):
+    """A part of an experiment, with its table in the file."""
+
+    part: str = Field(default="", description="The part: the name of one of ours, or your own file (`mine.py`).")
+
+    def features(self) -> frozenset[str]:
+        """The features of the kernel and the programs that it needs (`testbed.labs.features`); none if not said."""
+        return frozenset()
+
+    def parameters(self) -> dict[str, Any]:
+        """Its numbers for tables and searches, each with its unit in its name."""
+        return {name: value for name, value in flat(self.plain()).items() if name != "part"}
+
+
+def summary(part: type[Part]) -> str:
+    """What a part is, in one line: the first sentence of its class's documentation."""
+    text = inspect.cleandoc(part.__doc__ or "").split("\n\n")[0]
+    return " ".join(text.split())
+
+
+def missing(part: type[Part]) -> Iterator[str]:
+    """The methods that its kind asks for and it does not have."""
+    yield from sorted(getattr(part, "__abstractmethods__", ()))

@@ -1,0 +1,68 @@
+"""What a topology is asked: the base of every set-up in this folder."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Self
+
+from pydantic import Field
+
+from testbed.base.parts import Complaint, Part
+from testbed.base.quantities import Servers
+from testbed.base.registry import Registry
+from testbed.base.traits import Bottleneck
+from topologies.layout import Layout
+from topologies.links import LinkProfile
+
+
+class Topology(Part, ABC):
+    """Nodes, links, addresses, and the paths between the client and the servers; it describes and runs nothing.
+
+    `past_director` in its methods: connections can leave the service address for a server's own.
+    """
+
+    servers: Servers = Field(default=1, description="How many servers there are.")
+
+    @abstractmethod
+    def layout(self) -> Layout:
+        """What is built, and who is who in it."""
+
+    @abstractmethod
+    def bottlenecks(self, *, mptcp: bool) -> tuple[Bottleneck, ...]:
+        """The links that can be full on the way to the client."""
+
+    @abstractmethod
+    def path_rate_bps(self, *, past_director: bool) -> int:
+        """The rate in bit/s of the path that a bulk transfer takes."""
+
+    @abstractmethod
+    def path_to_service(self) -> tuple[LinkProfile, ...]:
+        """The links between the client and a server by the service address."""
+
+    @abstractmethod
+    def delivery_share(self) -> float:
+        """The share of exchanges (a packet and its answer) that lose nothing on any of the links."""
+
+    @abstractmethod
+    def picture(self) -> str:
+        """The topology as text."""
+
+    def limit_note(self, *, mptcp: bool, past_director: bool) -> str:
+        """What a limit that is worked out from `path_rate_bps` leaves out; an empty text if nothing."""
+        del mptcp, past_director
+        return ""
+
+    def with_a_middle(self) -> Self:
+        """The same with a node, not the client's own, that all packets to the client pass first.
+
+        Losses of chosen packets are made there. A topology that has such nodes anyway is its own.
+        """
+        return self
+
+    def check(self) -> Iterator[Complaint]:
+        """What is wrong with the table as a whole."""
+        yield from ()
+
+
+TOPOLOGIES = Registry("topology", Topology, "topologies", "topologies", frozenset({"base", "layout", "links"}))
