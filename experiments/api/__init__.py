@@ -1,4 +1,4 @@
-"""The Python API of a run: plan, run, resume and analyse, as the command line does, and verify.
+"""The Python API of a run: plan, run, resume, analyse and verify it, as the command line does; docs/python.md.
 
     from experiments import api
 
@@ -11,8 +11,11 @@ Nothing here prints or exits. What goes wrong is a `TestbedError` (`testbed.base
 one; what goes on is an event for whoever listens (`experiments.api.events`).
 """
 
+from experiments.api.agreement import compare_labs
 from experiments.api.analysing import Analysis, analyse
+from experiments.api.benchmark import measure
 from experiments.api.planning import plan
 from experiments.api.runs import resume, run
+from experiments.api.verification import verify
 
-__all__ = ["Analysis", "analyse", "plan", "resume", "run"]
+__all__ = ["Analysis", "analyse", "compare_labs", "measure", "plan", "resume", "run", "verify"]

@@ -10,7 +10,6 @@ import click
 
 from experiments import api
 from experiments import plan as planning
-from experiments.api.agreement import compare_labs
 from experiments.api.places import clocks_of
 from experiments.cli.options import clock_option, kernel_option, labs_option, set_option
 from experiments.cli.output import show
@@ -70,7 +69,7 @@ def agree(
     }
     command = ("testbed", *sys.argv[1:])
     with hearing() as listen:
-        found = compare_labs(
+        found = api.compare_labs(
             points, tolerances=tolerances, out=out, kernel=kernel, jobs=jobs, command=command, listen=listen
         )
     show(render(found.agreement))

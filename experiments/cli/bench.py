@@ -6,7 +6,8 @@ from statistics import median
 
 import click
 
-from experiments.api.benchmark import Measured, measure
+from experiments import api
+from experiments.api.benchmark import Measured
 from experiments.cli.options import lab_option
 from experiments.cli.output import columns, show
 from experiments.cli.progress import tell_of
@@ -33,7 +34,7 @@ def bench(lab: LabSpec, names: tuple[str, ...], repeat: int, seconds: float) -> 
     The cost of booting a guest is measured by itself and taken off. With several kernels they take turns, and each
     ratio is to the first: by its runs in the same turn. A kernel that changes a result is named.
     """
-    found = measure(lab=lab, kernels=names, repeat=repeat, anycast_s=seconds, listen=tell_of)
+    found = api.measure(lab=lab, kernels=names, repeat=repeat, anycast_s=seconds, listen=tell_of)
     rows = [("point", "kernel", "virtual s", "wall s", "wall per virtual s", "ratio", "min", "max")]
     show(columns([*rows, *map(_row, found.measured)], right=range(2, 8)))
     show(f"\na guest that does nothing: {found.boot_s:.2f} s of wall time")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from experiments import api
 from experiments.api.events import Event, PointCompared, PointsToCompare
-from experiments.api.verification import verify as verify_run
 from experiments.cli.options import kernel_option, lab_option
 from experiments.cli.output import show
 from experiments.cli.progress import tell_of
@@ -29,7 +29,7 @@ def verify(
     Without POINT, all that ran in virtual time. Leaves nothing behind unless told to with --keep. With --kernel on that
     one in the place of the run's: does it give the same?
     """
-    found = verify_run(run, points, lab=lab, kernel=kernel, jobs=jobs, keep=keep, listen=_Verdicts())
+    found = api.verify(run, points, lab=lab, kernel=kernel, jobs=jobs, keep=keep, listen=_Verdicts())
     found.require_identical()
     show(f"all {len(found.asked)} points are identical")
 

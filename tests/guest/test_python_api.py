@@ -12,7 +12,6 @@ import pytest
 import experiments
 from experiments import api
 from experiments.api.events import Event, PointFinished, PointPhase
-from experiments.api.verification import verify
 from testbed.base.errors import RunInterrupted
 from testbed.labs.base import Cancel
 
@@ -44,7 +43,7 @@ def test_a_run_from_its_plan_to_its_figures(tmp_path: Path, capfd: pytest.Captur
     assert again.summaries == run.summaries
     assert all(again.tables[name].equals(table) for name, table in run.tables.items())
 
-    verified = verify(tmp_path / "run", [points[0].id])
+    verified = api.verify(tmp_path / "run", [points[0].id])
     assert [verdict.finding for verdict in verified.verdicts] == ["identical"]
     assert capfd.readouterr() == ("", "")
 

@@ -15,7 +15,6 @@ import pytest
 from experiments import api
 from experiments.api.events import AnalysisStarted, Event, Notice, PointFinished, PointPhase, PointsDue, PointStarted
 from experiments.api.places import open_places
-from experiments.api.verification import verify
 from testbed.base.errors import ConfigError, LabError, PointsFailed, RunInterrupted, UsageError
 from testbed.base.needs import Need
 from testbed.labs import catalog
@@ -205,7 +204,7 @@ def test_a_verification_that_finds_no_kernel_says_so_of_each_point(
 ) -> None:
     api.run(points, out=Path("r"))
     monkeypatch.setenv("TESTBED_CACHE", str(tmp_path / "empty"))
-    found = verify(Path("r"))
+    found = api.verify(Path("r"))
     assert {verdict.finding for verdict in found.verdicts} == {"not compared"}
     with pytest.raises(PointsFailed, match="2 of 2 points could not be compared"):
         found.require_identical()
