@@ -8,12 +8,12 @@ TEST_PACKAGES := $(shell grep -hv '^\#' tests/debian-packages.txt tests/lab/ssh/
 VM_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-vm.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv lock lock-kernel kernel libraries vm run-lb run-anycast reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder doctor clean
+.PHONY: help setup packages venv part-packages lock lock-kernel kernel libraries vm run-lb run-anycast reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-setup: kernel libraries         ## Debian packages, .venv, the lab kernel and the library for large reads
+setup: part-packages kernel libraries         ## Debian packages, .venv, the lab kernel and the library for large reads
 
 packages:        ## install the missing Debian packages (the only step that needs root)
 	@.ci/install-packages $(PACKAGES)
@@ -23,6 +23,10 @@ packages:        ## install the missing Debian packages (the only step that need
 	@touch $@
 
 venv: .venv/.installed
+
+# What parts declare beyond the lists: known once Python has what it needs.
+part-packages: packages venv    ## install what else the experiments' parts need
+	@names=$$(.venv/bin/python -m experiments.needs) && .ci/install-packages $$names
 
 lock: venv       ## renew the locked Python packages: make lock [ONLY="numpy click"]
 	.ci/lock $(ONLY)

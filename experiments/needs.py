@@ -1,27 +1,63 @@
-"""What a point needs of the machine that it runs on, told before it starts (`testbed.labs.features`)."""
+"""What points need of the lab that they run in, told before they start (`testbed.base.needs`).
+
+`python -m experiments.needs` prints the Debian packages that our parts need: set-up installs them.
+"""
 
 from __future__ import annotations
 
-from experiments.composition import mptcp_of, parts_of
-from experiments.stage import BUFFERS, PORTS
-from testbed.labs.features import command, sysctl
+import sys
+from collections.abc import Collection
+
+from experiments.composition import REGISTRIES, mptcp_of, parts_of
+from experiments.stage import NEEDS
+from testbed.base.errors import UsageError
+from testbed.base.needs import Need, of_part, packages, sysctl
+from testbed.net import loss_injection, mptcp
 from testbed.record.point import Point
 
-_PROGRAMS = ("lighttpd", "tcpdump", "mnexec", "ip", "tc")
 
+def of_point(point: Point) -> frozenset[Need]:
+    """All without which the point cannot run as it is meant.
 
-def features(point: Point) -> frozenset[str]:
-    """The features of the kernel, the sysctls and the programs without which the point cannot run as it is meant."""
+    Raises what `parts_of` does, and `UsageError` for what goes wrong in a user's own part.
+    """
     parts = parts_of(point)
-    found = set(map(command, _PROGRAMS))
-    with parts.explained():
-        for part in parts.by_kind().values():
-            found |= part.features()
-    found |= set(map(sysctl, (*BUFFERS, *PORTS, *point.sysctl)))
-    found |= {sysctl(name) for values in point.sysctl_of.values() for name in values}
+    found = set(NEEDS)
+    for kind, part in parts.by_kind().items():
+        name = f"{kind} {point.parts[kind].name}"
+        with parts.explained():
+            needs = part.features()
+        found |= of_part(name, _checked(name, needs))
+    own = {*point.sysctl, *(name for values in point.sysctl_of.values() for name in values)}
+    found |= {sysctl(name, purpose="set by [sysctl]") for name in own}
     if point.drop:
-        found |= {"loss-injection", command("bpf-gcc")}
+        found |= loss_injection.NEEDS
     if point.protocol == "mptcp":
-        settings = mptcp_of(point)
-        found |= {"mptcp", command("mptcpize"), *map(sysctl, {**settings.server_sysctls, **settings.patched_sysctls})}
+        found |= mptcp.needs_of(mptcp_of(point))
     return frozenset(found)
+
+
+def _checked(name: str, needs: object) -> Collection[Need]:
+    """What a part, which may be a user's own, says that it needs."""
+    each = needs if isinstance(needs, Collection) and not isinstance(needs, str) else [needs]
+    found = [need for need in each if isinstance(need, Need)]
+    if len(found) != len(each):
+        strange = next(need for need in each if not isinstance(need, Need))
+        what = f"{name}: among its needs is {strange!r}, which is no Need"
+        raise UsageError(what, hint="they are a frozenset of testbed.base.needs.Need")
+    return found
+
+
+def every() -> frozenset[Need]:
+    """All that points of our parts can need: what doctor and set-up see to."""
+    ours = (found.part.needs for registry in REGISTRIES.values() for found in registry.all_ours())
+    return NEEDS.union(loss_injection.NEEDS, mptcp.NEEDS, mptcp.PATCHED_NEEDS, *ours)
+
+
+def main() -> None:
+    """Print the packages, one a line."""
+    sys.stdout.write("".join(f"{name}\n" for name in packages(every())))
+
+
+if __name__ == "__main__":
+    main()

@@ -18,10 +18,12 @@ from experiments.composition import Parts, mptcp_of
 from experiments.record import Events, write, write_list
 from experiments.workloads.base import Scene
 from testbed.base.errors import ReadbackError
+from testbed.base.needs import sysctl as sysctl_need
 from testbed.lab_clock import start_afresh
 from testbed.net import loss_injection, mptcp, netem, queues, routing, sysctl
 from testbed.net.counters import protocol_counters
 from testbed.net.netns import Node
+from testbed.network import NEEDS as NETWORK_NEEDS
 from testbed.network import Network, running
 from testbed.process import CommandLog
 from testbed.record import addresses, captures, counters, events, uploads
@@ -45,6 +47,18 @@ BUFFERS = {
 }
 # One client address makes thousands of connections to one service address.
 PORTS = {"net.ipv4.ip_local_port_range": "10000 65000"}
+NEEDS = frozenset(
+    {
+        *NETWORK_NEEDS,
+        lighttpd.NEED,
+        apache_bench.NEED,
+        tcpdump.NEED,
+        *(sysctl_need(name, purpose="buffers of sockets") for name in BUFFERS),
+        *(sysctl_need(name, purpose="many connections of one client") for name in PORTS),
+    }
+)
+"""What every point needs, whatever it is made of."""
+
 WORK = Path("/tmp/testbed")
 # What is under way at the workload's end arrives in less, and so do the answers to it.
 _AFTERMATH_S = 1.0

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from mininet.topo import Topo
 from pydantic import Field
 
+from testbed.base.needs import Need
 from testbed.base.quantities import Rate, Servers
 from testbed.base.traits import Bottleneck
 from topologies import links
@@ -79,6 +80,8 @@ class AnycastTopo(Topo):  # type: ignore[misc]
 class Anycast(Topology):
     """The paper's Fig. 12: a client, a router, servers behind it that share an anycast address."""
 
+    needs = links.NEEDS
+
     servers: Servers = Field(description="How many servers there are.")
     client_rate_bps: Rate = Field(alias="client_rate", description="The rate of the client's link.")
     server_rate_bps: Rate = Field(alias="server_rate", description="The rate of each server's link.")
@@ -98,8 +101,8 @@ class Anycast(Topology):
         """The link between the router and each server."""
         return LinkProfile(self.server_rate_bps)
 
-    def features(self) -> frozenset[str]:
-        """What it needs of the kernel and the machine."""
+    def features(self) -> frozenset[Need]:
+        """What its links need."""
         return links.features((self.client_link, self.server_link))
 
     def layout(self) -> Layout:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from testbed.base.needs import kernel, program
+from testbed.base.needs import Need, kernel, program
 from testbed.base.quantities import Delay, Loss, Rate
 from testbed.base.table import Table
 
@@ -50,6 +50,8 @@ NETEM = kernel(
     ),
 )
 ETHTOOL = program("ethtool", package="ethtool", purpose="single packets on a link that loses some")
+NEEDS = frozenset({VETH, TBF, NETEM, ETHTOOL})
+"""All that links can need."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +85,14 @@ class Link(Table):
         return LinkProfile(self.rate_bps, self.delay_s, self.loss)
 
 
-def features(links: Iterable[LinkProfile]) -> frozenset[str]:
-    """The features of the kernel and the programs that these links need (`testbed.labs.features`)."""
-    found = {"veth", "rate", "tbf"}
+def features(links: Iterable[LinkProfile]) -> frozenset[Need]:
+    """What these links need, of `NEEDS`."""
+    found = {VETH, TBF}
     links = tuple(links)
     if any(link.delay_s or link.loss for link in links):
-        found.add("netem")
+        found.add(NETEM)
     if any(link.loss for link in links):
-        found.add("command:ethtool")
+        found.add(ETHTOOL)
     return frozenset(found)
 
 

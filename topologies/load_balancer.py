@@ -22,6 +22,7 @@ from typing import Self
 from mininet.topo import Topo
 from pydantic import Field
 
+from testbed.base.needs import Need
 from testbed.base.traits import Bottleneck
 from topologies import links
 from topologies.base import Topology
@@ -114,6 +115,8 @@ class LoadBalancerTopo(Topo):  # type: ignore[misc]
 class LoadBalancer(Topology):
     """The paper's Fig. 5: a client, a director, servers with a second path to the client past the director."""
 
+    needs = links.NEEDS | {links.BRIDGE}
+
     client_director: Link = Field(description="The link between the client and the director.")
     direct: Link = Field(description="The direct path: every server's second interface, and the client's.")
     director_server: Link = Field(description="The link between the director and each server.")
@@ -136,10 +139,9 @@ class LoadBalancer(Topology):
         """With a switch in the direct path: losses are made there."""
         return self.model_copy(update={"switched": True})
 
-    def features(self) -> frozenset[str]:
-        """What it needs of the kernel and the machine."""
-        bridge = {"bridge"} if self.plan.has_switch() else set()
-        return links.features(self.profiles) | bridge
+    def features(self) -> frozenset[Need]:
+        """What its links need, and its switch."""
+        return links.features(self.profiles) | ({links.BRIDGE} if self.plan.has_switch() else set())
 
     def layout(self) -> Layout:
         """What is built, and who is who in it."""

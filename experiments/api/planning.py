@@ -11,7 +11,6 @@ from pathlib import Path
 from experiments import needs
 from experiments import plan as planning
 from experiments.composition import parts_of, write_code
-from experiments.named_needs import named
 from testbed.base import files
 from testbed.base.errors import ConfigError, UsageError
 from testbed.labs.base import Clock, Job
@@ -74,7 +73,7 @@ def stored_points(run: store.RunStore) -> list[Point]:
 
 def task_of(point: Point) -> Task:
     """The scheduler's task that runs a point."""
-    return Task(point.id, partial(job_of, point), point.clock, planning.estimate(point), named(needs.features(point)))
+    return Task(point.id, partial(job_of, point), point.clock, planning.estimate(point), needs.of_point(point))
 
 
 def job_of(point: Point, output: Path) -> Job:

@@ -9,7 +9,7 @@ import click
 
 from experiments.cli.options import lab_option, labs_option
 from experiments.cli.output import say, show
-from experiments.named_needs import every
+from experiments.needs import every
 from testbed import doctor as examination
 from testbed.base import ownership
 from testbed.base.errors import PrerequisiteError, UsageError

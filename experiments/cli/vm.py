@@ -12,7 +12,7 @@ import click
 
 from experiments.cli.kernel_progress import reporter
 from experiments.cli.output import Console, say, show
-from experiments.named_needs import every
+from experiments.needs import every
 from testbed.base.errors import LabError
 from testbed.base.needs import packages
 from testbed.kernel import build as kernel_build

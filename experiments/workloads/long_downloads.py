@@ -11,7 +11,6 @@ from experiments.workloads.base import MOST_BYTES, MOST_SECONDS, Scene, Workload
 from testbed.base.errors import CommandError
 from testbed.base.parts import Complaint
 from testbed.base.quantities import Concurrency, PageSize, PositiveDuration
-from testbed.labs.features import command
 from testbed.tools import apache_bench
 from topologies.base import Topology
 
@@ -22,6 +21,8 @@ RATIO_RATE_BPS = 3e9
 
 class LongDownloads(Workload):
     """Files downloaded so many at a time, one after the other, until a time, when what is under way is cut off."""
+
+    needs = frozenset({apache_bench.NEED})
 
     ends_by: ClassVar[Literal["requests", "time"]] = "time"
     per_second: ClassVar[bool] = True
@@ -55,10 +56,6 @@ class LongDownloads(Workload):
     def parameters(self) -> dict[str, Any]:
         """How many at a time, for how long; the size is the point's."""
         return {"concurrency": self.concurrency, "duration_s": self.duration_s}
-
-    def features(self) -> frozenset[str]:
-        """`ab`."""
-        return frozenset({command("ab")})
 
     def busy_s(self, topology: Topology, protocol: str, _object_bytes: int) -> float:
         """So many seconds at the rate of the servers' links."""

@@ -10,11 +10,10 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from experiments.workloads.base import MOST_BYTES, Scene, Workload, has_ended
 from testbed.base.errors import CommandError
+from testbed.base.needs import Need
 from testbed.base.parts import Complaint
 from testbed.base.quantities import MAX_REQUESTS, Concurrency, Requests, Size, Sizes
-from testbed.labs.features import command, lighttpd
-from testbed.tools import apache_bench
-from testbed.tools.lighttpd import UPLOAD_MODULE
+from testbed.tools import apache_bench, lighttpd
 from topologies.base import Topology
 
 SECONDS_PER_CONNECTION = {"tcp": 0.0025, "mptcp": 0.006}
@@ -35,6 +34,8 @@ class PageLoads(Workload):
     The number of requests per size is `total` / size, kept within `min_requests` and `max_requests`, and never below
     `concurrency`, which `ab` refuses.
     """
+
+    needs = frozenset({apache_bench.NEED, lighttpd.UPLOADS})
 
     direction: Literal["download", "upload"] = Field(
         default="download", description="Whether the client loads the pages or puts them (WebDAV)."
@@ -116,9 +117,9 @@ class PageLoads(Workload):
         found = {"direction": self.direction, "concurrency": self.concurrency}
         return found if self.requests is None else {**found, "requests": self.requests}
 
-    def features(self) -> frozenset[str]:
+    def features(self) -> frozenset[Need]:
         """`ab`, and the web server's module for uploads."""
-        return frozenset({command("ab"), *([lighttpd(UPLOAD_MODULE)] if self.direction == "upload" else [])})
+        return self.needs if self.direction == "upload" else frozenset({apache_bench.NEED})
 
     def busy_s(self, topology: Topology, protocol: str, object_bytes: int) -> float:
         """What a guest's CPU does: so many connections, so many bytes."""

@@ -22,9 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from pydantic import ValidationError
+
 from testbed.base import files
 from testbed.base.errors import UsageError
 from testbed.base.text import plain
+from testbed.base.validation import first_problem
 
 MOST_BYTES = 1 << 20
 MOST_FILES = 200
@@ -194,7 +197,7 @@ def _module_name(sha256: str) -> str:
 
 
 def _what(error: BaseException) -> str:
-    text = plain(str(error))
+    text = plain(first_problem(error) if isinstance(error, ValidationError) else error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

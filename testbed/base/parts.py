@@ -10,10 +10,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
+from testbed.base.needs import Need
 from testbed.base.table import Table, flat
 
 KINDS = ("topology", "director", "workload", "timetable")
@@ -32,11 +33,14 @@ class Complaint:
 class Part(Table):
     """A part of an experiment, with its table in the file."""
 
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    """All that it can need of a kernel and a machine, whatever its table says: set-up and doctor see to it."""
+
     part: str = Field(default="", description="The part: the name of one of ours, or your own file (`mine.py`).")
 
-    def features(self) -> frozenset[str]:
-        """The features of the kernel and the programs that it needs (`testbed.labs.features`); none if not said."""
-        return frozenset()
+    def features(self) -> frozenset[Need]:
+        """What it needs with the table that it has: all of `needs`, if not said."""
+        return self.needs
 
     def parameters(self) -> dict[str, Any]:
         """Its numbers for tables and searches, each with its unit in its name."""

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from testbed.directors.base import Director
-from testbed.labs.features import sysctl
 from testbed.net import routing
 from testbed.network import Network
 from topologies.layout import Layout, ServerPlace
@@ -18,14 +17,11 @@ from topologies.layout import Layout, ServerPlace
 class Ecmp(Director):
     """A router with equal-cost paths: it spreads flows by a hash over their 5-tuple, and keeps no state."""
 
+    needs = frozenset({routing.MULTIPATH, *routing.HASH})
     service_path: ClassVar[str] = "anycast address"
     role: ClassVar[Literal["director", "router"]] = "router"
     # net.ipv4.fib_multipath_hash_seed has 32 bits.
     largest_seed: ClassVar[tuple[int, str]] = ((1 << 32) - 1, "the router's hash over its nexthops")
-
-    def features(self) -> frozenset[str]:
-        """Multipath routes, and the hash over the 5-tuple."""
-        return frozenset({"multipath", *map(sysctl, routing.HASH_SYSCTLS)})
 
     def socket_address(self, layout: Layout, _server: ServerPlace) -> str:
         """The service address itself."""

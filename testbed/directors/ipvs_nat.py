@@ -17,9 +17,7 @@ from topologies.layout import Layout, ServerPlace
 class IpvsNat(Director):
     """LVS with address translation: the kernel's IPVS spreads connections in turn (scheduler `rr`)."""
 
-    def features(self) -> frozenset[str]:
-        """IPVS."""
-        return frozenset({"ipvs"})
+    needs = frozenset({ipvs.NEED})
 
     def socket_address(self, _layout: Layout, server: ServerPlace) -> str:
         """The server's own: the service address is translated."""

@@ -29,21 +29,6 @@ _SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/
 _PROBE_LIMIT_S = 60.0
 
 
-def sysctl(name: str) -> str:
-    """The feature of a sysctl that a network namespace can set for itself."""
-    return f"sysctl:{name}"
-
-
-def command(name: str) -> str:
-    """The feature of a program that can be found."""
-    return f"command:{name}"
-
-
-def lighttpd(module: str) -> str:
-    """The feature of a module that lighttpd can load."""
-    return f"lighttpd:{module}"
-
-
 def ordered(needs: Collection[Need]) -> list[Need]:
     """The needs in the order in which people read of them."""
     return sorted(needs, key=Need.rank)
@@ -131,7 +116,7 @@ def require(findings: Iterable[Finding], where: str, *, elsewhere: str = ELSEWHE
             missing[finding.name] = both
     if missing:
         what = "; ".join(f"{each.name} ({each.purpose or each.error})" for each in missing.values())
-        cures = [each.cure for each in missing.values() if each.cure]
+        cures = [each.cure or each.error for each in missing.values()]
         if elsewhere and any(each.of_kernel for each in missing.values()):
             cures.append(elsewhere)
         raise PrerequisiteError(f"{where} lacks {what}", hint="; ".join(dict.fromkeys(cures)))

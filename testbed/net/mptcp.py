@@ -37,12 +37,13 @@ NEEDS = frozenset(
 )
 """What every point over MPTCP needs."""
 
+PATCHED_NEEDS = frozenset(sysctl_need(name, "a setting of our patches", PATCHED) for name in PATCHED_SYSCTLS)
+"""What settings need that upstream lacks."""
 
-def patched(name: str) -> Need:
-    """The need of a sysctl that a patch brings; raises ValueError for another one."""
-    if name not in PATCHED_SYSCTLS:
-        raise ValueError(f"{name}: no sysctl of a patch")
-    return sysctl_need(name, cure=PATCHED)
+
+def needs_of(settings: Mptcp) -> frozenset[Need]:
+    """What a point with these settings needs."""
+    return NEEDS | {need for need in PATCHED_NEEDS if need.sysctl in settings.patched_sysctls}
 
 
 def probe() -> None:

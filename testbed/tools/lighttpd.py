@@ -57,8 +57,7 @@ def module(name: str, package: str, purpose: str = "") -> Need:
     return Need(name=f"lighttpd {name}", purpose=purpose, package=package, probe=(load,))
 
 
-UPLOAD_MODULE = "mod_webdav"
-UPLOADS = module(UPLOAD_MODULE, package="lighttpd-mod-webdav", purpose="uploads")
+UPLOADS = module("mod_webdav", package="lighttpd-mod-webdav", purpose="uploads")
 """What `serving` with `uploads` needs besides."""
 
 

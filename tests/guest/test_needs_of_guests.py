@@ -25,7 +25,7 @@ def test_a_need_with_nothing_but_a_probe_is_tried_where_the_point_will_run(lab: 
 
 
 def test_every_probe_of_ours_works_in_the_lab_kernel(lab: UmlLab) -> None:
-    from experiments.named_needs import every
+    from experiments.needs import every
 
     # Without their options, they are all tried.
     tried = [need.model_copy(update={"kernel_options": ()}) for need in every() if need.probe]

@@ -67,11 +67,12 @@ def test_a_load_balancer_point_is_refused_with_exactly_what_is_missing(
     done = cli("run", "fig10", "--lab", "local", "--out", "run")
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.count("\n") == 1
-    assert "lacks IPVS (the load balancer); netem (the delay or loss of a link) (" in done.stderr
+    ipvs = "IPVS (director ipvs-nat: the load balancer)"
+    assert f"lacks {ipvs}; netem (topology load-balancer: the delay or loss of a link) (" in done.stderr
     assert not (tmp_path / "run").exists()
     done = cli("run", "fig06", "--lab", "local", "--out", "run")  # plain rates: there a token bucket does
     assert done.returncode == 3
-    assert "lacks IPVS (the load balancer) (" in done.stderr and "netem" not in done.stderr.replace("sch_netem", "")
+    assert f"lacks {ipvs} (" in done.stderr and "netem" not in done.stderr.replace("sch_netem", "")
 
 
 def test_a_sysctl_of_the_whole_machine_is_refused_by_name(cli: Cli, tmp_path: Path, anycast_kernel: None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from experiments import plan as planning
-from experiments.needs import features
+from experiments.needs import of_point
 from experiments.plan import Point
 from testbed.base.errors import TestbedError
 
@@ -21,7 +21,7 @@ def test_a_role_has_sysctls_of_its_own() -> None:
         for point in points(figure, f"sysctl.{role}.{name}=1", "sysctl.net.ipv4.tcp_sack=0"):
             assert point.parameters["sysctl"] == {"net.ipv4.tcp_sack": 0}
             assert point.parameters["sysctl_of"] == {role: {name: 1}}
-            assert f"sysctl:{name}" in features(point)
+            assert name in {need.sysctl for need in of_point(point)}
 
 
 def test_a_point_without_them_is_the_bytes_that_it_was() -> None:

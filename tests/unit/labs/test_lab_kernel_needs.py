@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.named_needs import every
+from experiments.needs import every
 from testbed.base.errors import PrerequisiteError
 from testbed.base.needs import Need, kernel, of_part, program
 from testbed.kernel import config
