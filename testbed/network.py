@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,8 @@ NEEDS = frozenset(
     }
 )
 """What every topology needs that is brought to life here."""
+
+_DESCRIPTORS, _DESCRIPTORS_PER_NODE = 64, 8
 
 FramingChoice = Callable[[str, str], netem.Framing]
 
@@ -94,10 +97,28 @@ def _shape_in_the_middle(
 
 
 @contextlib.contextmanager
+def _few_descriptors(nodes: int) -> Iterator[None]:
+    """As few file descriptors as Mininet needs to make its nodes, until the block ends; then as many as it wants.
+
+    Each node's `mnexec -c` closes every descriptor that it could have, one by one: of the 16384 to which Mininet raises
+    the limit, that would be a third of what a tiny point costs.
+    """
+    Mininet.init()
+    wanted, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    few = _DESCRIPTORS + _DESCRIPTORS_PER_NODE * nodes
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(few, wanted), most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
+@contextlib.contextmanager
 def running(topo: Topo, framing: FramingChoice, log: CommandLog) -> Iterator[Network]:
     """Start the topology and shape its links; `framing(node, node)` says how each link counts frames."""
     setLogLevel("warning")
-    mininet = Mininet(topo=topo, switch=LearningSwitch, controller=None, autoSetMacs=True, build=True)
+    with _few_descriptors(len(topo.nodes())):
+        mininet = Mininet(topo=topo, switch=LearningSwitch, controller=None, autoSetMacs=True, build=True)
     try:
         mininet.start()
         nodes = {node.name: Node(node.name, node.pid) for node in (*mininet.hosts, *mininet.switches)}
