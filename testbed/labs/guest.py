@@ -1,4 +1,4 @@
-"""The supervisor inside a guest (process 1 after the mounts): runs one command, reports, powers off.
+"""The supervisor inside a guest (process 1): lays the mounts, runs one command, reports, powers off.
 
 It reads `guest/job.json` from the output directory, runs the command with its output on the
 serial lines (plain files on the host's side), reaps orphans, and bounds the guest's own clock.
@@ -21,6 +21,8 @@ import time
 import tty
 from pathlib import Path
 from typing import Any
+
+from testbed.labs import guest_mounts
 
 STATUS_FILE = "guest/status.json"
 JOB_FILE = "guest/job.json"
@@ -140,10 +142,11 @@ def power_off() -> None:
     ctypes.CDLL(None).reboot(_POWER_OFF)
 
 
-def main(out: Path) -> None:
+def main(out: Path = guest_mounts.OUT) -> None:
     """Run the job found in `out` and leave its status there."""
     verdict: dict[str, Any] = {"reason": "supervisor", "status": None}
     try:
+        guest_mounts.lay()
         job = json.loads((out / JOB_FILE).read_text())
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         Path("/proc/sys/kernel/hostname").write_text("testbed\n")
@@ -156,6 +159,7 @@ def main(out: Path) -> None:
             verdict = supervise(command, job["clock_limit_s"])
     except BaseException as error:  # process 1 must not end without a word: that is a kernel panic
         verdict["error"] = repr(error)
+        sys.stderr.write(f"{error!r}\n")  # nobody can read a status that has no place to be written
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
@@ -168,4 +172,4 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

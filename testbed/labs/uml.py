@@ -52,12 +52,6 @@ def _toolkit_paths(job: Job) -> list[str]:
     return sorted(masked)
 
 
-def _fstab_line(path: str) -> str:
-    """fstab(5): the host's directory read-only in its own place."""
-    word = path.replace("\\", r"\134").replace(" ", r"\040").replace("\t", r"\011")
-    return f"none {word} hostfs ro,{word} 0 0\n"
-
-
 def _prepare_output(output: Path, job: Job, window_size: tuple[int, int] | None) -> None:
     request = {
         "argv": list(job.argv),
@@ -75,9 +69,7 @@ def _prepare_output(output: Path, job: Job, window_size: tuple[int, int] | None)
 def _prepare_runtime(runtime: Path, output: Path, job: Job) -> None:
     (runtime / "window").symlink_to(output)
     (runtime / "python").write_text(sys.executable + "\n")
-    paths = _toolkit_paths(job)
-    (runtime / "expose").write_text("".join(f"{path}\n" for path in paths))
-    (runtime / "fstab").write_text("".join(_fstab_line(path) for path in paths))
+    (runtime / "expose").write_text("".join(f"{path}\n" for path in _toolkit_paths(job)))
     shutil.copyfile(Path(__file__).with_name("guest_init.sh"), runtime / "init")
     (runtime / "init").chmod(0o755)
 

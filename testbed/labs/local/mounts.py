@@ -11,10 +11,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from testbed.labs.mount import BIND, NODEV, NOEXEC, NOSUID, PRIVATE, RDONLY, REC, mount
+
 SCRATCH = ("/tmp", "/run", "/var/tmp", "/dev/shm")
 """Directories that a job gets for itself, empty: an ordinary program's scratch space, and `ip netns`'s names."""
 
-_MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 2, 4, 8, 4096, 16384, 1 << 18
 _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = -100, 0x8000, 1
 _MOUNT_SETATTR = 442  # the same number on every architecture, Linux 5.12 and later
 
@@ -40,36 +41,29 @@ def mount_all(output: Path, visible: Sequence[Path]) -> None:
     """
     paths = [*sorted(set(visible)), output]
     handles = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in paths]
-    _mount(None, "/", None, _MS_PRIVATE | _MS_REC)
+    mount(None, "/", None, PRIVATE | REC)
     _set_read_only("/", recursive=True)
-    _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
-    _mount("sysfs", "/sys", "sysfs", _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
-    _mount("devpts", "/dev/pts", "devpts", _MS_NOSUID | _MS_NOEXEC, data="newinstance,ptmxmode=0666,mode=620")
+    mount("proc", "/proc", "proc", NOSUID | NODEV | NOEXEC)
+    mount("sysfs", "/sys", "sysfs", RDONLY | NOSUID | NODEV | NOEXEC)
+    mount("devpts", "/dev/pts", "devpts", NOSUID | NOEXEC, data="newinstance,ptmxmode=0666,mode=620")
     for directory in SCRATCH:
         if Path(directory).is_dir() and not Path(directory).is_symlink():
             mode = "755" if directory == "/run" else "1777"
-            _mount("tmpfs", directory, "tmpfs", _MS_NOSUID | _MS_NODEV, data=f"mode={mode}")
+            mount("tmpfs", directory, "tmpfs", NOSUID | NODEV, data=f"mode={mode}")
     for directory in ("/run/netns", "/run/lock"):
         Path(directory).mkdir(parents=True, exist_ok=True)
     for path, handle in zip(paths, handles, strict=True):
         if not path.exists():
             path.mkdir(parents=True)
-        _mount(f"/proc/self/fd/{handle}", str(path), None, _MS_BIND)
+        mount(f"/proc/self/fd/{handle}", str(path), None, BIND)
         os.close(handle)
     _set_read_only(str(output), read_only=False)
-    _mount("/proc/sys", "/proc/sys", None, _MS_BIND)
-    _mount("/proc/sys/net", "/proc/sys/net", None, _MS_BIND)
+    mount("/proc/sys", "/proc/sys", None, BIND)
+    mount("/proc/sys/net", "/proc/sys/net", None, BIND)
     _set_read_only("/proc/sys")
     if Path(_SYSRQ).exists():
-        _mount(_SYSRQ, _SYSRQ, None, _MS_BIND)
+        mount(_SYSRQ, _SYSRQ, None, BIND)
         _set_read_only(_SYSRQ)
-
-
-def _mount(source: str | None, target: str, kind: str | None, flags: int, *, data: str | None = None) -> None:
-    words = [None if word is None else os.fsencode(word) for word in (source, target, kind)]
-    if _libc.mount(*words, ctypes.c_ulong(flags), None if data is None else data.encode()) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), target)
 
 
 def _set_read_only(path: str, *, read_only: bool = True, recursive: bool = False) -> None:
