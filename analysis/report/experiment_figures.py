@@ -41,6 +41,7 @@ class FigureEntry:
     judgements: tuple[Judgement, ...]
     curves: tuple[str, ...]
     rows: tuple[MeasuredRow, ...]
+    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def draw_experiments(
                     judgements=tuple(j for j in judgements if j.claim.figure and j.claim.figure == chosen[0].figure),
                     curves=curves,
                     rows=rows,
+                    remarks=tuple(_remarks(chosen)),
                 )
             )
     return ExperimentFigures(tuple(entries), tuple(problems))
@@ -139,6 +141,18 @@ def _measured(points: Sequence[PointSummary]) -> tuple[tuple[str, ...], tuple[Me
             cells.append((fmean(rates) if rates else None, fmean(shares) if shares else None))
         rows.append(MeasuredRow(size / 1000, tuple(cells)))
     return curves, tuple(rows)
+
+
+def _remarks(points: Sequence[PointSummary]) -> list[str]:
+    """What of the points' settings is not the paper's, and acts on how the packets travel."""
+    found = {}
+    for point in points:
+        if point.parameters.get("large_reads") is True:
+            found["ab reads 64 KB at a time (workload.large_reads), by a preloaded library, where it asks for 8 KB"] = 1
+        sysctls = point.parameters.get("sysctl")
+        for name, value in sorted(sysctls.items()) if isinstance(sysctls, Mapping) else ():
+            found[f"{name} = {value} at client and servers"] = 1
+    return list(found)
 
 
 def _description(figure: Figure, title: str, points: Sequence[PointSummary]) -> str:

@@ -16,6 +16,7 @@ from testbed.runs.scheduler import Place
 from testbed.runs.store import RunStore
 from testbed.runs.toolkit_identity import toolkit_sha256
 from testbed.signals import ENDING, handled
+from testbed.tools import large_reads
 
 
 def facts_of(places: Sequence[Place], command: Sequence[str]) -> dict[str, object]:
@@ -28,6 +29,7 @@ def facts_of(places: Sequence[Place], command: Sequence[str]) -> dict[str, objec
         "kernel": next((facts["kernel"] for facts in labs if "kernel" in facts), None),
         "host": {"platform": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()},
         "tools": package_versions(TOOLS),
+        "libraries": {"large_reads": large_reads.identity()},
         "lab": [place.lab.name for place in places],
         "labs": labs,
         "started_at": _now(),

@@ -15,6 +15,7 @@ from testbed.base.registry import Registry
 from testbed.net.netns import Node
 from testbed.process import CommandLog, Process
 from testbed.sampler import Action, Sampler
+from testbed.tools import large_reads
 from topologies.base import Topology
 
 MOST_BYTES = 10**13
@@ -90,6 +91,11 @@ class Workload(Part, ABC):
         """What is wrong with the table as a whole, or in such a topology."""
         del topology
         yield from ()
+
+
+def preloading(argv: Sequence[str], scene: Scene) -> list[str]:
+    """The argv of `ab` with the library for large reads; its counts go to the point's raw directory."""
+    return large_reads.preloaded(argv, scene.file.parents[1] / large_reads.NAME, scene.out)
 
 
 WORKLOADS = Registry("workload", Workload, "experiments.workloads", "workloads")

@@ -7,22 +7,25 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from experiments.workloads.base import MOST_BYTES, MOST_SECONDS, Scene, Workload, has_ended
+from experiments.workloads.base import MOST_BYTES, MOST_SECONDS, Scene, Workload, has_ended, preloading
 from testbed.base.errors import CommandError
+from testbed.base.needs import Need
 from testbed.base.parts import Complaint
 from testbed.base.quantities import Concurrency, PageSize, PositiveDuration
-from testbed.tools import apache_bench
+from testbed.tools import apache_bench, large_reads
 from topologies.base import Topology
 
-# Wall seconds per virtual second with three servers of 1 Gbit/s; in proportion for other rates.
+# Wall seconds per virtual second with three servers of 1 Gbit/s; in proportion for other rates. With large reads, and
+# with the large bursts of `experiments/fig13.toml`, it is less than half of this.
 RATIO = {"tcp": 2.7, "mptcp": 4.1}
+RATIO_OF_LARGE_READS = {"tcp": 1.0, "mptcp": 1.0}
 RATIO_RATE_BPS = 3e9
 
 
 class LongDownloads(Workload):
     """Files downloaded so many at a time, one after the other, until a time, when what is under way is cut off."""
 
-    needs = frozenset({apache_bench.NEED})
+    needs = frozenset({apache_bench.NEED, large_reads.NEED})
 
     ends_by: ClassVar[Literal["requests", "time"]] = "time"
     per_second: ClassVar[bool] = True
@@ -32,6 +35,9 @@ class LongDownloads(Workload):
     size_bytes: PageSize = Field(alias="size", description="The files' size.")
     concurrency: Concurrency = Field(description="Downloads under way at a time (`ab -c`).")
     duration_s: PositiveDuration = Field(alias="duration", description="How long, on the lab's clock.")
+    large_reads: bool = Field(
+        default=True, description="Whether ab reads 64 KB at a time, by a preloaded library, where it asks for 8."
+    )
 
     @property
     def planned_s(self) -> float | None:
@@ -54,20 +60,30 @@ class LongDownloads(Workload):
             yield Complaint("duration", what, "a shorter duration, or slower links")
 
     def parameters(self) -> dict[str, Any]:
-        """How many at a time, for how long; the size is the point's."""
-        return {"concurrency": self.concurrency, "duration_s": self.duration_s}
+        """How many at a time, for how long, and how `ab` reads; the size is the point's."""
+        return {"concurrency": self.concurrency, "duration_s": self.duration_s, "large_reads": self.large_reads}
+
+    def features(self) -> frozenset[Need]:
+        """`ab`, and the library that it preloads."""
+        return self.needs if self.large_reads else frozenset({apache_bench.NEED})
 
     def busy_s(self, topology: Topology, protocol: str, _object_bytes: int) -> float:
         """So many seconds at the rate of the servers' links."""
-        return self.duration_s * RATIO[protocol] * topology.path_rate_bps(past_director=False) / RATIO_RATE_BPS
+        ratio = (RATIO_OF_LARGE_READS if self.large_reads else RATIO)[protocol]
+        return self.duration_s * ratio * topology.path_rate_bps(past_director=False) / RATIO_RATE_BPS
 
     def transfer_s(self, _topology: Topology, _object_bytes: int) -> float:
         """As long as it is to last."""
         return self.duration_s
 
     def drive(self, scene: Scene) -> None:
-        """Download until the time is over; raises `CommandError` if `ab` ends before that."""
+        """Download until the time is over; raises `CommandError` if `ab` ends before that.
+
+        Raises `ReadbackError` if it did not read as it was to.
+        """
         argv = apache_bench.command(scene.url, concurrency=self.concurrency, requests=None, mptcp=scene.mptcp)
+        if self.large_reads:
+            argv = preloading(argv, scene)
         scene.sampler.start()
         scene.events.start()
         with apache_bench.start(scene.client, argv, scene.out, log=scene.log) as bench:
@@ -77,3 +93,5 @@ class LongDownloads(Workload):
             if early is not None:
                 raise CommandError(argv, early, (scene.out / "ab.stderr.txt").read_text())
             apache_bench.interrupt(bench)
+        if self.large_reads:
+            large_reads.read_back(scene.out)

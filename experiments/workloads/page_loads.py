@@ -8,12 +8,12 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from experiments.workloads.base import MOST_BYTES, Scene, Workload, has_ended
+from experiments.workloads.base import MOST_BYTES, Scene, Workload, has_ended, preloading
 from testbed.base.errors import CommandError
 from testbed.base.needs import Need
 from testbed.base.parts import Complaint
 from testbed.base.quantities import MAX_REQUESTS, Concurrency, Requests, Size, Sizes
-from testbed.tools import apache_bench, lighttpd
+from testbed.tools import apache_bench, large_reads, lighttpd
 from topologies.base import Topology
 
 SECONDS_PER_CONNECTION = {"tcp": 0.0025, "mptcp": 0.006}
@@ -35,7 +35,7 @@ class PageLoads(Workload):
     `concurrency`, which `ab` refuses.
     """
 
-    needs = frozenset({apache_bench.NEED, lighttpd.UPLOADS})
+    needs = frozenset({apache_bench.NEED, large_reads.NEED, lighttpd.UPLOADS})
 
     direction: Literal["download", "upload"] = Field(
         default="download", description="Whether the client loads the pages or puts them (WebDAV)."
@@ -47,6 +47,9 @@ class PageLoads(Workload):
     max_requests: Requests | None = Field(default=None, description="No more requests per size than this.")
     requests: Requests | None = Field(
         default=None, description="So many requests per size, whatever the size (`ab -n`); instead of `total`."
+    )
+    large_reads: bool = Field(
+        default=False, description="Whether ab reads 64 KB at a time, by a preloaded library, where it asks for 8."
     )
 
     @model_validator(mode="after")
@@ -113,13 +116,14 @@ class PageLoads(Workload):
                 yield Complaint("total" if self.total_bytes else "requests", what, "a smaller total or fewer requests")
 
     def parameters(self) -> dict[str, Any]:
-        """How many requests, how many at a time, in which direction."""
-        found = {"direction": self.direction, "concurrency": self.concurrency}
+        """How many requests, how many at a time, in which direction, and how `ab` reads."""
+        found = {"direction": self.direction, "concurrency": self.concurrency, "large_reads": self.large_reads}
         return found if self.requests is None else {**found, "requests": self.requests}
 
     def features(self) -> frozenset[Need]:
-        """`ab`, and the web server's module for uploads."""
-        return self.needs if self.direction == "upload" else frozenset({apache_bench.NEED})
+        """`ab`, the library that it preloads, and the web server's module for uploads."""
+        found = {apache_bench.NEED} | ({lighttpd.UPLOADS} if self.direction == "upload" else set())
+        return frozenset(found | ({large_reads.NEED} if self.large_reads else set()))
 
     def busy_s(self, topology: Topology, protocol: str, object_bytes: int) -> float:
         """What a guest's CPU does: so many connections, so many bytes."""
@@ -145,7 +149,10 @@ class PageLoads(Workload):
         return 8 * requests * object_bytes / rate_bps + requests / self.concurrency * per_request_s
 
     def drive(self, scene: Scene) -> None:
-        """Load (or put) the page `requests` times."""
+        """Load (or put) the page `requests` times; raises `CommandError` if `ab` fails.
+
+        Raises `ReadbackError` if it did not read as it was to.
+        """
         argv = apache_bench.command(
             scene.url,
             concurrency=self.concurrency,
@@ -153,6 +160,8 @@ class PageLoads(Workload):
             mptcp=scene.mptcp,
             upload=scene.file if self.direction == "upload" else None,
         )
+        if self.large_reads:
+            argv = preloading(argv, scene)
         scene.sampler.start()
         scene.events.start()
         with apache_bench.start(scene.client, argv, scene.out, log=scene.log) as bench:
@@ -162,3 +171,5 @@ class PageLoads(Workload):
             status = bench.wait()
         if status != 0:
             raise CommandError(argv, status, (scene.out / "ab.stderr.txt").read_text())
+        if self.large_reads:
+            large_reads.read_back(scene.out)

@@ -102,7 +102,8 @@ def _load_balancer(given: Mapping[str, Any], raw: Mapping[str, Any]) -> _Tables:
 def _anycast(given: Mapping[str, Any], raw: Mapping[str, Any]) -> _Tables:
     topology = {name: given[name] for name in ("servers", "client_rate_bps", "server_rate_bps") if name in given}
     workload = {name: given[name] for name in ("concurrency", "duration_s") if name in given}
-    size = {"size_bytes": raw.get("object_bytes")}
+    # What there was not is off.
+    size = {"size_bytes": raw.get("object_bytes"), "large_reads": False}
     churn = {name: given[name] for name in ("cycle_s", "up_s") if given.get(name)}
     return {
         "topology": (topology, topology),

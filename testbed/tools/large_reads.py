@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed.base.errors import CommandError, PrerequisiteError, ReadbackError
+from testbed.base.errors import AnalysisError, CommandError, PrerequisiteError, ReadbackError
 from testbed.base.needs import Call, Need
 from testbed.process import run
+from testbed.record.large_reads import FILE, Reads, read_large_reads
 
 if TYPE_CHECKING:
     from testbed.kernel.cache import Cache
 
 NAME = "large_reads.so"
-REPORT = "large_reads.json"
 FOLDER_VARIABLE = "TESTBED_LIBRARIES"
 """Tells a job where its lab has the toolkit's libraries."""
 
@@ -93,23 +92,25 @@ def load() -> None:
     ctypes.CDLL(str(installed()))
 
 
-def preloaded(argv: Sequence[str], link: Path, report: Path) -> list[str]:
+def preloaded(argv: Sequence[str], link: Path, output: Path) -> list[str]:
     """The argv that runs a program with the library, which then lies under the name `link` (of no odd letters).
 
     Beside what is preloaded already: `mptcpize run`, which comes first, sets the variable anew. At its end the program
-    leaves its counts in `report`.
+    leaves its counts in the directory `output`.
     """
     link.unlink(missing_ok=True)
     link.symlink_to(installed())
     wrap, rest = (list(argv[:2]), argv[2:]) if argv[0] == "mptcpize" else ([], argv)
     preload = ["-S", f"LD_PRELOAD=${{LD_PRELOAD}}:{link}"] if wrap else [f"LD_PRELOAD={link}"]
-    return [*wrap, "env", *preload, f"LARGE_READS_REPORT={report}", *rest]
+    return [*wrap, "env", *preload, f"LARGE_READS_REPORT={output / FILE}", *rest]
 
 
-def read_back(report: Path) -> dict[str, int]:
-    """How many reads the program made, and by how many system calls; raises `ReadbackError` without the library."""
+def read_back(output: Path) -> Reads:
+    """What a program's reads came to, which left its counts in `output`.
+
+    Raises `ReadbackError` if it ran without the library.
+    """
     try:
-        said = json.loads(report.read_text())
-        return {name: int(said[name]) for name in ("reads", "system_calls")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReadbackError("LD_PRELOAD", NAME, f"no counts in {report.name}") from error
+        return read_large_reads(output)
+    except AnalysisError as error:
+        raise ReadbackError("LD_PRELOAD", NAME, f"no counts: {error.message}") from error

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from testbed.kernel import build
+from testbed.kernel.cache import default_cache
 from testbed.labs.base import Cancel, Clock, Job, JobResult
 from testbed.labs.uml import UmlLab
+from testbed.tools import large_reads
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,6 +26,7 @@ def lab() -> UmlLab:
     kernel = build.find()
     if kernel is None:
         pytest.fail("no lab kernel: run 'testbed kernel build'")
+    large_reads.ensure(default_cache())
     return UmlLab(kernel.image)
 
 

@@ -100,7 +100,8 @@ RATE_UNITS = "bit/s, kbit/s, Mbit/s, Gbit/s"
             "concurrency = 10",
             "concurrency = 10\nxyz = 1",
             "x.toml:16: unknown key 'xyz' in [workload] "
-            "(valid keys: part, direction, sizes, concurrency, total, min_requests, max_requests, requests)",
+            "(valid keys: part, direction, sizes, concurrency, total, min_requests, max_requests, requests, "
+            "large_reads)",
         ),
         (
             'delay = "20 ms"',

@@ -78,6 +78,7 @@ def test_a_page_load_figure_has_a_point_per_protocol_and_size(name: str, profile
             "direction": "download",
             "requests": number,
             "concurrency": 10,
+            "large_reads": False,
             "servers": 1,
             "client_director_rate_bps": rate_bps,
             "client_director_delay_s": delay_s,
@@ -136,6 +137,7 @@ def test_an_anycast_figure_is_the_papers_in_full(name: str, protocol: str, limit
         "server_rate_bps": 10**9,
         "cycle_s": 15.0,
         "up_s": 10.0,
+        "large_reads": True,
         **SETTINGS_OF_ALL,
     }
 

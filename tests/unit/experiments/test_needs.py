@@ -16,6 +16,7 @@ from testbed.base.errors import TestbedError
 from testbed.base.needs import Need, packages
 from testbed.debian_packages import debian_packages
 from testbed.labs.features import find_program
+from testbed.tools import large_reads
 
 ALL_PARTS = [(kind, found) for kind, registry in REGISTRIES.items() for found in registry.all_ours()]
 
@@ -32,6 +33,15 @@ def names(figure: str, protocol: str, *overrides: str) -> set[str]:
 
 def of_the_kernel(figure: str, protocol: str) -> set[str]:
     return {need.name for need in of(figure, protocol) if need.kernel_options}
+
+
+def test_long_downloads_need_the_library_for_large_reads_and_page_loads_where_it_is_asked_for() -> None:
+    library = large_reads.NEED.name
+    for protocol, figure in (("tcp", "13"), ("mptcp", "14")):
+        assert library in names(figure, protocol)
+        assert library not in names(figure, protocol, "workload.large_reads=false")
+        assert library not in names("7", protocol)
+        assert library in names("7", protocol, "workload.large_reads=true")
 
 
 def test_plain_rates_need_no_netem() -> None:

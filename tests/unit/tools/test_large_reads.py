@@ -61,15 +61,14 @@ def test_a_program_sees_the_same_with_the_library_and_without(
 @pytest.mark.parametrize("size", [0, 1, 8192, 8193, 65_536, 1_000_000])
 def test_ab_loads_the_same_pages(size: int, library: Path, server: str, tmp_path: Path) -> None:
     url, options = f"{server}/{size}", ("-n", "100", "-c", "10")
-    report = tmp_path / "report.json"
-    with_it = totals(url, *options, preload=library, report=report)
+    with_it = totals(url, *options, preload=library, report=tmp_path / large_reads.FILE)
     assert with_it == totals(url, *options)
     assert with_it["HTML transferred"] == 100 * size
-    counts = large_reads.read_back(report)
-    assert counts["system_calls"] <= counts["reads"]
+    counts = large_reads.read_back(tmp_path)
+    assert counts.system_calls <= counts.reads
     if size == 1_000_000:
-        assert counts["reads"] >= 100 * size / 8192
-        assert counts["system_calls"] < counts["reads"] / 3
+        assert counts.reads >= 100 * size / 8192
+        assert counts.system_calls < counts.reads / 3
 
 
 @pytest.mark.parametrize("end", ["cut", "reset"])
@@ -126,13 +125,14 @@ def test_it_goes_beside_what_is_preloaded_already(
 ) -> None:
     monkeypatch.setenv(large_reads.FOLDER_VARIABLE, str(library.parents[1]))
     for number, wrap in enumerate(([], ["mptcpize", "run"])):
-        report = tmp_path / f"report{number}.json"
+        output = tmp_path / str(number)
+        output.mkdir()
         load = [*wrap, "ab", "-q", "-n", "5", f"{server}/100000"]
-        argv = large_reads.preloaded(load, tmp_path / "link.so", report)
+        argv = large_reads.preloaded(load, tmp_path / "link.so", output)
         assert argv[: len(wrap)] == wrap
         subprocess.run(argv, check=True, capture_output=True, timeout=_LIMIT_S)
-        counts = large_reads.read_back(report)
-        assert counts["reads"] > 3 * counts["system_calls"] / 2 > 0
+        counts = large_reads.read_back(output)
+        assert counts.reads > 3 * counts.system_calls / 2 > 0
         shown = [*argv[: argv.index("ab")], "sh", "-c", "echo $LD_PRELOAD"]
         said = subprocess.run(shown, check=True, capture_output=True, text=True, timeout=_LIMIT_S).stdout
         assert ("mptcp" in said) == bool(wrap)
@@ -142,6 +142,6 @@ def test_it_goes_beside_what_is_preloaded_already(
 @pytest.mark.parametrize("text", [None, "", "{}", "[]", json.dumps({"reads": "x", "system_calls": 1})])
 def test_a_library_that_was_not_loaded_is_no_quiet_matter(text: str | None, tmp_path: Path) -> None:
     if text is not None:
-        (tmp_path / "report.json").write_text(text)
+        (tmp_path / large_reads.FILE).write_text(text)
     with pytest.raises(ReadbackError, match="large_reads"):
-        large_reads.read_back(tmp_path / "report.json")
+        large_reads.read_back(tmp_path)
