@@ -16,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 PATCHED = "a kernel with the patches of kernel-patches/"
 """The cure for what only our patches bring."""
 
+NO_PROGRAM = "not found"
+"""What is said of a program that is not there."""
+
 Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$")]
 Option = Annotated[str, StringConstraints(pattern=r"^CONFIG_[A-Za-z0-9_]+$", max_length=100)]
 Package = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9+.-]+)?$", max_length=100)]
@@ -66,12 +69,15 @@ class Need(_Data):
         """What to do where it is missing."""
         if self.cure:
             return self.cure
+        found = []
         if self.package:
-            return f"run as root: apt-get install {self.package}"
+            found.append(f"run as root: apt-get install {self.package}")
+        elif self.program:
+            found.append(f"install {self.program}")
         if self.kernel_options:
             module = f" (module {self.module})" if self.module else ""
-            return f"a kernel with {', '.join(self.kernel_options)}{module}"
-        return f"install {self.program}" if self.program else "a newer kernel" if self.sysctl else ""
+            found.append(f"a kernel with {', '.join(self.kernel_options)}{module}")
+        return "; ".join(found) or ("a newer kernel" if self.sysctl else "")
 
     def rank(self) -> tuple[int, str, str]:
         """The order of needs: the kernel, sysctls, programs, and what they load."""

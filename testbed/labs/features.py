@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from testbed.base.errors import LabError, PrerequisiteError
-from testbed.base.needs import Finding, Need
+from testbed.base.needs import NO_PROGRAM, Finding, Need
 from testbed.base.text import parse_json
 from testbed.labs import runtime_directory
 from testbed.labs.base import Clock, Job, Lab
@@ -75,7 +75,7 @@ def lacking_option(need: Need, options: Collection[str] | None, cure: str = "") 
     missing = tuple(option for option in need.kernel_options if options is not None and option not in options)
     if not missing:
         return None
-    remedy = need.model_copy(update={"kernel_options": missing, "package": ""}).remedy
+    remedy = need.model_copy(update={"kernel_options": missing, "package": "", "program": ""}).remedy
     remedy = f"{remedy}: {cure}" if cure else remedy
     return Finding(need.name, f"this kernel has no {', '.join(missing)}", need.what_for, remedy, of_kernel=True)
 
@@ -87,7 +87,7 @@ def find_program(name: str) -> str:
 
 def _lacking_program(need: Need) -> Finding | None:
     is_there = not need.program or find_program(need.program)
-    return None if is_there else judge(need, "not found", _machine_has)
+    return None if is_there else judge(need, NO_PROGRAM, _machine_has)
 
 
 def judge(need: Need, error: str, machine_has: Callable[[str], bool]) -> Finding:
@@ -97,6 +97,8 @@ def judge(need: Need, error: str, machine_has: Callable[[str], bool]) -> Finding
     """
     if not error:
         return Finding(need.name, "", need.what_for)
+    if need.program and error == NO_PROGRAM:
+        return Finding(need.name, error, need.what_for, need.model_copy(update={"kernel_options": ()}).remedy)
     if need.sysctl and machine_has(need.sysctl):
         whole = "it belongs to the whole machine, which this lab never touches"
         return Finding(need.name, error, whole, "leave it out of [sysctl]", of_kernel=True)

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from pyroute2.netlink.exceptions import NetlinkError
 
 from testbed.base.errors import CommandError, TestbedError
-from testbed.base.needs import Call, Need
+from testbed.base.needs import NO_PROGRAM, Call, Need
 from testbed.process import run
 
 _COMMAND_LIMIT_S = 10.0
@@ -28,7 +28,7 @@ _LONGEST = 200
 
 def _try(need: Need) -> None:
     if need.program and shutil.which(need.program) is None:
-        raise TestbedError("not found")
+        raise TestbedError(NO_PROGRAM)
     if need.sysctl:
         path = Path("/proc/sys") / need.sysctl.replace(".", "/")
         path.write_text(path.read_text())

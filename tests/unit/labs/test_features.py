@@ -177,3 +177,13 @@ def test_the_running_kernels_options_come_from_where_they_are(tmp_path: Path) ->
     assert kernel_options.options(packed, plain) == {"CONFIG_MPTCP"}
     packed.write_bytes(gzip.compress(b"CONFIG_MPTCP=y\n")[:-5])  # cut off
     assert kernel_options.options(packed, plain) == {"CONFIG_VETH", "CONFIG_IP_VS", "CONFIG_HZ"}
+
+
+def test_what_needs_both_a_program_and_an_option_has_the_cure_of_what_is_missing() -> None:
+    nft = Need(name="nft", kernel_options=("CONFIG_NF_TABLES",), program="nft", package="nftables")
+    package, option = "run as root: apt-get install nftables", "a kernel with CONFIG_NF_TABLES"
+    for error, cure, of_kernel in (("not found", package, False), ("Protocol error", f"{package}; {option}", True)):
+        found = features.judge(nft, error, lambda _name: False)
+        assert (found.cure, found.of_kernel) == (cure, of_kernel)
+    ((lacking,), _) = features.by_options([nft], {"CONFIG_VETH"})
+    assert lacking.cure == option
