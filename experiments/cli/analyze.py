@@ -24,7 +24,7 @@ _STDIN = Path("/dev/stdin")
 _ENDPOINT = re.compile(r"\[?(?P<address>[0-9A-Fa-f.:]+?)\]?:(?P<port>\d{1,5})\Z")
 
 
-@click.command()
+@click.command(short_help="Analyse a run, or captures from anywhere.")
 @click.argument("paths", nargs=-1, required=True, metavar="DIR|PCAP...", type=click.Path(path_type=Path))
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to write. Default: DIR; for captures: nowhere."

@@ -15,7 +15,7 @@ from testbed.kernel.release import RELEASES
 from testbed.labs.catalog import LabSpec
 
 
-@click.command()
+@click.command(short_help="Measure wall seconds per virtual second.")
 @lab_option
 @click.option(
     "--kernel",

@@ -22,7 +22,7 @@ _CLOSE = ("point", "connection")
 _HINT = "testbed figures RUN; what there is: testbed figures --list"
 
 
-@click.command()
+@click.command(short_help="Draw the figures of a run, of a point, of a connection.")
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option("--kind", "kinds", multiple=True, metavar="NAME", help="May be repeated. Default: all.")
 @own_figures
@@ -41,7 +41,7 @@ def figures(
     out: Path | None,
     listed: bool,
 ) -> None:
-    """Draw figures of RUN from its summary and tables: those of its experiments, bytes per path, RSTs over time, ...
+    """Draw figures of RUN from its summary and tables: those of its experiments and those of any run (--list).
 
     With --point those of one point, its subflows and the sequence numbers of one connection (the one with the most
     bytes, or --connection). Each as PNG, PDF and SVG.

@@ -28,7 +28,7 @@ def _at_once(lab: LabSpec, kernel: str | None) -> LabOptions:
     return LabOptions(core_wait_s=0, kernel=kernel_of(kernel, [lab]), report=say)  # somebody is waiting
 
 
-@click.command("exec")
+@click.command("exec", short_help="Run one command as root in a lab.")
 @lab_option
 @kernel_option
 @click.option("--clock", type=click.Choice(["virtual", "real"]), help="Default: virtual, where the lab has it.")
@@ -76,7 +76,7 @@ def exec_command(
     context.exit(done.status)
 
 
-@click.command()
+@click.command(short_help="Mininet's command line on a running topology.")
 @click.argument("scenario", type=click.Choice(sorted(DEFAULT_FIGURES)))
 @lab_option
 @kernel_option

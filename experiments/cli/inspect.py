@@ -9,7 +9,7 @@ from experiments.cli import output
 from experiments.cli.options import DEFAULT_FIGURES, set_option
 
 
-@click.command("list")
+@click.command("list", short_help="List the experiments.")
 def list_command() -> None:
     """List the experiments, with the number of points in each profile."""
     rows = [("name", "figure", "topology", "director", "points", "title")]
@@ -22,7 +22,7 @@ def list_command() -> None:
     output.show(output.columns(rows))
 
 
-@click.command()
+@click.command(short_help="Draw the topology of an experiment.")
 @click.argument("name")
 @click.option("--profile", default=planning.DEFAULT_PROFILE, show_default=True)
 @set_option

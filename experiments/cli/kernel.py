@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
+from experiments.cli.command_group import CommandGroup
 from experiments.cli.kernel_progress import reporter
 from experiments.cli.options import release_option
 from experiments.cli.output import Console, show
@@ -51,12 +52,12 @@ _fragments = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup, short_help="Build, list, find and test the lab kernel.")
 def kernel() -> None:
     """Build, list and find the lab kernel."""
 
 
-@kernel.command()
+@kernel.command(short_help="Build the lab kernel, unless the cache has it.")
 @release_option
 @_source
 @_patches
@@ -108,7 +109,7 @@ def build(
     show(made.image)
 
 
-@kernel.command()
+@kernel.command(short_help="List the kernels in the cache.")
 @_flavour
 def status(flavour: Flavour) -> None:
     """List the kernels in the cache; the current one of each release is marked.
@@ -128,7 +129,7 @@ def status(flavour: Flavour) -> None:
     console.print(f"cache: {cache.root}", highlight=False, soft_wrap=True)
 
 
-@kernel.command()
+@kernel.command(short_help="Print the path of a release's current kernel.")
 @release_option
 @_source
 @_patches

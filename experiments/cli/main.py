@@ -12,6 +12,7 @@ from experiments.cli import output
 from experiments.cli.agree import agree
 from experiments.cli.analyze import analyze
 from experiments.cli.bench import bench
+from experiments.cli.command_group import CommandGroup
 from experiments.cli.diff import diff
 from experiments.cli.figures import figures
 from experiments.cli.guest import exec_command, shell
@@ -31,19 +32,18 @@ from testbed.signals import Interrupted, raised
 _NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())  # click 8.1 ends with status 0
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(testbed.__version__, prog_name="testbed")
 def root() -> None:
     """Load balancers and anycast with Multipath TCP: the paper's experiments in an embedded lab."""
 
 
 kernel.add_command(kernel_test)
-_COMMANDS = (
-    run, list_command, show, analyze, figures, agree, report, verify, diff, exec_command, shell, kernel, path_manager,
-    vm, bench, libraries, doctor, clean,
-)  # fmt: skip
-for _command in _COMMANDS:
-    root.add_command(_command)
+root.add_commands("Run experiments", list_command, show, run, verify, agree)
+root.add_commands("Look at results", analyze, figures, report, diff)
+root.add_commands("Labs and kernels", exec_command, shell, kernel, vm, bench)
+root.add_commands("On servers of your own", path_manager)
+root.add_commands("Upkeep", doctor, libraries, clean)
 
 
 def main(args: list[str] | None = None) -> None:

@@ -27,7 +27,7 @@ _MARKS = (b'<meta name="generator" content="testbed report">', b'initial-scale=1
 _INDENT = 4
 
 
-@click.command()
+@click.command(short_help="Judge the paper's claims by one or several runs.")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=f"Default: {_PAGE} in the first RUN."

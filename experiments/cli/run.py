@@ -24,7 +24,7 @@ from testbed.record.point import Point
 from testbed.runs import scheduler
 
 
-@click.command()
+@click.command(short_help="Run experiments and draw their figures.")
 @click.argument("figures", nargs=-1, metavar="FIGURE|FILE...")
 @click.option("--profile", default=planning.DEFAULT_PROFILE, show_default=True, help="quick, paper, or the file's own.")
 @set_option

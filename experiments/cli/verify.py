@@ -14,7 +14,7 @@ from experiments.cli.progress import tell_of
 from testbed.labs.catalog import LabSpec
 
 
-@click.command()
+@click.command(short_help="Run a run's points again: is every byte the same?")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("points", nargs=-1, metavar="[POINT]...")
 @click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Points at a time. Default: one per core.")

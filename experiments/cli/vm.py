@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import click
 
+from experiments.cli.command_group import CommandGroup
 from experiments.cli.kernel_progress import reporter
 from experiments.cli.output import Console, say, show
 from experiments.needs import every
@@ -26,12 +27,12 @@ from testbed.labs.vm.state import default_state
 _force = click.option("--force", is_flag=True, help="Even if a run is using it.")
 
 
-@click.group()
+@click.group(cls=CommandGroup, short_help="Build, start and stop the lab VM, for --lab vm.")
 def vm() -> None:
     """A lab VM of your own: Debian with the patched kernel under QEMU, for --lab vm."""
 
 
-@vm.command()
+@vm.command(short_help="Build the machine's kernel and its disk.")
 @click.option("--disk", "size", default="8G", show_default=True, metavar="SIZE", help="Its size; takes what is used.")
 @click.option("--force", is_flag=True, help="Build the disk again, even if it is there; the machine's changes go.")
 def build(size: str, force: bool) -> None:
@@ -53,7 +54,7 @@ def build(size: str, force: bool) -> None:
     show(state.image)
 
 
-@vm.command()
+@vm.command(short_help="Start the machine and wait until it answers.")
 @click.option(
     "--memory",
     "memory_mib",
@@ -78,7 +79,7 @@ def start(memory_mib: int, cpus: int, no_kvm: bool) -> None:
     show(_summary(running))
 
 
-@vm.command()
+@vm.command(short_help="Say what is built and what runs.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(as_json: bool) -> None:
     """Say what is built and what runs."""
@@ -108,7 +109,7 @@ def status(as_json: bool) -> None:
         show(f"folder   {state.folder}, {used / 1e9:.1f} GB")
 
 
-@vm.command(context_settings={"ignore_unknown_options": True})
+@vm.command(short_help="Log in, or run a command there.", context_settings={"ignore_unknown_options": True})
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def ssh(command: tuple[str, ...]) -> None:
     """Log in to the machine, or run COMMAND there, with OpenSSH."""
@@ -123,14 +124,14 @@ def ssh(command: tuple[str, ...]) -> None:
     os.execv(shutil.which("ssh") or "ssh", argv)
 
 
-@vm.command()
+@vm.command(short_help="Shut the machine down; its disk stays.")
 @_force
 def stop(force: bool) -> None:
     """Shut the machine down in order; its disk stays."""
     show("stopped" if machine.stop(default_state(), force=force, report=say) else "it does not run")
 
 
-@vm.command()
+@vm.command(short_help="Stop the machine and remove all of it.")
 @_force
 def destroy(force: bool) -> None:
     """Stop the machine and remove everything of it (not the kernel, which is in the kernels' cache)."""
