@@ -245,9 +245,15 @@ def test_an_estimate_is_set_up_connections_and_bytes() -> None:
 
 
 def test_an_anycast_estimate_follows_the_virtual_seconds_and_the_rate() -> None:
-    assert plan.estimate(only("13")) == pytest.approx(4 + 120 * 2.7)
-    assert plan.estimate(only("14")) == pytest.approx(4 + 120 * 4.1)
-    assert plan.estimate(only("14", "topology.client_rate=1500 Mbit/s")) == pytest.approx(4 + 60 * 4.1)
+    small = "workload.large_reads=false"
+    assert plan.estimate(only("13", small)) == pytest.approx(4 + 120 * 2.7)
+    assert plan.estimate(only("14", small)) == pytest.approx(4 + 120 * 4.1)
+    assert plan.estimate(only("14", small, "topology.client_rate=1500 Mbit/s")) == pytest.approx(4 + 60 * 4.1)
+
+
+def test_large_reads_more_than_halve_an_anycast_estimate() -> None:
+    for name in ("13", "14"):
+        assert plan.estimate(only(name)) < plan.estimate(only(name, "workload.large_reads=false")) / 2
 
 
 def test_real_time_takes_as_long_as_the_transfer() -> None:
