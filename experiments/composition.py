@@ -30,6 +30,8 @@ from topologies.base import TOPOLOGIES, Topology
 REGISTRIES: Mapping[str, Registry[Any]] = dict(zip(KINDS, (TOPOLOGIES, DIRECTORS, WORKLOADS, TIMETABLES), strict=True))
 """The registry of each kind of part."""
 
+_TRUST = "--trust-code executes the copy in the run's directory"
+
 CODE = "parts"
 """The folder with users' own parts, beside a point's `point.json` and in a run's directory."""
 
@@ -139,10 +141,11 @@ def _found(kind: str, record: PartRecord, point_id: str) -> Found[Any]:
             return registry.find(record.name)
         code = own_code.recall(record.sha256)
         if code is None:
-            raise UsageError(
-                f"{point_id}: its {kind} is code of your own, {record.name} (SHA-256 {record.sha256[:16]}...)",
-                hint=f"name its experiment's file, or the part itself: --part {record.name}",
-            )
+            own = f"{point_id}: its {kind} is code of a user's own, {record.name} (SHA-256 {record.sha256[:16]}...)"
+            if others := own_code.loaded(record.name):
+                other = f"; the {record.name} that you name is another one (SHA-256 {others[0].sha256[:16]}...)"
+                raise UsageError(own + other, hint=_TRUST)
+            raise UsageError(own, hint=f"name it: --part {record.name}; or {_TRUST}")
         return registry.load(record.name, code)
     except LookupError as error:
         raise ConfigError("point.json", None, f"{point_id}: there is no {kind} {record.name!r}") from error

@@ -113,6 +113,12 @@ def plan(
     ]
 
 
+def own_figures(experiment: Experiment, profile: str = DEFAULT_PROFILE, overrides: Sequence[str] = ()) -> list[Path]:
+    """The files of users' own figures that the experiment names as its `plot`, each once."""
+    found = [valid.own_figure for _, valid in experiment.settings(profile, overrides)]
+    return list(dict.fromkeys(path for path in found if path))
+
+
 def size_label(size_bytes: int) -> str:
     """An object size for an id, exact and without a blank: `10KB`, `10000KB`, `100MB`, `1500B`."""
     if size_bytes % 10**6 == 0 and size_bytes > 10**7:
@@ -161,7 +167,7 @@ def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
             experiment=settings.name,
             figure=settings.figure,
             title=settings.title,
-            plot=settings.figure_kind,
+            plot=valid.plot,
             parts=parts.records(),
             variant=case.variant.name if case.variant else "",
             condition=case.condition.name if case.condition else "",

@@ -71,11 +71,6 @@ class Settings(Table):
         default={}, description="Further sysctls of client and servers, and tables of those of one role."
     )
 
-    @property
-    def figure_kind(self) -> str:
-        """The figure that is drawn of it."""
-        return self.plot or self.workload.plot
-
 
 @lru_cache(maxsize=256)
 def model_of(*parts: type[Part]) -> type[Settings]:

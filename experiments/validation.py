@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from experiments import sysctls
+from experiments import plots, sysctls
 from experiments.composition import REGISTRIES
 from experiments.document import Document
 from experiments.schema import VERSION, Settings, model_of
@@ -65,10 +65,15 @@ class _Problem:
 
 @dataclass(frozen=True)
 class Valid:
-    """The settings of a document, and the code of those of its parts that are users' own, by their kind."""
+    """The settings of a document, and the code of those of its parts that are users' own, by their kind.
+
+    `plot` is the name of the figure that is drawn of it, and `own_figure` its file if it is a user's own.
+    """
 
     settings: Settings
     codes: Mapping[str, Code]
+    plot: str
+    own_figure: Path | None = None
 
 
 def validate(document: Document) -> Valid:
@@ -90,7 +95,8 @@ def validate(document: Document) -> Valid:
             raise document.error(
                 (kind, complaint.key), f"{kind}.{complaint.key}: {complaint.what}", hint=complaint.hint
             )
-    return Valid(settings, codes)
+    plot, own_figure = plots.of(settings.plot, document)
+    return Valid(settings, codes, plot or settings.workload.plot, own_figure)
 
 
 def _complaints(settings: Settings) -> Iterator[tuple[str, Complaint]]:

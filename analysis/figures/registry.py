@@ -87,7 +87,7 @@ def load_file(path: Path) -> Figure:
     Raises UsageError, in one line with the file's name, for one that is not there, cannot be run, declares none, or
     lies in a run's directory.
     """
-    run = next((each for each in path.resolve().parents if (each / manifest.NAME).exists()), None)
+    run = manifest.run_around(path)
     if run is not None:
         raise UsageError(f"{path}: lies in the run directory {run}, from which nothing is executed", hint="copy it out")
     try:

@@ -14,8 +14,20 @@ one; what goes on is an event for whoever listens (`experiments.api.events`).
 from experiments.api.agreement import compare_labs
 from experiments.api.analysing import Analysis, analyse
 from experiments.api.benchmark import measure
-from experiments.api.planning import plan
+from experiments.api.own_parts import load_parts
+from experiments.api.planning import own_figures, plan
 from experiments.api.runs import resume, run
 from experiments.api.verification import verify
 
-__all__ = ["Analysis", "analyse", "compare_labs", "measure", "plan", "resume", "run", "verify"]
+__all__ = [
+    "Analysis",
+    "analyse",
+    "compare_labs",
+    "load_parts",
+    "measure",
+    "own_figures",
+    "plan",
+    "resume",
+    "run",
+    "verify",
+]

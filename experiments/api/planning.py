@@ -10,6 +10,7 @@ from pathlib import Path
 
 from experiments import needs
 from experiments import plan as planning
+from experiments.api import own_parts
 from experiments.composition import parts_of, write_code
 from testbed.base import files
 from testbed.base.errors import ConfigError, UsageError
@@ -57,10 +58,23 @@ def plan(
     return points
 
 
-def stored_points(run: store.RunStore) -> list[Point]:
-    """The points of a run as its manifest has them; raises `ConfigError`."""
+def own_figures(
+    experiments: Sequence[str], *, profile: str = planning.DEFAULT_PROFILE, overrides: Sequence[str] = ()
+) -> list[Path]:
+    """The files of users' own figures that experiments name as their `plot`, each once; raises as `plan`."""
+    found = [planning.own_figures(planning.load(planning.find(name)), profile, overrides) for name in experiments]
+    return list(dict.fromkeys(path for paths in found for path in paths))
+
+
+def stored_points(run: store.RunStore, *, trust_code: bool = False) -> list[Point]:
+    """The points of a run as its manifest has them; with `trust_code` its copies of users' own parts are loaded.
+
+    Raises `ConfigError`, and `UsageError` for a user's own part that nobody has named.
+    """
     path = run.directory / store.MANIFEST
     points = [Point.from_json(json.dumps(entry), path) for entry in run.manifest.get("plan", [])]
+    if trust_code:
+        own_parts.trust(run, points)
     for point in points:
         try:
             task_of(point)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from experiments.api import own_parts
 from experiments.api.analysing import Analysis, analyse_points, require_main_program
 from experiments.api.events import AnalysisStarted, Listener, Notice, PointsDue, Telling, ignore
 from experiments.api.places import Labs, kernel_of, labs_of, open_places
@@ -36,6 +37,7 @@ def run(
     labs: Labs = (),
     kernel: str | None = None,
     jobs: int | None = None,
+    figures: Sequence[Path] = (),
     command: Sequence[str] = (),
     listen: Listener = ignore,
     cancel: Cancel | None = None,
@@ -45,9 +47,9 @@ def run(
     `out` is the run's directory, new or empty (None: one in `results/`, to which `latest` then leads); `labs` are
     names such as `uml` or `ssh:HOST`, which share the points, `jobs` at a time in each (None: as many as suits the
     lab); `kernel` is the lab kernel, a release such as `7.3` or a build's identity (None: the current one of the
-    default release); `command` is noted in the manifest. `listen` hears of each event as it comes
-    (`experiments.api.events`). Setting `cancel` ends the run in order from another thread; in the main thread
-    SIGINT, SIGTERM and SIGHUP do.
+    default release); `figures` are Python files with figures of the caller's own; `command` is noted in the manifest.
+    `listen` hears of each event as it comes (`experiments.api.events`). Setting `cancel` ends the run in order from
+    another thread; in the main thread SIGINT, SIGTERM and SIGHUP do.
 
     A point that fails stops no other: see `Analysis.invalid` and `Analysis.require_valid`. Raises `RunInterrupted`
     when the run was ended, with its finished points kept for `resume`; `UsageError`, `PrerequisiteError` and
@@ -63,7 +65,8 @@ def run(
         facts = facts_of(places, command)
         made = store.create(out or _default_directory(points), [each.id for each in points], {**facts, "plan": plan})
         with made.lock(), closing(made, is_default=out is None):
-            return _run_and_analyse(points, places, made, out=out, listen=listen, cancel=cancel)
+            own_parts.keep(points, made)
+            return _run_and_analyse(points, places, made, out=out, figures=figures, listen=listen, cancel=cancel)
 
 
 def resume(
@@ -73,6 +76,8 @@ def resume(
     labs: Labs = (),
     kernel: str | None = None,
     jobs: int | None = None,
+    figures: Sequence[Path] = (),
+    trust_code: bool = False,
     command: Sequence[str] = (),
     listen: Listener = ignore,
     cancel: Cancel | None = None,
@@ -82,11 +87,13 @@ def resume(
     The run is the one in `directory`, or the newest unfinished one in `results/`; with `points` it must be one of
     just these. None of `labs` means those that it had, no `kernel` the one that it had, or its release's current
     one. A run directory may be anybody's, so it never says which other machine this one logs in to: raises
-    `UsageError` for one that was run elsewhere, unless `labs` says where.
+    `UsageError` for one that was run elsewhere, unless `labs` says where. Nor is its copy of a part that was
+    somebody's own code ever run, unless `trust_code` says so: the code is the one that was loaded with `points`, or
+    by `load_parts`.
     """
     require_main_program()
     found = find_unfinished(directory, points, listen=listen)
-    points = stored_points(found)
+    points = stored_points(found, trust_code=trust_code)
     labs = labs or _labs_of(found)
     options = LabOptions(kernel=kernel_of(kernel, labs) or _kernel_of(found, labs))
     with open_places(labs, jobs, options, listen) as places:
@@ -97,7 +104,7 @@ def resume(
             history = [*found.manifest.get("resumed", []), facts]
             found.update(state="running", finished_at=None, resumed=history)
             _tidy(found)
-            return _run_and_analyse(points, places, found, out=directory, listen=listen, cancel=cancel)
+            return _run_and_analyse(points, places, found, out=directory, figures=figures, listen=listen, cancel=cancel)
 
 
 def find_unfinished(
@@ -116,12 +123,34 @@ def find_unfinished(
     for each in candidates:
         if not points or each.manifest.get("plan") == wanted:
             return each
+    for each in candidates:
+        if changed := _changed_parts(points, each.manifest.get("plan")):
+            what = f"{each.directory}: since this run was started, your own code has been changed: {changed}"
+            raise UsageError(what, hint="go on with what it was, or begin a new run")
     if candidates and points:
         raise UsageError(
             f"{directory or RESULTS}: no unfinished run of just these points",
             hint="leave out the figures to continue the run as it was started",
         )
     raise UsageError(f"{RESULTS}: no unfinished run")
+
+
+def _changed_parts(points: Sequence[Point], plan: object) -> str:
+    """The names of users' own parts that are all that tells points from those of a run; empty if there is more."""
+    if not isinstance(plan, list) or len(plan) != len(points):
+        return ""
+    names: dict[str, None] = {}
+    for point, stored in zip(points, plan, strict=True):
+        own = point.model_dump(mode="json")
+        parts = stored.get("parts") if isinstance(stored, dict) else None
+        for kind, part in own["parts"].items():
+            there = parts.get(kind) if isinstance(parts, dict) else None
+            if isinstance(there, dict) and there.get("sha256") != part["sha256"]:
+                names[part["name"]] = None
+                part["sha256"] = there.get("sha256")
+        if own != stored:
+            return ""
+    return ", ".join(names)
 
 
 def run_points(
@@ -139,6 +168,7 @@ def _run_and_analyse(
     made: RunStore,
     *,
     out: Path | None,
+    figures: Sequence[Path],
     listen: Listener,
     cancel: Cancel | None,
 ) -> Analysis:
@@ -148,7 +178,7 @@ def _run_and_analyse(
             run_points(points, places, made, listen=listen, cancel=cancel)
         cancel.raise_if_set()  # it may have come when the last point had just ended
         listen(AnalysisStarted(made.directory))
-        return analyse_points(made, wanted=tuple(made.manifest["points"]))
+        return analyse_points(made, wanted=tuple(made.manifest["points"]), figures=figures)
     except (RunInterrupted, Interrupted) as error:
         finished = sum(map(made.is_ok, made.manifest["points"]))
         raise RunInterrupted(

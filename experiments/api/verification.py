@@ -71,18 +71,20 @@ def verify(
     kernel: str | None = None,
     jobs: int | None = None,
     keep: Path | None = None,
+    trust_code: bool = False,
     listen: Listener = ignore,
     cancel: Cancel | None = None,
 ) -> Verification:
     """Run points of a finished run again, on the kernel that each ran on, and compare captures, output and counters.
 
     `points` are ids (none: all of the run); `kernel` is one to take in the place of theirs, as for `run`; `keep` is
-    a new or empty directory for the second run, which is gone otherwise; `jobs`, `listen` and `cancel` as for
+    a new or empty directory for the second run, which is gone otherwise; a part that was somebody's own code is the
+    one that `load_parts` has loaded, or with `trust_code` the run's own copy; `jobs`, `listen` and `cancel` as for
     `run`. Raises `UsageError` for what cannot be verified, `RunInterrupted`, and what a lab raises.
     """
     clocks_of([lab], "virtual")
     before = store.open_run(directory)
-    chosen = _choose(before, points)
+    chosen = _choose(before, points, trust_code=trust_code)
     cache, instead = default_cache(), kernel_of(kernel, [lab])
     there = lambda name: bool(instead or cache.load(name))  # noqa: E731
     examined = [examine(before, point.id, point.clock, there) for point in chosen]
@@ -113,8 +115,8 @@ def verify(
     return Verification(directory, tuple(verdicts), tuple(others), keep)
 
 
-def _choose(run: RunStore, names: Sequence[str]) -> list[Point]:
-    stored = {point.id: point for point in stored_points(run)}
+def _choose(run: RunStore, names: Sequence[str], *, trust_code: bool) -> list[Point]:
+    stored = {point.id: point for point in stored_points(run, trust_code=trust_code)}
     for name in names:
         if name not in stored:
             raise UsageError(f"{run.directory}: no point {name!r}", hint=f"its points: {', '.join(stored)}")

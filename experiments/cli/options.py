@@ -53,6 +53,13 @@ release_option = click.option(
 clock_option = click.option(
     "--clock", type=click.Choice(["virtual", "real"]), help="The points' clock, whatever the experiment's file says."
 )
+own_parts = click.option(
+    "--part", "own", multiple=True, metavar="FILE.py", type=click.Path(path_type=Path),
+    help="A part of your own that the run was made with: a file, or a package's directory. May be repeated.",
+)  # fmt: skip
+trust_option = click.option(
+    "--trust-code", is_flag=True, help="Execute the copies of users' own parts that lie in the run's directory."
+)
 set_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
 
 own_figures = click.option(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict
 
 import click
 
 from experiments import api
 from experiments import plan as planning
+from experiments.api.events import Listener
 from experiments.api.places import clocks_of
 from experiments.api.planning import stored_points, task_of
 from experiments.api.runs import find_unfinished
-from experiments.cli.options import clock_option, kernel_option, labs_option, set_option
+from experiments.cli.options import clock_option, kernel_option, labs_option, own_parts, set_option, trust_option
 from experiments.cli.output import columns, show, show_files, warn
 from experiments.cli.progress import hearing, tell_of
 from testbed.base.errors import UsageError
@@ -22,6 +24,17 @@ from testbed.labs.base import Clock
 from testbed.labs.catalog import LabSpec
 from testbed.record.point import Point
 from testbed.runs import scheduler
+
+
+class _Common(TypedDict):
+    """What a new run and one that goes on are told alike."""
+
+    labs: list[LabSpec]
+    kernel: str | None
+    jobs: int | None
+    figures: list[Path]
+    command: tuple[str, ...]
+    listen: Listener
 
 
 @click.command(short_help="Run experiments and draw their figures.")
@@ -37,6 +50,8 @@ from testbed.runs import scheduler
 @labs_option
 @kernel_option
 @clock_option
+@own_parts
+@trust_option
 def run(
     figures: tuple[str, ...],
     profile: str,
@@ -50,21 +65,26 @@ def run(
     labs: list[LabSpec],
     kernel: str | None,
     clock: Clock | None,
+    own: tuple[Path, ...],
+    trust_code: bool,
 ) -> None:
     """Run experiments, e.g. `testbed run 7 fig13 mine.toml`, and draw their figures."""
+    api.load_parts(own)
     seeds, clocks = range(seed, seed + repeat), clocks_of(labs, clock)
     points = api.plan(figures, profile=profile, seeds=seeds, overrides=overrides, clocks=clocks)
     if not points and not resume:
         raise UsageError("which experiment?", hint=f"the experiments are: {', '.join(planning.available())}")
     if dry_run:
-        _print_plan(_left_of(out, points) if resume else points, jobs or len(cores.available()))
+        _print_plan(_left_of(out, points, trust_code=trust_code) if resume else points, jobs or len(cores.available()))
         return
     command = ("testbed", *sys.argv[1:])
     with hearing() as listen:
+        drawn = api.own_figures(figures, profile=profile, overrides=overrides)
+        common = _Common(labs=labs, kernel=kernel, jobs=jobs, figures=drawn, command=command, listen=listen)
         if resume:
-            found = api.resume(out, points=points, labs=labs, kernel=kernel, jobs=jobs, command=command, listen=listen)
+            found = api.resume(out, points=points, trust_code=trust_code, **common)
         else:
-            found = api.run(points, out=out, labs=labs, kernel=kernel, jobs=jobs, command=command, listen=listen)
+            found = api.run(points, out=out, **common)
     try:
         show(found.text())
         show_files(found.files)
@@ -73,10 +93,10 @@ def run(
         found.require_valid()
 
 
-def _left_of(out: Path | None, points: Sequence[Point]) -> list[Point]:
+def _left_of(out: Path | None, points: Sequence[Point], *, trust_code: bool) -> list[Point]:
     """The points that the unfinished run has no good result of."""
     found = find_unfinished(out, points, listen=tell_of)
-    return [point for point in stored_points(found) if not found.is_ok(point.id)]
+    return [point for point in stored_points(found, trust_code=trust_code) if not found.is_ok(point.id)]
 
 
 def _print_plan(points: Sequence[Point], width: int) -> None:

@@ -8,7 +8,7 @@ import click
 
 from experiments import api
 from experiments.api.events import Event, PointCompared, PointsToCompare
-from experiments.cli.options import kernel_option, lab_option
+from experiments.cli.options import kernel_option, lab_option, own_parts, trust_option
 from experiments.cli.output import show
 from experiments.cli.progress import tell_of
 from testbed.labs.catalog import LabSpec
@@ -21,15 +21,27 @@ from testbed.labs.catalog import LabSpec
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR", help="Keep the second run here.")
 @lab_option
 @kernel_option
+@own_parts
+@trust_option
 def verify(
-    run: Path, points: tuple[str, ...], jobs: int | None, keep: Path | None, lab: LabSpec, kernel: str | None
+    run: Path,
+    points: tuple[str, ...],
+    jobs: int | None,
+    keep: Path | None,
+    lab: LabSpec,
+    kernel: str | None,
+    own: tuple[Path, ...],
+    trust_code: bool,
 ) -> None:
     """Run the points of RUN again on the same kernel and compare every byte: captures, ab's output, counters.
 
     Without POINT, all that ran in virtual time. Leaves nothing behind unless told to with --keep. With --kernel on that
     one in the place of the run's: does it give the same?
     """
-    found = api.verify(run, points, lab=lab, kernel=kernel, jobs=jobs, keep=keep, listen=_Verdicts())
+    api.load_parts(own)
+    found = api.verify(
+        run, points, lab=lab, kernel=kernel, jobs=jobs, keep=keep, trust_code=trust_code, listen=_Verdicts()
+    )
     found.require_identical()
     show(f"all {len(found.asked)} points are identical")
 

@@ -60,8 +60,8 @@ class LongDownloads(Workload):
             yield Complaint("duration", what, "a shorter duration, or slower links")
 
     def parameters(self) -> dict[str, Any]:
-        """How many at a time, for how long, and how `ab` reads; the size is the point's."""
-        return {"concurrency": self.concurrency, "duration_s": self.duration_s, "large_reads": self.large_reads}
+        """All but the size, which is the point's."""
+        return {name: value for name, value in super().parameters().items() if name != "size_bytes"}
 
     def features(self) -> frozenset[Need]:
         """`ab`, and the library that it preloads."""

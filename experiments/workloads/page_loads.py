@@ -28,6 +28,9 @@ _SHORTEST_ROUND_TRIP_S = 0.001
 _RETRANSMISSION_TIMEOUT_S = 1.0
 
 
+_NOT_OF_A_POINT = ("sizes_bytes", "total_bytes", "min_requests", "max_requests")
+
+
 class PageLoads(Workload):
     """Pages of each size loaded (or put, as uploads), `concurrency` at a time, until `total` is moved per size.
 
@@ -116,9 +119,8 @@ class PageLoads(Workload):
                 yield Complaint("total" if self.total_bytes else "requests", what, "a smaller total or fewer requests")
 
     def parameters(self) -> dict[str, Any]:
-        """How many requests, how many at a time, in which direction, and how `ab` reads."""
-        found = {"direction": self.direction, "concurrency": self.concurrency, "large_reads": self.large_reads}
-        return found if self.requests is None else {**found, "requests": self.requests}
+        """All but the pages' sizes, of which each point has its own, and what the number of requests came from."""
+        return {name: value for name, value in super().parameters().items() if name not in _NOT_OF_A_POINT}
 
     def features(self) -> frozenset[Need]:
         """`ab`, the library that it preloads, and the web server's module for uploads."""

@@ -27,6 +27,11 @@ def is_point_id(name: object) -> bool:
     return isinstance(name, str) and len(name) <= _MOST_ID and bool(_ID.match(name))
 
 
+def run_around(path: Path) -> Path | None:
+    """The run directory that a path lies in, links resolved; None if it lies in none."""
+    return next((each for each in path.resolve().parents if (each / NAME).exists()), None)
+
+
 def _texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
 

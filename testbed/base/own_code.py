@@ -24,8 +24,8 @@ from types import ModuleType
 
 from pydantic import ValidationError
 
-from testbed.base import files
-from testbed.base.errors import UsageError
+from testbed.base import files, manifest
+from testbed.base.errors import TestbedError, UsageError
 from testbed.base.text import plain
 from testbed.base.validation import first_problem
 
@@ -122,6 +122,13 @@ def recall(sha256: str) -> Code | None:
     return code if isinstance(code, Code) and code.sha256 == sha256 else None
 
 
+def loaded(name: str) -> list[Code]:
+    """The code of that name that this process has loaded, in whatever version."""
+    modules = [module for key, module in sys.modules.items() if key.startswith(_module_name(""))]
+    codes = [module.__dict__.get(_CODE) for module in modules]
+    return [code for code in codes if isinstance(code, Code) and code.name == name]
+
+
 def read(path: Path, module: str = "") -> Code:
     """The code at `path`, a file or a package's directory; raises BadCode."""
     if path.is_dir():
@@ -143,6 +150,13 @@ def read(path: Path, module: str = "") -> Code:
         except ValueError as error:
             raise BadCode(f"{file}: {error}") from error
     return Code(path, contents, module)
+
+
+def read_own(path: Path) -> Code:
+    """The code that a user names by its path; raises BadCode, also for what lies in a run's directory."""
+    if run := manifest.run_around(path):
+        raise BadCode(f"{path}: lies in the run directory {run}, from which nothing is executed", "copy it out")
+    return read(path)
 
 
 def found(folder: Path, module: str = "") -> Code:
@@ -171,9 +185,9 @@ def explained(codes: Iterator[Code] | list[Code] | tuple[Code, ...]) -> Iterator
     places = {code.path.resolve(): code for code in codes}
     try:
         yield
-    except UsageError:
+    except TestbedError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         for path, code in places.items():
             if (line := _blamed_line(error, path)) is not None:
                 raise UsageError(f"{_place(code, *line)}: {_what(error)}") from error
@@ -187,7 +201,7 @@ def _explained(code: Code) -> Iterator[None]:
     except SyntaxError as error:
         name = Path(error.filename or code.name).name
         raise BadCode(f"{name}:{error.lineno}: {error.msg}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = _blamed_line(error, code.path.resolve())
         raise BadCode(f"{_place(code, *line) if line else code.name}: {_what(error)}") from error
 

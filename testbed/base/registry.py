@@ -82,7 +82,7 @@ class Registry(Generic[P]):
         Raises LookupError for a name that there is not, and BadCode for a user's part that is none.
         """
         if is_path(name):
-            return self.load(name, own_code.read((folder or Path()) / name))
+            return self.load(name, own_code.read_own((folder or Path()) / name))
         if name in self.ours():
             module = importlib.import_module(f"{self.package}.{name.replace('-', '_')}")
             return Found(self._only(module, name), name)

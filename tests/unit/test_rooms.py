@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "analysis": ("testbed.base", "testbed.record"),
     "experiments.cli": ("experiments", "analysis", "testbed", "topologies"),
     "experiments.api": ("experiments", "analysis", "testbed", "topologies"),
+    "experiments.plots": ("experiments", "analysis", "testbed", "topologies"),  # loads a user's own figure
     "experiments": ("testbed", "topologies"),
 }
 
