@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from experiments import needs
 from experiments.api.events import Listener, Notice, ignore
 from experiments.api.places import clocks_of
 from experiments.api.planning import job_of, plan
@@ -80,9 +81,12 @@ def measure(
             return stack.enter_context(catalog.open_lab(spec, options))
 
         labs = [opened(kernel) for kernel in chosen]
+        points = _points(anycast_s)
+        for each in labs:
+            each.require(frozenset().union(*map(needs.of_point, points)))
         boots = [each.run(Job(("true",), scratch / f"boot-{i}")).wall_s for i, each in enumerate(labs)]
         first = 0.0
-        for point in _points(anycast_s):
+        for point in points:
             costs: list[list[Cost]] = [[] for _ in labs]
             files: list[dict[str, str]] = [{} for _ in labs]
             for turn in range(repeat):

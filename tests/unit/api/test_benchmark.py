@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import cycle
 from types import SimpleNamespace
 from typing import Any
@@ -12,9 +12,11 @@ import pytest
 
 from experiments.api import benchmark
 from testbed.base.errors import UsageError
+from testbed.base.needs import Need
 from testbed.kernel import selection
 from testbed.labs import catalog
 from testbed.labs.base import HERE, Clock, Job, JobResult
+from testbed.tools import large_reads
 
 POINTS = ("fig13-tcp-100MB-seed1", "fig14-mptcp-100MB-seed1")
 
@@ -30,8 +32,13 @@ class Lab:
     def __init__(self, wall_s: Iterator[float], prints: str) -> None:
         self._wall_s = wall_s
         self._prints = prints
+        self.asked: set[str] = set()
+
+    def require(self, needs: Collection[Need]) -> None:
+        self.asked |= {need.name for need in needs}
 
     def run(self, job: Job, **_rest: Any) -> JobResult:
+        assert large_reads.NEED.name in self.asked  # before anything starts
         if job.argv == ("true",):
             return JobResult(0, 1.0, 0.0)
         (job.output / "ab.txt").write_text(self._prints)
