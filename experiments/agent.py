@@ -17,8 +17,9 @@ from mininet.cli import CLI
 from mininet.log import setLogLevel
 
 from experiments.composition import Parts, load_code, parts_of
+from experiments.measurement import drive
 from experiments.record import write
-from experiments.stage import drive, path_managers, stage
+from experiments.stage import path_managers, stage
 from testbed.base.errors import TestbedError
 from testbed.lab_clock import start_afresh
 from testbed.process import CommandLog

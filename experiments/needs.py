@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection
 
+from experiments import measurement, stage
 from experiments.composition import REGISTRIES, mptcp_of, parts_of
-from experiments.stage import NEEDS
 from testbed.base.errors import UsageError
 from testbed.base.needs import Need, of_part, packages, sysctl
 from testbed.net import loss_injection, mptcp
@@ -22,7 +22,7 @@ def of_point(point: Point) -> frozenset[Need]:
     Raises what `parts_of` does, and `UsageError` for what goes wrong in a user's own part.
     """
     parts = parts_of(point)
-    found = set(NEEDS)
+    found = {*stage.NEEDS, *measurement.NEEDS}
     for kind, part in parts.by_kind().items():
         name = f"{kind} {point.parts[kind].name}"
         with parts.explained():
@@ -51,7 +51,7 @@ def _checked(name: str, needs: object) -> Collection[Need]:
 def every() -> frozenset[Need]:
     """All that points of our parts can need: what doctor and set-up see to."""
     ours = (found.part.needs for registry in REGISTRIES.values() for found in registry.all_ours())
-    return NEEDS.union(loss_injection.NEEDS, mptcp.NEEDS, mptcp.PATCHED_NEEDS, *ours)
+    return stage.NEEDS.union(measurement.NEEDS, loss_injection.NEEDS, mptcp.NEEDS, mptcp.PATCHED_NEEDS, *ours)
 
 
 def main() -> None:

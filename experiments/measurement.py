@@ -1,0 +1,189 @@
+"""A point that is on stage, measured: servers, captures and counters around the workload, the timetable meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from experiments.record import Events, write, write_list
+from experiments.stage import WORK, Stage
+from experiments.workloads.base import Scene
+from testbed.base.errors import ReadbackError
+from testbed.lab_clock import start_afresh
+from testbed.net import loss_injection, queues
+from testbed.net.counters import protocol_counters
+from testbed.net.netns import Node
+from testbed.process import CommandLog
+from testbed.record import addresses, captures, counters, events, uploads
+from testbed.record import loss_injection as losses
+from testbed.record.addresses import AddressPlan, ServerAddresses, Service
+from testbed.record.captures import ServerCapture
+from testbed.record.counters import Counters
+from testbed.record.loss_injection import InjectedLosses
+from testbed.record.point import Point
+from testbed.record.uploads import Uploads
+from testbed.sampler import Action, Sampler
+from testbed.tools import apache_bench, lighttpd, tcpdump
+
+NEEDS = frozenset({lighttpd.NEED, apache_bench.NEED, tcpdump.NEED})
+"""What every measurement needs, whatever it measures."""
+
+# What is under way at the workload's end arrives in less, and so do the answers to it.
+_AFTERMATH_S = 1.0
+
+
+def drive(point: Point, ready: Stage, out: Path) -> None:
+    """Run the workload to its end, and what the timetable says meanwhile."""
+    write_addresses(ready, out)
+    with measured(point, ready, out) as scene:
+        ready.parts.workload.drive(scene)
+
+
+def write_addresses(stage: Stage, out: Path) -> None:
+    """addresses.json: which address is whose."""
+    plan = AddressPlan(
+        client=stage.client_addresses,
+        service=Service(address=stage.layout.service, port=stage.layout.port),
+        servers={s.node.name: ServerAddresses(unique=s.unique, local=s.local) for s in stage.servers},
+    )
+    write(out / addresses.FILE, plan)
+
+
+@contextlib.contextmanager
+def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
+    """Servers up and probed, captures on, counters read before and after, samples and events open.
+
+    The counters are read a third time when what the workload's end set off is over, while the captures go on (orphaned
+    connections retransmit for minutes, so there may be no moment without packets). Where several servers share an
+    address, the SYNs and RSTs at each of them are captured too: nothing else says which of them one came to, or from.
+
+    Of uploads, what the servers have stored is compared with what was sent; raises `ReadbackError` where it differs.
+    In virtual time the block starts at a whole second, with fresh random numbers.
+    """
+    log = stage.network.log
+    is_upload = stage.parts.workload.sender == "client"
+    nodes = [stage.client, *(server.node for server in stage.servers)]
+    with ExitStack() as stack:
+        WORK.mkdir(parents=True, exist_ok=True)
+        name = lighttpd.generate_file(WORK / "pages", point.object_bytes)
+        roots = [WORK / (f"uploads-{s.node.name}" if is_upload else "pages") for s in stage.servers]
+        for server, root in zip(stage.servers, roots, strict=True):
+            lighttpd.generate_file(root, 1)
+            stack.enter_context(
+                lighttpd.serving(
+                    server.node,
+                    root,
+                    stage.layout.port,
+                    WORK,
+                    mptcp=point.protocol == "mptcp",
+                    uploads=is_upload,
+                    log=log,
+                )
+            )
+            apache_bench.probe(stage.client, f"http://{server.unique}:{stage.layout.port}/1.bin", log=log)
+        apache_bench.probe(stage.client, f"http://{stage.layout.service}:{stage.layout.port}/1.bin", log=log)
+        samples = stack.enter_context((out / counters.SAMPLES).open("w"))
+        happened = Events(stack.enter_context((out / events.FILE).open("w")))
+        at_servers = {
+            server.node.name: stack.enter_context(_witnessing(server.node, out, log))
+            for server in stage.servers
+            if len(stage.servers) > 1
+        }
+        with tcpdump.capturing(stage.client, stage.layout.client_interfaces, out, log=log) as captured:
+            drops = {node.name: queues.dropped(node, log) for node in nodes}
+            before = {node.name: protocol_counters(node) for node in nodes}
+            url = f"http://{stage.layout.service}:{stage.layout.port}/{name}"
+            if point.clock == "virtual":
+                start_afresh()
+            sampler = Sampler(samples, stage.client, nodes)
+            yield Scene(
+                client=stage.client,
+                mptcp=point.protocol == "mptcp",
+                url=url,
+                file=WORK / "pages" / name,
+                sampler=sampler,
+                events=happened,
+                actions=_changes(stage, happened),
+                out=out,
+                log=log,
+            )
+            after = {node.name: protocol_counters(node) for node in nodes}
+            time.sleep(_AFTERMATH_S)
+            from_s = sampler.now()
+            settled = {node.name: protocol_counters(node) for node in nodes}
+            to_s = sampler.now()
+        drops = {
+            node.name: {name: count - drops[node.name][name] for name, count in queues.dropped(node, log).items()}
+            for node in nodes
+        }
+        write_list(out / captures.FILE, [capture.record() for capture in captured])
+        counted = Counters(before=before, after=after, settled=settled, settled_s=(from_s, to_s), queue_drops=drops)
+        write(out / counters.FILE, counted)
+        if at_servers:
+            seen = [
+                ServerCapture(node=node, file=each.file.name) for node, found in at_servers.items() for each in found
+            ]
+            write_list(out / captures.AT_SERVERS, seen)
+        if stage.injector:
+            write(out / losses.FILE, _injected(stage.injector))
+        if is_upload:
+            write(out / uploads.FILE, _stored(WORK / "pages" / name, roots))
+
+
+def _changes(ready: Stage, events: Events) -> list[Action]:
+    """The timetable's changes of the pool."""
+    parts, layout = ready.parts, ready.layout
+    pool = {place.name: True for place in layout.servers}
+
+    def change(event: str, server: str) -> Callable[[], None]:
+        def act() -> None:
+            pool[server] = event == "server-added"
+            parts.director.set_pool(ready.network, layout, [place for place in layout.servers if pool[place.name]])
+            events.add(event, server=server)
+
+        return act
+
+    changes = parts.timetable.changes(parts.workload.planned_s, list(pool))
+    return [Action(each.t_s, change(each.event, each.server)) for each in changes]
+
+
+def _witnessing(server: Node, out: Path, log: CommandLog) -> contextlib.AbstractContextManager[list[tcpdump.Capture]]:
+    """The capture of SYNs and RSTs at a server's interface to the service."""
+    return tcpdump.capturing(
+        server,
+        [f"{server.name}-eth0"],
+        out,
+        log=log,
+        what=tcpdump.OPENINGS_AND_RESETS,
+        buffer_kib=tcpdump.SMALL_BUFFER_KIB,
+    )
+
+
+def _injected(injector: loss_injection.Injector) -> InjectedLosses:
+    """What the injector was to drop where, and what it has seen and dropped."""
+    counts = injector.counts()
+    return InjectedLosses(
+        packet=injector.packet,
+        occurrence=injector.occurrence,
+        interfaces=injector.interfaces,
+        connections=counts.connections,
+        packets=counts.packets,
+        dropped=counts.dropped,
+    )
+
+
+def _stored(sent: Path, roots: Sequence[Path]) -> Uploads:
+    """Under which of the servers' `roots` the file that was sent has arrived.
+
+    Raises `ReadbackError` where one has another content, or none has it.
+    """
+    copies = [root / sent.name for root in roots if (root / sent.name).exists()]
+    wrong = [copy for copy in copies if not filecmp.cmp(sent, copy, shallow=False)]
+    if wrong or not copies:
+        found = f"{wrong[0]}, of another content" if wrong else "no file on any server"
+        raise ReadbackError("upload", str(sent), found)
+    return Uploads(bytes=sent.stat().st_size, stored=tuple(map(str, copies)))
