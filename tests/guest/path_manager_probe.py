@@ -1,145 +1,46 @@
 """Runs inside a guest: lives and deaths of the userspace path manager; prints what was seen, as JSON.
 
-A client and a server with two links, 100 Mbit/s where connections are opened and 1 Gbit/s at the
-server's unique address; lighttpd on MPTCP, ab as the client, and the real kernel in between.
+Between the hosts of `path_manager_hosts.py`: lighttpd on MPTCP, ab as the client, and the real kernel in between.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
-import re
 import signal
 import socket
 import sys
 import time
 import traceback
-from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-from mininet.topo import Topo
+from path_manager_hosts import (
+    LOG,
+    MB,
+    SERVICE,
+    UNIQUE,
+    WORK,
+    Downloads,
+    TwoWays,
+    daemon,
+    doomed_daemon,
+    initial_subflows,
+    journal,
+    packets,
+)
 
 from testbed.net import mptcp, sysctl, tbf
-from testbed.net.counters import interface_counters, protocol_counters
 from testbed.net.mptcp_pm import commands, subflows
 from testbed.net.mptcp_pm.addresses import SocketAddress
 from testbed.net.mptcp_pm.sockets import CommandRefused, CommandSocket, find_family
 from testbed.net.mptcp_settings import Mptcp
-from testbed.net.netns import Node, inside
+from testbed.net.netns import inside
 from testbed.network import Network, running
 from testbed.path_manager.daemon import is_gone
-from testbed.process import CommandLog, Process, run, wait_until
-from testbed.tools import apache_bench, lighttpd, path_manager
-from topologies.links import LinkProfile
+from testbed.process import Process, run, wait_until
+from testbed.tools import lighttpd
 
-SERVICE, UNIQUE = "10.9.1.80", "10.9.3.101"
 SERVICE_6, UNIQUE_6, PORT_6 = "fd09:1::80", "fd09:3::101", 8081
-WORK = Path("/tmp/probe")
-LOG = CommandLog()
-MB = 10**6
-
-
-class TwoWays(Topo):
-    """Client and server, and two links."""
-
-    def build(self) -> None:
-        self.addHost("c", ip="10.9.1.2/24")
-        self.addHost("s", ip=f"{SERVICE}/24")
-        self.addLink("c", "s", profile=LinkProfile(10**8))
-        ends = ({"ip": "10.9.3.2/24"}, {"ip": f"{UNIQUE}/24"})
-        self.addLink("c", "s", profile=LinkProfile(10**9), params1=ends[0], params2=ends[1])
-
-
-class Downloads:
-    """ab in the background: so many files of so many bytes, so many at a time."""
-
-    def __init__(self, network: Network, size: int, count: int, at_once: int, service: str = SERVICE) -> None:
-        self.network, self.count = network, count
-        self.before = protocol_counters(network["s"])
-        self.bytes_before = _received(network)
-        name = lighttpd.generate_file(WORK / "pages", size)
-        argv = apache_bench.command(f"http://{service}/{name}", concurrency=at_once, requests=count, mptcp=True)
-        self._ab = apache_bench.start(network["c"], argv, WORK, log=LOG)
-
-    def so_far(self) -> Counter[str]:
-        """What the server's kernel has counted since the start."""
-        now = Counter(protocol_counters(self.network["s"]))
-        now.subtract(self.before)
-        return now
-
-    def joined(self, number: int) -> None:
-        """Wait until so many subflows have joined."""
-        wait_until(lambda: self.so_far()["MPTcpExtMPJoinAckRx"] >= number, f"{number} joins", timeout_s=20)
-
-    def opened(self, number: int) -> None:
-        """Wait until so many connections are open, and their first data has come."""
-        wait_until(lambda: self.so_far()["MPTcpExtMPCapableACKRX"] >= number, f"{number} connections", timeout_s=20)
-        time.sleep(0.05)
-
-    def end(self) -> dict[str, Any]:
-        """Wait for the end; what came of it."""
-        status = self._ab.wait(300)
-        text = (WORK / "ab.txt").read_text()
-        first, second = (now - before for now, before in zip(_received(self.network), self.bytes_before, strict=True))
-        return {
-            "status": status,
-            "complete": _number(text, "Complete requests"),
-            "failed": _number(text, "Failed requests"),
-            "mptcp_connections": self.so_far()["MPTcpExtMPCapableACKRX"],
-            "joined": self.so_far()["MPTcpExtMPJoinAckRx"],
-            "fallbacks": sum(number for name, number in self.so_far().items() if re.match("MPTcp.*Fallback", name)),
-            "unique_share": second / (first + second),
-        }
-
-
-def _number(text: str, name: str) -> int:
-    found = re.search(rf"{name}:\s+(\d+)", text)
-    return int(found.group(1)) if found else -1
-
-
-def _received(network: Network) -> list[int]:
-    counters = interface_counters(network["c"])
-    return [counters[name]["rx_bytes"] for name in ("c-eth0", "c-eth1")]
-
-
-def _packets(network: Network) -> list[int]:
-    """Packets on each link so far, both ways."""
-    counters = interface_counters(network["c"])
-    return [counters[name]["rx_packets"] + counters[name]["tx_packets"] for name in ("c-eth0", "c-eth1")]
-
-
-def _initial_subflows(server: Node) -> int:
-    with inside(server):
-        return sum(subflow.initial for subflow in subflows.established())
-
-
-def journal(node: str = "s") -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (WORK / f"path-manager-{node}.jsonl").read_text().splitlines()]
-
-
-@contextlib.contextmanager
-def daemon(network: Network, unique: str = UNIQUE, **options: Any) -> Iterator[Process]:
-    (WORK / "path-manager-s.jsonl").unlink(missing_ok=True)
-    with path_manager.managing(network["s"], unique, WORK, log=LOG, **options) as process:
-        yield process
-
-
-@contextlib.contextmanager
-def doomed_daemon(network: Network) -> Iterator[Callable[[], None]]:
-    """A daemon, and a function that kills it without a warning."""
-    said = WORK / "doomed.txt"
-    argv = path_manager.command(UNIQUE, WORK / "doomed.jsonl")
-    with said.open("wb") as out, Process(network["s"].enter(*argv), stdout=out) as process:
-        wait_until(lambda: "ready" in said.read_text().splitlines(), "daemon", timeout_s=60)
-
-        def kill() -> None:
-            process.signal(signal.SIGKILL)
-            process.wait(5)
-
-        yield kill
 
 
 def all_well(network: Network) -> dict[str, Any]:
@@ -154,9 +55,9 @@ def close_initial(network: Network) -> dict[str, Any]:
         downloads = Downloads(network, 20 * MB, 4, 4)
         downloads.joined(4)
         time.sleep(0.1)  # what was queued on the initial subflow still leaves by it
-        left, before = _initial_subflows(network["s"]), _packets(network)
+        left, before = initial_subflows(network["s"]), packets(network)
         time.sleep(0.2)
-        after = _packets(network)
+        after = packets(network)
         result = downloads.end()
     later = [late - early for late, early in zip(after, before, strict=True)]
     return result | {"initial_left": left, "later_packets": later, "counts": journal()[-1]}
