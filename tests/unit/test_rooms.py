@@ -1,4 +1,7 @@
-"""The rooms of the house: what may import what, and start what. An arrow goes down, never up, and never in a circle."""
+"""The rooms of the house: what may import what, and start what. An arrow goes down, never up, and never in a circle.
+
+And how large a module may be: one that grows beyond that has become two.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +43,9 @@ KNOWN_TO = {
     "testbed.directors": ("testbed.directors", "experiments"),
     "testbed.runs": ("testbed.runs", "testbed.doctor", "experiments"),
 }
+
+MOST_LINES = 300
+"""Of a module, a test's too: it is read from top to bottom."""
 
 # Packages of others that belong in one place, and what the two lowest floors may have at all.
 ONLY_IN = {"click": ("experiments.cli",), "rich": ("experiments.cli",), "matplotlib": ("analysis",)}
@@ -200,3 +206,14 @@ def test_no_file_imports_itself_by_way_of_others() -> None:
 
     for name in modules():
         walk(name, ())
+
+
+def test_no_module_is_longer_than_can_be_read_at_once() -> None:
+    folders = (*PACKAGES, "tests")
+    found = {
+        str(path.relative_to(ROOT)): path.read_text().count("\n")
+        for folder in folders
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert "tests/unit/test_rooms.py" in found
+    assert {name: lines for name, lines in found.items() if lines > MOST_LINES} == {}
