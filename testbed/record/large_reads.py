@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.record import fields
+from testbed.record import model
+from testbed.record.model import Count, Record
 
 FILE = "large_reads.json"
 
 
-@dataclass(frozen=True)
-class Reads:
+class Reads(Record):
     """How many reads `ab` made of its connections, and how many system calls they took."""
 
-    reads: int
-    system_calls: int
+    reads: Count
+    system_calls: Count
 
 
 def read_large_reads(directory: Path) -> Reads:
     """The counts of a point whose workload has large reads; raises AnalysisError."""
-    raw, name = fields.load(directory / FILE, dict)
-    return Reads(fields.get(raw, "reads", int, name), fields.get(raw, "system_calls", int, name))
+    return model.read(Reads, directory / FILE)

@@ -88,7 +88,7 @@ def test_tcp_downloads_fail_both_ways_when_servers_change(lab: UmlLab, tmp_path:
 def test_mptcp_downloads_go_on_both_ways_when_servers_change(lab: UmlLab, tmp_path: Path) -> None:
     found = both_ways(lab, tmp_path, "fig14", "mptcp", *DOWNLOADS)
     assert found[True].goodput_bps == pytest.approx(found[False].goodput_bps, rel=0.05)
-    assert read_large_reads(tmp_path / "True") != Reads(0, 0)
+    assert read_large_reads(tmp_path / "True") != Reads(reads=0, system_calls=0)
 
 
 def test_a_library_that_cannot_be_loaded_ends_the_point(guest, tmp_path: Path) -> None:
