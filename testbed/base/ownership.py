@@ -41,8 +41,7 @@ def note(path: Path) -> None:
     folder, name = path.parent, path.name
     known = made(folder)
     if name not in known and "\n" not in name:
-        listed = "".join(f"{each}\n" for each in sorted(known | {name}))
-        files.write_bytes(folder / LIST, listed.encode(errors="surrogateescape"))
+        _write_list(folder, known | {name})
 
 
 @contextlib.contextmanager
@@ -56,6 +55,16 @@ def replacing(path: Path, *, is_ours: bool = False) -> Iterator[IO[bytes]]:
     with files.replacing(path) as file:
         yield file
     note(path)
+
+
+def remove_one(path: Path) -> bool:
+    """Remove a file that is on its folder's list, and take it off that; whether it was on it. No directory."""
+    known = made(path.parent)
+    if path.name not in known or _is_directory(path):
+        return False
+    path.unlink(missing_ok=True)
+    _write_list(path.parent, known - {path.name})
+    return True
 
 
 def remove_made(folder: Path) -> list[Path]:
@@ -139,6 +148,11 @@ def open_lock(path: Path, *, create: bool = True) -> IO[bytes]:
         os.close(handle)
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     return os.fdopen(handle, "r+b" if fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_RDWR else "rb", buffering=0)
+
+
+def _write_list(folder: Path, names: frozenset[str]) -> None:
+    listed = "".join(f"{each}\n" for each in sorted(names))
+    files.write_bytes(folder / LIST, listed.encode(errors="surrogateescape"))
 
 
 def _is_directory(path: Path) -> bool:

@@ -52,6 +52,14 @@ def write_text(path: Path, text: str) -> Path:
     return write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
+def remove(path: Path) -> None:
+    """Remove a file of results that we made and make no more; what is not on our list stays. Raises AnalysisError."""
+    try:
+        ownership.remove_one(path)
+    except OSError as error:
+        raise AnalysisError(f"{path}: cannot be removed: {error.strerror or error}") from error
+
+
 def is_of_run(path: Path) -> bool:
     """Whether a file lies in a run's directory, or in a folder of it that the analysis makes."""
     folder = path.parent

@@ -12,6 +12,7 @@ import pytest
 import analysis
 from analysis.tables import TABLES, read_table, write_tables
 from analysis.tables.documentation import BEGIN, END, markdown
+from testbed.base import ownership
 from testbed.base.errors import AnalysisError
 
 _UNITS = {"_s": "s", "_bps": "bit/s", "_bytes": "bytes", "_ns": "ns", "_ms": "ms", "_share": "0 to 1"}
@@ -52,6 +53,21 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     table = TABLES["percentiles"].of_rows([{"point": "a", "percent": 50, "time_ms": 3}])
     files = [write_tables(tmp_path / name, {"percentiles": table}) for name in ("one", "two")]
     assert [path.read_bytes() for path in files[0]] == [path.read_bytes() for path in files[1]]
+
+
+def test_tables_that_were_called_otherwise_go_where_we_made_them(tmp_path: Path) -> None:
+    tables = {"percentiles": TABLES["percentiles"].empty()}
+    write_tables(tmp_path, tables)
+    folder = tmp_path / "tables"
+    for name in ("accounts.parquet", "accounts.csv"):
+        (folder / name).write_text("somebody else's")
+    write_tables(tmp_path, tables)
+    assert (folder / "accounts.parquet").exists() and (folder / "accounts.csv").exists()
+    for name in ("accounts.parquet", "accounts.csv"):
+        ownership.note(folder / name)
+    write_tables(tmp_path, tables)
+    assert not list(folder.glob("accounts.*"))
+    assert ownership.made(folder) == {"percentiles.parquet", "percentiles.csv"}
 
 
 def test_nan_and_masked_values_are_null() -> None:
