@@ -20,7 +20,7 @@ from typing import get_args
 
 import analysis.figures
 from analysis.figures.declaration import Figure, Scope
-from testbed.base import manifest
+from testbed.base import run_directory
 from testbed.base.errors import UsageError
 
 ENTRY_POINTS = "testbed.figures"
@@ -87,7 +87,7 @@ def load_file(path: Path) -> Figure:
     Raises UsageError, in one line with the file's name, for one that is not there, cannot be run, declares none, or
     lies in a run's directory.
     """
-    run = manifest.run_around(path)
+    run = run_directory.run_around(path)
     if run is not None:
         raise UsageError(f"{path}: lies in the run directory {run}, from which nothing is executed", hint="copy it out")
     try:

@@ -91,7 +91,7 @@ def _warnings(runs: Sequence[RunFacts], points: Sequence[PointSummary]) -> list[
     found = []
     for run in runs:
         if not run.is_complete:
-            found.append(f"{run.name}: the run is not complete (state: {run.manifest.get('state', 'unknown')})")
+            found.append(f"{run.name}: the run is not complete (state: {run.manifest.state})")
         found += [f"{run.name}: {name}: planned, but it has no result" for name in run.missing]
         for point in run.points:
             reasons = point.invalid_reasons or ("no reason given",)
@@ -130,7 +130,7 @@ def _set_ups(points: Sequence[PointSummary]) -> list[SetUp]:
 
 
 def _environment(run: RunFacts) -> Environment:
-    kernel, host, tools = run.kernel, run.manifest.get("host"), run.manifest.get("tools")
+    kernel, host, tools = run.kernel, run.manifest.host, run.manifest.tools
     listed = kernel.get("patches")
     patches = [
         str(patch.get("name")) for patch in (listed if isinstance(listed, list) else ()) if isinstance(patch, dict)
@@ -140,15 +140,15 @@ def _environment(run: RunFacts) -> Environment:
         ("Kernel source", str(kernel.get("source", "unknown"))),
         ("Patches", "\n".join(patches) or "none"),
         ("Compiler", str(kernel.get("compiler", "unknown"))),
-        ("Toolkit", str(run.manifest.get("toolkit", "unknown"))),
-        ("Lab", str(run.manifest.get("lab", "unknown"))),
-        ("Host", ", ".join(f"{name} {value}" for name, value in host.items()) if isinstance(host, dict) else "unknown"),
-        ("Tools", "\n".join(f"{name} {value}" for name, value in tools.items()) if isinstance(tools, dict) else "?"),
+        ("Toolkit", run.manifest.toolkit or "unknown"),
+        ("Lab", ", ".join(run.manifest.lab_names) or str(run.manifest.lab or "unknown")),
+        ("Host", ", ".join(f"{name} {value}" for name, value in host.items()) if host is not None else "unknown"),
+        ("Tools", "\n".join(f"{name} {value}" for name, value in tools.items()) if tools is not None else "?"),
         ("Profile", ", ".join(run.profiles) or "unknown"),
         ("Seeds", ", ".join(map(str, run.seeds))),
         ("Points", f"{len(run.points)}, of which {sum(not p.valid for p in run.points)} invalid"),
-        ("Started", str(run.manifest.get("started_at", "unknown"))),
-        ("Finished", str(run.manifest.get("finished_at") or "not finished")),
+        ("Started", run.manifest.started_at or "unknown"),
+        ("Finished", run.manifest.finished_at or "not finished"),
     ]
     return Environment(run.name, tuple(rows))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from analysis.summary.model import SUMMARY_FILE, PointSummary, read_summary
 from analysis.summary.of_run import read_manifest
 from testbed.base.errors import AnalysisError
 from testbed.record import reading
+from testbed.record.manifest import RunManifest
 
 DIGESTS_VERSION = 1
 
@@ -33,7 +34,7 @@ class RunFacts:
     """
 
     directory: Path
-    manifest: Mapping[str, Any]
+    manifest: RunManifest
     points: tuple[PointSummary, ...]
     digests: tuple[Digests, ...]
     missing: tuple[str, ...]
@@ -46,19 +47,17 @@ class RunFacts:
     @property
     def command(self) -> tuple[str, ...]:
         """The command that made the run."""
-        command = self.manifest.get("command")
-        return tuple(str(part) for part in command) if isinstance(command, list) else ()
+        return self.manifest.command
 
     @property
     def is_complete(self) -> bool:
         """Whether the run came to its end."""
-        return self.manifest.get("state") == "complete"
+        return self.manifest.is_complete
 
     @property
     def kernel(self) -> Mapping[str, Any]:
         """The kernel's manifest; empty where it is not known."""
-        kernel = self.manifest.get("kernel")
-        return kernel if isinstance(kernel, dict) else {}
+        return self.manifest.kernel or {}
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -68,8 +67,7 @@ class RunFacts:
     @property
     def profiles(self) -> tuple[str, ...]:
         """The profiles of its points: of the summaries, or of the plan where a summary is older than that field."""
-        plan = self.manifest.get("plan")
-        planned = [str(entry["profile"]) for entry in plan or () if isinstance(entry, dict) and "profile" in entry]
+        planned = [str(entry["profile"]) for entry in self.manifest.plan if "profile" in entry]
         return tuple(sorted({point.profile for point in self.points if point.profile} or set(planned)))
 
 
@@ -85,7 +83,6 @@ def read_run(directory: Path) -> RunFacts:
             f"{directory}: no {SUMMARY_FILE}", hint=f"finish and analyse it: testbed run --resume --out {directory}"
         )
     points = tuple(read_summary(directory))
-    planned = _names(manifest.get("points"))
     known = {point.id for point in points}
     digests = [_read_digests(directory / "points" / point.id / "digests.json", point.id) for point in points]
     return RunFacts(
@@ -93,7 +90,7 @@ def read_run(directory: Path) -> RunFacts:
         manifest=manifest,
         points=points,
         digests=tuple(found for found in digests if found is not None),
-        missing=tuple(name for name in planned if name not in known),
+        missing=tuple(name for name in manifest.points if name not in known),
     )
 
 
@@ -105,7 +102,3 @@ def _read_digests(path: Path, point: str) -> Digests | None:
     if raw.get("version") != DIGESTS_VERSION or not isinstance(files, dict) or not isinstance(seed, int):
         raise AnalysisError(f"{path}: not digests of version {DIGESTS_VERSION}")
     return Digests(point, seed, str(raw.get("kernel", "")), {str(k): str(v) for k, v in files.items()})
-
-
-def _names(value: object) -> Sequence[str]:
-    return [str(name) for name in value] if isinstance(value, list) else []

@@ -12,11 +12,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from analysis.flows.joins import Joins, Waits
 from testbed.base.errors import AnalysisError
-from testbed.base.manifest import is_point_id
 from testbed.base.traits import Traits
 from testbed.base.validation import first_problem
 from testbed.record import legacy, reading
 from testbed.record import writing as output
+from testbed.record.point_id import is_point_id
 
 SUMMARY_VERSION = 1
 SUMMARY_FILE = "summary.json"

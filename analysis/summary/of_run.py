@@ -9,7 +9,6 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -20,10 +19,10 @@ from analysis.summary.model import (
 from analysis.summary.of_point import PointAnalysis, analyse_point_fully, without_tables
 from analysis.summary.text import render_table
 from analysis.tables import TABLES
-from testbed.base import manifest
 from testbed.base.errors import AnalysisError
-from testbed.record import reading
+from testbed.record import manifest, reading
 from testbed.record import writing as output
+from testbed.record.manifest import RunManifest
 
 
 def analyse_run(run_dir: Path, jobs: int = 1) -> list[PointSummary]:
@@ -70,16 +69,16 @@ def point_directories(run_dir: Path) -> list[Path]:
         raise AnalysisError(f"{run_dir}: not a run directory: it has no 'points'")
     if root.is_symlink():
         raise AnalysisError(f"{root}: a link, which is not followed")
-    order = (read_manifest(run_dir) or {"points": []})["points"]
+    run = read_manifest(run_dir)
     found = {entry.name: entry for entry in sorted(root.iterdir()) if entry.is_dir() and entry.name[0] != "."}
     for entry in found.values():
         if entry.is_symlink():
             raise AnalysisError(f"{entry}: a link, which is not followed")
-    first = [found.pop(name) for name in dict.fromkeys(order) if name in found]
+    first = [found.pop(name) for name in dict.fromkeys(run.points if run else ()) if name in found]
     return [*first, *found.values()]
 
 
-def read_manifest(run_dir: Path) -> dict[str, Any] | None:
+def read_manifest(run_dir: Path) -> RunManifest | None:
     """The manifest of a run's directory, None if it has none; raises AnalysisError for one that cannot be used."""
     path = run_dir / manifest.NAME
     if not reading.is_there(path):

@@ -72,7 +72,7 @@ def stored_points(run: store.RunStore, *, trust_code: bool = False) -> list[Poin
     Raises `ConfigError`, and `UsageError` for a user's own part that nobody has named.
     """
     path = run.directory / store.MANIFEST
-    points = [Point.from_json(json.dumps(entry), path) for entry in run.manifest.get("plan", [])]
+    points = [Point.from_json(json.dumps(entry), path) for entry in run.manifest.plan]
     if trust_code:
         own_parts.trust(run, points)
     for point in points:

@@ -20,6 +20,7 @@ from testbed.kernel.cache import Kernel
 from testbed.labs import catalog
 from testbed.labs.base import Cancel
 from testbed.labs.catalog import LabOptions
+from testbed.record.manifest import Facts
 from testbed.record.point import Point
 from testbed.runs import scheduler, store
 from testbed.runs.scheduler import Place
@@ -101,7 +102,7 @@ def resume(
         store.require_space(found.directory)
         facts = facts_of(places, command)
         with found.lock(), closing(found, is_default=directory is None):
-            history = [*found.manifest.get("resumed", []), facts]
+            history = [*found.manifest.resumed, facts]
             found.update(state="running", finished_at=None, resumed=history)
             _tidy(found)
             return _run_and_analyse(points, places, found, out=directory, figures=figures, listen=listen, cancel=cancel)
@@ -121,10 +122,10 @@ def find_unfinished(
         candidates = [each for each in every if each.is_unfinished()]
     wanted = [point.model_dump(mode="json") for point in points]
     for each in candidates:
-        if not points or each.manifest.get("plan") == wanted:
+        if not points or list(each.manifest.plan) == wanted:
             return each
     for each in candidates:
-        if changed := _changed_parts(points, each.manifest.get("plan")):
+        if changed := _changed_parts(points, each.manifest.plan):
             what = f"{each.directory}: since this run was started, your own code has been changed: {changed}"
             raise UsageError(what, hint="go on with what it was, or begin a new run")
     if candidates and points:
@@ -135,14 +136,14 @@ def find_unfinished(
     raise UsageError(f"{RESULTS}: no unfinished run")
 
 
-def _changed_parts(points: Sequence[Point], plan: object) -> str:
+def _changed_parts(points: Sequence[Point], plan: Sequence[Facts]) -> str:
     """The names of users' own parts that are all that tells points from those of a run; empty if there is more."""
-    if not isinstance(plan, list) or len(plan) != len(points):
+    if len(plan) != len(points):
         return ""
     names: dict[str, None] = {}
     for point, stored in zip(points, plan, strict=True):
         own = point.model_dump(mode="json")
-        parts = stored.get("parts") if isinstance(stored, dict) else None
+        parts = stored.get("parts")
         for kind, part in own["parts"].items():
             there = parts.get(kind) if isinstance(parts, dict) else None
             if isinstance(there, dict) and there.get("sha256") != part["sha256"]:
@@ -178,9 +179,9 @@ def _run_and_analyse(
             run_points(points, places, made, listen=listen, cancel=cancel)
         cancel.raise_if_set()  # it may have come when the last point had just ended
         listen(AnalysisStarted(made.directory))
-        return analyse_points(made, wanted=tuple(made.manifest["points"]), figures=figures)
+        return analyse_points(made, wanted=made.manifest.points, figures=figures)
     except (RunInterrupted, Interrupted) as error:
-        finished = sum(map(made.is_ok, made.manifest["points"]))
+        finished = sum(map(made.is_ok, made.manifest.points))
         raise RunInterrupted(
             f"{error}; {finished} of {len(points)} points are kept in {made.directory}",
             hint="continue with: testbed run --resume" + (f" --out {out}" if out else ""),
@@ -204,20 +205,20 @@ def _tidy(found: RunStore) -> None:
 
 def _kernel_of(found: RunStore, labs: Labs) -> Kernel | None:
     """The lab kernel of a run that is continued; None where no lab uses one, or an older toolkit noted none."""
-    facts = found.manifest.get("kernel")
-    if not isinstance(facts, dict) or not any(lab.uses_lab_kernel for lab in labs_of(labs)):
+    facts = found.manifest.kernel
+    if facts is None or not any(lab.uses_lab_kernel for lab in labs_of(labs)):
         return None
     return selection.again(str(facts.get("id")), str(facts.get("source")))
 
 
 def _labs_of(found: RunStore) -> Labs:
     """The labs of a run that is continued; manifests of older toolkits know one lab only."""
-    names = found.manifest.get("lab")
-    if not isinstance(names, list) or not names:
+    names = found.manifest.lab_names
+    if not names:
         return ()
     command = f"testbed run --resume --out {shlex.quote(str(found.directory))}"
     try:
-        labs = catalog.parse_all([str(name) for name in names])
+        labs = catalog.parse_all(names)
     except UsageError as error:
         raise UsageError(
             f"{found.directory / store.MANIFEST}: {plain(error.message)}", hint=f"say where: {command} --lab LAB"

@@ -127,12 +127,12 @@ def _choose(run: RunStore, names: Sequence[str], *, trust_code: bool) -> list[Po
 
 
 def _facts(before: RunStore, points: Sequence[Point]) -> dict[str, object]:
-    kept = {key: before.manifest.get(key) for key in ("toolkit", "kernel", "lab")}
+    kept = {key: getattr(before.manifest, key) for key in ("toolkit", "kernel", "lab")}
     return {**kept, "verifies": str(before.directory.resolve()), "plan": [p.model_dump(mode="json") for p in points]}
 
 
 def _tell_of_others(before: RunStore, others: Sequence[str], listen: Listener) -> None:
-    if before.manifest.get("sources") not in (None, toolkit_sha256()):
+    if before.manifest.sources not in (None, toolkit_sha256()):
         listen(Notice("note: the toolkit's own code is not the run's: that may make a difference"))
     for each in others:
         listen(Notice(f"note: {each}: that may make a difference"))
@@ -140,8 +140,6 @@ def _tell_of_others(before: RunStore, others: Sequence[str], listen: Listener) -
 
 def _other_tools(before: RunStore) -> list[str]:
     """What is not the run's, of what its bytes depend on: the tools of the guest, and Python, which is the agent's."""
-    host = before.manifest.get("host")
-    python = host.get("python") if isinstance(host, dict) else None
-    then = before.manifest.get("tools")
-    found = other_tools(then, dict.fromkeys(TOOLS, "not installed") | package_versions(TOOLS))
+    python = (before.manifest.host or {}).get("python")
+    found = other_tools(before.manifest.tools or {}, dict.fromkeys(TOOLS, "not installed") | package_versions(TOOLS))
     return found + (other_tools({"Python": python}, {"Python": platform.python_version()}) if python else [])

@@ -24,7 +24,7 @@ from types import ModuleType
 
 from pydantic import ValidationError
 
-from testbed.base import files, manifest
+from testbed.base import files, run_directory
 from testbed.base.errors import TestbedError, UsageError
 from testbed.base.text import plain
 from testbed.base.validation import first_problem
@@ -154,7 +154,7 @@ def read(path: Path, module: str = "") -> Code:
 
 def read_own(path: Path) -> Code:
     """The code that a user names by its path; raises BadCode, also for what lies in a run's directory."""
-    if run := manifest.run_around(path):
+    if run := run_directory.run_around(path):
         raise BadCode(f"{path}: lies in the run directory {run}, from which nothing is executed", "copy it out")
     return read(path)
 

@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from testbed.base.errors import AnalysisError, ConfigError
-from testbed.base.manifest import is_point_id
 from testbed.base.table import flat
 from testbed.base.text import parse_json
 from testbed.base.traits import Traits
 from testbed.record import legacy, reading
 from testbed.record.model import problem
+from testbed.record.point_id import is_point_id
 
 VERSION = 2
 

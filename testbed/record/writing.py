@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from testbed.base import files, manifest, ownership
+from testbed.base import files, ownership
 from testbed.base.errors import AnalysisError
+from testbed.record import manifest
 
 FOLDERS = ("figures", "tables")
 """The folders of a run's directory that the analysis makes."""

@@ -16,14 +16,15 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from testbed.base import files, manifest, ownership
+from testbed.base import files, ownership
 from testbed.base.errors import AnalysisError, ConfigError, PrerequisiteError, UsageError
 from testbed.base.locks import try_lock
-from testbed.base.manifest import is_point_id
+from testbed.record import manifest
+from testbed.record.manifest import RunManifest
 from testbed.record.outcome import FILE as OUTCOME
 from testbed.record.outcome import Outcome, read_outcome
+from testbed.record.point_id import is_point_id
 
 VERSION = manifest.VERSION
 MANIFEST = manifest.NAME
@@ -44,9 +45,9 @@ def write_json(path: Path, value: object) -> None:
 class RunStore:
     """One run's directory; make it with `create` or `open_run`."""
 
-    def __init__(self, directory: Path, fields: dict[str, Any]) -> None:
+    def __init__(self, directory: Path, manifest: RunManifest) -> None:
         self.directory = directory
-        self.manifest = fields
+        self.manifest = manifest
 
     @property
     def points(self) -> Path:
@@ -55,9 +56,9 @@ class RunStore:
 
     def update(self, **fields: object) -> None:
         """Change fields of the manifest, on disk too; raises `PrerequisiteError`."""
-        self.manifest.update(fields)
+        self.manifest = RunManifest.model_validate({**self.manifest.fields(), **fields})
         try:
-            write_json(self.directory / MANIFEST, self.manifest)
+            write_json(self.directory / MANIFEST, self.manifest.fields())
         except OSError as error:
             raise _not_writable(self.directory, error) from error
 
@@ -112,7 +113,7 @@ class RunStore:
 
     def is_unfinished(self) -> bool:
         """Whether a point is missing or failed, or the run did not come to its end."""
-        return self.manifest.get("state") != "complete" or not all(map(self.is_ok, self.manifest.get("points", [])))
+        return not self.manifest.is_complete or not all(map(self.is_ok, self.manifest.points))
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -172,7 +173,8 @@ def create(directory: Path, points: Sequence[str], fields: Mapping[str, object])
         (directory / "points").mkdir()
     except OSError as error:
         raise _not_writable(directory, error) from error
-    store = RunStore(directory, {"version": VERSION, "state": "running", **fields, "points": list(points)})
+    first = {"version": VERSION, "state": "running", **fields, "points": list(points)}
+    store = RunStore(directory, RunManifest.model_validate(first))
     store.update()
     try:
         for name in (MANIFEST, LOCK):
@@ -213,7 +215,7 @@ def runs(results: Path, tell: Callable[[str], None] = lambda _why: None) -> list
             found.append(open_run(directory))
         except (UsageError, ConfigError) as error:
             tell(str(error))
-    return sorted(found, key=lambda run: (run.manifest.get("started_at") or "", run.directory.name), reverse=True)
+    return sorted(found, key=lambda run: (run.manifest.started_at or "", run.directory.name), reverse=True)
 
 
 def _files_in(directory: Path) -> list[str]:

@@ -98,14 +98,12 @@ class Comparer:
         return Verdict(point_id, "identical", f"{len(after.files)} files", end.wall_s)
 
 
-def other_tools(then: object, now: Mapping[str, str]) -> list[str]:
+def other_tools(then: Mapping[str, object], now: Mapping[str, str]) -> list[str]:
     """The tools of a run's manifest that are not the same now, each with both versions.
 
     lighttpd and `ab` of one Debian release exchange other bytes than those of the next. What an older toolkit did not
-    note, or a manifest has in another form, is left out.
+    note is left out.
     """
-    if not isinstance(then, dict):
-        return []
     return [
         plain(f"{name} was {then[name]}, now it is {version}")
         for name, version in now.items()

@@ -127,7 +127,7 @@ def unfinished(directory: Path) -> store.RunStore | None:
 def finished(run: store.RunStore | None) -> dict[str, str]:
     """The finished points of a run, each with a hash over its files."""
     found = {}
-    for name in run.manifest["points"] if run else ():
+    for name in run.manifest.points if run else ():
         if run and run.is_ok(name):
             digest = hashlib.sha256()
             for path in sorted(path for path in (run.points / name).rglob("*") if path.is_file()):
@@ -181,9 +181,9 @@ def last_run(lab: str, directory: Path) -> dict[str, object]:
     kept = finished(run := unfinished(directory))
     status = start(lab, directory).wait()
     run = store.open_run(run.directory) if run else store.runs(directory / "work" / "results")[0]
-    points = {name: run.is_ok(name) for name in run.manifest["points"]}
+    points = {name: run.is_ok(name) for name in run.manifest.points}
     stayed = kept.items() <= finished(run).items()
-    return {"status": status, "state": run.manifest["state"], "points": points, "kept": len(kept), "stayed": stayed}
+    return {"status": status, "state": run.manifest.state, "points": points, "kept": len(kept), "stayed": stayed}
 
 
 def main(directory: Path, lab: str, moments_s: list[float]) -> None:

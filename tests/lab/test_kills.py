@@ -103,8 +103,8 @@ def test_clean_leaves_a_live_run_of_somebody_else(tmp_path: Path, lab: str, envi
         time.sleep(0.1)
     status = run.wait()
     (result,) = store.runs(theirs / "results")
-    assert result.manifest["state"] == "complete", (theirs / "log").read_text()
-    assert all(map(result.is_ok, result.manifest["points"])), (theirs / "log").read_text()
+    assert result.manifest.state == "complete", (theirs / "log").read_text()
+    assert all(map(result.is_ok, result.manifest.points)), (theirs / "log").read_text()
     if lab == "uml":
         assert status == 0
     # Locks of cores that nobody had at that moment are no loss.

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from experiments import toml_source
-from testbed.base import files, manifest, text
+from testbed.base import files, text
 from testbed.labs import cores
 from testbed.labs.base import Cancel
 from testbed.labs.vm.state import default_state
+from testbed.record import manifest, point_id
 
 ROOT = Path(__file__).parents[2]
 PAGE = " ".join((ROOT / "docs" / "security.md").read_text(encoding="utf-8").split())
@@ -41,8 +42,8 @@ def test_whole_numbers_have_64_bits_and_ids_200_characters() -> None:
     assert text.parse_json(str(2**64 - 1)) == 2**64 - 1
     with pytest.raises(ValueError):
         text.parse_json(str(2**64))
-    assert manifest.is_point_id("a" * 200)
-    assert not manifest.is_point_id("a" * 201)
+    assert point_id.is_point_id("a" * 200)
+    assert not point_id.is_point_id("a" * 201)
 
 
 def test_the_locks_of_cores_are_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,7 @@ def everything_of_the_run(folder: Path) -> None:
     found = store.open_run(folder)
     found.is_unfinished()
     store.runs(folder.parent)
-    for each in found.manifest["points"]:
+    for each in found.manifest.points:
         examine(found, each, "virtual", lambda _kernel: True)
 
 
