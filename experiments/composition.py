@@ -18,16 +18,19 @@ from experiments.workloads.base import WORKLOADS, Workload
 from testbed.base import own_code
 from testbed.base.errors import ConfigError, UsageError
 from testbed.base.own_code import BadCode, Code
-from testbed.base.parts import KINDS, Part
+from testbed.base.parts import KINDS, UNSAID, Part
 from testbed.base.registry import Found, Registry
 from testbed.base.traits import Traits
 from testbed.base.validation import first_problem
 from testbed.directors.base import DIRECTORS, Director
 from testbed.net.mptcp_settings import Mptcp
+from testbed.protection.base import PROTECTIONS, Protection
 from testbed.record.point import PartRecord, Point
 from topologies.base import TOPOLOGIES, Topology
 
-REGISTRIES: Mapping[str, Registry[Any]] = dict(zip(KINDS, (TOPOLOGIES, DIRECTORS, WORKLOADS, TIMETABLES), strict=True))
+REGISTRIES: Mapping[str, Registry[Any]] = dict(
+    zip(KINDS, (TOPOLOGIES, DIRECTORS, WORKLOADS, TIMETABLES, PROTECTIONS), strict=True)
+)
 """The registry of each kind of part."""
 
 _TRUST = "--trust-code executes the copy in the run's directory"
@@ -44,11 +47,13 @@ class Parts:
     director: Director
     workload: Workload
     timetable: Timetable
+    protection: Protection
     codes: Mapping[str, Code]
 
     def by_kind(self) -> dict[str, Part]:
         """Each part by its kind."""
-        return dict(zip(KINDS, (self.topology, self.director, self.workload, self.timetable), strict=True))
+        parts = (self.topology, self.director, self.workload, self.timetable, self.protection)
+        return dict(zip(KINDS, parts, strict=True))
 
     def records(self) -> dict[str, PartRecord]:
         """What a point's record has of each part."""
@@ -92,7 +97,7 @@ def parts_of(point: Point) -> Parts:
     parts: dict[str, Any] = {}
     codes: dict[str, Code] = {}
     for kind in KINDS:
-        record = point.parts.get(kind)
+        record = point.parts.get(kind) or (PartRecord(name=UNSAID[kind]) if kind in UNSAID else None)
         if record is None:
             raise ConfigError("point.json", None, f"{point.id}: it has no {kind}")
         found = _found(kind, record, point.id)
@@ -104,7 +109,7 @@ def parts_of(point: Point) -> Parts:
             problem = first_problem(error) if isinstance(error, ValidationError) else str(error)
             what = f"{point.id}: these are no settings of the {kind} {record.name}: {problem}"
             raise ConfigError("point.json", None, what) from error
-    return Parts(parts["topology"], parts["director"], parts["workload"], parts["timetable"], codes)
+    return Parts(**parts, codes=codes)
 
 
 def mptcp_of(point: Point) -> Mptcp:

@@ -15,7 +15,7 @@ from pathlib import Path
 from experiments.toml_source import KeyPath, TomlSource
 from experiments.values import SYSCTL_ROLES
 from testbed.base.errors import ConfigError, TestbedError, UsageError
-from testbed.base.parts import KINDS
+from testbed.base.parts import KINDS, UNSAID
 
 _LONGEST = 120
 """Characters of an option that an error quotes."""
@@ -150,9 +150,8 @@ def _with_tables(data: Mapping[str, object], origins: dict[KeyPath, Origin]) -> 
         if isinstance(name, str):
             whole[kind] = {"part": name}
             origins[(kind, "part")] = origins.get((kind,), Origin(1))
-    # Without one, nothing happens.
-    if "timetable" not in whole and "topology" in whole:
-        whole["timetable"] = {"part": "none"}
+    if "topology" in whole:  # a whole experiment, not what overrides one
+        whole = {kind: {"part": name} for kind, name in UNSAID.items()} | whole
     return whole
 
 

@@ -158,6 +158,7 @@ def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
         settings.director,
         workload.of_size(axes.object_bytes),
         settings.timetable,
+        settings.protection,
         valid.codes,
     )
     past_director = mptcp and settings.mptcp.add_addr

@@ -31,6 +31,7 @@ from testbed.base.quantities import Text
 from testbed.base.table import Table
 from testbed.directors.base import Director
 from testbed.net.mptcp_settings import Mptcp
+from testbed.protection.base import Protection
 from topologies.base import Topology
 
 VERSION = 2
@@ -65,6 +66,7 @@ class Settings(Table):
     director: Director
     workload: Workload
     timetable: Timetable
+    protection: Protection
     mptcp: Mptcp = Field(default=Mptcp(), description="How server and client use MPTCP.")
     drop: Drop | None = Field(default=None, description="The loss of one packet per MPTCP connection.")
     sysctl: dict[SysctlKey, SysctlEntry] = Field(

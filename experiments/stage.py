@@ -95,6 +95,9 @@ def stage(point: Point, parts: Parts, log: CommandLog) -> Iterator[Stage]:
             Server(place, network[place.name], director.socket_address(layout, place)) for place in layout.servers
         )
         settings = configure_hosts(point, client, servers, second_address=layout.client_second_address)
+        for place in layout.servers:
+            if found := parts.protection.protect(network, layout, place):
+                settings[place.name]["protection"] = found
         settings |= director.serve(network, layout, point.seed)
         if own := sysctls_of(point, director.role):
             settings[layout.director] = {"sysctl": sysctl.put(network[layout.director], own)}

@@ -106,6 +106,7 @@ def _complaints(settings: Settings) -> Iterator[tuple[str, Complaint]]:
     yield from (("director", each) for each in settings.director.check(topology))
     yield from (("workload", each) for each in workload.check(topology))
     yield from (("timetable", each) for each in settings.timetable.check(topology, workload))
+    yield from (("protection", each) for each in settings.protection.check(topology))
 
 
 def is_list(document: Document, path: tuple[str, ...]) -> bool:

@@ -17,6 +17,7 @@ POINTS = Table(
         Field("director", "text", "name of its director; null for captures that are no point"),
         Field("workload", "text", "name of its workload; null for captures that are no point"),
         Field("timetable", "text", "name of its timetable; null for captures that are no point"),
+        Field("protection", "text", "name of its protection; null for captures that are no point"),
         Field("service_path", "text", "how the path to the service address is called"),
         Field("ends_by", "text", "what ends the workload: `requests` or `time`; null for captures that are no point"),
         Field("variant", "text", "name of the variant"),

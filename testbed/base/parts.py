@@ -17,8 +17,11 @@ from pydantic import Field
 from testbed.base.needs import Need
 from testbed.base.table import Table, flat
 
-KINDS = ("topology", "director", "workload", "timetable")
+KINDS = ("topology", "director", "workload", "timetable", "protection")
 """The kinds of parts that every experiment has, in the order in which they are put together."""
+
+UNSAID = {"timetable": "none", "protection": "none"}
+"""The parts of an experiment that names none of that kind."""
 
 
 @dataclass(frozen=True)

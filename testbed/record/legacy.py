@@ -21,8 +21,15 @@ _PARTS = {
         "director": "ipvs-nat",
         "workload": "page-loads",
         "timetable": "none",
+        "protection": "none",
     },
-    _ANYCAST: {"topology": "anycast", "director": "ecmp", "workload": "long-downloads", "timetable": "rotation"},
+    _ANYCAST: {
+        "topology": "anycast",
+        "director": "ecmp",
+        "workload": "long-downloads",
+        "timetable": "rotation",
+        "protection": "none",
+    },
 }
 _LINKS = {"client_director": "client_director", "direct": "direct", "server": "director_server"}
 # What a point's parameters are called otherwise today, scenario by scenario.
@@ -96,6 +103,7 @@ def _load_balancer(given: Mapping[str, Any], raw: Mapping[str, Any]) -> _Tables:
         "director": ({}, {}),
         "workload": (sizes | workload, workload),
         "timetable": ({}, {}),
+        "protection": ({}, {}),
     }
 
 
@@ -110,6 +118,7 @@ def _anycast(given: Mapping[str, Any], raw: Mapping[str, Any]) -> _Tables:
         "director": ({}, {}),
         "workload": (size | workload, workload),
         "timetable": (churn, churn),
+        "protection": ({}, {}),
     }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from analysis.summary.model import PointSummary
-from analysis.summary.of_run import analyse_point
+from analysis.summary.of_point import analyse_point
 from experiments import plan
 from testbed.base.errors import ReadbackError
 from testbed.labs.base import Job

@@ -99,3 +99,18 @@ def test_an_error_in_a_part_while_it_runs_is_one_line_with_its_file(folder: Path
     line = broken.splitlines().index(next(each for each in broken.splitlines() if "nexthop(" in each)) + 1
     assert f"standby.py:{line}: AttributeError" in said, ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_protection_is_put_on_each_server_before_it_serves(tmp_path: Path) -> None:
+    (tmp_path / "quiet.py").write_text(
+        "from testbed.net import sysctl\n"
+        "from testbed.protection.base import Protection\n\n\n"
+        "class Quiet(Protection):\n"
+        "    def protect(self, network, layout, server):\n"
+        "        return sysctl.put(network[server.name], {'net.ipv4.tcp_syncookies': 0})\n"
+    )
+    words = ("workload.sizes=10 KB", "workload.total=100 KB", "protocols=tcp", "protection=./quiet.py")
+    ended = run("run", "fig07", "--out", "run", *(word for each in words for word in ("--set", each)), cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    (settings,) = (tmp_path / "run/points").glob("*/settings.json")
+    assert json.loads(settings.read_text())["s1"]["protection"] == {"net.ipv4.tcp_syncookies": "0"}

@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "testbed.record": ("testbed.base",),
     "testbed.net": ("testbed.base", "testbed.process", "testbed.wire"),
     "testbed.directors": ("testbed", "topologies"),
+    "testbed.protection": ("testbed", "topologies"),
     "testbed": (),
     "analysis": ("testbed.base", "testbed.record"),
     "experiments.cli": ("experiments", "analysis", "testbed", "topologies"),
@@ -41,6 +42,7 @@ KNOWN_TO = {
     "experiments.cli": ("experiments.cli", "experiments.__main__"),
     "experiments.api": ("experiments.api", "experiments.cli"),
     "testbed.directors": ("testbed.directors", "experiments"),
+    "testbed.protection": ("testbed.protection", "experiments"),
     "testbed.runs": ("testbed.runs", "testbed.doctor", "experiments"),
 }
 

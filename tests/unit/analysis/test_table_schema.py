@@ -111,7 +111,7 @@ def test_a_column_whose_name_is_no_text_is_no_table_of_ours(tmp_path: Path) -> N
 
 def test_a_table_of_captures_from_before_points_had_traits_can_be_read(tmp_path: Path) -> None:
     now = TABLES["points"].of_rows([{"point": "a"}, {"point": "b"}])
-    new = ["topology", "director", "workload", "timetable", "service_path", "ends_by"]
+    new = ["topology", "director", "workload", "timetable", "protection", "service_path", "ends_by"]
     place = now.column_names.index("topology")
     before = now.drop_columns(new).add_column(place, "scenario", pa.array(["capture", "anycast"]))
     write_tables(tmp_path, {"points": before.replace_schema_metadata({"testbed.format": "1"})})

@@ -100,6 +100,7 @@ def test_a_page_load_figure_has_a_point_per_protocol_and_size(name: str, profile
             "director": "ipvs-nat",
             "workload": "page-loads",
             "timetable": "none",
+            "protection": "none",
         }
 
 
@@ -128,7 +129,7 @@ def test_an_anycast_figure_is_the_papers_in_full(name: str, protocol: str, limit
     assert point.id == f"{name}-{protocol}-100MB-seed1"
     assert (point.protocol, point.object_bytes, point.wire_limit_bps) == (protocol, 10**8, limit_bps)
     assert (point.plot, point.clock) == ("timeline", "virtual")
-    assert list(point.names.values()) == ["anycast", "ecmp", "long-downloads", "rotation"]
+    assert list(point.names.values()) == ["anycast", "ecmp", "long-downloads", "rotation", "none"]
     assert point.parameters == {
         "concurrency": 300,
         "duration_s": 120.0,

@@ -1,0 +1,1 @@
+"""Protections: who may reach a server's unique address, one file each."""
