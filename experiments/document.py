@@ -102,7 +102,7 @@ class Document:
 
     def _overlaid(self, values: Mapping[str, object], origins: Mapping[KeyPath, Origin]) -> Document:
         merged_origins = dict(self.origins)
-        data = _merge(self.data, values, (), merged_origins, origins)
+        data = _merge(self.data, values, (), origins=merged_origins, above_origins=origins)
         return replace(self, data=_with_tables(data, merged_origins), origins=merged_origins)
 
 
@@ -174,6 +174,7 @@ def _merge(
     below: Mapping[str, object],
     above: Mapping[str, object],
     path: KeyPath,
+    *,
     origins: dict[KeyPath, Origin],
     above_origins: Mapping[KeyPath, Origin],
 ) -> dict[str, object]:
@@ -182,7 +183,7 @@ def _merge(
         here = (*path, key)
         present = merged.get(key)
         if isinstance(value, Mapping) and isinstance(present, Mapping):
-            merged[key] = _merge(present, value, here, origins, above_origins)
+            merged[key] = _merge(present, value, here, origins=origins, above_origins=above_origins)
             continue
         merged[key] = value
         for known in [known for known in origins if known[: len(here)] == here]:

@@ -154,12 +154,12 @@ def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
     topology, workload, mptcp = settings.topology, settings.workload, axes.protocol == "mptcp"
     parts = Parts(
         # What loses packets on purpose sits in the middle, never at the client's own interfaces.
-        topology.with_a_middle() if settings.drop else topology,
-        settings.director,
-        workload.of_size(axes.object_bytes),
-        settings.timetable,
-        settings.protection,
-        valid.codes,
+        topology=topology.with_a_middle() if settings.drop else topology,
+        director=settings.director,
+        workload=workload.of_size(axes.object_bytes),
+        timetable=settings.timetable,
+        protection=settings.protection,
+        codes=valid.codes,
     )
     past_director = mptcp and settings.mptcp.add_addr
     with parts.explained():

@@ -70,7 +70,7 @@ def check(settings: Settings, document: Document) -> None:
             what = f"[sysctl.{key}]: with the director {settings.director.part!r} there is no {key}"
             raise document.error(("sysctl", key), what, hint=f"the roles are: {', '.join(known)}")
     for name in of_hosts(settings):
-        _check_name(name, _HOSTS, known, document, ("sysctl", name))
+        _check_name(name, _HOSTS, known, document=document, path=("sysctl", name))
     for role, values in of_roles(settings).items():
         for name, value in values.items():
             path = ("sysctl", role, name)
@@ -79,10 +79,12 @@ def check(settings: Settings, document: Document) -> None:
                 sysctl_value(value)
             except ValueError as error:
                 raise document.error(path, f"sysctl.{role}.{name}: {error}") from error
-            _check_name(name, (role,), known, document, path)
+            _check_name(name, (role,), known, document=document, path=path)
 
 
-def _check_name(name: str, where: tuple[str, ...], known: tuple[str, ...], document: Document, path: KeyPath) -> None:
+def _check_name(
+    name: str, where: tuple[str, ...], known: tuple[str, ...], *, document: Document, path: KeyPath
+) -> None:
     for pattern, what, roles in _ACTS:
         if pattern.match(name) and not set(where) & set(roles):
             there = [role for role in roles if role in known]

@@ -65,4 +65,4 @@ class Topology(Part, ABC):
         yield from ()
 
 
-TOPOLOGIES = Registry("topology", Topology, "topologies", "topologies", frozenset({"base", "layout", "links"}))
+TOPOLOGIES = Registry("topology", Topology, "topologies", "topologies", without=frozenset({"base", "layout", "links"}))

@@ -99,7 +99,11 @@ def measure(
             for i, kernel in enumerate(chosen):
                 ratios = tuple(cost.per_s / base for cost, base in zip(costs[i], bases, strict=True))
                 differing = _differing(files[0], files[i])
-                measured.append(Measured(point.id, kernel.id, tuple(costs[i]), ratios, differing))
+                measured.append(
+                    Measured(
+                        point=point.id, kernel=kernel.id, costs=tuple(costs[i]), ratios=ratios, differing=differing
+                    )
+                )
     return Benchmark(tuple(kernel.id for kernel in chosen), median(boots), tuple(measured))
 
 

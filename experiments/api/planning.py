@@ -49,7 +49,7 @@ def plan(
         if experiment.name in paths:
             raise UsageError(f"two experiments are named {experiment.name!r}: {paths[experiment.name]} and {path}")
         paths[experiment.name] = path
-        points += planning.plan(experiment, profile, list(seeds), overrides, clocks)
+        points += planning.plan(experiment, profile, list(seeds), overrides=overrides, clocks=clocks)
     seen: set[str] = set()
     for point in points:
         if point.id in seen:
@@ -87,7 +87,13 @@ def stored_points(run: store.RunStore, *, trust_code: bool = False) -> list[Poin
 
 def task_of(point: Point) -> Task:
     """The scheduler's task that runs a point."""
-    return Task(point.id, partial(job_of, point), point.clock, planning.estimate(point), needs.of_point(point))
+    return Task(
+        point.id,
+        partial(job_of, point),
+        clock=point.clock,
+        estimate_s=planning.estimate(point),
+        needs=needs.of_point(point),
+    )
 
 
 def job_of(point: Point, output: Path) -> Job:

@@ -137,7 +137,7 @@ KINDS: dict[str, Kind] = {
         "the lab kernel as a process of this machine, virtual or real clock, no root",
         _open_uml,
         lambda _spec: UmlLab.clocks,
-        lambda _spec: True,
+        uses_lab_kernel=lambda _spec: True,
     ),
     "local": Kind(
         "local",
@@ -150,7 +150,7 @@ KINDS: dict[str, Kind] = {
         "another machine, in its own uml lab, or with /local on its own kernel",
         _open_ssh,
         lambda spec: ssh_target.parse(spec.target).clocks,
-        lambda spec: ssh_target.parse(spec.target).lab == "uml",
+        uses_lab_kernel=lambda spec: ssh_target.parse(spec.target).lab == "uml",
         target="required",
         check=ssh_target.parse,
     ),
