@@ -15,7 +15,7 @@ from analysis.compare.packet_divergence import PacketDivergence, in_bytes, in_no
 from analysis.compare.packet_text import Capture
 from analysis.flows.addresses import of_point
 from testbed.base.errors import AnalysisError
-from testbed.record import counters, events, outcome, reading
+from testbed.record import counters, digests, events, outcome, reading
 from testbed.record.addresses import read_addresses
 from testbed.record.captures import read_captures
 from testbed.record.counters import Sample, read_counters
@@ -155,7 +155,7 @@ def _growth(directory: Path) -> dict[tuple[str, str], int]:
     }
 
 
-_SEEN_ELSEWHERE = {events.FILE, counters.SAMPLES, counters.FILE, "digests.json", outcome.FILE, "point.json"}
+_SEEN_ELSEWHERE = {events.FILE, counters.SAMPLES, counters.FILE, digests.FILE, outcome.FILE, "point.json"}
 
 
 def _other_files(ours: Path, theirs: Path) -> list[str]:

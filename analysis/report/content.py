@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.claims import Judgement, Verdict, judge
@@ -12,9 +12,10 @@ from analysis.figures.gallery import not_at_hand
 from analysis.figures.registry import Registry, load_registry
 from analysis.report.details import RunDetails, draw_details
 from analysis.report.experiment_figures import FigureEntry, draw_experiments
-from analysis.report.run_facts import Digests, RunFacts
+from analysis.report.run_facts import RunFacts
 from analysis.summary.model import PointSummary
 from testbed.base.text import plain_lines
+from testbed.record.digests import Digests
 
 # The files of a point that hold its measurement; the digests have the others, too.
 _MEASUREMENTS = (".pcap", "ab.txt")
@@ -42,7 +43,7 @@ class Repetition:
 
     run: str
     commands: tuple[str, ...]
-    digests: tuple[Digests, ...]
+    digests: Mapping[str, Digests]
 
 
 @dataclass(frozen=True)
@@ -159,11 +160,11 @@ def _repetition(run: RunFacts) -> Repetition:
         commands.append(shlex.join(run.command))
     if run.digests:
         commands.append(shlex.join(["testbed", "verify", str(run.directory)]))
-    kept = [
-        Digests(d.point, d.seed, d.kernel, {n: h for n, h in d.files.items() if n.endswith(_MEASUREMENTS)})
-        for d in run.digests
-    ]
-    return Repetition(run.name, tuple(commands), tuple(kept))
+    kept = {
+        point: found.model_copy(update={"files": {n: h for n, h in found.files.items() if n.endswith(_MEASUREMENTS)}})
+        for point, found in run.digests.items()
+    }
+    return Repetition(run.name, tuple(commands), kept)
 
 
 def _figure_name(point: PointSummary) -> str:

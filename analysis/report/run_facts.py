@@ -11,32 +11,21 @@ from analysis.summary.model import SUMMARY_FILE, PointSummary, read_summary
 from analysis.summary.of_run import read_manifest
 from testbed.base.errors import AnalysisError
 from testbed.record import reading
+from testbed.record.digests import Digests, read_digests
 from testbed.record.manifest import RunManifest
-
-DIGESTS_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Digests:
-    """What must come out again when the point is run again: SHA-256 of its files, by name."""
-
-    point: str
-    seed: int
-    kernel: str
-    files: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class RunFacts:
     """One run: its manifest, the summaries of its points, and what is to be known of its repetition.
 
-    `missing` are planned points that have no summary.
+    `digests` has an entry per point that has some, by its id; `missing` are planned points that have no summary.
     """
 
     directory: Path
     manifest: RunManifest
     points: tuple[PointSummary, ...]
-    digests: tuple[Digests, ...]
+    digests: Mapping[str, Digests]
     missing: tuple[str, ...]
 
     @property
@@ -84,21 +73,11 @@ def read_run(directory: Path) -> RunFacts:
         )
     points = tuple(read_summary(directory))
     known = {point.id for point in points}
-    digests = [_read_digests(directory / "points" / point.id / "digests.json", point.id) for point in points]
+    digests = {point.id: read_digests(directory / "points" / point.id) for point in points}
     return RunFacts(
         directory=directory,
         manifest=manifest,
         points=points,
-        digests=tuple(found for found in digests if found is not None),
+        digests={point: found for point, found in digests.items() if found is not None},
         missing=tuple(name for name in manifest.points if name not in known),
     )
-
-
-def _read_digests(path: Path, point: str) -> Digests | None:
-    if not reading.is_there(path):
-        return None
-    raw = reading.read_object(path)
-    seed, files = raw.get("seed", 0), raw.get("files")
-    if raw.get("version") != DIGESTS_VERSION or not isinstance(files, dict) or not isinstance(seed, int):
-        raise AnalysisError(f"{path}: not digests of version {DIGESTS_VERSION}")
-    return Digests(point, seed, str(raw.get("kernel", "")), {str(k): str(v) for k, v in files.items()})

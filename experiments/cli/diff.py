@@ -14,7 +14,7 @@ from rich.text import Text
 
 from experiments.cli.output import Drawing, show
 from testbed.base.errors import EXIT_FAILURE, AnalysisError, UsageError
-from testbed.runs import digests
+from testbed.record.digests import read_digests
 
 if TYPE_CHECKING:
     from analysis.compare.divergence import CounterDelta, LineDivergence, PointDivergence
@@ -100,7 +100,7 @@ def _indented(body: RenderableType) -> Padding:
 
 
 def _side(letter: str, directory: Path) -> Text:
-    known = digests.read(directory)
+    known = read_digests(directory)
     facts = f"  seed {known.seed}, kernel {known.kernel}" if known else ""
     return Text.assemble((letter, _STYLES[letter]), f"  {directory}{facts}")
 

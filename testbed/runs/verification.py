@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from testbed.base.errors import ConfigError
+from testbed.base.errors import AnalysisError
 from testbed.base.text import plain
-from testbed.runs import digests
-from testbed.runs.digests import Digests
+from testbed.record import digests
+from testbed.record.digests import Digests
 from testbed.runs.scheduler import Task, TaskEnd
 from testbed.runs.store import RunStore
 
@@ -46,8 +46,8 @@ def examine(run: RunStore, point_id: str, clock: str, has_kernel: Callable[[str]
     if not run.is_ok(point_id):
         return Verdict(point_id, "not compared", "it did not come to a good end")
     try:
-        stored = digests.read(run.points / point_id)
-    except ConfigError as error:
+        stored = digests.read_digests(run.points / point_id)
+    except AnalysisError as error:
         return Verdict(point_id, "not compared", str(error))
     if stored is None:
         return Verdict(point_id, "not compared", f"it has no {digests.FILE}: an older toolkit made it")
@@ -89,7 +89,7 @@ class Comparer:
     def _judge(self, point_id: str, end: TaskEnd) -> Verdict:
         if not end.ok:
             return Verdict(point_id, "not compared", f"this time it failed: {end.error}", end.wall_s)
-        after = digests.read(self._again.points / point_id)
+        after = digests.read_digests(self._again.points / point_id)
         if after is None:
             return Verdict(point_id, "not compared", "the lab does not say which kernel it ran", end.wall_s)
         names = self._before[point_id].differing(after)

@@ -31,8 +31,8 @@ from analysis.summary.of_point import analyse_point_fully
 from analysis.summary.of_run import point_directories
 from analysis.summary.text import render_table
 from analysis.tables import TABLES, files
-from testbed.record import addresses, captures, counters, events, host_load, loss_injection, outcome, point
-from testbed.runs import digests, store
+from testbed.record import addresses, captures, counters, digests, events, host_load, loss_injection, outcome, point
+from testbed.runs import store
 from testbed.runs.verification import examine
 
 PLACES = ("link to a file", "link to nothing", "link to itself", "device", "FIFO", "directory", "nothing")
@@ -151,7 +151,7 @@ JSON_READERS: dict[str, tuple[str, Callable[[Path], object], int]] = {
     "events.jsonl": ("points/p1", events.read_events, 100_000),
     "counters.json": ("points/p1", counters.read_counters, 100_000),
     "samples.jsonl": ("points/p1", lambda folder: sent_resets(counters.read_samples(folder)), 100_000),
-    "digests.json": ("points/p1", digests.read, 100_000),
+    "digests.json": ("points/p1", digests.read_digests, 100_000),
     "summary.json": (".", summaries, 30_000),
     "run.json": (".", everything_of_the_run, 30_000),
 }
