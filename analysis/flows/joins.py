@@ -6,35 +6,35 @@ value for each connection that got so far.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass
 
 from analysis.flows.connections import Traffic
 from analysis.flows.tcp_flows import PAST_DIRECTOR
+from testbed.record.model import CONFIG, Count, Seconds
 
 _NEVER = np.iinfo(np.int64).max
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Joins:
     """MP_JOINs that the client asked for: accepted by a SYN+ACK, refused, neither; `reset`: accepted, then reset."""
 
-    asked: int
-    accepted: int
-    refused: int
-    unanswered: int
-    reset: int
+    asked: Count
+    accepted: Count
+    refused: Count
+    unanswered: Count
+    reset: Count
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Waits:
     """Ablation points: sorted seconds, one value for each of `connections` that got so far."""
 
-    connections: int
-    join_wait_s: tuple[float, ...]
-    bypass_wait_s: tuple[float, ...]
+    connections: Count
+    join_wait_s: tuple[Seconds, ...]
+    bypass_wait_s: tuple[Seconds, ...]
 
 
 def join_outcomes(traffic: Traffic) -> Joins:

@@ -2,125 +2,133 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import FailFast, ValidationError
+from pydantic.dataclasses import dataclass
 
 from analysis.flows.joins import Joins, Waits
 from testbed.base.errors import AnalysisError
 from testbed.base.traits import Traits
-from testbed.base.validation import first_problem
 from testbed.record import legacy, reading
 from testbed.record import writing as output
+from testbed.record.model import CONFIG, Count, Flag, Quantity, Record, Seed, Text, Texts, problem
 from testbed.record.point_id import is_point_id
 
 SUMMARY_VERSION = 1
 SUMMARY_FILE = "summary.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Churn:
     """A server removed or added, `t` seconds after the workload's start."""
 
-    t: float
-    event: str
-    server: str
+    t: Quantity
+    event: Text
+    server: Text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class SecondBySecond:
     """Anycast points: one value per whole second of the workload, and the churn in it."""
 
-    utilisation_bps: tuple[int, ...]
-    resets: tuple[int, ...]
-    resets_received: tuple[int, ...]
+    utilisation_bps: tuple[Count, ...]
+    resets: tuple[Count, ...]
+    resets_received: tuple[Count, ...]
     churn: tuple[Churn, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class FailedRequests:
     """ab's failure counters as printed; they count events, several for one broken request."""
 
-    reported: int
-    connect: int
-    receive: int
-    length: int
-    exceptions: int
+    reported: Count
+    connect: Count
+    receive: Count
+    length: Count
+    exceptions: Count
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Bottleneck:
     """How a link in real time kept its rate: `full_s` seconds were judged, in stretches of `stretch_s`."""
 
-    name: str
-    rate_bps: float
-    full_s: int
-    stretch_s: float
-    spacing_error: float | None
-    peak_share: float | None
+    name: Text
+    rate_bps: Quantity
+    full_s: Count
+    stretch_s: Quantity
+    spacing_error: Quantity | None
+    peak_share: Quantity | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Fidelity:
     """Whether a measurement in real time can be believed; `problems` is empty if so."""
 
-    idle_share_min: float | None
+    idle_share_min: Quantity | None
     bottlenecks: tuple[Bottleneck, ...]
-    capture_drops: int
-    problems: tuple[str, ...]
+    capture_drops: Count
+    problems: Texts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class PointSummary:
     """The figures of one point; None is a figure that could not be had. README.md has the meaning of each.
 
     `parts` are the names of the experiment's parts, by their kind: nothing here depends on them.
     """
 
-    id: str
-    experiment: str = ""
-    figure: str = ""
-    title: str = ""
-    plot: str = ""
-    parts: Mapping[str, str] = field(default_factory=dict)
-    variant: str = ""
-    condition: str = ""
-    protocol: str = ""
-    clock: str = ""
-    profile: str = ""
-    object_bytes: int = 0
-    seed: int = 0
+    id: Text
+    experiment: Text = ""
+    figure: Text = ""
+    title: Text = ""
+    plot: Text = ""
+    parts: Mapping[str, Text] = field(default_factory=dict)
+    variant: Text = ""
+    condition: Text = ""
+    protocol: Text = ""
+    clock: Text = ""
+    profile: Text = ""
+    object_bytes: Count = 0
+    seed: Seed = 0
     parameters: Mapping[str, object] = field(default_factory=dict)
-    goodput_bps: float | None = None
-    wire_limit_bps: float | None = None
-    requests_per_s: float | None = None
-    complete_requests: int | None = None
-    failed_requests: int | None = None
+    goodput_bps: Quantity | None = None
+    wire_limit_bps: Quantity | None = None
+    requests_per_s: Quantity | None = None
+    complete_requests: Count | None = None
+    failed_requests: Count | None = None
     ab_failures: FailedRequests | None = None
-    connections: int | None = None
-    joined: int | None = None
+    connections: Count | None = None
+    joined: Count | None = None
     joins: Joins | None = None
-    injected_drops: int | None = None
-    director_bypass_share: float | None = None
-    resets: int | None = None
-    resets_received: int | None = None
-    virtual_s: float | None = None
-    wall_s: float | None = None
-    valid: bool = False
-    invalid_reasons: tuple[str, ...] = ()
+    injected_drops: Count | None = None
+    director_bypass_share: Quantity | None = None
+    resets: Count | None = None
+    resets_received: Count | None = None
+    virtual_s: Quantity | None = None
+    wall_s: Quantity | None = None
+    valid: Flag = False
+    invalid_reasons: Texts = ()
     per_second: SecondBySecond | None = None
     waits: Waits | None = None
     fidelity: Fidelity | None = None
     traits: Traits = field(default_factory=Traits)
 
 
+class _File(Record):
+    """`summary.json` as a whole."""
+
+    version: int
+    points: Annotated[tuple[PointSummary, ...], FailFast()]
+
+
 def write_json(run_dir: Path, points: Sequence[PointSummary]) -> Path:
     """Write `summary.json` in a run directory, whole or not at all; raises AnalysisError where it cannot."""
-    document = {"version": SUMMARY_VERSION, "points": [_plain(point) for point in points]}
+    document = _File(version=SUMMARY_VERSION, points=tuple(points)).fields()
     return output.write_text(run_dir / SUMMARY_FILE, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
@@ -136,42 +144,19 @@ def read_summary(run_dir: Path) -> list[PointSummary]:
             f"{path}: version {reading.shown(version)}, but this toolkit reads version {SUMMARY_VERSION}"
         )
     try:
-        given = _of_today(document.get("points"))
-        points: list[PointSummary] = _POINTS.validate_json(json.dumps(given), strict=True)
+        given = {**document, "points": _of_today(document.get("points"))}
+        found = _File.model_validate_json(json.dumps(given), strict=True)
     except ValidationError as error:
-        raise AnalysisError(f"{path}: not a summary: {first_problem(error, 'points')}") from error
-    for point in points:
+        raise AnalysisError(f"{path}: not a summary: {problem(error)}") from error
+    for point in found.points:
         if not is_point_id(point.id):
             raise AnalysisError(f"{path}: not a summary: {reading.shown(point.id)} cannot name a point")
         series = point.per_second
         if series and len({len(series.utilisation_bps), len(series.resets), len(series.resets_received)}) != 1:
             raise AnalysisError(f"{path}: not a summary: {point.id}: its seconds are not the same in every row")
-        if (key := _out_of_range(_plain(point) | {"seed": 0, "parameters": {}})) is not None:
-            raise AnalysisError(f"{path}: not a summary: {point.id}: {key} is beyond all bounds")
-    return points
+    return list(found.points)
 
 
 def _of_today(given: object) -> object:
     """The points of the formats before have a scenario instead of parts, and some of them no traits."""
     return [legacy.summary_of_today(raw) for raw in given] if isinstance(given, list) else given
-
-
-def _plain(point: PointSummary) -> dict[str, object]:
-    return dataclasses.asdict(point) | {"traits": point.traits.model_dump(mode="json")}
-
-
-_POINTS = TypeAdapter(list[PointSummary])
-_LARGEST = 1e15  # of bits, bytes, seconds: nothing here comes near, and a figure of it could not be drawn
-
-
-def _out_of_range(value: object, key: str = "it") -> str | None:
-    """The name of a number that is too large in what a point says."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return None if abs(value) <= _LARGEST else key
-    if isinstance(value, dict):
-        return next((found for name, each in value.items() if (found := _out_of_range(each, name)) is not None), None)
-    if isinstance(value, list | tuple):
-        return next((found for each in value if (found := _out_of_range(each, key)) is not None), None)
-    return None

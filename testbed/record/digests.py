@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field, Strict
 
 from testbed.base.errors import AnalysisError
 from testbed.record import model, reading
-from testbed.record.model import Record, Text
+from testbed.record.model import Record, Seed, Text
 
 FILE = "digests.json"
 VERSION = 1
@@ -20,7 +17,7 @@ class Digests(Record):
 
     version: int
     kernel: Text
-    seed: Annotated[int, Strict(), Field(ge=0, lt=1 << 64)]
+    seed: Seed
     files: dict[Text, Text]
 
     def differing(self, other: Digests) -> list[str]:

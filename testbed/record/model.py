@@ -29,7 +29,11 @@ Count = Annotated[int, Strict(), Field(ge=-_MOST, le=_MOST)]
 Counter = Annotated[int, Strict(), Field(ge=-(1 << 63), lt=1 << 63)]
 """A number of the kernel's, of 64 bits."""
 
-Seconds = Annotated[float, Strict(), Field(ge=-_MOST, le=_MOST)]
+Quantity = Annotated[float, Strict(), Field(ge=-_MOST, le=_MOST)]
+"""Bits a second, shares, seconds; the same holds for them."""
+
+Seconds = Quantity
+Seed = Annotated[int, Strict(), Field(ge=0, lt=1 << 64)]
 Moment = Annotated[float, Strict(), Field(ge=-1e9, le=1e9)]
 """Seconds since the workload's start; their nanoseconds still have 63 bits."""
 
@@ -63,10 +67,14 @@ FileName = Annotated[str, AfterValidator(_file_name)]
 """The name of a file beside the record; whatever it says, it leads nowhere else."""
 
 
-class Record(BaseModel):
-    """A file of a run directory, or a line or an entry of one. A key of a newer toolkit is passed over."""
+CONFIG = ConfigDict(extra="ignore", allow_inf_nan=False)
+"""Of every part of a record: a key of a newer toolkit is passed over, and a number is one."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+class Record(BaseModel):
+    """A file of a run directory, or a line or an entry of one."""
+
+    model_config = ConfigDict(**CONFIG, frozen=True)
 
     def fields(self) -> dict[str, Any]:
         """What its maker has said, as JSON has it, in the order of the model."""

@@ -130,6 +130,8 @@ def test_a_summary_with_a_value_that_cannot_be_is_one_line(tmp_path: Path, chang
         read_summary(tmp_path)
     said = str(caught.value)
     assert said.startswith(f"{path}: not a summary: ") and "\n" not in said and len(said) < 400
+    if change.get("goodput_bps") == 1e300:
+        assert said.endswith("'points.0.goodput_bps' is 1e+300, which is beyond all bounds")
 
 
 def test_drafts_that_were_guessed_and_links_in_a_run_are_not_written_through(tmp_path: Path) -> None:
