@@ -72,7 +72,7 @@ test-vm: packages venv  ## the tests of the lab VM: builds its kernel and a disk
 	TESTBED_TEST_VM=1 .venv/bin/pytest tests/lab/vm
 
 # Not part of CI: from nothing it takes 15 minutes of processor time, more than 8 minutes on two cores.
-test-debian13: venv     ## set-up, unit tests and a point of each scenario on Debian 13, in a chroot (needs root)
+test-debian13: venv     ## set-up, unit tests and a point of each set-up on Debian 13, in a chroot (needs root)
 	.ci/debian13 .venv/bin/python
 
 test-all: test test-debian13 test-kernel test-vm        ## test, test-debian13, test-kernel and test-vm
