@@ -1,7 +1,8 @@
 """Runs one point inside a lab: `python -m experiments.agent`, with the point in `$TESTBED_OUT/point.json`.
 
 Builds the topology, configures every role, captures, drives the workload, and leaves the raw
-directory. `--shell` builds the same and gives Mininet's command line instead.
+directory. `--shell` builds the same and gives Mininet's command line instead; `--commands` runs there those that
+standard input has.
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from mininet.cli import CLI
-from mininet.log import setLogLevel
-
+from experiments import mininet_shell, shell_commands
 from experiments.composition import Parts, load_code, parts_of
 from experiments.measurement import drive
 from experiments.record import write
@@ -54,18 +53,20 @@ def run_point(point: Point, parts: Parts, out: Path) -> None:
 def open_shell(point: Point, parts: Parts, out: Path) -> None:
     """Mininet's command line on the point's running topology, every role configured, no workload."""
     with stage(point, parts, CommandLog()) as ready, path_managers(point, ready, out):
-        setLogLevel("output")  # the level at which Mininet's command line prints
-        _CommandLine(ready.network.mininet)
+        mininet_shell.interact(ready.network.mininet)
 
 
-class _CommandLine(CLI):  # type: ignore[misc]
-    @classmethod
-    def initReadline(cls) -> None:
-        """Keep no history in the home directory: in a lab it is read-only."""
+def run_commands(point: Point, parts: Parts, out: Path) -> int:
+    """Run the commands of standard input there; the status of the last one."""
+    lines = shell_commands.parse(sys.stdin.buffer.read())
+    if point.clock == "virtual":
+        start_afresh()
+    with stage(point, parts, CommandLog()) as ready, path_managers(point, ready, out):
+        return mininet_shell.execute(ready.network.mininet, lines)
 
 
 def main(argv: list[str]) -> int:
-    """Exit status of the agent: 0, or the error's own."""
+    """Exit status of the agent: 0, that of the last command, or the error's own."""
     try:
         out = Path(os.environ["TESTBED_OUT"])
         point = Point.from_json((out / "point.json").read_text())
@@ -75,6 +76,8 @@ def main(argv: list[str]) -> int:
         with parts.explained():
             if argv == ["--shell"]:
                 open_shell(point, parts, out)
+            elif argv == ["--commands"]:
+                return run_commands(point, parts, out)
             else:
                 run_point(point, parts, out)
     except TestbedError as error:

@@ -110,10 +110,21 @@ def job_of(point: Point, output: Path) -> Job:
     )
 
 
-def shell_job_of(point: Point, output: Path) -> Job:
-    """The job that gives Mininet's prompt on a point's topology, in real time, for a day at most."""
+def shell_job_of(point: Point, output: Path, commands: Path | None = None) -> Job:
+    """The job that gives Mininet's command line on a point's topology, for a day at most.
+
+    Without `commands` it needs a terminal, and a point in real time; with them it runs the lines of this file.
+    """
     _write(point, output)
-    return Job((*_AGENT, "--shell"), output, clock="real", wall_limit_s=_DAY_S, clock_limit_s=_DAY_S, seed=point.seed)
+    return Job(
+        (*_AGENT, "--commands" if commands else "--shell"),
+        output,
+        clock=point.clock,
+        wall_limit_s=_DAY_S,
+        clock_limit_s=_DAY_S,
+        stdin=commands,
+        seed=point.seed,
+    )
 
 
 def _write(point: Point, output: Path) -> None:

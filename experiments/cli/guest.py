@@ -1,4 +1,4 @@
-"""`testbed exec` and `testbed shell`: one command, or Mininet's prompt, in a lab."""
+"""`testbed exec` and `testbed shell`: one command, or Mininet's command line, in a lab."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from typing import BinaryIO
 
 import click
 
-from experiments import plan as planning
+from experiments import api, shell_commands
 from experiments.api.places import clocks_of, kernel_of
 from experiments.api.planning import shell_job_of
-from experiments.cli.options import DEFAULT_FIGURES, kernel_option, lab_option, set_option
+from experiments.cli.options import experiment_of, kernel_option, lab_option, set_option
 from experiments.cli.output import OutputLost, drop, say, tell
 from testbed.base.errors import EXIT_LAB, PrerequisiteError, UsageError
 from testbed.labs import catalog, runtime_directory
-from testbed.labs.base import Cancel, Clock, InteractiveLab, Job, Sink
+from testbed.labs.base import Cancel, Clock, InteractiveLab, Job, JobResult, Sink
 from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.terminal import Terminal, ending_in_order
+from testbed.record.point import Point
 from testbed.runs.scheduler import cancel_on_signals
+
+_WITHOUT_TERMINAL = "hand the commands in by a file or a pipe: testbed shell lb < FILE"
 
 
 def _at_once(lab: LabSpec, kernel: str | None) -> LabOptions:
@@ -70,31 +73,76 @@ def exec_command(
             stdin=spool,
         )
         done = opened.run(job, stdout=_pass_on(sys.stdout.buffer), stderr=_pass_on(sys.stderr.buffer), cancel=cancel)
-    if done.kernel_warnings:
-        tell(f"testbed: warning: the lab's kernel complained: {done.kernel_warnings[0]}")
-        context.exit(done.status or EXIT_LAB)
-    context.exit(done.status)
+    _end(context, done)
 
 
 @click.command(short_help="Mininet's command line on a running topology.")
-@click.argument("scenario", type=click.Choice(sorted(DEFAULT_FIGURES)))
+@click.argument("experiment", metavar="lb|anycast|FIGURE|FILE")
 @lab_option
 @kernel_option
+@click.option(
+    "--clock",
+    type=click.Choice(["virtual", "real"]),
+    help="Default: real at a terminal; with commands from a file or a pipe virtual, where the lab has it.",
+)
 @set_option
 @click.pass_context
-def shell(context: click.Context, scenario: str, lab: LabSpec, kernel: str | None, overrides: tuple[str, ...]) -> None:
-    """Mininet's prompt on the running topology (lb: Fig. 7's settings, anycast: Fig. 14's), in real time."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("a shell needs a terminal", hint="run a command with: testbed exec -- COMMAND")
-    experiment = planning.load(planning.find(DEFAULT_FIGURES[scenario]))
-    point = planning.plan(experiment, overrides=overrides)[-1]
+def shell(
+    context: click.Context,
+    experiment: str,
+    lab: LabSpec,
+    kernel: str | None,
+    clock: Clock | None,
+    overrides: tuple[str, ...],
+) -> None:
+    """Mininet's command line on the running topology of an experiment (lb: Fig. 7's, anycast: Fig. 14's).
+
+    At a terminal it is Mininet's prompt. Without one it runs the commands of standard input, all of which is read
+    first (testbed shell lb < FILE): `c ping -c 1 s1` runs on node c, `net` and `help` are Mininet's own. Commands have
+    no input; what is wrong with a line is said with its number, and the next one is run. As with sh, the exit status is
+    that of the last command, or of `exit STATUS`: a node's command has its own, 127 is no such command, 2 a misuse of
+    one of Mininet's.
+
+    Of the experiment's points it is the last one of `testbed run EXPERIMENT --dry-run`, without its workload.
+    """
+    has_terminal = sys.stdin.isatty()
+    if has_terminal and not sys.stdout.isatty():
+        raise UsageError("a prompt needs a terminal to print to", hint=_WITHOUT_TERMINAL)
+    if has_terminal and clock == "virtual":
+        raise UsageError("--clock virtual: it does not wait for somebody who types", hint=_WITHOUT_TERMINAL)
+    chosen = clocks_of([lab], "real" if has_terminal else clock)[:1]
+    point = api.plan([experiment_of(experiment)], overrides=overrides, clocks=chosen)[-1]
+    done = _interact(lab, kernel, point) if has_terminal else _run_commands(lab, kernel, point)
+    _end(context, done)
+
+
+def _interact(lab: LabSpec, kernel: str | None, point: Point) -> JobResult:
     with ExitStack() as stack:
         stack.enter_context(ending_in_order())
         opened = stack.enter_context(catalog.open_lab(lab, _at_once(lab, kernel)))
         if not isinstance(opened, InteractiveLab):
-            raise UsageError(f"the {lab} lab has no shell", hint="run a command with: testbed exec -- COMMAND")
+            raise UsageError(f"the {lab} lab has no prompt", hint=_WITHOUT_TERMINAL)
         output = Path(stack.enter_context(runtime_directory.temporary()))
-        done = opened.interact(shell_job_of(point, output), Terminal())
+        return opened.interact(shell_job_of(point, output), Terminal())
+
+
+def _run_commands(lab: LabSpec, kernel: str | None, point: Point) -> JobResult:
+    cancel = Cancel()
+    with ExitStack() as stack:
+        commands = _spool(Path(stack.enter_context(runtime_directory.temporary())))
+        shell_commands.parse(commands.read_bytes())
+        output = Path(stack.enter_context(runtime_directory.temporary()))
+        opened = stack.enter_context(catalog.open_lab(lab, _at_once(lab, kernel)))
+        stack.enter_context(cancel_on_signals(cancel))
+        job = shell_job_of(point, output, commands)
+        return opened.run(job, stdout=_pass_on(sys.stdout.buffer), stderr=_pass_on(sys.stderr.buffer), cancel=cancel)
+
+
+def _end(context: click.Context, done: JobResult) -> None:
+    """End with the command's status, or with another one than 0 if the kernel complained meanwhile."""
+    if done.kernel_warnings:
+        tell(f"testbed: warning: the lab's kernel complained: {done.kernel_warnings[0]}")
+        context.exit(done.status or EXIT_LAB)
     context.exit(done.status)
 
 

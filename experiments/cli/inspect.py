@@ -6,7 +6,7 @@ import click
 
 from experiments import plan as planning
 from experiments.cli import output
-from experiments.cli.options import DEFAULT_FIGURES, set_option
+from experiments.cli.options import experiment_of, set_option
 
 
 @click.command("list", short_help="List the experiments.")
@@ -28,6 +28,6 @@ def list_command() -> None:
 @set_option
 def show(name: str, profile: str, overrides: tuple[str, ...]) -> None:
     """Draw the topology of NAME: lb, anycast, a figure or an experiment file."""
-    experiment = planning.load(planning.find(DEFAULT_FIGURES.get(name, name)))
+    experiment = planning.load(planning.find(experiment_of(name)))
     point = planning.plan(experiment, profile, overrides=overrides)[0]
     output.show(point.traits.picture.rstrip("\n"))

@@ -11,7 +11,12 @@ from testbed.kernel.release import DEFAULT, RELEASES
 from testbed.labs import catalog
 from testbed.labs.catalog import LabSpec
 
-DEFAULT_FIGURES = {"lb": "7", "load-balancer": "7", "anycast": "14"}
+_FIGURES = {"lb": "7", "load-balancer": "7", "anycast": "14"}
+
+
+def experiment_of(name: str) -> str:
+    """The experiment that a name stands for: of one of the paper's two set-ups its figure, else the name itself."""
+    return _FIGURES.get(name, name)
 
 
 def _usage() -> str:
@@ -66,11 +71,3 @@ own_figures = click.option(
     "--figure", "own", multiple=True, metavar="FILE.py", type=click.Path(path_type=Path),
     help="A figure of your own, drawn as well. May be repeated.",
 )  # fmt: skip
-release_option = click.option(
-    "--release",
-    type=click.Choice(list(RELEASES)),
-    default=DEFAULT.name,
-    show_default=True,
-    callback=lambda _context, _option, name: releases.parse(name),
-    help="Which Linux: each has a series of its own. A tree of your own (--source) gets the nearest one's.",
-)
