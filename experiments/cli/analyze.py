@@ -53,7 +53,7 @@ def analyze(
     paths = tuple(_STDIN if str(path) == "-" else path for path in paths)
     missing = [path for path in paths if not path.exists()]
     if missing:
-        raise UsageError(f"{missing[0]}: no such file or directory")
+        raise UsageError(f"{missing[0]}: no such file or directory", hint="name the directory of a run, or captures")
     directories = [path for path in paths if path.is_dir()]
     try:
         if not directories:
@@ -61,7 +61,10 @@ def analyze(
         elif len(paths) > 1:
             raise UsageError(f"{directories[0]}: a run is analysed alone", hint="name one run, or captures")
         elif service or unique or packets:
-            raise UsageError("--service, --unique and --packets are for captures, a run says itself who is who")
+            raise UsageError(
+                "--service, --unique and --packets are for captures",
+                hint="leave them out: a run says who is who",
+            )
         else:
             _run(paths[0], out or paths[0], own, every=every)
     except AnalysisError as error:

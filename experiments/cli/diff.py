@@ -48,7 +48,7 @@ def diff(context: click.Context, run_a: Path, run_b: Path, count: int, all_count
     try:
         pairs = pair_points(run_a, run_b)
         if not pairs.common:
-            raise UsageError(f"{run_a} and {run_b} have no point in common")
+            raise UsageError(f"{run_a} and {run_b} have no point in common", hint="name a point of each: RUN/points/ID")
         same = True
         for ours, theirs in pairs.common:
             found = compare_points(ours, theirs, count)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _CLOSE = ("point", "connection")
 _HINT = "testbed figures RUN; what there is: testbed figures --list"
+_LIST = "each of the figures, and what it is of: testbed figures --list"
 
 
 @click.command(short_help="Draw the figures of a run, of a point, of a connection.")
@@ -70,9 +71,9 @@ def figures(
     if drawn.problems:
         raise UsageError(drawn.problems[-1])
     if empty := drawn.empty(registry):
-        raise UsageError(f"{empty[0]} of {run}")
+        raise UsageError(f"{empty[0]} of {run}", hint=_LIST)
     if not drawn.files:
-        raise UsageError(f"{run}: nothing to draw: no such packets in it")
+        raise UsageError(f"{run}: nothing to draw: no such packets in it", hint=_LIST)
 
 
 def _require_fit(registry: Registry, kinds: Sequence[str], point: str | None, connection: int | None) -> None:

@@ -136,7 +136,9 @@ def _make(directory: Path) -> Path:
         if any(directory.iterdir()):
             raise UsageError(f"{directory}: not empty", hint="name a new directory")
     except OSError as error:
-        raise PrerequisiteError(f"{directory}: cannot be written: {error.strerror}") from error
+        raise PrerequisiteError(
+            f"{directory}: cannot be written: {error.strerror}", hint="name another directory with --out"
+        ) from error
     return directory
 
 

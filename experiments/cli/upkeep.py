@@ -44,7 +44,9 @@ def doctor(lab: LabSpec) -> None:
         if not check.ok:
             show(f"{'':8} -> {check.cure}")
     if missing:
-        raise PrerequisiteError(f"{missing} prerequisite{'s are' if missing > 1 else ' is'} missing")
+        raise PrerequisiteError(
+            f"{missing} prerequisite{'s are' if missing > 1 else ' is'} missing", hint="each has its cure below it"
+        )
 
 
 def _elsewhere(lab: LabSpec) -> Iterator[examination.Check]:

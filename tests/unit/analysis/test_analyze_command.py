@@ -109,7 +109,7 @@ def wrong(tmp_path: Path, kind: str) -> tuple[list[str | Path], str]:
     """Arguments that cannot be, and what is said about them."""
     path = tmp_path / kind
     if kind == "absent":
-        return [path], f"{path}: no such file or directory"
+        return [path], f"{path}: no such file or directory (name the directory of a run, or captures)"
     if kind == "text":
         path.write_text("no capture at all, but long enough")
         return [path], f"{path}: not a pcap or pcapng file"
@@ -152,7 +152,7 @@ def wrong(tmp_path: Path, kind: str) -> tuple[list[str | Path], str]:
         return [path, path], f"{path}: a run is analysed alone (name one run, or captures)"
     assert kind == "roles-of-a-run"
     return [path, "--unique", "10.0.0.1"], (
-        "--service, --unique and --packets are for captures, a run says itself who is who"
+        "--service, --unique and --packets are for captures (leave them out: a run says who is who)"
     )
 
 

@@ -114,6 +114,26 @@ def test_what_a_nodes_terminal_would_change_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("args", "what"),
+    [
+        (["lbb"], "no experiment 'lbb' (the experiments are: "),
+        (
+            ["lb", "--lab", "local", "--clock", "virtual"],
+            "--clock virtual: the lab has no virtual clock: local (it has: ",
+        ),
+        (["lb", "--set", "workload.total=4"], ""),
+    ],
+)
+def test_an_experiment_or_a_clock_that_is_not_is_one_line(
+    lab: Lab, stdin: io.BytesIO, capfd: pytest.CaptureFixture[str], args: list[str], what: str
+) -> None:
+    assert status("shell", *args) == 2
+    said = capfd.readouterr().err
+    assert said.startswith(f"testbed: error: {what}") and said.count("\n") == 1
+    assert lab.jobs == []
+
+
+@pytest.mark.parametrize(
     ("args", "output_is_terminal", "what"),
     [
         (["lb"], False, "a prompt needs a terminal to print to"),
