@@ -172,5 +172,11 @@ def _draw_joins(axes: Axes, variants: Sequence[_Variant]) -> None:
 
 
 FIGURE = Figure(
-    "ablation", "schemes side by side", "experiment", draw, description="schemes side by side", inches=(9.0, 7.0)
+    "ablation",
+    "schemes side by side",
+    "experiment",
+    draw,
+    description="schemes side by side",
+    waits=True,
+    inches=(9.0, 7.0),
 )

@@ -60,8 +60,9 @@ class Figure:
     `scope` says what one drawing shows: an *experiment* (all points of a condition whose `plot` names this figure), a
     *run* (all points of a condition, of any experiment), a *point*, or a *connection* of a point. `title` is put
     behind the name of what is shown, `description` says it to those who cannot see it. `tables` names the tables that
-    it reads. `unasked` tells by the rows of the table `points` whether `testbed run` and `testbed analyze` draw a run's
-    figure of these. `inches` are width and height. `source` is whose it is: empty for the toolkit's own.
+    it reads; with `waits` the summaries of the points that name it list their connections' waits. `unasked` tells by
+    the rows of the table `points` whether `testbed run` and `testbed analyze` draw a run's figure of these. `inches`
+    are width and height. `source` is whose it is: empty for the toolkit's own.
 
     Raises ValueError for a declaration that cannot be, in words for its author.
     """
@@ -73,6 +74,7 @@ class Figure:
     _: KW_ONLY
     description: str = ""
     tables: tuple[str, ...] = ()
+    waits: bool = False
     unasked: Callable[[Sequence[Row]], bool] = always
     inches: tuple[float, float] = (7.2, 4.2)
     source: str = ""

@@ -41,6 +41,11 @@ class Registry:
         """The figures of these scopes."""
         return [figure for figure in self.figures.values() if figure.scope in scopes]
 
+    @property
+    def drawn_of_waits(self) -> frozenset[str]:
+        """The names of the figures that are drawn of the waits of connections."""
+        return frozenset(figure.name for figure in self.figures.values() if figure.waits)
+
     def check(self, names: Iterable[str]) -> None:
         """Raise UsageError for the first name that no figure has."""
         for name in names:

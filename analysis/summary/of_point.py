@@ -5,7 +5,7 @@ A point that cannot be analysed becomes an invalid summary that says why; it nev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -49,13 +49,16 @@ class PointAnalysis:
     tables: Mapping[str, pa.Table]
 
 
-def analyse_point(point_dir: Path) -> PointSummary:
-    """The summary of one raw directory; what is wrong with it is in `invalid_reasons`, never an exception."""
-    return analyse_point_fully(point_dir).summary
+def analyse_point(point_dir: Path, waits_of: Collection[str] = ()) -> PointSummary:
+    """The summary of one raw directory; what is wrong with it is in `invalid_reasons`, never an exception.
+
+    It lists the waits of every connection if the point's `plot` is among `waits_of`: there may be 400,000.
+    """
+    return analyse_point_fully(point_dir, waits_of).summary
 
 
-def analyse_point_fully(point_dir: Path) -> PointAnalysis:
-    """The summary and the tables of one raw directory; never an exception, as `analyse_point`."""
+def analyse_point_fully(point_dir: Path, waits_of: Collection[str] = ()) -> PointAnalysis:
+    """The summary and the tables of one raw directory; never an exception, otherwise as `analyse_point`."""
     try:
         point = read_point(point_dir)
     except AnalysisError as error:
@@ -63,6 +66,8 @@ def analyse_point_fully(point_dir: Path) -> PointAnalysis:
     summary = _of_point(point)
     try:
         summary, sources = _analyse(point_dir, point, summary)
+        if point.plot in waits_of and sources.traffic is not None:
+            summary = replace(summary, waits=waits(sources.traffic))
         return PointAnalysis(summary, point_tables.of_point(summary, sources))
     # A fault of this room in one point must not cost the user the other points of a long run.
     except Exception as error:
@@ -216,7 +221,6 @@ def _with_traffic(
         connections=traffic.mptcp_connections if is_mptcp else traffic.opened,
         joined=traffic.joined if is_mptcp else 0,
         joins=join_outcomes(traffic),
-        waits=waits(traffic) if summary.plot == "ablation" else None,
         director_bypass_share=traffic.director_bypass_share,
     )
     if window is None:

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
@@ -25,22 +25,23 @@ from testbed.record import writing as output
 from testbed.record.manifest import RunManifest
 
 
-def analyse_run(run_dir: Path, jobs: int = 1) -> list[PointSummary]:
+def analyse_run(run_dir: Path, jobs: int = 1, waits_of: Collection[str] = ()) -> list[PointSummary]:
     """The summaries of a run's points in the order of its manifest, at most `jobs` at a time.
 
-    With `jobs` 1 everything happens in this process. Raises AnalysisError when `run_dir` is no run directory.
+    With `jobs` 1 everything happens in this process; `waits_of` as for `analyse_point`. Raises AnalysisError when
+    `run_dir` is no run directory.
     """
-    return [each.summary for each in analyse_run_fully(run_dir, jobs)]
+    return [each.summary for each in analyse_run_fully(run_dir, jobs, waits_of)]
 
 
-def analyse_run_fully(run_dir: Path, jobs: int = 1) -> list[PointAnalysis]:
+def analyse_run_fully(run_dir: Path, jobs: int = 1, waits_of: Collection[str] = ()) -> list[PointAnalysis]:
     """Summaries and tables of a run's points; otherwise as `analyse_run`."""
     directories = point_directories(run_dir)
     if jobs <= 1 or len(directories) <= 1:
-        return [analyse_point_fully(directory) for directory in directories]
+        return [analyse_point_fully(directory, waits_of) for directory in directories]
     context = multiprocessing.get_context("spawn")  # the caller may have threads, which fork does not survive
     with ProcessPoolExecutor(min(jobs, len(directories)), context, initializer=_begin_worker) as pool:
-        futures = [(directory, pool.submit(analyse_point_fully, directory)) for directory in directories]
+        futures = [(directory, pool.submit(analyse_point_fully, directory, waits_of)) for directory in directories]
         try:
             return [_result(directory, future) for directory, future in futures]
         except BaseException:

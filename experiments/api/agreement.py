@@ -63,6 +63,7 @@ def compare_labs(
     """
     from analysis.compare import agreement as agreements
     from analysis.compare.agreement_figure import draw_agreement
+    from analysis.figures.registry import load_registry
     from analysis.summary.of_run import analyse_run, write_summary
 
     allowed = agreements.tolerances(tolerances)
@@ -84,7 +85,7 @@ def compare_labs(
     summaries = []
     for run in runs:
         listen(AnalysisStarted(run.directory))
-        summaries.append(analyse_run(run.directory, len(cores.available())))
+        summaries.append(analyse_run(run.directory, len(cores.available()), load_registry().drawn_of_waits))
         write_summary(run.directory, summaries[-1])
     found = agreements.compare((str(labs[0]), str(labs[1])), summaries[0], summaries[1], allowed)
     written = [*agreements.write_agreement(directory, found), *draw_agreement(directory, found)]

@@ -93,7 +93,7 @@ def analyse_points(
 
     registry = load_registry(figures)  # first: what is wrong with a file is said before the long work
     target = out or run.directory
-    analysed = analyse_run_fully(run.directory, jobs or len(cores.available()))
+    analysed = analyse_run_fully(run.directory, jobs or len(cores.available()), registry.drawn_of_waits)
     summaries = tuple(each.summary for each in analysed)
     if not summaries and not wanted:
         return Analysis(run.directory, (), {}, ())

@@ -66,7 +66,7 @@ def run(lab, directory: Path, *overrides: str) -> tuple[PointSummary, dict[str, 
     assert result.status == 0, (out / "guest" / "stderr").read_text()
     assert result.kernel_warnings == ()
     (out / "outcome.json").write_text(OK)
-    return analyse_point(out), json.loads((out / "loss_injection.json").read_text())
+    return analyse_point(out, {point.plot}), json.loads((out / "loss_injection.json").read_text())
 
 
 @pytest.mark.parametrize("packet", PACKETS)

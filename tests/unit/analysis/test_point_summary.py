@@ -51,7 +51,7 @@ def ablation_point(directory: Path, **parameters: object) -> Path:
 
 
 def test_an_ablation_point_has_its_names_and_the_waits_of_its_connections(tmp_path: Path) -> None:
-    found = analyse_point(ablation_point(tmp_path / "p"))
+    found = analyse_point(ablation_point(tmp_path / "p"), {"ablation"})
     assert found.invalid_reasons == ()
     assert (found.variant, found.condition, found.plot) == ("flag only", "echo lost", "ablation")
     # The first connection opens at 10 ms, the second at 20 ms; each joins 5 ms later; payload comes at 70 ms.
@@ -89,7 +89,8 @@ def test_a_loss_that_was_not_injected_as_planned_makes_a_point_invalid(
 def test_missing_joins_are_a_result_where_variants_are_compared(tmp_path: Path) -> None:
     directory = ablation_point(tmp_path / "p")
     without_join(directory)
-    found = analyse_point(directory)
+    assert analyse_point(directory).waits is None
+    found = analyse_point(directory, {"ablation"})
     assert found.invalid_reasons == ()
     assert found.waits is not None
     assert (found.joined, found.waits.connections, len(found.waits.join_wait_s)) == (1, 2, 1)
