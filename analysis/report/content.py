@@ -15,10 +15,11 @@ from analysis.report.experiment_figures import FigureEntry, draw_experiments
 from analysis.report.run_facts import RunFacts
 from analysis.summary.model import PointSummary
 from testbed.base.text import plain_lines
+from testbed.record.ab import FILE as AB
 from testbed.record.digests import Digests
 
 # The files of a point that hold its measurement; the digests have the others, too.
-_MEASUREMENTS = (".pcap", "ab.txt")
+_MEASUREMENTS = (".pcap", AB)
 
 
 @dataclass(frozen=True)

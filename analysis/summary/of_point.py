@@ -28,6 +28,7 @@ from analysis.summary.model import (
 from analysis.summary.point_tables import Sources
 from analysis.tables.packets import tabulate_packets
 from testbed.base.errors import AnalysisError
+from testbed.record.ab import FILE as AB
 from testbed.record.ab import AbResult, read_ab
 from testbed.record.addresses import read_addresses
 from testbed.record.captures import read_captures
@@ -127,7 +128,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     outcome = attempt(partial(read_outcome, directory))
     events = attempt(partial(read_events, directory))
     window = None if events is None else attempt(partial(workload_window, events, point.traits.planned_s))
-    ab = attempt(partial(read_ab, directory / "ab.txt"))
+    ab = attempt(partial(read_ab, directory / AB))
     plan = attempt(partial(read_addresses, directory))
     addresses = None if plan is None else of_point(plan)
     files = attempt(partial(read_captures, directory))

@@ -13,7 +13,11 @@ from pathlib import Path
 from testbed.base.errors import AnalysisError
 from testbed.record import reading
 
-_HINT = "ab.stderr.txt beside it may say why"
+FILE = "ab.txt"
+COMPLAINTS = "ab.stderr.txt"
+"""What ab prints, and what it complains of."""
+
+_HINT = f"{COMPLAINTS} beside it may say why"
 _BREAKDOWN = re.compile(r"\(Connect: ([0-9]+), Receive: ([0-9]+), Length: ([0-9]+), Exceptions: ([0-9]+)\)")
 _PERCENTILE = re.compile(r"^\s+([0-9]+)%\s+([0-9]+)(?:\s+\(longest request\))?$", re.MULTILINE)
 _NUMBER = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,9})?")

@@ -9,6 +9,7 @@ from pathlib import Path
 from testbed.base.needs import program
 from testbed.net.netns import Node
 from testbed.process import CommandLog, Process, run
+from testbed.record import ab
 
 NEED = program("ab", package="apache2-utils", purpose="the client")
 
@@ -36,8 +37,8 @@ def command(url: str, *, concurrency: int, requests: int | None, mptcp: bool, up
 
 
 def start(client: Node, argv: Sequence[str], output: Path, *, log: CommandLog) -> Process:
-    """Start ab on the client, its output to `ab.txt` and `ab.stderr.txt` in `output`."""
-    with (output / "ab.txt").open("wb") as out, (output / "ab.stderr.txt").open("wb") as err:
+    """Start ab on the client, its output to two files in `output` (`testbed.record.ab` reads them)."""
+    with (output / ab.FILE).open("wb") as out, (output / ab.COMPLAINTS).open("wb") as err:
         return Process(client.enter(*argv), stdout=out, stderr=err, log=log, keeps_id=False)
 
 
