@@ -22,8 +22,7 @@ from experiments.values import (
     DroppedPacket,
     Name,
     Protocols,
-    SysctlEntry,
-    SysctlKey,
+    Sysctls,
 )
 from experiments.workloads.base import Workload
 from testbed.base.parts import KINDS, Part, summary
@@ -69,7 +68,7 @@ class Settings(Table):
     protection: Protection
     mptcp: Mptcp = Field(default=Mptcp(), description="How server and client use MPTCP.")
     drop: Drop | None = Field(default=None, description="The loss of one packet per MPTCP connection.")
-    sysctl: dict[SysctlKey, SysctlEntry] = Field(
+    sysctl: Sysctls = Field(
         default={}, description="Further sysctls of client and servers, and tables of those of one role."
     )
 

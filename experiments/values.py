@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from testbed.base.quantities import distinct
 from testbed.base.text import plain
@@ -22,6 +22,20 @@ SYSCTL_ROLES = ("client", "server", "director", "router")
 """Tables below `[sysctl]`: whose sysctls these are (`experiments.sysctls`)."""
 
 _SYSCTL_NAME = re.compile(r"^net(\.[A-Za-z0-9_-]+){2,}$")
+
+_SYSCTL_SCHEMA: dict[str, Any] = {
+    "title": "a sysctl's name",
+    "description": "A sysctl below `net`, its name in quotes.",
+    "type": ["integer", "string"],
+    "minLength": 1,
+    "maxLength": MAX_SYSCTL_TEXT,
+}
+_SYSCTLS_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "patternProperties": {_SYSCTL_NAME.pattern: _SYSCTL_SCHEMA},
+    "additionalProperties": False,
+}
+_ROLES_SCHEMA = {role: {**_SYSCTLS_SCHEMA, "description": f"Those of a {role} alone."} for role in SYSCTL_ROLES}
 
 
 def sysctl_name(name: str) -> str:
@@ -56,7 +70,9 @@ Clock = Literal["virtual", "real"]
 DroppedPacket = Literal["add-addr", "add-addr-echo", "mp-prio", "join-syn", "join-syn-ack"]
 SysctlKey = Annotated[str, AfterValidator(_sysctl_key)]
 SysctlEntry = Annotated[int | str | dict[str, Any], BeforeValidator(_sysctl_entry)]
+Sysctls = Annotated[dict[SysctlKey, SysctlEntry], WithJsonSchema({**_SYSCTLS_SCHEMA, "properties": _ROLES_SCHEMA})]
 
 # TOML has lists only, and a strict tuple would refuse one; what is inside stays strict.
-Protocols = Annotated[tuple[Protocol, ...], Field(strict=False, min_length=1), AfterValidator(distinct)]
-Clocks = Annotated[tuple[Clock, ...], Field(strict=False, min_length=1), AfterValidator(distinct)]
+_DISTINCT = Field(strict=False, min_length=1, json_schema_extra={"uniqueItems": True})
+Protocols = Annotated[tuple[Protocol, ...], _DISTINCT, AfterValidator(distinct)]
+Clocks = Annotated[tuple[Clock, ...], _DISTINCT, AfterValidator(distinct)]

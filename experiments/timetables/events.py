@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from experiments.timetables.base import MOST_CHANGES, Change, Timetable
 from experiments.workloads.base import Workload
@@ -19,6 +19,8 @@ _EVENTS: dict[str, Literal["server-removed", "server-added"]] = {"remove": "serv
 
 class Event(Table):
     """One change of the pool."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["remove"]}, {"required": ["add"]}]})
 
     at_s: Duration = Field(alias="at", description="When, in seconds after the workload's start.")
     remove: Annotated[int, Field(ge=1, le=MAX_SERVERS)] | None = Field(

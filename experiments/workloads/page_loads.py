@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from experiments.workloads.base import MOST_BYTES, Scene, Workload, has_ended, preloading
 from testbed.base.errors import CommandError
@@ -37,6 +37,8 @@ class PageLoads(Workload):
     The number of requests per size is `total` / size, kept within `min_requests` and `max_requests`, and never below
     `concurrency`, which `ab` refuses.
     """
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["total"]}, {"required": ["requests"]}]})
 
     needs = frozenset({apache_bench.NEED, large_reads.NEED, lighttpd.UPLOADS})
 

@@ -7,13 +7,13 @@ pydantic puts the place before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
 from testbed.base.text import plain
-from testbed.base.units import parse_duration_s, parse_rate_bps, parse_share, parse_size_bytes
+from testbed.base.units import ABOVE_ZERO, DURATION, RATE, SHARE, SIZE, Quantity
 
 T = TypeVar("T")
 
@@ -31,17 +31,19 @@ MAX_DURATION_S = 10**7
 MAX_RATE_BPS = 10**13
 
 
-def _quantity(parse: Callable[[str], T], what: str, example: str) -> Callable[[object, ValidationInfo], object]:
+def _read(quantity: Quantity) -> BeforeValidator:
+    what, example = quantity.name, quantity.example
+
     def validate(value: object, info: ValidationInfo) -> object:
         if info.context == PLAIN:
             return value
         if isinstance(value, str):
-            return parse(value)
+            return quantity.parse(value)
         if isinstance(value, int | float) and not isinstance(value, bool):
             raise ValueError(f'{value} has no unit: a {what} is a text such as "{example}"')
         raise ValueError(f'a {what} is a text such as "{example}"')
 
-    return validate
+    return BeforeValidator(validate)
 
 
 def _of_this_world_bps(value: int) -> int:
@@ -93,35 +95,16 @@ def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
     return values
 
 
-def _unit(example: str) -> dict[str, Any]:
-    """The JSON Schema of a quantity: a text, as a file has it."""
-    return {"type": "string", "examples": [example]}
+def _as_text(quantity: Quantity, number: str = "") -> WithJsonSchema:
+    """A quantity's JSON Schema is that of the text in a file."""
+    return WithJsonSchema(quantity.json_schema(number))
 
 
-Rate = Annotated[
-    int,
-    BeforeValidator(_quantity(parse_rate_bps, "rate", "100 Mbit/s")),
-    AfterValidator(_of_this_world_bps),
-    Field(json_schema_extra=_unit("100 Mbit/s")),
-]
-Size = Annotated[
-    int,
-    BeforeValidator(_quantity(parse_size_bytes, "size", "10 KB")),
-    Field(json_schema_extra=_unit("10 KB")),
-]
-Duration = Annotated[
-    float,
-    BeforeValidator(_quantity(parse_duration_s, "duration", "20 ms")),
-    AfterValidator(_of_this_world_s),
-    Field(json_schema_extra=_unit("20 ms")),
-]
-Loss = Annotated[
-    float,
-    BeforeValidator(_quantity(parse_share, "share", "1 %")),
-    AfterValidator(_not_everything),
-    Field(json_schema_extra=_unit("1 %")),
-]
-PositiveDuration = Annotated[Duration, AfterValidator(_above_zero)]
+Rate = Annotated[int, _read(RATE), AfterValidator(_of_this_world_bps), _as_text(RATE)]
+Size = Annotated[int, _read(SIZE), _as_text(SIZE)]
+Duration = Annotated[float, _read(DURATION), AfterValidator(_of_this_world_s), _as_text(DURATION)]
+Loss = Annotated[float, _read(SHARE), AfterValidator(_not_everything), _as_text(SHARE)]
+PositiveDuration = Annotated[Duration, AfterValidator(_above_zero), _as_text(DURATION, ABOVE_ZERO)]
 Delay = Annotated[Duration, AfterValidator(_of_a_link)]
 PageSize = Annotated[Size, AfterValidator(_of_a_page)]
 Text = Annotated[str, AfterValidator(_one_line)]
@@ -130,4 +113,8 @@ Concurrency = Annotated[int, Field(ge=1, le=MAX_AB_CONCURRENCY)]
 Requests = Annotated[int, Field(ge=1, le=MAX_REQUESTS)]
 
 # TOML has lists only, and a strict tuple would refuse one; what is inside stays strict.
-Sizes = Annotated[tuple[PageSize, ...], Field(strict=False, min_length=1), AfterValidator(distinct)]
+Sizes = Annotated[
+    tuple[PageSize, ...],
+    Field(strict=False, min_length=1, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(distinct),
+]

@@ -7,7 +7,10 @@ powers of 1000 (`KB`, `Mbit/s`), binary ones powers of 1024 (`KiB`).
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 _NUMBER = re.compile(r"^\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))\s*(\S.*?)?\s*$")
 _MOST_CHARACTERS = 60
@@ -115,3 +118,51 @@ def format_duration(duration_s: float) -> str:
     if duration_s and duration_s < 1:
         return f"{duration_s * 1000:g} ms"
     return f"{duration_s:g} s"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A kind of quantity: what it is called, how its text is read, its units, and an example of it.
+
+    `number` is a pattern of the numbers that it may have.
+    """
+
+    name: str
+    parse: Callable[[str], float]
+    units: Mapping[str, int | Fraction]
+    example: str
+    number: str
+
+    def write(self, value: float) -> str:
+        """The text that is read as `value`, exactly: `20 ms` of 0.02."""
+        exact, units = Fraction(str(value)), [name for name in self.units if name not in _NEVER_WRITTEN]
+        if exact == 0:
+            return f"0 {self.example.split()[1]}"
+        for unit in reversed(units):
+            if (number := exact / self.units[unit]).denominator == 1:
+                return f"{number} {unit}"
+        return f"{float(exact / self.units[units[0]]):.15g} {units[0]}"
+
+    def json_schema(self, number: str = "") -> dict[str, Any]:
+        """The JSON Schema of its texts; `number` is a pattern instead of its own."""
+        units = "|".join(re.escape(unit) for unit in self.units)
+        pattern = rf"^\s*\+?{number or self.number}\s*({units})\s*$"
+        examples = [self.example]
+        return {"title": self.name, "type": "string", "pattern": pattern, "examples": examples}
+
+
+# Nobody says a minute for 60 s, or counts in powers of 1024 what he can count in powers of 1000.
+_NEVER_WRITTEN = ("min", "KiB", "MiB", "GiB")
+
+_NOT_NEGATIVE = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
+ABOVE_ZERO = rf"(?=[0-9.]*[1-9]){_NOT_NEGATIVE}"
+"""The pattern of a number that is not 0."""
+_UP_TO_100 = rf"(?=0*(100(\.0*)?|[0-9]{{0,2}}(\.[0-9]*)?)\s*%){_NOT_NEGATIVE}"
+
+RATE = Quantity("rate", parse_rate_bps, _RATES, "100 Mbit/s", ABOVE_ZERO)
+SIZE = Quantity("size", parse_size_bytes, _SIZES, "10 KB", ABOVE_ZERO)
+DURATION = Quantity("duration", parse_duration_s, _TIMES, "20 ms", _NOT_NEGATIVE)
+SHARE = Quantity("share", parse_share, _SHARES, "1 %", _UP_TO_100)
+
+QUANTITIES = (RATE, SIZE, DURATION, SHARE)
+"""Every kind of quantity."""
