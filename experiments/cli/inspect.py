@@ -1,25 +1,45 @@
-"""`testbed list` and `testbed show`: which experiments there are, and a topology as a picture."""
+"""`testbed list` and `testbed show`: which experiments and parts there are, and a topology as a picture."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import click
 
+from experiments import catalog
 from experiments import plan as planning
 from experiments.cli import output
-from experiments.cli.options import experiment_of, set_option
+from experiments.cli.options import experiment_of, more_parts, set_option
 
 
-@click.command("list", short_help="List the experiments.")
-def list_command() -> None:
-    """List the experiments, with the number of points in each profile."""
+@click.command("list", short_help="List the experiments, or the parts that they are made of.")
+@click.option(
+    "--parts", is_flag=True, help="What experiments are made of, instead: kind, name, where from, what it is."
+)
+@more_parts
+def list_command(parts: bool, own: tuple[Path, ...]) -> None:
+    """List the experiments, with the number of points in each profile; or the parts."""
+    if parts or own:
+        _list_parts(own)
+        return
     rows = [("name", "figure", "topology", "director", "points", "title")]
     for name in planning.available():
         experiment = planning.load(planning.find(name))
         counts = [f"{len(planning.plan(experiment, profile))} {profile}" for profile in experiment.profiles]
         base = experiment.base
-        parts = (base.topology.part, base.director.part)
-        rows.append((name, experiment.figure, *parts, ", ".join(counts), experiment.title))
+        rows.append(
+            (name, experiment.figure, base.topology.part, base.director.part, ", ".join(counts), experiment.title)
+        )
     output.show(output.columns(rows))
+
+
+def _list_parts(own: Sequence[Path]) -> None:
+    found = catalog.everything(own)
+    rows = [("kind", "name", "from", "what it is")]
+    rows += [(each.kind, each.name, each.origin, each.summary) for each in found.entries]
+    output.show(output.columns(rows))
+    output.warn(found.problems)
 
 
 @click.command(short_help="Draw the topology of an experiment.")

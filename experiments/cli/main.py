@@ -23,6 +23,7 @@ from experiments.cli.output import OutputLost, complain, tell
 from experiments.cli.path_manager import path_manager
 from experiments.cli.report import report
 from experiments.cli.run import run
+from experiments.cli.schema import schema
 from experiments.cli.upkeep import clean, doctor, libraries
 from experiments.cli.verify import verify
 from experiments.cli.vm import vm
@@ -39,7 +40,7 @@ def root() -> None:
 
 
 kernel.add_command(kernel_test)
-root.add_commands("Run experiments", list_command, show, run, verify, agree)
+root.add_commands("Run experiments", list_command, show, schema, run, verify, agree)
 root.add_commands("Look at results", analyze, figures, report, diff)
 root.add_commands("Labs and kernels", exec_command, shell, kernel, vm, bench)
 root.add_commands("On servers of your own", path_manager)

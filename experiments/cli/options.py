@@ -65,6 +65,10 @@ own_parts = click.option(
 trust_option = click.option(
     "--trust-code", is_flag=True, help="Execute the copies of users' own parts that lie in the run's directory."
 )
+more_parts = click.option(
+    "--part", "own", multiple=True, metavar="FILE.py", type=click.Path(path_type=Path),
+    help="A part of your own, besides those of the toolkit and of installed packages. May be repeated.",
+)  # fmt: skip
 set_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
 
 own_figures = click.option(
