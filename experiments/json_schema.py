@@ -14,24 +14,20 @@ import re
 from typing import Any
 
 from experiments.catalog import Catalog, Entry
+from experiments.composition import REGISTRIES
 from experiments.profiles import STANDARD_PROFILES
 from experiments.schema import VERSION, Settings
 from experiments.variants import IDENTITY, LONGEST_NAME
 from testbed.base import own_code
 from testbed.base.json_schema import JsonSchema, overriding, table_schema
-from testbed.base.parts import KINDS, UNSAID
+from testbed.base.parts import KINDS, UNSAID, summary
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 TITLE = "An experiment of the testbed"
 """With which the schema's title begins."""
 
-KIND_SUMMARIES = {
-    "topology": "The set-up: nodes, links, addresses.",
-    "director": "What spreads the service address over the servers.",
-    "workload": "Who sends what, and when it ends.",
-    "timetable": "What happens to the servers' pool, and when; without it nothing.",
-}
+KIND_SUMMARIES = {kind: summary(registry.base) for kind, registry in REGISTRIES.items()}
 """What the parts of each kind are, in a line."""
 
 _OWN_PATH: JsonSchema = {"type": "string", "pattern": r"\.py$|/", "description": "A part of your own, by its path."}

@@ -35,7 +35,8 @@ _AROUND_THE_SETTINGS = ("profile", "variant", "condition")
 _FROM_VERSION_1 = (
     f'write version = {VERSION}; for scenario = "load-balancer": [topology] part = "load-balancer", '
     'director = "ipvs-nat", [workload] part = "page-loads"; for scenario = "anycast": [topology] part = "anycast", '
-    'director = "ecmp", [workload] part = "long-downloads"; for [churn]: [timetable] part = "rotation"'
+    'director = "ecmp", [workload] part = "long-downloads"; for [churn]: [timetable] part = "rotation"; '
+    "all of it: docs/experiments.md"
 )
 
 _LONGEST = 80
