@@ -8,7 +8,7 @@ TEST_PACKAGES := $(shell grep -hv '^\#' tests/debian-packages.txt tests/lab/ssh/
 VM_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-vm.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv part-packages lock lock-kernel kernel libraries vm run-lb run-anycast reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder doctor clean
+.PHONY: help setup packages venv part-packages lock lock-kernel kernel kernels libraries vm run-lb run-anycast reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +40,9 @@ kernel: packages venv   ## build the lab kernel, once
 libraries: packages venv        ## build the library that ab preloads, once
 	@$(TESTBED) libraries
 
+kernels: kernel         ## the lab kernel of each release
+	$(TESTBED) kernel build --release 7.3
+
 vm: packages venv       ## build the lab VM: QEMU, its kernel, its disk
 	@.ci/install-packages $(VM_PACKAGES)
 	$(TESTBED) vm build
@@ -62,9 +65,10 @@ test: setup lint ## lint, unit tests, guest tests and lab tests
 	@.ci/install-packages $(TEST_PACKAGES)
 	.venv/bin/pytest
 
-test-kernel: packages venv      ## the kernel's own MPTCP selftests, unpatched against patched (builds two kernels)
+test-kernel: packages venv      ## the kernels' own MPTCP selftests, unpatched against patched (builds two of each release)
 	@.ci/install-packages $(SELFTEST_PACKAGES)
 	$(TESTBED) kernel test
+	$(TESTBED) kernel test --release 7.3
 
 test-vm: packages venv  ## the tests of the lab VM: builds its kernel and a disk, boots it
 	@.ci/install-packages $(TEST_PACKAGES) $(VM_PACKAGES)
@@ -75,7 +79,7 @@ test-vm: packages venv  ## the tests of the lab VM: builds its kernel and a disk
 test-debian13: venv     ## set-up, unit tests and a point of each set-up on Debian 13, in a chroot (needs root)
 	.ci/debian13 .venv/bin/python
 
-test-all: test test-debian13 test-kernel test-vm        ## test, test-debian13, test-kernel and test-vm
+test-all: kernels test test-debian13 test-kernel test-vm        ## test with each kernel, test-debian13, test-kernel, test-vm
 
 unit: packages venv     ## the unit tests alone
 	@.ci/install-packages $(TEST_PACKAGES)

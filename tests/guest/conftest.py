@@ -1,4 +1,8 @@
-"""Fixtures that boot the real embedded lab; a missing kernel is a failure with a cure, never a skip."""
+"""Fixtures that boot the real embedded lab; without the kernel of the claims they fail, and say the cure.
+
+A module whose tests are about the kernel takes `every_lab` for its `lab`: each of them runs once per release, and is
+skipped for a release beside the default one that is not built.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import pytest
 
 from testbed.kernel import build
 from testbed.kernel.cache import default_cache
+from testbed.kernel.release import DEFAULT, RELEASES, Release
 from testbed.labs.base import Cancel, Clock, Job, JobResult
 from testbed.labs.uml import UmlLab
 from testbed.tools import large_reads
@@ -21,13 +26,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.guest)
 
 
+def lab_of(release: Release) -> UmlLab:
+    kernel = build.find(release=release)
+    if kernel is not None:
+        large_reads.ensure(default_cache())
+        return UmlLab(kernel.image)
+    if release == DEFAULT:
+        pytest.fail("no lab kernel: run 'testbed kernel build'")
+    pytest.skip(f"Linux {release.name} is not built: 'testbed kernel build --release {release.name}' builds it")
+
+
 @pytest.fixture(scope="session")
 def lab() -> UmlLab:
-    kernel = build.find()
-    if kernel is None:
-        pytest.fail("no lab kernel: run 'testbed kernel build'")
-    large_reads.ensure(default_cache())
-    return UmlLab(kernel.image)
+    return lab_of(DEFAULT)
+
+
+@pytest.fixture(scope="session", params=RELEASES.values(), ids=list(RELEASES))
+def release(request: pytest.FixtureRequest) -> Release:
+    found: Release = request.param
+    return found
+
+
+@pytest.fixture(scope="session")
+def every_lab(release: Release) -> UmlLab:
+    return lab_of(release)
 
 
 @dataclass

@@ -1,10 +1,19 @@
-"""The lab kernel leaves floating point registers in the host process (patch 0007): no thread may lose its own."""
+"""No thread may lose its floating point registers, wherever the kernel keeps them: with patch 0007 in its process."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from testbed.labs.uml import UmlLab
+
 SOURCE = Path(__file__).with_name("floating_point_probe.c")
+
+
+@pytest.fixture(scope="module")
+def lab(every_lab: UmlLab) -> UmlLab:
+    return every_lab
 
 
 def test_every_thread_keeps_its_floating_point_registers(guest) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from testbed.kernel import build, selftests, selftests_run
+from testbed.kernel.release import Release
 from testbed.kernel.selftests import Suite, Unit
 from testbed.kernel.selftests_run import UnitResult
 from testbed.labs.base import Cancel, Lab
@@ -60,9 +61,9 @@ def test_a_script_that_never_sleeps_meets_the_wall_limit(lab: UmlLab, tmp_path: 
     assert end.subtests == () and "after 3 s of real time" in end.error
 
 
-def test_the_path_managers_selftest_passes_on_the_selftests_kernel(tmp_path: Path) -> None:
-    kernel = build.find(fragments=(selftests.FRAGMENT,))
-    suite = selftests.find()
+def test_the_path_managers_selftest_passes_on_the_selftests_kernel(release: Release, tmp_path: Path) -> None:
+    kernel = build.find(release=release, fragments=(selftests.FRAGMENT,))
+    suite = selftests.find(release)
     if kernel is None or suite is None:
         pytest.skip("the selftests and their kernel are not built: 'make test-kernel' builds and runs them")
     units = [unit for unit in selftests.units(suite) if unit.name == "pm_netlink"]

@@ -14,7 +14,10 @@ import pytest
 
 from analysis.compare.divergence import compare_points
 from experiments import plan
+from testbed.labs import uml
 from testbed.labs.base import Job
+from testbed.labs.uml import UmlLab
+from testbed.labs.verdict import userspace_mode
 from testbed.runs import digests
 
 PAGES = ("fig07", "workload.sizes=100 KB", "workload.total=2 MB", "workload.min_requests=20")
@@ -56,6 +59,11 @@ def elsewhere_and_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 @pytest.fixture(scope="module")
+def lab(every_lab: UmlLab) -> UmlLab:
+    return every_lab
+
+
+@pytest.fixture(scope="module")
 def pages(lab, tmp_path_factory) -> Path:
     """The raw directory of a load-balancer point."""
     out = tmp_path_factory.mktemp("pages") / "first"
@@ -70,6 +78,15 @@ def test_pages_give_the_same_bytes_elsewhere_and_under_load(lab, pages, tmp_path
         second = run_point(lab, tmp_path / "second", *PAGES, env={"PYTHONPYCACHEPREFIX": "/nowhere"})
     assert first.keys() >= {"ab.txt", "samples.jsonl", "counters.json", "events.jsonl", "c-eth0.pcap", "c-eth1.pcap"}
     assert second == first
+
+
+def test_seccomp_and_ptrace_give_the_same_bytes(lab, pages, tmp_path, monkeypatch) -> None:
+    if userspace_mode(pages) != "seccomp":
+        pytest.skip("this kernel has ptrace alone, or this machine lets no seccomp filter be installed")
+    monkeypatch.setattr(uml, "_seccomp", lambda _image: ("seccomp=off",))
+    second = run_point(lab, tmp_path / "second", *PAGES)
+    assert userspace_mode(tmp_path / "second") == "ptrace"
+    assert second == digests.of_directory(pages)
 
 
 def test_downloads_give_the_same_bytes_elsewhere_and_under_load(lab, tmp_path, monkeypatch) -> None:
