@@ -140,6 +140,7 @@ def test_an_anycast_figure_is_the_papers_in_full(name: str, protocol: str, limit
         "up_s": 10.0,
         "large_reads": True,
         **SETTINGS_OF_ALL,
+        "sysctl": {"net.ipv4.tcp_tso_rtt_log": 30},
     }
 
 

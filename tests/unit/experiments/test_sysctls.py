@@ -17,9 +17,11 @@ def points(figure: str, *overrides: str) -> list[Point]:
 
 
 def test_a_role_has_sysctls_of_its_own() -> None:
-    for figure, role, name in (("13", "router", HASH), ("7", "director", "net.ipv4.vs.conntrack")):
+    bursts = {"net.ipv4.tcp_tso_rtt_log": 30}
+    cases = (("13", "router", HASH, bursts), ("7", "director", "net.ipv4.vs.conntrack", {}))
+    for figure, role, name, shipped in cases:
         for point in points(figure, f"sysctl.{role}.{name}=1", "sysctl.net.ipv4.tcp_sack=0"):
-            assert point.parameters["sysctl"] == {"net.ipv4.tcp_sack": 0}
+            assert point.parameters["sysctl"] == {"net.ipv4.tcp_sack": 0, **shipped}
             assert point.parameters["sysctl_of"] == {role: {name: 1}}
             assert name in {need.sysctl for need in of_point(point)}
 
