@@ -14,7 +14,6 @@ import sys
 import time
 from pathlib import Path
 
-from experiments import mininet_shell, shell_commands
 from experiments.composition import Parts, load_code, parts_of
 from experiments.measurement import drive
 from experiments.record import write
@@ -52,12 +51,16 @@ def run_point(point: Point, parts: Parts, out: Path) -> None:
 
 def open_shell(point: Point, parts: Parts, out: Path) -> None:
     """Mininet's command line on the point's running topology, every role configured, no workload."""
+    from experiments import mininet_shell  # a point that runs its workload must not notice that there is a shell
+
     with stage(point, parts, CommandLog()) as ready, path_managers(point, ready, out):
         mininet_shell.interact(ready.network.mininet)
 
 
 def run_commands(point: Point, parts: Parts, out: Path) -> int:
     """Run the commands of standard input there; the status of the last one."""
+    from experiments import mininet_shell, shell_commands
+
     lines = shell_commands.parse(sys.stdin.buffer.read())
     if point.clock == "virtual":
         start_afresh()
