@@ -142,6 +142,11 @@ def parse_option(text: str) -> Option:
     return Option(text, parts, _option_value(raw.strip()))
 
 
+def _is_another_part(path: KeyPath, below: Mapping[str, object], above: Mapping[str, object]) -> bool:
+    """Whether a part's table makes way for one of another part: its keys would mean nothing there."""
+    return len(path) == 1 and path[0] in KINDS and "part" in above and above["part"] != below.get("part")
+
+
 def _with_tables(data: Mapping[str, object], origins: dict[KeyPath, Origin]) -> dict[str, object]:
     """`director = "ecmp"` is short for the table of a part that says nothing else."""
     whole = dict(data)
@@ -182,7 +187,7 @@ def _merge(
     for key, value in above.items():
         here = (*path, key)
         present = merged.get(key)
-        if isinstance(value, Mapping) and isinstance(present, Mapping):
+        if isinstance(value, Mapping) and isinstance(present, Mapping) and not _is_another_part(here, present, value):
             merged[key] = _merge(present, value, here, origins=origins, above_origins=above_origins)
             continue
         merged[key] = value

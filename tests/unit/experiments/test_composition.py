@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import analysis
+import testbed
 from experiments import plan
 from experiments.composition import REGISTRIES, parts_of
 from experiments.plan import Point
@@ -58,7 +58,7 @@ def test_traits_are_those_that_points_without_any_were_given(point: Point) -> No
 
 def test_nothing_of_the_analysis_asks_for_a_parts_name() -> None:
     names = {name for registry in REGISTRIES.values() for name in registry.ours()} - {"none"}
-    root = Path(analysis.__file__).parent
+    root = Path(testbed.__file__).parents[1] / "analysis"
     found = {
         path.relative_to(root).as_posix()
         for path in root.rglob("*.py")

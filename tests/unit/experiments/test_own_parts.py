@@ -193,3 +193,14 @@ def test_a_plot_is_a_figure_of_ours_or_a_file(folder: Path) -> None:
     assert refusal() == "mine.toml:5: plot: no figure 'timelin' (did you mean 'timeline'?)"
     named("no.py")
     assert refusal() == "mine.toml:5: no.py: No such file or directory"
+
+
+def test_the_table_of_a_part_makes_way_for_that_of_another(folder: Path) -> None:
+    weighted = EXPERIMENT.replace('"mine.py"', '{ part = "mine.py", weight = 3 }')
+    (folder / "mine.toml").write_text(
+        weighted + '\n[[variant]]\nname = "a"\n\n[[variant]]\nname = "b"\ndirector.part = "ecmp"\n'
+    )
+    first, second = api.plan(["mine.toml"])
+    assert (first.names["director"], first.parameters["weight"]) == ("mine.py", 3)
+    assert second.names["director"] == "ecmp"
+    assert "weight" not in second.parameters
