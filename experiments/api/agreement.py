@@ -74,7 +74,7 @@ def compare_labs(
     options = LabOptions(core_wait_s=_CORE_WAIT_S, kernel=kernel_of(kernel, labs))
     with open_places(labs, jobs, options, listen) as places:
         for place, due in zip(places, plans, strict=True):
-            scheduler.require([task_of(point) for point in due], [place])
+            scheduler.require([task_of(point) for point in due], [place], cancel)
         directory = out or RESULTS / f"{datetime.now():%Y%m%d-%H%M%S}-agree-{plans[0][0].experiment}"
         _make(directory)
         with scheduler.cancel_on_signals(cancel):

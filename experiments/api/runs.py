@@ -61,7 +61,7 @@ def run(
     require_main_program()
     tasks = [task_of(point) for point in points]
     with open_places(labs, jobs, LabOptions(kernel=kernel_of(kernel, labs)), listen) as places:
-        scheduler.require(tasks, places)
+        scheduler.require(tasks, places, cancel)
         plan = [point.model_dump(mode="json") for point in points]
         facts = facts_of(places, command)
         made = store.create(out or _default_directory(points), [each.id for each in points], {**facts, "plan": plan})
@@ -98,7 +98,7 @@ def resume(
     labs = labs or _labs_of(found)
     options = LabOptions(kernel=kernel_of(kernel, labs) or _kernel_of(found, labs))
     with open_places(labs, jobs, options, listen) as places:
-        scheduler.require([task_of(point) for point in points if not found.is_ok(point.id)], places)
+        scheduler.require([task_of(point) for point in points if not found.is_ok(point.id)], places, cancel)
         store.require_space(found.directory)
         facts = facts_of(places, command)
         with found.lock(), closing(found, is_default=directory is None):

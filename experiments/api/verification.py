@@ -110,7 +110,7 @@ def verify(
                 mine = {candidate.id for candidate in candidates if candidate.digests.kernel == name}
                 tasks = [task_of(point) for point in chosen if point.id in mine]
                 with open_places([lab], jobs, LabOptions(kernel=instead or cache.load(name)), listen) as places:
-                    scheduler.require(tasks, places)
+                    scheduler.require(tasks, places, cancel)
                     scheduler.run(tasks, places, again, cancel=cancel, watcher=told)
         verdicts += told.verdicts
     return Verification(directory, tuple(verdicts), tuple(others), keep)

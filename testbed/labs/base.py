@@ -122,7 +122,7 @@ class Lab(Protocol):
         """What a run's record says of this lab (JSON), such as the kernel's manifest under `kernel`."""
         ...
 
-    def require(self, needs: Collection[Need]) -> None:
+    def require(self, needs: Collection[Need], cancel: Cancel | None = None) -> None:
         """Raise `PrerequisiteError`, naming all that is missing, unless the lab has what is needed.
 
         Asked before the first job starts.
@@ -149,7 +149,7 @@ class InteractiveLab(Protocol):
 class ProbedLab(Protocol):
     """A lab that can say what it has, need by need."""
 
-    def probe(self, needs: Collection[Need]) -> list[Finding]:
+    def probe(self, needs: Collection[Need], cancel: Cancel | None = None) -> list[Finding]:
         """Find out about each need before anything starts; one finding each."""
         ...
 

@@ -17,7 +17,7 @@ from testbed.base.errors import LabError, PrerequisiteError
 from testbed.base.needs import NO_PROGRAM, Finding, Need
 from testbed.base.text import parse_json
 from testbed.labs import runtime_directory
-from testbed.labs.base import Clock, Job, Lab
+from testbed.labs.base import Cancel, Clock, Job, Lab
 
 RunProbe = Callable[[tuple[str, ...]], str]
 """Runs an argv in a lab and returns what it printed."""
@@ -124,14 +124,14 @@ def require(findings: Iterable[Finding], where: str, *, elsewhere: str = ELSEWHE
         raise PrerequisiteError(f"{where} lacks {what}", hint="; ".join(dict.fromkeys(cures)))
 
 
-def as_job(lab: Lab, clock: Clock) -> RunProbe:
-    """Runs a probe as a job of its own in a lab; raises `LabError` if that fails."""
+def as_job(lab: Lab, clock: Clock, cancel: Cancel | None) -> RunProbe:
+    """Runs a probe as a job of its own in a lab; raises `LabError` if that fails, `RunInterrupted` once told to end."""
 
     def run(argv: tuple[str, ...]) -> str:
         with runtime_directory.temporary() as scratch:
             said, errors = bytearray(), bytearray()
             job = Job(argv, Path(scratch), clock=clock, wall_limit_s=_PROBE_LIMIT_S)
-            done = lab.run(job, stdout=said.extend, stderr=errors.extend)
+            done = lab.run(job, stdout=said.extend, stderr=errors.extend, cancel=cancel)
         if done.status != 0:
             last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
             raise LabError(f"the probe of the kernel in {lab.name} ended with status {done.status}: {last[0]}")

@@ -153,14 +153,14 @@ class UmlLab:
         """The manifest of the lab kernel's build."""
         return {"kernel": self._manifest}
 
-    def require(self, needs: Collection[Need]) -> None:
+    def require(self, needs: Collection[Need], cancel: Cancel | None = None) -> None:
         """Raise `PrerequisiteError` for options that the lab kernel lacks, programs that this machine lacks, and what
         else does not work (see `probe`)."""
         libraries.require(needs)
         where = f"the uml lab (lab kernel {self._kernel_id})" if self._kernel_id else "the uml lab"
-        features.require(self.probe(needs), where, elsewhere="")
+        features.require(self.probe(needs, cancel), where, elsewhere="")
 
-    def probe(self, needs: Collection[Need]) -> list[Finding]:
+    def probe(self, needs: Collection[Need], cancel: Cancel | None = None) -> list[Finding]:
         """What the kernel's options and this machine's programs say, and for what else must be tried, a guest.
 
         An option that the kernel has is believed to work, and sysctls are left to the point, which reads them back.
@@ -169,7 +169,7 @@ class UmlLab:
         ours, others = libraries.split(needs)
         tried = [need for need in others if need.probe and not need.kernel_options]
         said = features.static_findings([need for need in others if need not in tried], self._options, OPTIONS_CURE)
-        return said + libraries.find(ours) + features.probe(tried, features.as_job(self, "virtual"))
+        return said + libraries.find(ours) + features.probe(tried, features.as_job(self, "virtual", cancel))
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None

@@ -98,10 +98,10 @@ def cancel_on_signals(cancel: Cancel) -> Iterator[None]:
         yield
 
 
-def require(tasks: Sequence[Task], places: Sequence[Place]) -> None:
+def require(tasks: Sequence[Task], places: Sequence[Place], cancel: Cancel | None = None) -> None:
     """Raise `UsageError` for a task that no lab has the clock for, `PrerequisiteError` for what a lab lacks.
 
-    Each lab is asked for the needs of all the tasks that it might get. Nothing is started.
+    Each lab is asked for the needs of all the tasks that it might get; `RunInterrupted` once the flag is set.
     """
     for task in tasks:
         if not any(task.clock in place.lab.clocks for place in places):
@@ -112,7 +112,7 @@ def require(tasks: Sequence[Task], places: Sequence[Place]) -> None:
             )
     for place in places:
         wanted = [task.needs for task in tasks if task.clock in place.lab.clocks]
-        place.lab.require(frozenset().union(*wanted))
+        place.lab.require(frozenset().union(*wanted), cancel)
 
 
 def run(
@@ -120,9 +120,9 @@ def run(
 ) -> list[TaskEnd]:
     """Run the tasks and return how each ended, in their order.
 
-    Raises `RunInterrupted` once the flag is set and everything that ran has ended, and what `require` raises.
+    Each must be able to run there (`require`). Raises `RunInterrupted` once the flag is set and everything that ran
+    has ended.
     """
-    require(tasks, places)
     told = _OneAtATime(watcher, cancel)
     queue = _Queue(tasks)
     ends: dict[str, TaskEnd] = {}

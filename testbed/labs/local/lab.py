@@ -50,14 +50,14 @@ class LocalLab:
         """This machine's kernel."""
         return {"kernel": {"release": platform.release(), "version": platform.version()}}
 
-    def require(self, needs: Collection[Need]) -> None:
+    def require(self, needs: Collection[Need], cancel: Cancel | None = None) -> None:
         """Find out in a throw-away namespace; raises `PrerequisiteError` with all that is missing."""
         libraries.require(needs)
-        features.require(self.probe(needs), f"the local lab (Linux {platform.release()})")
+        features.require(self.probe(needs, cancel), f"the local lab (Linux {platform.release()})")
 
-    def probe(self, needs: Collection[Need]) -> list[Finding]:
+    def probe(self, needs: Collection[Need], cancel: Cancel | None = None) -> list[Finding]:
         """Look at the kernel's options, if it says which, and try the rest in a throw-away namespace."""
-        return features.probe(needs, features.as_job(self, "real"), kernel_options.options())
+        return features.probe(needs, features.as_job(self, "real", cancel), kernel_options.options())
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None

@@ -113,7 +113,7 @@ class SshLab:
         """The kernel and the machine that did the work, and the toolkit that was sent."""
         return {**self._facts, "machine": self._machine.host, "toolkit_sha256": Path(self._toolkit).name}
 
-    def require(self, needs: Collection[Need]) -> None:
+    def require(self, needs: Collection[Need], cancel: Cancel | None = None) -> None:
         """Raise `PrerequisiteError` unless the machine has what it must have, and its lab what is needed."""
         self._check()
         if library := libraries.require(needs):
@@ -121,11 +121,14 @@ class SshLab:
             self._connection.use(
                 lambda to: provisioning.provide_library(to, toolkit, library, machine=machine, owner=owner)
             )
-        features.require(self.probe(needs), self.name, elsewhere=features.ELSEWHERE if self._lab == "local" else "")
+        features.require(
+            self.probe(needs, cancel), self.name, elsewhere=features.ELSEWHERE if self._lab == "local" else ""
+        )
 
-    def probe(self, needs: Collection[Need]) -> list[Finding]:
+    def probe(self, needs: Collection[Need], cancel: Cancel | None = None) -> list[Finding]:
         """Have the lab there find out about each need."""
-        said = self._call("probe", needs=[need.model_dump(mode="json", exclude_defaults=True) for need in needs])
+        wanted = [need.model_dump(mode="json", exclude_defaults=True) for need in needs]
+        said = self._call("probe", cancel, needs=wanted)
         return [_printable(each) for each in validated(list[Finding], said, self.name)]
 
     def examine(self, needs: Collection[Need] = (), *, boot: bool = True) -> list[dict[str, Any]]:
@@ -265,10 +268,10 @@ class SshLab:
             self._connection.use(lambda connection: tidy_up(connection, self._owner.id), once)
             self._owner.done = True
 
-    def _call(self, action: str, **arguments: object) -> Any:
+    def _call(self, action: str, cancel: Cancel | None = None, **arguments: object) -> Any:
         """Ask about the lab there."""
         every = {"lab": self._lab, "kernel": self._kernel, **arguments}
-        return self._connection.use(lambda connection: call(connection, self._toolkit, action, every))
+        return self._connection.use(lambda connection: call(connection, self._toolkit, action, every), cancel)
 
 
 def _printable(finding: T) -> T:

@@ -42,16 +42,16 @@ class VmLab:
         """What runs there, the kernel's manifest, and the virtual machine."""
         return {**self._inside.facts(), "kernel": self._kernel.facts(), "vm": self._running.model_dump(mode="json")}
 
-    def require(self, needs: Collection[Need]) -> None:
+    def require(self, needs: Collection[Need], cancel: Cancel | None = None) -> None:
         """Raise `PrerequisiteError` unless the machine has what it must have, and its kernel what is needed."""
         lacking, rest = features.by_options(needs, self._kernel.options(), OPTIONS_CURE)
         features.require(lacking, f"the VM's kernel {self._kernel.id}")
-        self._inside.require(rest)
+        self._inside.require(rest, cancel)
 
-    def probe(self, needs: Collection[Need]) -> list[Finding]:
+    def probe(self, needs: Collection[Need], cancel: Cancel | None = None) -> list[Finding]:
         """Look at the kernel's options, and have the machine find out about the rest."""
         lacking, rest = features.by_options(needs, self._kernel.options(), OPTIONS_CURE)
-        return lacking + self._inside.probe(rest)
+        return lacking + self._inside.probe(rest, cancel)
 
     def examine(self, needs: Collection[Need] = (), *, boot: bool = True) -> list[dict[str, Any]]:
         """The doctor's checks there."""

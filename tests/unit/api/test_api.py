@@ -39,7 +39,7 @@ class Lab:
     def facts(self) -> dict[str, Any]:
         return {"kernel": {"id": "k1"}}
 
-    def require(self, needs: Collection[Need]) -> None:
+    def require(self, needs: Collection[Need], cancel: Cancel | None = None) -> None:
         pass
 
     def run(

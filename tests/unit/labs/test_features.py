@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import sys
+import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from testbed.base.errors import PrerequisiteError
+from testbed.base.errors import PrerequisiteError, RunInterrupted
 from testbed.base.needs import PATCHED, Call, Finding, Need, kernel, of_part, program, sysctl
-from testbed.labs import features, probes
+from testbed.labs import cores, features, probes
+from testbed.labs.base import Cancel
 from testbed.labs.local import kernel_options
+from testbed.labs.uml import UmlLab
 from testbed.net import ipvs
 from testbed.tools import lighttpd
 from topologies import links
@@ -187,3 +193,19 @@ def test_what_needs_both_a_program_and_an_option_has_the_cure_of_what_is_missing
         assert (found.cure, found.of_kernel) == (cure, of_kernel)
     ((lacking,), _) = features.by_options([nft], {"CONFIG_VETH"})
     assert lacking.cure == option
+
+
+def test_a_probe_that_waits_for_its_lab_ends_when_it_is_told_to(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """All cores are taken: what asks a lab for its needs can still be interrupted."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    taken = [cores.lease(Cancel(), 0.0) for _ in cores.available()]
+    cancel = Cancel()
+    with contextlib.ExitStack() as stack:
+        for each in taken:
+            stack.enter_context(each)
+        threading.Timer(0.3, cancel.set, ("enough",)).start()
+        lab = UmlLab(Path(sys.executable))
+        with pytest.raises(RunInterrupted, match="enough"):
+            features.as_job(lab, "virtual", cancel)(("true",))
