@@ -35,7 +35,7 @@ class FakeLab:
     def facts(self) -> dict[str, Any]:
         return {}
 
-    def require(self, needs: Collection[Need]) -> None:
+    def require(self, needs: Collection[Need], cancel: Cancel | None = None) -> None:
         if missing := self.lacks & {need.name for need in needs}:
             raise PrerequisiteError(f"{self.name} lacks {', '.join(missing)}")
 
