@@ -93,7 +93,10 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
             for server in stage.servers
             if len(stage.servers) > 1
         }
-        with tcpdump.capturing(stage.client, stage.layout.client_interfaces, out, log=log) as captured:
+        buffer_kib = tcpdump.buffer_kib(stage.parts.workload.most_packets(point.object_bytes))
+        with tcpdump.capturing(
+            stage.client, stage.layout.client_interfaces, out, log=log, buffer_kib=buffer_kib
+        ) as captured:
             drops = {node.name: queues.dropped(node, log) for node in nodes}
             before = {node.name: protocol_counters(node) for node in nodes}
             url = f"http://{stage.layout.service}:{stage.layout.port}/{name}"

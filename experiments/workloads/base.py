@@ -75,6 +75,11 @@ class Workload(Part, ABC):
         del object_bytes
         return self
 
+    def most_packets(self, object_bytes: int) -> float | None:
+        """Packets at the client that there cannot be more of, both directions together; None where nobody knows."""
+        del object_bytes
+        return None
+
     @abstractmethod
     def busy_s(self, topology: Topology, protocol: str, object_bytes: int) -> float:
         """Wall seconds of CPU that it takes in virtual time, without boot and set-up."""

@@ -24,6 +24,7 @@ SECONDS_PER_GB_OF_PACKETS = 60.0
 _SEGMENT_BYTES = 1448
 _INITIAL_WINDOW_BYTES = 10 * _SEGMENT_BYTES
 _SHORTEST_ROUND_TRIP_S = 0.001
+_PACKETS_OF_A_CONNECTION = 100
 # A lost SYN is sent again after 1 s; the same bound stands for a lost tail.
 _RETRANSMISSION_TIMEOUT_S = 1.0
 
@@ -128,6 +129,10 @@ class PageLoads(Workload):
         """`ab`, the library that it preloads, and the web server's module for uploads."""
         found = {apache_bench.NEED} | ({lighttpd.UPLOADS} if self.direction == "upload" else set())
         return frozenset(found | ({large_reads.NEED} if self.large_reads else set()))
+
+    def most_packets(self, object_bytes: int) -> float | None:
+        """Every segment and its ACK, all of it twice, and handshakes and ends of two subflows."""
+        return self.requests_of(object_bytes) * (_PACKETS_OF_A_CONNECTION + 4 * object_bytes / _SEGMENT_BYTES)
 
     def busy_s(self, topology: Topology, protocol: str, object_bytes: int) -> float:
         """What a guest's CPU does: so many connections, so many bytes."""

@@ -24,6 +24,16 @@ EVERYTHING = "tcp"
 OPENINGS_AND_RESETS = "tcp[tcpflags] & (tcp-syn|tcp-rst) != 0"
 BUFFER_KIB, SMALL_BUFFER_KIB = 65536, 4096
 _HAND_OVER_S = 1.2
+_BUFFERED_BYTES = 512  # of a packet in the buffer: its head, what is kept of it, and what alignment leaves
+
+
+def buffer_kib(packets: float | None) -> int:
+    """The buffer for so many packets (None: nobody knows): the small one if it holds all of them, read or not.
+
+    A guest allocates and clears all of a buffer before anything is in it.
+    """
+    fits = packets is not None and packets * _BUFFERED_BYTES <= SMALL_BUFFER_KIB * 1024
+    return SMALL_BUFFER_KIB if fits else BUFFER_KIB
 
 
 @dataclass
