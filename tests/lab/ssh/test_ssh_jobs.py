@@ -10,6 +10,9 @@ import pytest
 from ssh_host import Host, ours
 from ssh_user import Here
 
+from testbed.record.large_reads import read_large_reads
+from testbed.tools import large_reads
+
 pytestmark = pytest.mark.usefixtures("provided")
 
 ROOT_ONLY = pytest.mark.skipif("os.geteuid() != 0", reason="the other side's local lab needs root")
@@ -68,6 +71,19 @@ def test_a_machine_behind_another_one(here: Here, way: str) -> None:
 
 def digests(run: Path) -> dict[str, dict[str, str]]:
     return {path.parent.name: json.loads(path.read_text())["files"] for path in run.glob("points/*/digests.json")}
+
+
+def test_the_library_for_large_reads_is_sent_and_used(here: Here, host: Host) -> None:
+    done = here.testbed(
+        "run", *POINT, "--set", "workload.large_reads=true", "--lab", "ssh:far", "--jobs", "1", "--out", "large"
+    )
+    assert done.returncode == 0, done.stderr
+    (library,) = (host.cache / "libraries").glob("*/large_reads.so")
+    assert library.parent.name == large_reads.identity()
+    for point in (here.work / "large" / "points").iterdir():
+        counts = read_large_reads(point)
+        assert counts.reads > counts.system_calls > 0
+    assert leftovers(host) == []
 
 
 def test_two_hosts_share_the_points_and_come_to_the_same_bytes_as_this_machine(here: Here, host: Host) -> None:
