@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -20,12 +20,14 @@ from testbed.base.errors import ConfigError, UsageError
 from testbed.base.own_code import BadCode, Code
 from testbed.base.parts import KINDS, UNSAID, Part
 from testbed.base.registry import Found, Registry
+from testbed.base.traits import Path as PathTrait
 from testbed.base.traits import Traits
 from testbed.base.validation import first_problem
 from testbed.directors.base import DIRECTORS, Director
 from testbed.net.mptcp_settings import Mptcp
 from testbed.protection.base import PROTECTIONS, Protection
 from testbed.record.point import PartRecord, Point
+from testbed.wire import mptcp_upload_wire_limit_bps, mptcp_wire_limit_bps, tcp_wire_limit_bps
 from topologies.base import TOPOLOGIES, Topology
 
 REGISTRIES: Mapping[str, Registry[Any]] = dict(
@@ -34,6 +36,8 @@ REGISTRIES: Mapping[str, Registry[Any]] = dict(
 """The registry of each kind of part."""
 
 _TRUST = "--trust-code executes the copy in the run's directory"
+
+_PAST_DIRECTOR = "past the director"
 
 CODE = "parts"
 """The folder with users' own parts, beside a point's `point.json` and in a run's directory."""
@@ -71,6 +75,7 @@ class Parts:
         """What the analysis must know of them; `past_director`: connections can leave the service address."""
         return Traits(
             service_path=self.director.service_path,
+            paths=tuple(self._paths(mptcp=mptcp)),
             ends_by=self.workload.ends_by,
             planned_s=self.workload.planned_s,
             sender=self.workload.sender,
@@ -81,6 +86,30 @@ class Parts:
             limit_note=self.topology.limit_note(mptcp=mptcp, past_director=past_director),
             picture=self.topology.picture(),
         )
+
+    def _paths(self, *, mptcp: bool) -> Iterator[PathTrait]:
+        """Where packets go: the topology has the ways, and the director says which of them its answers take."""
+        ways: tuple[tuple[Literal["to-client", "to-server"], Literal["service", "unique"], bool], ...] = (
+            ("to-server", "service", False),
+            ("to-client", "service", not self.director.carries_answers()),
+            ("to-server", "unique", True),
+            ("to-client", "unique", True),
+        )
+        for direction, address, past in ways:
+            yield PathTrait(
+                name=_PAST_DIRECTOR if past else self.director.service_path,
+                direction=direction,
+                address=address,
+                interfaces=self.topology.path_interfaces(past_director=past),
+                past_director=past,
+                wire_limit_bps=self.wire_limit_bps(mptcp=mptcp, past_director=past),
+            )
+
+    def wire_limit_bps(self, *, mptcp: bool, past_director: bool) -> float:
+        """The goodput that the wire allows by the path through the director, or past it."""
+        of_mptcp = mptcp_upload_wire_limit_bps if self.workload.sender == "client" else mptcp_wire_limit_bps
+        limit = of_mptcp if mptcp else tcp_wire_limit_bps
+        return round(limit(self.topology.path_rate_bps(past_director=past_director)), 1)
 
     @contextmanager
     def explained(self) -> Iterator[None]:

@@ -21,7 +21,6 @@ from experiments.values import Clock, Protocol
 from experiments.variants import Case
 from testbed.base.errors import UsageError
 from testbed.record.point import Drop, Point
-from testbed.wire import mptcp_upload_wire_limit_bps, mptcp_wire_limit_bps, tcp_wire_limit_bps
 
 __all__ = [
     "DEFAULT_PROFILE",
@@ -181,12 +180,6 @@ def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
             drop=Drop.model_validate(settings.drop.plain()) if settings.drop else None,
             sysctl=sysctls.of_hosts(settings),
             sysctl_of=sysctls.of_roles(settings),
-            wire_limit_bps=_wire_limit_bps(parts, axes.protocol, past_director=past_director),
+            wire_limit_bps=parts.wire_limit_bps(mptcp=mptcp, past_director=past_director),
             traits=parts.traits(mptcp=mptcp, past_director=past_director),
         )
-
-
-def _wire_limit_bps(parts: Parts, protocol: Protocol, *, past_director: bool) -> float:
-    of_mptcp = mptcp_upload_wire_limit_bps if parts.workload.sender == "client" else mptcp_wire_limit_bps
-    limit = tcp_wire_limit_bps if protocol == "tcp" else of_mptcp
-    return round(limit(parts.topology.path_rate_bps(past_director=past_director)), 1)

@@ -36,6 +36,11 @@ class Topology(Part, ABC):
     def path_rate_bps(self, *, past_director: bool) -> int:
         """The rate in bit/s of the path that a bulk transfer takes."""
 
+    def path_interfaces(self, *, past_director: bool) -> tuple[str, ...]:
+        """Endings of the client's interfaces that the path by the director has, or that past it; any, if not said."""
+        del past_director
+        return ()
+
     @abstractmethod
     def path_to_service(self) -> tuple[LinkProfile, ...]:
         """The links between the client and a server by the service address."""

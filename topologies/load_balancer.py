@@ -195,6 +195,10 @@ class LoadBalancer(Topology):
             return self.direct.rate_bps
         return min(self.client_director.rate_bps, self.servers * self.director_server.rate_bps)
 
+    def path_interfaces(self, *, past_director: bool) -> tuple[str, ...]:
+        """The client's second interface past the director, its first one else."""
+        return ("-eth1",) if past_director else ("-eth0",)
+
     def limit_note(self, *, mptcp: bool, past_director: bool) -> str:
         """What a limit that is worked out from `path_rate_bps` leaves out."""
         return (LIMIT_NOTE if past_director else NO_PATH_NOTE) if mptcp else ""

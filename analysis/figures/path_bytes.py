@@ -13,7 +13,7 @@ from matplotlib.ticker import PercentFormatter
 
 from analysis.figures import style
 from analysis.figures.declaration import Data, Figure, Row
-from analysis.figures.selection import legend, main_direction, numbers, path_name, repeats, rows
+from analysis.figures.selection import legend, main_direction, numbers, path_name, repeats, rows, whose_address
 
 Path = tuple[str, str]
 
@@ -91,11 +91,10 @@ def _bytes(subflows: pa.Table, point: Row) -> dict[Path, float]:
     mine = rows(subflows, point=point["point"])
     column = numbers(mine, main_direction(mine, "bytes_to_client", "bytes_to_server"))
     found: dict[Path, float] = {}
-    for path, server, size in zip(
-        mine["path"].to_pylist(), mine["server"].to_pylist(), np.nan_to_num(column), strict=True
-    ):
-        # Of the director's subflows the server is a guess, and their path is one all the same.
-        key = (path, server or "") if path == "past" else (path, "")
+    subflows_of = mine.select(["path", "server", "server_evidence"]).to_pylist()
+    for subflow, size in zip(subflows_of, np.nan_to_num(column), strict=True):
+        # By the service address the server is a guess, and their path is one all the same.
+        key = (subflow["path"], (whose_address(subflow) or "") if subflow["path"] == "past" else "")
         found[key] = found.get(key, 0.0) + float(size)
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,12 +92,18 @@ def first_panels(
 
 
 def path_name(path: str, server: str | None, service_path: str) -> str:
-    """A path in words."""
+    """A path in words; `server` is whose address it is, if it is one server's own."""
     if path == "past":
-        return f"address of {style.label(server)}" if server else "a server's own address"
+        return f"address of {style.label(server)}" if server else "past the director"
     if path == "director":
         return style.label(service_path)
     return "unknown path"
+
+
+def whose_address(subflow: Mapping[str, Any]) -> str | None:
+    """The server whose own address a subflow of the table is with; None: it is the service address."""
+    server: str | None = subflow["server"] if subflow["server_evidence"] == "address" else None
+    return server
 
 
 def panels_of(figure: Figure, count: int, note: str) -> list[Axes]:

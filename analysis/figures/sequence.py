@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.figures import style
 from analysis.figures.declaration import Data, Figure
-from analysis.figures.selection import Numbers, legend, numbers, path_name, rows
+from analysis.figures.selection import Numbers, legend, numbers, path_name, rows, whose_address
 
 _WRAP = 1 << 32
 _MANY = 2000
@@ -44,11 +44,15 @@ def draw(canvas: Canvas, data: Data) -> bool:
     for number in np.unique(subflow):
         own[subflow == number] = repeated(place[subflow == number], size[subflow == number])
     paths = sent["path"].to_pylist()
+    subflows = rows(data.tables["subflows"], point=data.points[0]["point"], connection=data.connection).to_pylist()
+    own_addresses = {each["subflow"] for each in subflows if whose_address(each)}
     axes = canvas.subplots()
     for number in np.unique(subflow):
         mine = subflow == number
         look = style.scheme(int(number))
-        name = path_name(paths[int(np.flatnonzero(mine)[0])], None, service_path)
+        path = paths[int(np.flatnonzero(mine)[0])]
+        is_own = path == "past" and number in own_addresses
+        name = "a server's own address" if is_own else path_name(path, None, service_path)
         cross = _CROSSES[int(number) % len(_CROSSES)]
         small = 4.0 if mine.sum() < _MANY else 1.8
         # What was sent before is larger and above all the rest, which is seen through it: it is what one looks for.
@@ -118,4 +122,4 @@ def _add(spans: list[tuple[float, float]], start: float, end: float) -> None:
     spans[place:last] = [(start, end)]
 
 
-FIGURE = Figure("sequence", "sequence numbers", "connection", draw)
+FIGURE = Figure("sequence", "sequence numbers", "connection", draw, tables=("subflows",))

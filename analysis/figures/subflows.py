@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from analysis.figures import style
 from analysis.figures.declaration import Data, Figure
-from analysis.figures.selection import legend, path_name, rows
+from analysis.figures.selection import legend, path_name, rows, whose_address
 
 _MOST_ROWS = 24
 _ROW_INCHES = 0.26
@@ -129,7 +129,7 @@ _DATA = ("last_data_to_client_s", "last_data_to_server_s")
 
 
 def _name(subflow: dict[str, Any], service_path: str) -> str:
-    path = path_name(subflow["path"], subflow["server"], service_path)
+    path = path_name(subflow["path"], whose_address(subflow), service_path)
     return f"{subflow['connection']}.{subflow['subflow']}  {path}"
 
 

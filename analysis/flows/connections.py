@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.flows.addresses import Addresses
-from analysis.flows.tcp_flows import PAST_DIRECTOR, VIA_DIRECTOR, VIA_UNLISTED, Flows, Sides, find_flows
+from analysis.flows.paths import PAST_DIRECTOR, SERVICE, UNIQUE, UNKNOWN_PATH, UNLISTED, VIA_DIRECTOR, PathTable
+from analysis.flows.tcp_flows import Flows, Sides, find_flows
 from analysis.pcap import RST, Packets
 
 
@@ -22,7 +23,9 @@ class Traffic:
 
     One row per MPTCP connection, in order of opening: `connection_flow` (its initial subflow), `token`,
     `connection_bytes` (payload over all its subflows) and `joins` (further subflows with a completed handshake).
-    `bytes_*` and `connection_bytes` are payload to the client, or of an upload what the client sent, repeats included.
+    `bytes_*` and `connection_bytes` are payload to the client, or of an upload what the client sent, repeats included:
+    by their path, and by their server's address, which may be none of the point's. `packets_off_path`, and
+    `bytes_off_path` with them, are packets in both directions with an address of the point's on no path of its.
     """
 
     sides: Sides
@@ -33,7 +36,10 @@ class Traffic:
     joins: NDArray[np.int64]
     bytes_via_director: int
     bytes_past_director: int
+    bytes_at_unique: int
     bytes_unlisted: int
+    packets_off_path: int
+    bytes_off_path: int
 
     @property
     def opened(self) -> int:
@@ -69,7 +75,7 @@ class Traffic:
 
     @property
     def _initial(self) -> NDArray[np.bool_]:
-        initial: NDArray[np.bool_] = self.flows.listed & (self.flows.via == VIA_DIRECTOR) & ~self.flows.is_join
+        initial: NDArray[np.bool_] = self.flows.listed & (self.flows.kind == SERVICE) & ~self.flows.is_join
         return initial
 
     def never_joined(self, at_least_bytes: int) -> int:
@@ -77,9 +83,14 @@ class Traffic:
         return int(np.count_nonzero((self.joins == 0) & (self.connection_bytes >= at_least_bytes)))
 
 
-def find_connections(packets: Packets, addresses: Addresses, *, upload: bool = False) -> Traffic:
-    """Flows, connections and bytes per path of one client's packets (all its interfaces, merged, by time)."""
-    flows, sides = find_flows(packets, addresses, upload=upload)
+def find_connections(
+    packets: Packets, addresses: Addresses, *, upload: bool = False, paths: PathTable | None = None
+) -> Traffic:
+    """Flows, connections and bytes per path of one client's packets (all its interfaces, merged, by time).
+
+    Without `paths` the server's address alone tells them.
+    """
+    flows, sides = find_flows(packets, addresses, upload=upload, paths=paths)
     measured = sides.from_client if upload else sides.to_client
     connection_flow = np.flatnonzero(flows.listed & flows.is_mptcp & ~flows.is_join)
     token = flows.token[connection_flow]
@@ -96,10 +107,10 @@ def find_connections(packets: Packets, addresses: Addresses, *, upload: bool = F
     np.add.at(connection_bytes, connection[member], flows.payload_bytes[member])
     joins = np.bincount(connection[member & flows.is_join & flows.is_mptcp], minlength=len(connection_flow))
 
-    by_path = [
-        int(packets.payload_bytes[measured & (sides.via == via)].sum(dtype=np.int64))
-        for via in (VIA_UNLISTED, VIA_DIRECTOR, PAST_DIRECTOR)
-    ]
+    by_path = np.bincount(sides.path[measured], packets.payload_bytes[measured], minlength=3).astype(np.int64)
+    by_kind = np.bincount(flows.kind, flows.payload_bytes, minlength=3).astype(np.int64)
+    off_path = np.flatnonzero((sides.path == UNKNOWN_PATH) & (sides.to_client | sides.from_client))
+    off_path = off_path[flows.kind[sides.flow[off_path]] != UNLISTED]
     return Traffic(
         sides=sides,
         flows=replace(flows, connection=connection),
@@ -107,9 +118,12 @@ def find_connections(packets: Packets, addresses: Addresses, *, upload: bool = F
         token=token,
         connection_bytes=connection_bytes,
         joins=joins.astype(np.int64),
-        bytes_unlisted=by_path[VIA_UNLISTED],
-        bytes_via_director=by_path[VIA_DIRECTOR],
-        bytes_past_director=by_path[PAST_DIRECTOR],
+        bytes_via_director=int(by_path[VIA_DIRECTOR]),
+        bytes_past_director=int(by_path[PAST_DIRECTOR]),
+        bytes_at_unique=int(by_kind[UNIQUE]),
+        bytes_unlisted=int(by_kind[UNLISTED]),
+        packets_off_path=len(off_path),
+        bytes_off_path=int(packets.payload_bytes[off_path].sum(dtype=np.int64)),
     )
 
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 
 from analysis.flows.connections import Traffic
-from analysis.flows.tcp_flows import PAST_DIRECTOR
 from testbed.record.model import CONFIG, Count, Seconds
 
 _NEVER = np.iinfo(np.int64).max
@@ -62,9 +61,9 @@ def waits(traffic: Traffic) -> Waits:
     flows, initial = traffic.flows, traffic.connection_flow
     used = traffic.connection_bytes > 0
     accepted = flows.is_join & flows.is_mptcp
-    past = (flows.via == PAST_DIRECTOR) & (flows.first_payload_ns >= 0)
+    past = flows.first_past_ns >= 0
     joined_ns = _earliest(traffic, flows.answered_ns, accepted)
-    bypassed_ns = _earliest(traffic, flows.first_payload_ns, past)
+    bypassed_ns = _earliest(traffic, flows.first_past_ns, past)
     return Waits(
         connections=int(np.count_nonzero(used)),
         join_wait_s=_after(joined_ns[used], flows.answered_ns[initial][used]),

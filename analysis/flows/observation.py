@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from analysis.flows.addresses import Addresses
 from analysis.flows.connection_ends import ConnectionEnds, connection_ends
 from analysis.flows.connections import Traffic
+from analysis.flows.paths import PAST_DIRECTOR, UNKNOWN_PATH, VIA_DIRECTOR
 from analysis.flows.resets import Resets, find_resets
 from analysis.flows.servers import Attribution, ServerEvidence, opening_servers
 from analysis.flows.subflows import Subflows, find_subflows
-from analysis.flows.tcp_flows import PAST_DIRECTOR, VIA_DIRECTOR, VIA_UNLISTED
 from analysis.pcap import Packets, tunnel_name
 from analysis.pcap.addresses import texts
 from analysis.pcap.columns import Rows
 
 _NS = 1_000_000_000
-PATHS = {VIA_DIRECTOR: "director", PAST_DIRECTOR: "past", VIA_UNLISTED: "unknown"}
+PATHS = {VIA_DIRECTOR: "director", PAST_DIRECTOR: "past", UNKNOWN_PATH: "unknown"}
 DIRECTIONS = ("to-client", "to-server")
 
 
@@ -120,9 +120,9 @@ class Observation:
         return texts(numbers, versions, self.packets.ipv6)
 
 
-def path_names(via: NDArray[np.uint8]) -> NDArray[np.str_]:
+def path_names(path: NDArray[np.uint8]) -> NDArray[np.str_]:
     """The tables' names of paths."""
-    return np.array([PATHS[code] for code in sorted(PATHS)])[via]
+    return np.array([PATHS[code] for code in sorted(PATHS)])[path]
 
 
 def tunnel_names(bits: NDArray[np.uint8]) -> list[str | None]:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from analysis.flows.addresses import Addresses
 from analysis.flows.connections import Traffic
 from analysis.flows.conversations import first_rows
+from analysis.flows.paths import SERVICE
 from analysis.flows.rst_acceptability import EXACT, UNKNOWN, Acceptability, judge_acceptability
 from analysis.flows.servers import ADDED, REMOVED, Attribution, Pool, ServerEvidence, senders
 from analysis.flows.subflows import TO_CLIENT, TO_SERVER, Subflows
-from analysis.flows.tcp_flows import VIA_DIRECTOR, Flows
+from analysis.flows.tcp_flows import Flows
 from analysis.pcap import ACK, RST, Option, Packets
 from analysis.pcap.columns import Bools, Rows
 from testbed.record.events import Event
@@ -214,7 +215,7 @@ def _causes(found: _Found, churned: NDArray[np.int64]) -> list[str]:
     server_fin = found.subflows.fin_row[flow, TO_CLIENT]
     server_closed = (server_fin >= 0) & (server_fin < row)
     after_close = row > found.closed_row[flow]
-    on_service = flows.via[flow] == VIA_DIRECTOR
+    on_service = flows.kind[flow] == SERVICE
     stray = found.to_client & ~has_ack & on_service & ((churned >= 0) | ~server_closed) & ~_owner_reset(found, churned)
     # The peer of who aborts answers with RSTs, and so does who aborts on further subflows; what comes once a subflow
     # has ended says no more than that there is no socket.

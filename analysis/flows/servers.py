@@ -14,8 +14,8 @@ import numpy as np
 from analysis.flows.addresses import Addresses
 from analysis.flows.connections import Traffic
 from analysis.flows.counter_series import CounterSeries
+from analysis.flows.paths import SERVICE, UNIQUE
 from analysis.flows.subflows import Subflows
-from analysis.flows.tcp_flows import PAST_DIRECTOR, VIA_DIRECTOR
 from analysis.pcap import ACK, RST, SYN, Packets
 from analysis.pcap.columns import Rows
 from testbed.record.events import Event
@@ -84,13 +84,13 @@ def opening_servers(
         column.tolist() for column in (flows.client_address, flows.client_port, flows.server_address)
     )
     isn = packets.seq[flows.opening].tolist()
-    for flow, (via, connection, opened_ns) in enumerate(
-        zip(flows.via.tolist(), flows.connection.tolist(), flows.opened_ns.tolist(), strict=True)
+    for flow, (kind, connection, opened_ns) in enumerate(
+        zip(flows.kind.tolist(), flows.connection.tolist(), flows.opened_ns.tolist(), strict=True)
     ):
-        if via == PAST_DIRECTOR:
+        if kind == UNIQUE:
             found.append(Attribution(name_of[server[flow]], ADDRESS))
             continue
-        if via != VIA_DIRECTOR:
+        if kind != SERVICE:
             found.append(Attribution(None, POOL))
             continue
         seen = syns.get((client[flow], port[flow], isn[flow]))
@@ -127,7 +127,7 @@ def senders(
     for row in rows.tolist():
         flow, t_ns = int(sides.flow[row]), int(packets.time_ns[row])
         t_s = (t_ns - known.start_ns) / _NS
-        if sides.via[row] != VIA_DIRECTOR:
+        if flows.kind[flow] != SERVICE:
             name = name_of.get(int(packets.src[row]))
             found.append(Attribution(name, ADDRESS if name else POOL))
             continue
@@ -164,7 +164,7 @@ def _owners(packets: Packets, traffic: Traffic, subflows: Subflows, name_of: Map
     flows = traffic.flows
     announced = np.flatnonzero((subflows.add_addr_option >= 0) & (flows.connection >= 0))
     address = packets.add_addr.address[subflows.add_addr_option[announced]].tolist()
-    joined = np.flatnonzero((flows.via == PAST_DIRECTOR) & flows.is_mptcp & (flows.connection >= 0))
+    joined = np.flatnonzero((flows.kind == UNIQUE) & flows.is_mptcp & (flows.connection >= 0))
     pairs = [
         *zip(flows.connection[joined].tolist(), flows.server_address[joined].tolist(), strict=True),
         *zip(flows.connection[announced].tolist(), address, strict=True),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.flows.connections import Traffic
 from analysis.flows.conversations import came_before, first_rows, last_rows
+from analysis.flows.paths import PAST_DIRECTOR
 from analysis.flows.sequence import SequenceSpace, sequence_space, uniflows
 from analysis.pcap import ACK, FIN, RST, SYN, Packets
 from analysis.pcap.columns import Bools, Rows
@@ -30,7 +31,8 @@ class Subflows:
 
     `uniflow` is 2 * flow + direction of every packet (-1: not a client's). `acknowledged` says whether the opener ever
     acknowledged anything, which shows that there was a SYN+ACK even where none was captured. `backup_row` is the
-    first MP_PRIO with B; the `add_addr_*` are of the server's ADD_ADDRs and the client's echoes.
+    first MP_PRIO with B; the `add_addr_*` are of the server's ADD_ADDRs and the client's echoes;
+    `past_payload` and `first_past_row` are of data past the director.
     """
 
     uniflow: Rows
@@ -53,7 +55,10 @@ class Subflows:
     payload: NDArray[np.int64]
     repeated: NDArray[np.int64]
     distinct: NDArray[np.int64]
+    past_payload: NDArray[np.int64]
+    first_row: Rows
     first_data_row: Rows
+    first_past_row: Rows
     last_data_row: Rows
     last_row: Rows
     fin_row: Rows
@@ -84,6 +89,7 @@ def find_subflows(packets: Packets, traffic: Traffic) -> Subflows:
     join_syn, join_answer = packets.mp_join, flows.answer
     data = np.flatnonzero((packets.payload_bytes > 0) & (uniflow >= 0))
     fins = np.flatnonzero(((flags & FIN) != 0) & (uniflow >= 0))
+    past = data[traffic.sides.path[data] == PAST_DIRECTOR]
     everything = np.flatnonzero(uniflow >= 0)
     add_addr = _add_addr(packets, traffic, uniflow)
     return Subflows(
@@ -101,7 +107,10 @@ def find_subflows(packets: Packets, traffic: Traffic) -> Subflows:
         payload=_sum(uniflow[data], packets.payload_bytes[data], 2 * count).reshape(count, 2),
         repeated=space.repeated_per_uniflow(2 * count).reshape(count, 2),
         distinct=space.distinct_per_uniflow(2 * count).reshape(count, 2),
+        past_payload=_sum(uniflow[past], packets.payload_bytes[past], 2 * count).reshape(count, 2),
+        first_row=first_rows(everything, uniflow[everything], 2 * count).reshape(count, 2),
         first_data_row=first_rows(data, uniflow[data], 2 * count).reshape(count, 2),
+        first_past_row=first_rows(past, uniflow[past], 2 * count).reshape(count, 2),
         last_data_row=last_rows(data, uniflow[data], 2 * count).reshape(count, 2),
         last_row=last_rows(everything, flow[everything], count),
         fin_row=first_rows(fins, uniflow[fins], 2 * count).reshape(count, 2),

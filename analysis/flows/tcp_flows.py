@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 from analysis.flows.addresses import Addresses
 from analysis.flows.conversations import Conversations, find_conversations, first_rows
 from analysis.flows.mptcp_options import tokens_of_keys
+from analysis.flows.paths import PAST_DIRECTOR, SERVICE, UNIQUE, UNLISTED, PathTable, path_table, paths_of_packets
 from analysis.pcap import ACK, RST, SYN, Option, Packets
 from analysis.pcap.columns import Rows
 from analysis.pcap.tables import MptcpTable
-
-VIA_UNLISTED, VIA_DIRECTOR, PAST_DIRECTOR = 0, 1, 2
-"""Where a packet's server-side address lies: none of ours, the service address, a server's unique address."""
 
 # Lengths of the options tell their form (RFC 8684 sections 3.1 and 3.2).
 _CAPABLE_WITH_KEY_BYTES, _CAPABLE_BOTH_KEYS_BYTES, _JOIN_SYN_BYTES, _JOIN_SYN_ACK_BYTES = 12, 20, 12, 16
@@ -32,13 +30,13 @@ class Sides:
     """Direction and path of each packet (columns as long as the packets').
 
     `to_client` and `from_client` are both False for packets that are not the client's, and for the copies of a packet
-    that several places captured; `via` is one of `VIA_UNLISTED`, `VIA_DIRECTOR`, `PAST_DIRECTOR`; `flow` numbers the
+    that several places captured; `path` is one of `UNKNOWN_PATH`, `VIA_DIRECTOR`, `PAST_DIRECTOR`; `flow` numbers the
     flows.
     """
 
     to_client: NDArray[np.bool_]
     from_client: NDArray[np.bool_]
-    via: NDArray[np.uint8]
+    path: NDArray[np.uint8]
     flow: NDArray[np.int64]
 
 
@@ -46,30 +44,30 @@ class Sides:
 class Flows:
     """One row per TCP flow, in order of opening.
 
-    `opening` is the row of its first SYN (of its first packet where `has_syn` is False), `opened_ns` the time of
-    that, `by_client` whether the client opened it, `listed` whether it is a flow that the client opened to an
-    address of ours, whose SYN or SYN+ACK was captured: only those count as connections. `via` is the path,
-    `is_join` whether the SYN carried MP_JOIN, `answer` the row of the first SYN+ACK, `answered` whether there was
-    one and `answered_ns` when, `is_mptcp` whether it accepted what the SYN asked for (MP_CAPABLE or MP_JOIN; the
-    opener's third packet says so, too), `payload_bytes` what arrived at the client in it (of an upload: what the
-    client sent; repeats included), `first_payload_ns` when the first of it did, `reset` whether the client received
-    a RST, `token` the MPTCP token (of an accepted initial subflow that of the server's key, of a join the one in
-    its SYN), `client_token` that of the client's key, `places` at how many places it was captured, `beyond` the payload
-    bytes that another place has beyond the time in which the one that counts has anything, `connection` the row in
-    `Traffic.connection_flow`, or -1 for plain TCP and joins of an unknown token. A row, time or token that there is
-    none of is -1.
+    `opening` is the row of its first SYN (of its first packet where `has_syn` is False), `opened_ns` the time of that,
+    `by_client` whether the client opened it, `listed` whether it is a flow that the client opened to an address of
+    ours, whose SYN or SYN+ACK was captured: only those count as connections. `kind` is what its server's address is
+    (`UNLISTED`, `SERVICE`, `UNIQUE`: no path, which each packet has of its own), `is_join` whether the SYN carried
+    MP_JOIN, `answer` the row of the first SYN+ACK, `answered` whether there was one and `answered_ns` when, `is_mptcp`
+    whether it accepted what the SYN asked for (MP_CAPABLE or MP_JOIN; the opener's third packet says so, too),
+    `payload_bytes` what arrived at the client in it (of an upload: what the client sent; repeats included),
+    `first_past_ns` when the first of it came past the director, `reset` whether the client received a RST, `token` the
+    MPTCP token (of an accepted initial subflow that of the server's key, of a join the one in its SYN), `client_token`
+    that of the client's key, `places` at how many places it was captured, `beyond` the payload bytes that another place
+    has beyond the time in which the one that counts has anything, `connection` the row in `Traffic.connection_flow`, or
+    -1 for plain TCP and joins of an unknown token. A row, time or token that there is none of is -1.
     """
 
     opening: NDArray[np.int64]
     answer: NDArray[np.int64]
     opened_ns: NDArray[np.int64]
     answered_ns: NDArray[np.int64]
-    first_payload_ns: NDArray[np.int64]
+    first_past_ns: NDArray[np.int64]
     client_address: NDArray[np.uint32]
     client_port: NDArray[np.uint16]
     server_address: NDArray[np.uint32]
     server_port: NDArray[np.uint16]
-    via: NDArray[np.uint8]
+    kind: NDArray[np.uint8]
     has_syn: NDArray[np.bool_]
     by_client: NDArray[np.bool_]
     listed: NDArray[np.bool_]
@@ -88,8 +86,13 @@ class Flows:
         return len(self.opened_ns)
 
 
-def find_flows(packets: Packets, addresses: Addresses, *, upload: bool = False) -> tuple[Flows, Sides]:
-    """The flows, and direction and path of each packet; the flows' `connection` is not known yet (-1)."""
+def find_flows(
+    packets: Packets, addresses: Addresses, *, upload: bool = False, paths: PathTable | None = None
+) -> tuple[Flows, Sides]:
+    """The flows, and direction and path of each packet; the flows' `connection` is not known yet (-1).
+
+    Without `paths` the server's address alone tells them.
+    """
     found = find_conversations(packets, addresses.servers)
     count = len(found)
     opening = found.opening
@@ -122,10 +125,11 @@ def find_flows(packets: Packets, addresses: Addresses, *, upload: bool = False) 
     known = token[initial & (token >= 0)], client_token[client_token >= 0]
     to_opener = is_join & np.isin(token, known[1]) & ~np.isin(token, known[0])
     ends = _ends(found, addresses, to_opener)
-    sides = _sides(found, ends)
+    sides = _sides(packets, found=found, ends=ends, paths=path_table() if paths is None else paths)
 
     data = np.flatnonzero((sides.from_client if upload else sides.to_client) & (packets.payload_bytes > 0))
     payload = np.bincount(found.flow[data], packets.payload_bytes[data], minlength=count).astype(np.int64)
+    past = data[sides.path[data] == PAST_DIRECTOR]
     reset = np.zeros(count, np.bool_)
     reset[found.flow[sides.to_client & ((packets.flags & RST) != 0)]] = True
     flows = Flows(
@@ -133,15 +137,15 @@ def find_flows(packets: Packets, addresses: Addresses, *, upload: bool = False) 
         answer=answer,
         opened_ns=packets.time_ns[opening],
         answered_ns=times_of(packets, answer),
-        first_payload_ns=times_of(packets, first_rows(data, found.flow[data], count)),
+        first_past_ns=times_of(packets, first_rows(past, found.flow[past], count)),
         client_address=ends.client_address,
         client_port=np.where(ends.by_client, found.opener_port, found.other_port),
         server_address=ends.server_address,
         server_port=np.where(ends.by_client, found.other_port, found.opener_port),
-        via=ends.via,
+        kind=ends.kind,
         has_syn=found.has_syn,
         by_client=ends.by_client,
-        listed=(found.has_syn | (answer == opening)) & ends.by_client & ends.is_ours & (ends.via != VIA_UNLISTED),
+        listed=(found.has_syn | (answer == opening)) & ends.by_client & ends.is_ours & (ends.kind != UNLISTED),
         is_join=is_join,
         answered=answer >= 0,
         is_mptcp=is_mptcp,
@@ -174,13 +178,13 @@ def times_of(packets: Packets, rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, eq=False)
 class _Ends:
-    """Per flow: which end is the client's, whether that is a client of ours, and the path by the server's address."""
+    """Per flow: which end is the client's, whether that is a client of ours, and what the server's address is."""
 
     by_client: NDArray[np.bool_]
     is_ours: NDArray[np.bool_]
     client_address: NDArray[np.uint32]
     server_address: NDArray[np.uint32]
-    via: NDArray[np.uint8]
+    kind: NDArray[np.uint8]
 
 
 def _ends(found: Conversations, addresses: Addresses, to_opener: NDArray[np.bool_]) -> _Ends:
@@ -198,23 +202,24 @@ def _ends(found: Conversations, addresses: Addresses, to_opener: NDArray[np.bool
     by_client = ~(backwards | to_opener)
     client_address = np.where(by_client, found.opener_address, found.other_address)
     server_address = np.where(by_client, found.other_address, found.opener_address)
-    via = np.full(len(found), VIA_UNLISTED, np.uint8)
-    via[np.isin(server_address, np.array(list(addresses.unique.values()), np.uint32))] = PAST_DIRECTOR
-    via[np.isin(server_address, np.array(addresses.services, np.uint32))] = VIA_DIRECTOR
+    kind = np.full(len(found), UNLISTED, np.uint8)
+    kind[np.isin(server_address, np.array(list(addresses.unique.values()), np.uint32))] = UNIQUE
+    kind[np.isin(server_address, np.array(addresses.services, np.uint32))] = SERVICE
     return _Ends(
         by_client=by_client,
         is_ours=opener_is_client | other_is_client,
         client_address=client_address,
         server_address=server_address,
-        via=via,
+        kind=kind,
     )
 
 
-def _sides(found: Conversations, ends: _Ends) -> Sides:
+def _sides(packets: Packets, found: Conversations, ends: _Ends, paths: PathTable) -> Sides:
     flow = found.flow
     ours = (flow >= 0) & ends.is_ours[flow]
     from_client = found.from_opener == ends.by_client[flow]
-    return Sides(ours & ~from_client, ours & from_client, ends.via[flow], flow)
+    path = paths_of_packets(paths, kind=ends.kind, flow=flow, from_client=from_client, interface=packets.interface)
+    return Sides(ours & ~from_client, ours & from_client, path, flow)
 
 
 def _first_of(packets: Packets, found: Conversations, table: MptcpTable, which: NDArray[np.bool_]) -> Rows:

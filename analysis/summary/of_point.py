@@ -16,6 +16,7 @@ import pyarrow as pa
 from analysis.flows.addresses import of_point
 from analysis.flows.connections import Traffic, find_connections
 from analysis.flows.joins import join_outcomes, waits
+from analysis.flows.paths import path_table
 from analysis.flows.series import Window, churn, per_second, resets_within, workload_window
 from analysis.pcap import Packets, merge, read_stored_pcap
 from analysis.summary import fidelity, point_tables, validity
@@ -135,17 +136,22 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
 
     captures: list[validity.Capture] | None = None
     packets: Packets | None = None
+    interfaces: list[str] = []
     if files is not None:
         decoded = [(file, attempt(partial(read_stored_pcap, directory / file.file))) for file in files]
         readable = [(file, found) for file, found in decoded if found is not None]
         captures = [validity.Capture(file, found.records, found.warnings) for file, found in readable]
         if readable and len(readable) == len(files):
             packets = merge([found for _, found in readable])
+            # All of them are at the client: what goes by one interface may be answered by another.
+            packets = replace(packets, places=(0,) * len(packets.interfaces))
+            interfaces = [file.interface for file, found in readable for _ in found.interfaces]
         elif files and not readable:
             captures = None  # each of them has given its reason already
     traffic = None
     if packets is not None and addresses is not None:
-        traffic = find_connections(packets, addresses, upload=point.is_upload)
+        paths = path_table(point.traits.paths, interfaces)
+        traffic = find_connections(packets, addresses, upload=point.is_upload, paths=paths)
 
     counters = attempt(partial(read_counters, directory))
     samples = attempt(partial(read_samples, directory))

@@ -19,9 +19,9 @@ from analysis.flows.addresses import Addresses
 from analysis.flows.connections import Traffic
 from analysis.flows.counter_series import sent_resets
 from analysis.flows.observation import Observation
+from analysis.flows.paths import SERVICE
 from analysis.flows.series import Window
 from analysis.flows.servers import ServerEvidence
-from analysis.flows.tcp_flows import VIA_DIRECTOR
 from analysis.pcap import RST, Packets, read_stored_pcap
 from analysis.summary.model import PointSummary
 from analysis.tables import TABLES
@@ -179,7 +179,7 @@ def _reconciliation(observed: Observation, connections: pa.Table, sources: Sourc
                 for each in sources.server_packets.values()
             ]
         )
-        on_service = observed.traffic.flows.via[observed.resets.flow] == VIA_DIRECTOR
+        on_service = observed.traffic.flows.kind[observed.resets.flow] == SERVICE
         received_ns = times_ns[observed.resets.to_client & on_service]
         found.append(
             reconcile_server_captures(

@@ -118,8 +118,11 @@ def _paths(evidence: Evidence) -> Iterator[str]:
         return
     if traffic.bytes_unlisted:
         yield f"wrong path: {traffic.bytes_unlisted} bytes from addresses that the point does not have"
-    if protocol == "tcp" and traffic.bytes_past_director:
-        yield f"wrong path: {traffic.bytes_past_director} bytes past the director in a TCP point"
+    if traffic.packets_off_path:
+        packets = f"{traffic.packets_off_path} packets ({traffic.bytes_off_path} bytes)"
+        yield f"wrong path: {packets} at an interface of the client where the point has no path for their address"
+    if protocol == "tcp" and traffic.bytes_at_unique:
+        yield f"wrong path: {traffic.bytes_at_unique} bytes past the director in a TCP point"
     if protocol == "mptcp" and traffic.fallen_back:
         yield f"fell back to TCP: {traffic.fallen_back} of {traffic.opened} connections"
     alone = traffic.never_joined(MUST_JOIN_BYTES)

@@ -6,7 +6,10 @@ from analysis.tables.schema import Field
 
 POINT = Field("point", "text", "the point's identifier; for captures that are no point, a name made of the files'")
 SINCE_START = "since the workload's start (captures that are no point: since the first packet)"
-PATHS = "`director` (the service address), `past` (a server's unique address), `unknown` (neither)"
+PATHS = (
+    "`director`, `past` (past the director) or `unknown`, as the point says of direction, interface and address; where "
+    "it says nothing, by the server's address: the service address, a unique address, neither"
+)
 CONNECTION = Field("connection", "integer", "number of the connection within the point, in order of opening, from 0")
 SUBFLOW = Field("subflow", "integer", "number of the subflow within its connection, in order of opening, from 0")
 EVIDENCE = (

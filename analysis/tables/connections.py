@@ -13,7 +13,7 @@ from analysis.flows.observation import Observation
 from analysis.flows.reinjection import reinjected_bytes
 from analysis.flows.resets import NEVER
 from analysis.flows.subflows import TO_CLIENT, TO_SERVER
-from analysis.flows.tcp_flows import PAST_DIRECTOR, unknown_protocol
+from analysis.flows.tcp_flows import unknown_protocol
 from analysis.pcap import Option, Packets
 from analysis.pcap.columns import Bools, Rows
 from analysis.tables import TABLES
@@ -28,9 +28,8 @@ def tabulate_connections(observed: Observation) -> pa.Table:
     member = np.flatnonzero(connection >= 0)
     of = connection[member]
 
-    def total(values: NDArray[Any], which: Bools | None = None) -> NDArray[np.int64]:
-        chosen = values[member] if which is None else np.where(which[member], values[member], 0)
-        return np.asarray(np.bincount(of, chosen, minlength=count), np.int64)
+    def total(values: NDArray[Any]) -> NDArray[np.int64]:
+        return np.asarray(np.bincount(of, values[member], minlength=count), np.int64)
 
     def earliest(rows_: Rows, which: Bools | None = None) -> Rows:
         found = np.full(count, NEVER, np.int64)
@@ -43,7 +42,6 @@ def tabulate_connections(observed: Observation) -> pa.Table:
         np.maximum.at(found, of, rows_[member])
         return found
 
-    past = flows.via == PAST_DIRECTOR
     is_mptcp = flows.connection[leaders] >= 0
     spoken = _speaks_mptcp(packets, subflows.uniflow, len(flows))
     offered = flows.has_syn & (packets.mp_capable.first("length", flows.opening) > 0)
@@ -53,9 +51,9 @@ def tabulate_connections(observed: Observation) -> pa.Table:
     again = reinjected_bytes(packets, subflows.uniflow, flows.connection, traffic.mptcp_connections)
     reinjected[is_mptcp] = again[flows.connection[leaders[is_mptcp]]]
     joined = flows.is_join & flows.is_mptcp
-    first_join, first_past = earliest(flows.answer, joined), earliest(subflows.first_data_row[:, TO_CLIENT], past)
+    first_join, first_past = earliest(flows.answer, joined), earliest(subflows.first_past_row[:, TO_CLIENT])
     bytes_to_client = total(subflows.payload[:, TO_CLIENT])
-    past_to_client = total(subflows.payload[:, TO_CLIENT], past)
+    past_to_client = total(subflows.past_payload[:, TO_CLIENT])
     syn_row = np.where(flows.has_syn, flows.opening, -1)[leaders]
     token = np.ma.MaskedArray(flows.token[leaders], ~is_mptcp)
     ends = observed.ends
@@ -101,7 +99,7 @@ def tabulate_connections(observed: Observation) -> pa.Table:
         "bytes_to_client": bytes_to_client,
         "bytes_to_server": total(subflows.payload[:, TO_SERVER]),
         "bytes_past_to_client": past_to_client,
-        "bytes_past_to_server": total(subflows.payload[:, TO_SERVER], past),
+        "bytes_past_to_server": total(subflows.past_payload[:, TO_SERVER]),
         "past_share": np.ma.MaskedArray(past_to_client / np.maximum(bytes_to_client, 1), bytes_to_client == 0),
         "distinct_to_client": total(subflows.distinct[:, TO_CLIENT]) - reinjected[:, TO_CLIENT],
         "distinct_to_server": total(subflows.distinct[:, TO_SERVER]) - reinjected[:, TO_SERVER],

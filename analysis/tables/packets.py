@@ -33,7 +33,7 @@ def tabulate_packets(observed: Observation, connection: int | None = None) -> pa
         "frame": packets.frame[rows],
         "connection": number[of],
         "subflow": subflow[of],
-        "path": path_names(observed.traffic.flows.via[of]),
+        "path": path_names(observed.traffic.sides.path[rows]),
         "direction": np.array(DIRECTIONS)[uniflow[rows] & 1],
         "flags": packets.flags[rows],
         "seq": packets.seq[rows],

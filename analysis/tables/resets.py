@@ -39,7 +39,7 @@ def tabulate_resets(observed: Observation) -> pa.Table:
         "ttl": packets.ttl[row],
         "connection": np.ma.MaskedArray(connection[flow], connection[flow] < 0),
         "subflow": np.ma.MaskedArray(subflow[flow], connection[flow] < 0),
-        "path": path_names(observed.traffic.flows.via[flow]),
+        "path": path_names(observed.traffic.sides.path[row]),
         "has_ack": (packets.flags[row] & ACK) != 0,
         "seq_relative": resets.acceptability.relative,
         "acceptable": resets.acceptability.verdict,

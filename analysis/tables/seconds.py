@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.flows.observation import DIRECTIONS, PATHS, Observation
-from analysis.flows.tcp_flows import PAST_DIRECTOR, VIA_DIRECTOR
+from analysis.flows.paths import PAST_DIRECTOR, UNIQUE, VIA_DIRECTOR
 from analysis.pcap import RST
 from analysis.tables import TABLES
 
@@ -35,10 +35,10 @@ def tabulate_seconds(observed: Observation) -> pa.Table:
     inside = np.flatnonzero((sides.to_client | sides.from_client) & (second >= 0) & (packets.time_ns <= last_ns))
     # A packet at the very end belongs to the last second.
     second = np.minimum(second[inside], count - 1)
-    label = np.where(sides.via[inside] == PAST_DIRECTOR, server[inside], -1 - sides.via[inside].astype(np.int64))
-    labels = np.unique(
-        np.concatenate([label, [-1 - VIA_DIRECTOR], sorted(names) if (sides.via == PAST_DIRECTOR).any() else []])
-    )
+    path = sides.path[inside]
+    label = np.where(path == PAST_DIRECTOR, server[inside], -1 - path.astype(np.int64))
+    is_unique = (observed.traffic.flows.kind == UNIQUE).any()
+    labels = np.unique(np.concatenate([label, [-1 - VIA_DIRECTOR], sorted(names) if is_unique else []]))
     labels = labels.astype(np.int64)
     # A row's number is label, direction and second in one.
     number = np.searchsorted(labels, label) * 2 + sides.from_client[inside]

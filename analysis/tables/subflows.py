@@ -37,6 +37,10 @@ def tabulate_subflows(observed: Observation) -> pa.Table:
     )
     for flow, text in zip(announced.tolist(), named, strict=True):
         add_addr[flow] = text
+    paths = observed.traffic.sides.path[subflows.first_row] if len(packets) else np.zeros((0, 2), np.uint8)
+    # Where one direction alone was captured, or has all the payload, it is that one's.
+    main = np.where(_more(subflows.payload) == 0, _more(subflows.packets.clip(max=1)), _more(subflows.payload))
+    main = np.where(main < 0, TO_SERVER, TO_CLIENT)
     backup_uniflow = subflows.uniflow[subflows.backup_row] if len(packets) else np.zeros(0, np.int64)
     backup_by = np.where(backup_uniflow % 2 == TO_CLIENT, "server", "client")
     columns: dict[str, Any] = {
@@ -44,7 +48,9 @@ def tabulate_subflows(observed: Observation) -> pa.Table:
         "connection": connection,
         "subflow": number,
         "kind": kind,
-        "path": path_names(flows.via),
+        "path": path_names(paths[np.arange(len(flows)), main]),
+        "path_to_client": _optional(path_names(paths[:, TO_CLIENT]), subflows.first_row[:, TO_CLIENT] >= 0),
+        "path_to_server": _optional(path_names(paths[:, TO_SERVER]), subflows.first_row[:, TO_SERVER] >= 0),
         "server": [each.name for each in observed.servers],
         "server_evidence": [each.evidence for each in observed.servers],
         "opened_by": np.where(by_client, "client", "server"),
@@ -125,6 +131,11 @@ def _table(name: str, columns: Mapping[str, Any], rows: Rows) -> pa.Table:
         for key, values in columns.items()
     }
     return TABLES[name].of_columns(chosen)
+
+
+def _more(of_directions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """By how much the direction to the client has more than the other one."""
+    return of_directions[:, TO_CLIENT] - of_directions[:, TO_SERVER]
 
 
 def _optional(values: Any, which: Bools) -> list[str | None]:

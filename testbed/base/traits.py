@@ -36,10 +36,26 @@ class Bottleneck(Trait):
     lasting: bool = False
 
 
+class Path(Trait):
+    """Packets between the client and the servers that go one way, in one direction.
+
+    Theirs is this kind of a server's `address`, and one of the client's `interfaces` (endings of names; none: any).
+    `past_director`: they do not pass the director. `wire_limit_bps` is the goodput that the wire allows there.
+    """
+
+    name: str
+    direction: Literal["to-client", "to-server"]
+    address: Literal["service", "unique"]
+    interfaces: tuple[str, ...] = ()
+    past_director: bool = False
+    wire_limit_bps: Amount | None = None
+
+
 class Traits(Trait):
     """A point's traits.
 
-    `service_path`: how the path to the service address is called. `ends_by`: the workload ends when all its requests
+    `service_path`: how the path to the service address is called. `paths`: where packets go; without any, the server's
+    address alone tells whether they pass the director. `ends_by`: the workload ends when all its requests
     are answered, or at a time, when whatever is under way is cut off. `planned_s`: that time. `sender`: who sends the
     objects. `servers`: how many are in the pool at the start. `bottlenecks`: see there. `delivery_share`: the share of
     exchanges (a packet and its answer, over every lossy link) that lose nothing. `per_second`: the figures are those of
@@ -47,6 +63,7 @@ class Traits(Trait):
     """
 
     service_path: str = "director"
+    paths: tuple[Path, ...] = ()
     ends_by: Literal["requests", "time"] = "requests"
     planned_s: Amount | None = None
     sender: Literal["server", "client"] = "server"

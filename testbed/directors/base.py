@@ -42,6 +42,10 @@ class Director(Part, ABC):
     def set_pool(self, network: Network, layout: Layout, servers: Sequence[ServerPlace]) -> None:
         """From now on, new connections come to these servers, at least one, and what else that does to old ones."""
 
+    def carries_answers(self) -> bool:
+        """Whether what the servers send from the service address comes back through it; not if they answer past it."""
+        return True
+
     def prepare(self, network: Network, layout: Layout) -> None:
         """What its own node has before the servers are there; nothing if not said. Raises `ReadbackError`."""
 

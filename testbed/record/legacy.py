@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from testbed.base.traits import Bottleneck, Traits
+from testbed.base.traits import Bottleneck, Path, Traits
 
 VERSION = 1
 """Of the format before."""
@@ -172,6 +172,7 @@ def traits_of(scenario: str, protocol: str, parameters: Mapping[str, object]) ->
     return Traits.model_validate(
         {
             **common,
+            "paths": _paths(),
             "sender": "client" if parameters.get("direction") == "upload" else "server",
             "bottlenecks": (
                 Bottleneck(name="link to the director", interfaces=("-eth0",), rate_bps=through),
@@ -180,6 +181,26 @@ def traits_of(scenario: str, protocol: str, parameters: Mapping[str, object]) ->
             "limit_note": note if mptcp else "",
         }
     )
+
+
+def with_paths(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The document of a point of today's with its paths, which at first points did not have."""
+    parts, traits = raw.get("parts"), raw.get("traits")
+    topology = parts.get("topology") if isinstance(parts, Mapping) else None
+    name = topology.get("name") if isinstance(topology, Mapping) else None
+    if name != _LOAD_BALANCER or not isinstance(traits, Mapping) or "paths" in traits:
+        return dict(raw)
+    return {**raw, "traits": {**traits, "paths": [each.model_dump(mode="json") for each in _paths()]}}
+
+
+def _paths() -> tuple[Path, ...]:
+    """Where packets of the load balancer go; elsewhere the server's address tells it."""
+    through = Path(name="director", direction="to-server", address="service", interfaces=("-eth0",))
+    past = Path(
+        name="past the director", direction="to-server", address="unique", interfaces=("-eth1",), past_director=True
+    )
+    back = {"direction": "to-client"}
+    return through, through.model_copy(update=back), past, past.model_copy(update=back)
 
 
 def of_a_row(scenario: str | None) -> dict[str, str | None]:

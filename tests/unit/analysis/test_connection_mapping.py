@@ -9,7 +9,7 @@ import packet_maker as make
 
 from analysis.flows.addresses import Addresses
 from analysis.flows.connections import Traffic, find_connections, resets
-from analysis.flows.tcp_flows import PAST_DIRECTOR, VIA_DIRECTOR
+from analysis.flows.paths import SERVICE, UNIQUE
 from analysis.pcap import merge, read_pcap
 
 DATA = Path(__file__).with_name("data")
@@ -72,7 +72,7 @@ def test_joins_are_tied_to_their_connection_by_the_token_of_the_servers_key(tmp_
     assert traffic.flows.connection.tolist() == [0, 1, 2, 1, 0, 2]
     assert traffic.joins.tolist() == [1, 1, 0]
     assert traffic.connection_bytes.tolist() == [61_000, 7_000, 50_000]
-    assert traffic.flows.via.tolist() == [VIA_DIRECTOR] * 3 + [PAST_DIRECTOR] * 3
+    assert traffic.flows.kind.tolist() == [SERVICE] * 3 + [UNIQUE] * 3
     assert (traffic.bytes_via_director, traffic.bytes_past_director) == (51_000, 67_000)
     assert traffic.director_bypass_share == 67_000 / 118_000
     assert (traffic.fallen_back, traffic.unmatched_joins) == (0, 0)

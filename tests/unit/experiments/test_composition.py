@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,18 @@ from experiments import plan
 from experiments.composition import REGISTRIES, parts_of
 from experiments.plan import Point
 from testbed.base.parts import summary
+from testbed.base.traits import Traits
+from testbed.directors.ipvs_nat import IpvsNat
 from testbed.record.legacy import traits_of
 
 POINTS = [point for name in plan.available() for point in plan.plan(plan.load(plan.find(name)))]
 VERSION_1 = sorted((Path(__file__).with_name("data") / "version-1").glob("*.json"))
+
+
+def without_limits(traits: Traits) -> Traits:
+    """As points had them that were planned when paths were not among their traits: no limit, and no way by name."""
+    paths = [each.model_copy(update={"wire_limit_bps": None}) for each in traits.paths]
+    return traits.model_copy(update={"paths": tuple(each for each in paths if each.interfaces)})
 
 
 @pytest.mark.parametrize("path", VERSION_1, ids=lambda path: path.stem)
@@ -26,7 +35,7 @@ def test_a_point_of_the_format_before_is_read_as_one_of_today(path: Path) -> Non
     """Its numbers, its traits (given, or worked out from its scenario) and its parts."""
     raw = json.loads(path.read_text())
     point = Point.from_json(path.read_text())
-    assert point.traits.model_dump(mode="json") == raw["traits"]
+    assert point.traits.model_dump(mode="json", exclude={"paths"}) == raw["traits"]
     given = raw["parameters"]
     for name in ("servers", "concurrency", "requests", "duration_s", "cycle_s", "add_addr", "subflows", "lb_mode"):
         assert point.parameters.get(name) == given.get(name)
@@ -37,7 +46,7 @@ def test_a_point_of_the_format_before_is_read_as_one_of_today(path: Path) -> Non
     assert Point.from_json(json.dumps(without)).traits == point.traits.model_copy(update={"picture": ""})
     parts = parts_of(point)
     mptcp, past_director = point.protocol == "mptcp", point.protocol == "mptcp" and given["add_addr"]
-    assert parts.traits(mptcp=mptcp, past_director=past_director) == point.traits
+    assert without_limits(parts.traits(mptcp=mptcp, past_director=past_director)) == point.traits
 
 
 @pytest.mark.parametrize("point", POINTS, ids=lambda point: point.id)
@@ -53,7 +62,37 @@ def test_traits_are_those_that_points_without_any_were_given(point: Point) -> No
     if scenario == "load-balancer":
         given = {**given, "server_rate_bps": given["director_server_rate_bps"]}
         given = {name: value for name, value in given.items() if name != "director_server_loss"}
-    assert traits_of(scenario, point.protocol, given) == point.traits.model_copy(update={"picture": ""})
+    assert traits_of(scenario, point.protocol, given) == without_limits(point.traits).model_copy(update={"picture": ""})
+
+
+def test_a_point_that_was_planned_without_paths_is_given_those_of_its_topology() -> None:
+    for point in (next(each for each in POINTS if each.experiment == name) for name in ("fig07", "fig13")):
+        raw = json.loads(point.to_json())
+        del raw["traits"]["paths"]
+        assert Point.from_json(json.dumps(raw)).traits == without_limits(point.traits)
+
+
+class PastItself(IpvsNat):
+    """A director whose servers answer past it (direct server return)."""
+
+    def carries_answers(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("director", [IpvsNat, PastItself])
+def test_topology_and_director_say_together_where_packets_go(director: type[IpvsNat]) -> None:
+    point = next(each for each in POINTS if each.experiment == "fig07" and each.protocol == "tcp")
+    traits = replace(parts_of(point), director=director()).traits(mptcp=False, past_director=False)
+    found = {(each.direction, each.address): each for each in traits.paths}
+    assert found["to-server", "service"].interfaces == ("-eth0",)
+    assert not found["to-server", "service"].past_director
+    answers = found["to-client", "service"]
+    assert answers.past_director is (director is PastItself)
+    assert answers.interfaces == (("-eth1",) if director is PastItself else ("-eth0",))
+    assert {each.interfaces for key, each in found.items() if key[1] == "unique"} == {("-eth1",)}
+    assert [round(each.wire_limit_bps / 1e6, 1) for each in traits.paths if each.wire_limit_bps] == [
+        94.1, 941.5 if director is PastItself else 94.1, 941.5, 941.5,
+    ]  # fmt: skip
 
 
 def test_nothing_of_the_analysis_asks_for_a_parts_name() -> None:
