@@ -71,8 +71,11 @@ class Parts:
         name = part.part if code is None or code.module else code.name
         return PartRecord.model_validate({"name": name, "settings": settings, "parameters": part.parameters(), **own})
 
-    def traits(self, *, mptcp: bool, past_director: bool) -> Traits:
-        """What the analysis must know of them; `past_director`: connections can leave the service address."""
+    def traits(self, *, mptcp: bool, past_director: bool, must_join: bool = False) -> Traits:
+        """What the analysis must know of them; `past_director`: connections can leave the service address.
+
+        `must_join` is the experiment's to say: see `Traits`.
+        """
         return Traits(
             service_path=self.director.service_path,
             paths=tuple(self._paths(mptcp=mptcp)),
@@ -83,6 +86,8 @@ class Parts:
             bottlenecks=self.topology.bottlenecks(mptcp=mptcp),
             delivery_share=self.topology.delivery_share(),
             per_second=self.workload.per_second,
+            requests=self.workload.complete_requests,
+            must_join=must_join,
             limit_note=self.topology.limit_note(mptcp=mptcp, past_director=past_director),
             picture=self.topology.picture(),
         )

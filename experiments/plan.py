@@ -181,5 +181,10 @@ def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
             sysctl=sysctls.of_hosts(settings),
             sysctl_of=sysctls.of_roles(settings),
             wire_limit_bps=parts.wire_limit_bps(mptcp=mptcp, past_director=past_director),
-            traits=parts.traits(mptcp=mptcp, past_director=past_director),
+            traits=parts.traits(
+                mptcp=mptcp,
+                past_director=past_director,
+                # Of a variant, and of packets that are lost on purpose, the joins are the result.
+                must_join=mptcp and not case.variant and not settings.drop,
+            ),
         )

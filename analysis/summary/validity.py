@@ -104,9 +104,9 @@ def _workload(evidence: Evidence) -> Iterator[str]:
         yield f"document length: {ab.document_length_bytes} bytes, but the object has {point.object_bytes}"
     if failed := ab.failed_requests(point.object_bytes):
         yield f"failed requests: {failed} of {ab.complete_requests}"
-    requests = point.number("requests")
+    requests = point.traits.requests
     if requests is not None and ab.complete_requests != requests:
-        yield f"requests: {ab.complete_requests} of {requests:g} complete"
+        yield f"requests: {ab.complete_requests} of {requests} complete"
 
 
 def _paths(evidence: Evidence) -> Iterator[str]:
@@ -127,9 +127,7 @@ def _paths(evidence: Evidence) -> Iterator[str]:
         yield f"fell back to TCP: {traffic.fallen_back} of {traffic.opened} connections"
     alone = traffic.never_joined(MUST_JOIN_BYTES)
     excused = _joins_that_loss_prevents(evidence.point, traffic.mptcp_connections)
-    # Of a variant, and of packets that are lost on purpose, the joins are the result.
-    expected = protocol == "mptcp" and not evidence.point.variant and not evidence.point.drop_packet
-    if expected and alone > excused:
+    if evidence.point.traits.must_join and alone > excused:
         reason = f"joins missing: {alone} of {traffic.mptcp_connections}"
         yield f"{reason}, the links' loss explains at most {excused}" if excused else reason
 

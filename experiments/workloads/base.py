@@ -66,6 +66,12 @@ class Workload(Part, ABC):
         return None
 
     @property
+    def complete_requests(self) -> int | None:
+        """How many requests must be complete at its end: what its key `requests` says, if it has one and not said."""
+        requests = self.parameters().get("requests")
+        return requests if isinstance(requests, int) else None
+
+    @property
     @abstractmethod
     def object_sizes(self) -> tuple[int, ...]:
         """The sizes in bytes of the objects that it moves, a point for each."""

@@ -59,7 +59,9 @@ class Traits(Trait):
     are answered, or at a time, when whatever is under way is cut off. `planned_s`: that time. `sender`: who sends the
     objects. `servers`: how many are in the pool at the start. `bottlenecks`: see there. `delivery_share`: the share of
     exchanges (a packet and its answer, over every lossy link) that lose nothing. `per_second`: the figures are those of
-    each second. `limit_note`: what the wire limit of the summary leaves out, or an empty text. `picture`: the topology.
+    each second. `requests`: so many must be complete. `must_join`: an MPTCP connection that moves much must get a
+    second subflow. `limit_note`: what the wire limit of the summary leaves out, or an empty text. `picture`: the
+    topology.
     """
 
     service_path: str = "director"
@@ -71,5 +73,7 @@ class Traits(Trait):
     bottlenecks: tuple[Bottleneck, ...] = ()
     delivery_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     per_second: bool = False
+    requests: Annotated[int, Field(ge=1)] | None = None
+    must_join: bool = False
     limit_note: str = ""
     picture: str = ""

@@ -74,7 +74,8 @@ def point_of_today(raw: Mapping[str, Any]) -> dict[str, Any]:
         | ({"add_addr_resend_interval_s": given["add_addr_resend_ms"] / 1000} if _resends(given) else {}),
         "sysctl": given.get("sysctl", {}),
         "sysctl_of": given.get("sysctl_of", {}),
-        "traits": raw.get("traits") or traits_of(scenario, str(raw.get("protocol")), given).model_dump(mode="json"),
+        "traits": raw.get("traits")
+        or traits_of(scenario, str(raw.get("protocol")), given).model_dump(mode="json", exclude_unset=True),
     }
     if given.get("drop_packet", "none") != "none":
         found["drop"] = {"packet": given["drop_packet"], "occurrence": given.get("drop_occurrence", 1)}
@@ -183,14 +184,25 @@ def traits_of(scenario: str, protocol: str, parameters: Mapping[str, object]) ->
     )
 
 
-def with_paths(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The document of a point of today's with its paths, which at first points did not have."""
-    parts, traits = raw.get("parts"), raw.get("traits")
-    topology = parts.get("topology") if isinstance(parts, Mapping) else None
-    name = topology.get("name") if isinstance(topology, Mapping) else None
-    if name != _LOAD_BALANCER or not isinstance(traits, Mapping) or "paths" in traits:
+def with_all_traits(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The document of a point of today's with the traits that at first points did not have."""
+    traits = raw.get("traits")
+    if not isinstance(traits, Mapping):
         return dict(raw)
-    return {**raw, "traits": {**traits, "paths": [each.model_dump(mode="json") for each in _paths()]}}
+    topology, workload = (_table(raw.get("parts"), kind) for kind in ("topology", "workload"))
+    requests = _table(workload, "parameters").get("requests")
+    joins_are_the_result = raw.get("variant") or raw.get("drop")
+    said = {
+        "paths": [each.model_dump(mode="json") for each in _paths()] if topology.get("name") == _LOAD_BALANCER else [],
+        "requests": requests if isinstance(requests, int) and requests > 0 else None,
+        "must_join": raw.get("protocol") == "mptcp" and not joins_are_the_result,
+    }
+    return {**raw, "traits": {**said, **traits}}
+
+
+def _table(raw: object, name: str) -> Mapping[str, Any]:
+    found = raw.get(name) if isinstance(raw, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def _paths() -> tuple[Path, ...]:

@@ -157,7 +157,7 @@ class Point(_Record):
         elif version != VERSION:
             versions = f"versions {legacy.VERSION} and {VERSION}"
             raise ValueError(f"version {reading.shown(version)}, but this toolkit reads {versions}")
-        return cls.model_validate(legacy.with_paths(raw))
+        return cls.model_validate(legacy.with_all_traits(raw))
 
 
 def read_point(directory: Path) -> Point:

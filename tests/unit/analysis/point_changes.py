@@ -30,8 +30,8 @@ def cut_capture(directory: Path) -> None:
     path.write_bytes(path.read_bytes()[:-3])
 
 
-def append_packet(directory: Path, frame: bytes) -> None:
-    path = directory / "c-eth0.pcap"
+def append_packet(directory: Path, frame: bytes, interface: str = "c-eth0") -> None:
+    path = directory / f"{interface}.pcap"
     path.write_bytes(path.read_bytes() + make.pcap_bytes([(runs.START_NS + 90 * runs.MS, frame)])[24:])
 
 

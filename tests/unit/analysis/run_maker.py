@@ -59,7 +59,8 @@ def described(scenario: str, protocol: str, parameters: Mapping[str, object]) ->
     parts: dict[str, Any] = {kind: {"name": name} for kind, name in names_of(scenario).items()}
     own = {name: value for name, value in parameters.items() if not name.startswith("drop_")}
     parts["workload"] |= {"settings": own, "parameters": own}
-    found = {"parts": parts, "traits": traits_of(scenario, protocol, parameters).model_dump(mode="json")}
+    traits = traits_of(scenario, protocol, parameters).model_dump(mode="json", exclude_unset=True)
+    found: dict[str, Any] = {"parts": parts, "traits": traits}
     if "drop_packet" in parameters:
         found["drop"] = {"packet": parameters["drop_packet"], "occurrence": parameters.get("drop_occurrence", 1)}
     return found

@@ -16,7 +16,13 @@ from analysis.tables import PACKETS
 
 
 def of_connection(packets: pa.Table) -> Data:
-    return Data(points=[POINT | {"service_path": "director"}], packets=packets)
+    subflow = {"point": "p", "connection": 0, "server": "s1"}
+    subflows = [
+        subflow | {"subflow": number, "server_evidence": evidence}
+        for number, evidence in enumerate(("pool", "address", "capture"))
+    ]
+    points = [POINT | {"service_path": "director"}]
+    return Data(tables(subflows=subflows), points=points, connection=0, packets=packets)
 
 
 def test_a_subflows_row_shows_its_signals_and_how_it_ended() -> None:
@@ -27,7 +33,10 @@ def test_a_subflows_row_shows_its_signals_and_how_it_ended() -> None:
                 "established_s": 1.1, "backup_s": 1.3, "first_data_to_client_s": 1.4,
                 "last_data_to_client_s": 2.0, "end": "reset", "end_s": 3.0,
             },
-            {"point": "p", "connection": 5, "subflow": 0, "path": "past", "server": "s1", "syn_s": 2.0, "end": "open"},
+            {
+                "point": "p", "connection": 5, "subflow": 0, "path": "past", "server": "s1",
+                "server_evidence": "address", "syn_s": 2.0, "end": "open",
+            },
         ],
         announcements=[
             {"point": "p", "connection": 4, "subflow": 0, "t_s": t_s, "kind": kind}
@@ -128,6 +137,7 @@ def test_a_sequence_plot_tells_new_bytes_from_those_sent_again_and_those_reinjec
             packet | {"t_s": 1.0, "subflow": 1, "path": "past", "dsn": 1_000_007},
             packet | {"t_s": 2.0, "subflow": 1, "path": "past", "dsn": 7},
             packet | {"t_s": 2.5, "subflow": 1, "path": "past", "dsn": 1_000_007},
+            packet | {"t_s": 2.8, "subflow": 2, "path": "past", "dsn": 2_000_007},
             packet | {"t_s": 3.0, "subflow": 0, "path": "director", "dsn": None},
             packet | {"t_s": 3.0, "subflow": 0, "path": "director", "dsn": 9, "payload_bytes": 0},
         ]
@@ -140,6 +150,7 @@ def test_a_sequence_plot_tells_new_bytes_from_those_sent_again_and_those_reinjec
         "subflow 1, a server's own address": [[1.0, 1.0]],
         "subflow 1: sent again": [[2.5, 1.0]],
         "subflow 1: reinjected": [[2.0, 0.0]],
+        "subflow 2, past the director": [[2.8, 2.0]],
     }
     new, again, reinjected = (
         lines[f"subflow 1{what}"] for what in (", a server's own address", ": sent again", ": reinjected")
@@ -148,7 +159,7 @@ def test_a_sequence_plot_tells_new_bytes_from_those_sent_again_and_those_reinjec
     assert again.get_markerfacecolor() == "none"
     assert new.get_zorder() < min(again.get_zorder(), reinjected.get_zorder())
     assert figure.axes[0].get_ylabel() == "Data sequence number (MB)"
-    assert not sequence.draw(Figure(), of_connection(sent.slice(5)))
+    assert not sequence.draw(Figure(), of_connection(sent.slice(6)))
 
 
 def test_packets_that_follow_each_other_are_not_taken_for_repeats() -> None:

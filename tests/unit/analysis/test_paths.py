@@ -101,7 +101,7 @@ def test_requests_at_the_wrong_interface_are_seen_where_answers_are_measured(tmp
 def test_mptcp_waits_for_its_first_byte_past_the_director_in_the_initial_subflow_too(tmp_path: Path) -> None:
     directory = answers_past_the_director(tmp_path / "p", "mptcp", said=True)
     tamper(directory, "point.json", plot="ablation", variant="past")
-    waits = analyse_point(directory).waits
+    waits = analyse_point(directory, {"ablation"}).waits
     assert waits is not None
     assert waits.bypass_wait_s == (0.003, 0.003)
 

@@ -92,7 +92,7 @@ def test_a_failed_run_explains_its_missing_files(tmp_path: Path) -> None:
 
 def test_bytes_past_the_director_make_a_tcp_point_invalid(tmp_path: Path) -> None:
     directory = runs.load_balancer_point(tmp_path / "p", protocol="tcp")
-    append_packet(directory, make.data(0, 50001, 77, past=True)[1])
+    append_packet(directory, make.data(0, 50001, 77, past=True)[1], "c-eth1")
     assert analyse_point(directory).invalid_reasons == ("wrong path: 77 bytes past the director in a TCP point",)
 
 

@@ -47,14 +47,18 @@ def test_bytes_per_path_are_shares_of_the_direction_that_has_more() -> None:
     given = tables(
         subflows=[
             subflow | {"subflow": 0, "path": "director", "server": "s2", "bytes_to_client": 9, "bytes_to_server": 25},
-            subflow | {"subflow": 1, "path": "past", "server": "s1", "bytes_to_client": 0, "bytes_to_server": 75},
+            subflow
+            | {"subflow": 1, "path": "past", "server": "s1", "server_evidence": "address", "bytes_to_server": 65},
+            # Its server answers past the director, from the service address.
+            subflow
+            | {"subflow": 2, "path": "past", "server": "s1", "server_evidence": "capture", "bytes_to_server": 10},
         ]
     )
     figure = Figure()
     assert path_bytes.draw(figure, data(given, [POINT | {"service_path": "director"}]))
     widths = {str(each.get_label()): each.patches[0].get_width() for each in figure.axes[0].containers}  # type: ignore[attr-defined]
-    assert widths == {"director": 25.0, "address of s1": 75.0}
-    assert len({each.patches[0].get_hatch() for each in figure.axes[0].containers}) == 2  # type: ignore[attr-defined]
+    assert widths == {"director": 25.0, "address of s1": 65.0, "past the director": 10.0}
+    assert len({each.patches[0].get_hatch() for each in figure.axes[0].containers}) == 3  # type: ignore[attr-defined]
 
 
 def test_the_join_delay_curve_ends_at_the_share_that_joined() -> None:
