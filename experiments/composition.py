@@ -71,14 +71,15 @@ class Parts:
         name = part.part if code is None or code.module else code.name
         return PartRecord.model_validate({"name": name, "settings": settings, "parameters": part.parameters(), **own})
 
-    def traits(self, *, mptcp: bool, past_director: bool, must_join: bool = False) -> Traits:
+    def traits(self, *, mptcp: bool, past_director: bool, must_join: bool = False, fullmesh: bool = False) -> Traits:
         """What the analysis must know of them; `past_director`: connections can leave the service address.
 
-        `must_join` is the experiment's to say: see `Traits`.
+        `must_join` is the experiment's to say: see `Traits`. `fullmesh`: the client joins a server's own address from
+        all of its addresses.
         """
         return Traits(
             service_path=self.director.service_path,
-            paths=tuple(self._paths(mptcp=mptcp)),
+            paths=tuple(self._paths(mptcp=mptcp, fullmesh=fullmesh)),
             ends_by=self.workload.ends_by,
             planned_s=self.workload.planned_s,
             sender=self.workload.sender,
@@ -92,14 +93,17 @@ class Parts:
             picture=self.topology.picture(),
         )
 
-    def _paths(self, *, mptcp: bool) -> Iterator[PathTrait]:
+    def _paths(self, *, mptcp: bool, fullmesh: bool) -> Iterator[PathTrait]:
         """Where packets go: the topology has the ways, and the director says which of them its answers take."""
-        ways: tuple[tuple[Literal["to-client", "to-server"], Literal["service", "unique"], bool], ...] = (
+        ways: list[tuple[Literal["to-client", "to-server"], Literal["service", "unique"], bool]] = [
             ("to-server", "service", False),
             ("to-client", "service", not self.director.carries_answers()),
             ("to-server", "unique", True),
             ("to-client", "unique", True),
-        )
+        ]
+        if fullmesh and self.topology.path_interfaces(past_director=False):
+            # To the client's first address a server answers by its default route, whatever it answers from.
+            ways.append(("to-client", "unique", False))
         for direction, address, past in ways:
             yield PathTrait(
                 name=_PAST_DIRECTOR if past else self.director.service_path,

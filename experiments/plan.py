@@ -186,5 +186,6 @@ def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
                 past_director=past_director,
                 # Of a variant, and of packets that are lost on purpose, the joins are the result.
                 must_join=mptcp and not case.variant and not settings.drop,
+                fullmesh=mptcp and settings.mptcp.client_endpoint == "fullmesh",
             ),
         )

@@ -192,8 +192,11 @@ def with_all_traits(raw: Mapping[str, Any]) -> dict[str, Any]:
     topology, workload = (_table(raw.get("parts"), kind) for kind in ("topology", "workload"))
     requests = _table(workload, "parameters").get("requests")
     joins_are_the_result = raw.get("variant") or raw.get("drop")
+    fullmesh = raw.get("protocol") == "mptcp" and _table(raw, "mptcp").get("client_endpoint") == "fullmesh"
     said = {
-        "paths": [each.model_dump(mode="json") for each in _paths()] if topology.get("name") == _LOAD_BALANCER else [],
+        "paths": [each.model_dump(mode="json") for each in _paths(fullmesh=fullmesh)]
+        if topology.get("name") == _LOAD_BALANCER
+        else [],
         "requests": requests if isinstance(requests, int) and requests > 0 else None,
         "must_join": raw.get("protocol") == "mptcp" and not joins_are_the_result,
     }
@@ -205,14 +208,16 @@ def _table(raw: object, name: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _paths() -> tuple[Path, ...]:
+def _paths(*, fullmesh: bool = False) -> tuple[Path, ...]:
     """Where packets of the load balancer go; elsewhere the server's address tells it."""
     through = Path(name="director", direction="to-server", address="service", interfaces=("-eth0",))
     past = Path(
         name="past the director", direction="to-server", address="unique", interfaces=("-eth1",), past_director=True
     )
     back = {"direction": "to-client"}
-    return through, through.model_copy(update=back), past, past.model_copy(update=back)
+    found = (through, through.model_copy(update=back), past, past.model_copy(update=back))
+    answers = through.model_copy(update={**back, "address": "unique"})
+    return (*found, answers) if fullmesh else found
 
 
 def of_a_row(scenario: str | None) -> dict[str, str | None]:

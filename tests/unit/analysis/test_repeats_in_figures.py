@@ -52,7 +52,7 @@ def test_a_path_that_a_repeat_never_used_counts_as_nothing_there() -> None:
     second = {"direction": "to-client", "whole": True, "second": 0, "payload_bytes": 125_000}
     given = tables(
         seconds=[second | {"point": name, "path": "director"} for name in ("p1", "p2", "p3")]
-        + [second | {"point": "p3", "path": "past", "server": "s1"}]
+        + [second | {"point": "p3", "path": "past", "server": "s1", "server_evidence": "address"}]
     )
     figure = Figure()
     assert paths.draw(figure, data(given, SEEDS))
@@ -62,7 +62,7 @@ def test_a_path_that_a_repeat_never_used_counts_as_nothing_there() -> None:
 
 def test_repeats_are_one_bar_of_bytes_with_the_spread_of_each_part() -> None:
     subflow = {"connection": 0, "subflow": 0, "path": "director"}
-    join = {"connection": 0, "subflow": 1, "path": "past", "server": "s1"}
+    join = {"connection": 0, "subflow": 1, "path": "past", "server": "s1", "server_evidence": "address"}
     given = tables(
         subflows=[
             each | {"point": f"p{seed}", "bytes_to_client": size * 10**6}

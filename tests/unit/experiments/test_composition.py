@@ -102,6 +102,19 @@ def test_topology_and_director_say_together_where_packets_go(director: type[Ipvs
     ]  # fmt: skip
 
 
+def test_answers_to_a_clients_first_address_come_through_the_director() -> None:
+    """A server's default route leads there, whichever address of its it answers from."""
+    parts = parts_of(next(each for each in POINTS if each.experiment == "fig07" and each.protocol == "mptcp"))
+    usual, mesh = (parts.traits(mptcp=True, past_director=True, fullmesh=each) for each in (False, True))
+    (more,) = set(mesh.paths) - set(usual.paths)
+    assert (more.direction, more.address, more.interfaces) == ("to-client", "unique", ("-eth0",))
+    assert not more.past_director
+    raw = json.loads(next(each for each in POINTS if each.experiment == "fig07" and each.protocol == "mptcp").to_json())
+    del raw["traits"]["paths"]
+    raw["mptcp"]["client_endpoint"] = "fullmesh"
+    assert Point.from_json(json.dumps(raw)).traits.paths == without_limits(mesh).paths
+
+
 def test_nothing_of_the_analysis_asks_for_a_parts_name() -> None:
     names = {name for registry in REGISTRIES.values() for name in registry.ours()} - {"none"}
     root = Path(testbed.__file__).parents[1] / "analysis"
