@@ -52,7 +52,7 @@ def test_a_path_that_a_repeat_never_used_counts_as_nothing_there() -> None:
     second = {"direction": "to-client", "whole": True, "second": 0, "payload_bytes": 125_000}
     given = tables(
         seconds=[second | {"point": name, "path": "director"} for name in ("p1", "p2", "p3")]
-        + [second | {"point": "p3", "path": "past", "server": "s1", "server_evidence": "address"}]
+        + [second | {"point": "p3", "path": "past", "server": "s1"}]
     )
     figure = Figure()
     assert paths.draw(figure, data(given, SEEDS))
