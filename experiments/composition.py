@@ -19,7 +19,7 @@ from testbed.base import own_code
 from testbed.base.errors import ConfigError, UsageError
 from testbed.base.own_code import BadCode, Code
 from testbed.base.parts import KINDS, UNSAID, Part
-from testbed.base.registry import Found, Registry
+from testbed.base.registry import Found, Registry, code_of
 from testbed.base.traits import Path as PathTrait
 from testbed.base.traits import Traits
 from testbed.base.validation import first_problem
@@ -181,8 +181,11 @@ def _found(kind: str, record: PartRecord, point_id: str) -> Found[Any]:
     registry = REGISTRIES[kind]
     try:
         if not record.sha256:
+            # A point may be anybody's: a path in it is never followed.
+            if record.name not in registry.ours():
+                raise LookupError(record.name)
             return registry.find(record.name)
-        code = own_code.recall(record.sha256)
+        code = own_code.recall(record.sha256) or _installed(registry, record)
         if code is None:
             own = f"{point_id}: its {kind} is code of a user's own, {record.name} (SHA-256 {record.sha256[:16]}...)"
             if others := own_code.loaded(record.name):
@@ -194,3 +197,10 @@ def _found(kind: str, record: PartRecord, point_id: str) -> Found[Any]:
         raise ConfigError("point.json", None, f"{point_id}: there is no {kind} {record.name!r}") from error
     except BadCode as error:
         raise ConfigError("point.json", None, f"{point_id}: {error}", hint=error.hint) from error
+
+
+def _installed(registry: Registry[Any], record: PartRecord) -> Code | None:
+    """The code of an installed package's part, if it is the very one of the record: whoever installed it trusts it."""
+    entry = registry.installed().get(record.name) if record.module else None
+    code = code_of(entry) if entry else None
+    return code if code and (code.sha256, code.module) == (record.sha256, record.module) else None

@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 
@@ -26,6 +27,7 @@ from pydantic import ValidationError
 
 from testbed.base import files, run_directory
 from testbed.base.errors import TestbedError, UsageError
+from testbed.base.own_modules import Sources
 from testbed.base.text import plain
 from testbed.base.validation import first_problem
 
@@ -34,6 +36,10 @@ MOST_FILES = 200
 
 _CODE = "__own_code__"
 _TOOLKIT = frozenset({"analysis", "experiments", "testbed", "topologies"})
+
+
+_OF_WRONG_VALUES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What the toolkit stumbles with over a value that a part's method should not have returned."""
 
 
 class BadCode(ValueError):
@@ -65,7 +71,7 @@ class Code:
         """SHA-256, in hexadecimal, over names and contents of its files."""
         total = hashlib.sha256()
         for name, content in sorted(self.contents.items()):
-            total.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
+            total.update(os.fsencode(f"{name} {hashlib.sha256(content).hexdigest()}\n"))
         return total.hexdigest()
 
     def write(self, folder: Path) -> None:
@@ -88,31 +94,33 @@ class Code:
         name = _module_name(self.sha256)  # one name for one content: what is loaded twice is loaded once
         if name in sys.modules:
             return sys.modules[name]
-        is_package = self.path.is_dir()
-        file = self.path / "__init__.py" if is_package else self.path
-        places = [str(self.path)] if is_package else None
-        spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=places)
-        if spec is None or spec.loader is None:
+        sources = Sources(name, self.path, self.contents)
+        spec = sources.find_spec(name)
+        if spec is None:
             raise BadCode(f"{self.name}: not a file of Python")
         module = importlib.util.module_from_spec(spec)
         module.__dict__[_CODE] = self
         sys.modules[name] = module  # its own classes look themselves up there
+        sources.install()
         try:
-            with _explained(self), _without_bytecode():
-                spec.loader.exec_module(module)
+            with _explained(self):
+                sources.exec_module(module)
         except BaseException:
-            del sys.modules[name]
+            sources.remove()
             raise
         return module
 
     def _installed(self) -> ModuleType:
         """The module of a package: the one that is installed, if it is the same, else this very one."""
         top = self.module.partition(".")[0]
+        if top not in sys.modules and installed_package(top) != self.path:
+            Sources(top, self.path, self.contents).install()
         with _explained(self), _without_bytecode():
-            if top not in sys.modules and installed_package(top) != self.path:
-                sys.path.insert(0, str(self.path.parent))
-                importlib.invalidate_caches()
-            return importlib.import_module(self.module)
+            module = importlib.import_module(self.module)
+        place = installed_package(top)
+        if place != self.path and (place is None or read(place).sha256 != self.sha256):
+            raise BadCode(f"{self.name}: Python has another {top!r}, at {place}", "give the package another name")
+        return module
 
 
 def recall(sha256: str) -> Code | None:
@@ -134,13 +142,14 @@ def read(path: Path, module: str = "") -> Code:
     if path.is_dir():
         if not (path / "__init__.py").is_file():
             raise BadCode(f"{path}: no package: it has no __init__.py", "a part is one file or one package")
-        found = [file for file in _walk(path) if file.suffix != ".pyc"]
+        # One more than there may be: a directory of a million files is not walked to its end.
+        found = list(islice((file for file in _walk(path) if file.suffix != ".pyc"), MOST_FILES + 1))
     elif path.suffix != ".py":
         raise BadCode(f"{path}: a part is a file of Python, or a package's directory")
     else:
         found = [path]
     if len(found) > MOST_FILES:
-        raise BadCode(f"{path}: {len(found)} files are more than {MOST_FILES}")
+        raise BadCode(f"{path}: it has more than {MOST_FILES} files")
     contents = {}
     for file in found:
         try:
@@ -156,7 +165,7 @@ def read_own(path: Path) -> Code:
     """The code that a user names by its path; raises BadCode, also for what lies in a run's directory."""
     if run := run_directory.run_around(path):
         raise BadCode(f"{path}: lies in the run directory {run}, from which nothing is executed", "copy it out")
-    return read(path)
+    return read(path.resolve() if path.name in ("", "..") else path)  # these are no names
 
 
 def found(folder: Path, module: str = "") -> Code:
@@ -191,6 +200,11 @@ def explained(codes: Iterator[Code] | list[Code] | tuple[Code, ...]) -> Iterator
         for path, code in places.items():
             if (line := _blamed_line(error, path)) is not None:
                 raise UsageError(f"{_place(code, *line)}: {_what(error)}") from error
+        if places and isinstance(error, _OF_WRONG_VALUES):
+            names = ", ".join(dict.fromkeys(code.name for code in places.values()))
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            what = f"{names}: {_what(error)} ({Path(frame.filename).name}:{frame.lineno})"
+            raise UsageError(what, hint="a method or an attribute is not what its kind asks for") from error
         raise
 
 
@@ -244,8 +258,8 @@ def _check_imports(name: str, content: bytes, package: str) -> None:
         tree = ast.parse(content, filename=name)
     except SyntaxError as error:
         raise BadCode(f"{name}:{error.lineno}: {error.msg}") from error
-    except ValueError as error:  # bytes that are no text, or a NUL
-        raise BadCode(f"{name}: {plain(str(error))}") from error
+    except (ValueError, RecursionError, MemoryError) as error:  # bytes that are no text, a NUL; too many brackets
+        raise BadCode(f"{name}: {_what(error)}") from error
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             wanted = [alias.name for alias in node.names]

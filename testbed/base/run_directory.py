@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 MANIFEST = "run.json"
@@ -9,4 +10,4 @@ MANIFEST = "run.json"
 
 def run_around(path: Path) -> Path | None:
     """The run directory that a path lies in, links resolved; None if it lies in none."""
-    return next((each for each in path.resolve().parents if (each / MANIFEST).exists()), None)
+    return next((each for each in Path(os.path.realpath(path)).parents if (each / MANIFEST).exists()), None)
