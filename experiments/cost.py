@@ -15,12 +15,14 @@ SETUP_S = 4.0
 _LIMIT_BASE_VIRTUAL_S = 60.0
 _LIMIT_BASE_WALL_S = 120.0
 _LIMIT_FACTOR_WALL = 10.0
+_MOST_S = 1e12
 
 
 def estimate(point: Point) -> float:
     """Wall seconds that the point takes, boot and set-up included."""
     parts = parts_of(point)
-    busy_s = parts.workload.busy_s(parts.topology, point.protocol, point.object_bytes)
+    with parts.explained():
+        busy_s = _seconds("busy_s", parts.workload.busy_s(parts.topology, point.protocol, point.object_bytes))
     if point.clock == "real":
         busy_s = max(busy_s, transfer_s(point))
     return SETUP_S + busy_s
@@ -29,7 +31,8 @@ def estimate(point: Point) -> float:
 def transfer_s(point: Point) -> float:
     """Seconds on the lab's clock that the workload should take at most; a pessimist's view."""
     parts = parts_of(point)
-    return parts.workload.transfer_s(parts.topology, point.object_bytes)
+    with parts.explained():
+        return _seconds("transfer_s", parts.workload.transfer_s(parts.topology, point.object_bytes))
 
 
 def virtual_limit_s(point: Point) -> float:
@@ -41,3 +44,10 @@ def virtual_limit_s(point: Point) -> float:
 def wall_limit_s(point: Point) -> float:
     """Wall seconds after which the point must be stuck."""
     return _LIMIT_BASE_WALL_S + _LIMIT_FACTOR_WALL * estimate(point)
+
+
+def _seconds(method: str, found: object) -> float:
+    """The seconds that a workload, which may be a user's own, has answered; raises ValueError for what is none."""
+    if not isinstance(found, int | float) or not 0 <= found <= _MOST_S:
+        raise ValueError(f"{method} is {found!r}: seconds, {_MOST_S:g} at most")
+    return found

@@ -19,6 +19,7 @@ from experiments.profiles import DEFAULT_PROFILE, Experiment, load
 from experiments.validation import Valid
 from experiments.values import Clock, Protocol
 from experiments.variants import Case
+from testbed.base import own_code
 from testbed.base.errors import UsageError
 from testbed.record.point import Drop, Point
 
@@ -92,7 +93,7 @@ def plan(
     for a profile or an override that does not exist or cannot be, and for a bad list of seeds.
     """
     found = experiment.settings(profile, overrides)
-    sizes = {id(valid): tuple(valid.settings.workload.object_sizes) for _, valid in found}
+    sizes = {id(valid): _sizes(valid) for _, valid in found}
     if len(seeds):
         _check_size(found, sum(len(valid.settings.protocols) * len(sizes[id(valid)]) for _, valid in found), seeds)
     if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
@@ -135,14 +136,25 @@ class _Axes:
     seed: int
 
 
+def _sizes(valid: Valid) -> tuple[int, ...]:
+    """The sizes in bytes of a workload's objects; raises UsageError for what is none, of a user's own workload."""
+    with own_code.explained(tuple(valid.codes.values())):
+        found = tuple(valid.settings.workload.object_sizes)
+        if not found or len(set(found)) != len(found) or not all(type(each) is int and each > 0 for each in found):
+            raise ValueError(f"object_sizes is {found!r}: sizes in bytes, at least one, none twice")
+        return found
+
+
 def _check_size(found: Sequence[tuple[Case, Valid]], per_seed: int, seeds: Sequence[int]) -> None:
     """Raise UsageError for more points, or larger seeds, than there can be."""
     if (count := per_seed * len(seeds)) > MOST_POINTS:
         what = f"{count} points are more than {MOST_POINTS}"
         raise UsageError(what, hint="fewer seeds (--repeat), sizes or variants")
     for _, valid in found:
-        most, what = valid.settings.director.largest_seed
-        if (largest := max(seeds)) > most:
+        with own_code.explained(tuple(valid.codes.values())):
+            most, what = valid.settings.director.largest_seed
+            too_large = (largest := max(seeds)) > most
+        if too_large:
             raise UsageError(f"seed {largest}: {what} takes {most} at most")
 
 

@@ -84,12 +84,13 @@ def validate(document: Document) -> Valid:
     problems are only counted.
     """
     parts, codes = _parts(document)
-    model = model_of(*parts)
-    try:
-        settings = model.model_validate(dict(document.data))
-    except ValidationError as error:
-        problems = [_problem(document, model, details) for details in error.errors(include_url=False)]
-        raise _first(document, problems) from None
+    with own_code.explained(tuple(codes.values())):
+        model = model_of(*parts)
+        try:
+            settings = model.model_validate(dict(document.data))
+        except ValidationError as error:
+            problems = [_problem(document, model, details) for details in error.errors(include_url=False)]
+            raise _first(document, problems) from None
     sysctls.check(settings, document)
     with own_code.explained(tuple(codes.values())):
         for kind, complaint in _complaints(settings):

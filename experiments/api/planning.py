@@ -87,13 +87,14 @@ def stored_points(run: store.RunStore, *, trust_code: bool = False) -> list[Poin
 
 def task_of(point: Point) -> Task:
     """The scheduler's task that runs a point."""
-    return Task(
-        point.id,
-        partial(job_of, point),
-        clock=point.clock,
-        estimate_s=planning.estimate(point),
-        needs=needs.of_point(point),
-    )
+    with parts_of(point).explained():
+        return Task(
+            point.id,
+            partial(job_of, point),
+            clock=point.clock,
+            estimate_s=planning.estimate(point),
+            needs=needs.of_point(point),
+        )
 
 
 def job_of(point: Point, output: Path) -> Job:

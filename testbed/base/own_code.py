@@ -38,7 +38,7 @@ _CODE = "__own_code__"
 _TOOLKIT = frozenset({"analysis", "experiments", "testbed", "topologies"})
 
 
-_OF_WRONG_VALUES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_OF_WRONG_VALUES = (ArithmeticError, AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError)
 """What the toolkit stumbles with over a value that a part's method should not have returned."""
 
 
@@ -202,7 +202,7 @@ def explained(codes: Iterator[Code] | list[Code] | tuple[Code, ...]) -> Iterator
                 raise UsageError(f"{_place(code, *line)}: {_what(error)}") from error
         if places and isinstance(error, _OF_WRONG_VALUES):
             names = ", ".join(dict.fromkeys(code.name for code in places.values()))
-            frame = traceback.extract_tb(error.__traceback__)[-1]
+            frame = [each for each in traceback.extract_tb(error.__traceback__) if "-packages" not in each.filename][-1]
             what = f"{names}: {_what(error)} ({Path(frame.filename).name}:{frame.lineno})"
             raise UsageError(what, hint="a method or an attribute is not what its kind asks for") from error
         raise

@@ -109,7 +109,18 @@ class Registry(Generic[P]):
             raise BadCode(f"{what}; there: {names}")
         if lacking := ", ".join(missing(found[0])):
             raise BadCode(f"{place}: {found[0].__name__} lacks {lacking}", f"see {self.base.__module__}")
+        if taken := ", ".join(self._taken(found[0])):
+            raise BadCode(
+                f"{place}: {found[0].__name__} has fields with names of its base's own: {taken}", "rename them"
+            )
         return found[0]
+
+    def _taken(self, part: type[P]) -> Iterator[str]:
+        """The fields of a part that would hide a method, or another attribute, of its kind; or be another `part`."""
+        for name, field in part.model_fields.items():
+            is_the_name = name == "part" and field.annotation is str
+            if field.alias == "part" or (not is_the_name and (name == "part" or hasattr(self.base, name))):
+                yield name
 
 
 def is_path(name: str) -> bool:
