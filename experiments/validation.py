@@ -119,7 +119,10 @@ def is_list(document: Document, path: tuple[str, ...]) -> bool:
 
 def _parts(document: Document) -> tuple[tuple[type[Part], ...], dict[str, Code]]:
     """The classes of the document's parts, one of each kind in order, and the code of users' own."""
-    if document.data.get("version") == 1:
+    version = document.data.get("version")
+    if version in (1, VERSION) and type(version) is not int:  # 2.0 and true are equal to numbers in Python
+        raise document.error(("version",), f"version must be {VERSION}, not {_shown(version)}")
+    if version == 1:
         raise document.error(("version",), "this file is of version 1 of the format", hint=_FROM_VERSION_1)
     found: list[type[Part]] = []
     codes: dict[str, Code] = {}

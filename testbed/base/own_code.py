@@ -154,15 +154,17 @@ def read(path: Path, module: str = "") -> Code:
     for file in found:
         try:
             contents[str(file.relative_to(path.parent))] = files.read_bytes(file, MOST_BYTES)
-        except OSError as error:
-            raise BadCode(f"{file}: {error.strerror or error}") from error
-        except ValueError as error:
-            raise BadCode(f"{file}: {error}") from error
+        except (OSError, ValueError) as error:
+            raise BadCode(f"{file}: {getattr(error, 'strerror', None) or error}") from error
     return Code(path, contents, module)
 
 
 def read_own(path: Path) -> Code:
     """The code that a user names by its path; raises BadCode, also for what lies in a run's directory."""
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:  # a name too long for a file, or with a NUL
+        raise BadCode(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if run := run_directory.run_around(path):
         raise BadCode(f"{path}: lies in the run directory {run}, from which nothing is executed", "copy it out")
     return read(path.resolve() if path.name in ("", "..") else path)  # these are no names

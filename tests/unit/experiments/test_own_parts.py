@@ -204,3 +204,15 @@ def test_the_table_of_a_part_makes_way_for_that_of_another(folder: Path) -> None
     assert (first.names["director"], first.parameters["weight"]) == ("mine.py", 3)
     assert second.names["director"] == "ecmp"
     assert "weight" not in second.parameters
+
+
+@pytest.mark.parametrize("version", ["2.0", "true", "1.0"])
+def test_a_version_is_a_whole_number(folder: Path, version: str) -> None:
+    (folder / "mine.toml").write_text(EXPERIMENT.replace("version = 2", f"version = {version}"))
+    assert refusal() == f"mine.toml:1: version must be 2, not {version}"
+
+
+@pytest.mark.parametrize(("name", "said"), [("a" * 5000, "File name too long"), ("a\\u0000", "embedded null byte")])
+def test_a_name_that_no_file_can_have_is_one_line(folder: Path, name: str, said: str) -> None:
+    (folder / "mine.toml").write_text(EXPERIMENT.replace("mine.py", f"{name}.py"))
+    assert said in refusal()
