@@ -219,3 +219,9 @@ def test_no_module_is_longer_than_can_be_read_at_once() -> None:
     }
     assert "tests/unit/test_rooms.py" in found
     assert {name: lines for name, lines in found.items() if lines > MOST_LINES} == {}
+
+
+def test_no_two_modules_of_tests_have_one_name() -> None:
+    """pytest imports them by their names alone, and collects none of a run where two are the same."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(name for name in set(names) if names.count(name) > 1) == []

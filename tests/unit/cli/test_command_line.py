@@ -128,7 +128,9 @@ def assert_one_line(said: Said, status: int, pattern: str) -> None:
         (["verify", "r", "--lab", "local"], 2, "the lab has no virtual clock: local"),
         (["exec", "--lab", "uml:x", "--", "true"], 2, "uml takes nothing after a colon"),
         (["nonsense"], 2, "No such command"),
+        (["shell", "lbb"], 2, "no experiment 'lbb' .*the experiments are: "),
         (
+            ["shell", "lb", "--lab", "local", "--clock", "virtual"],
             2,
             "the lab has no virtual clock: local .it has: real",
         ),
