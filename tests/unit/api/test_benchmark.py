@@ -34,7 +34,7 @@ class Lab:
         self._prints = prints
         self.asked: set[str] = set()
 
-    def require(self, needs: Collection[Need]) -> None:
+    def require(self, needs: Collection[Need], cancel: Cancel | None = None) -> None:
         self.asked |= {need.name for need in needs}
 
     def run(self, job: Job, **_rest: Any) -> JobResult:

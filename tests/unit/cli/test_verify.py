@@ -40,7 +40,7 @@ class Lab:
     def facts(self) -> dict[str, Any]:
         return {}
 
-    def require(self, needs: Collection[Need]) -> None:
+    def require(self, needs: Collection[Need], cancel: Cancel | None = None) -> None:
         pass
 
     def run(
