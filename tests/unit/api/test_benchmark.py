@@ -15,7 +15,7 @@ from testbed.base.errors import UsageError
 from testbed.base.needs import Need
 from testbed.kernel import selection
 from testbed.labs import catalog
-from testbed.labs.base import HERE, Clock, Job, JobResult
+from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult
 from testbed.tools import large_reads
 
 POINTS = ("fig13-tcp-100MB-seed1", "fig14-mptcp-100MB-seed1")
