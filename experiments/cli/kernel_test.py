@@ -55,7 +55,7 @@ def kernel_test(release: Release, only: tuple[str, ...], jobs: int | None, out: 
         chosen = choose(selftests.units(suite), only)
         kernels = {
             label: kernel_build.build(
-                release=release, patches=patched, fragments=(selftests.FRAGMENT,), progress=report
+                release=release, patches=patched, fragments=selftests.fragments(release), progress=report
             )
             # The port's own patches go on both: without them it runs on fewer machines, and not in virtual time alone.
             for label, patched in ((BASE, "um"), (OURS, True))

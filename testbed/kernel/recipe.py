@@ -50,8 +50,13 @@ class Recipe:
 
 def fragments_of(flavour: Flavour, of: Release, folder: Path = PATCH_FOLDER) -> list[Path]:
     """The files of a flavour's configuration: those for every release, and those that this one has beside them."""
-    own = [folder / of.name / name for name in flavour.fragments]
-    return [*(folder / "common" / name for name in flavour.fragments), *(path for path in own if path.exists())]
+    return fragments_named(flavour.fragments, of, folder)
+
+
+def fragments_named(names: Sequence[str], of: Release, folder: Path = PATCH_FOLDER) -> list[Path]:
+    """The fragments with these names: those for every release, and those that this one has beside them."""
+    own = [folder / of.name / name for name in names]
+    return [*(folder / "common" / name for name in names), *(path for path in own if path.exists())]
 
 
 def read_recipe(

@@ -19,13 +19,10 @@ from testbed.kernel import download, source, toolchain
 from testbed.kernel.build import SPACE_FOR_SOURCE_BYTES
 from testbed.kernel.cache import Cache, default_cache
 from testbed.kernel.progress import Progress, Report, silent
-from testbed.kernel.recipe import PATCH_FOLDER
+from testbed.kernel.recipe import fragments_named
 from testbed.kernel.release import DEFAULT, Release
 from testbed.kernel.source import DebianSource, unpack
 from testbed.process import run
-
-FRAGMENT = PATCH_FOLDER / "common" / "selftests.config"
-"""What a kernel must have on top of the uml flavour to run the tests."""
 
 PACKAGES_FILE = Path(__file__).resolve().parents[1] / "debian-packages-selftests.txt"
 PROGRAMS: Mapping[str, str] = {"iptables": "iptables", "ip6tables": "iptables", "nft": "nftables"}
@@ -45,6 +42,11 @@ _CONNECT_MODES: Mapping[str, tuple[str, ...]] = {
     "-checksum": ("-C",),
 }
 _BUILD_LIMIT_S = 1800.0
+
+
+def fragments(of: Release) -> tuple[Path, ...]:
+    """What a kernel of this release must have on top of the uml flavour to run the tests: files of its options."""
+    return tuple(fragments_named(("selftests.config",), of))
 
 
 @dataclass(frozen=True)

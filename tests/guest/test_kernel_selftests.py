@@ -62,7 +62,7 @@ def test_a_script_that_never_sleeps_meets_the_wall_limit(lab: UmlLab, tmp_path: 
 
 
 def test_the_path_managers_selftest_passes_on_the_selftests_kernel(release: Release, tmp_path: Path) -> None:
-    kernel = build.find(release=release, fragments=(selftests.FRAGMENT,))
+    kernel = build.find(release=release, fragments=selftests.fragments(release))
     suite = selftests.find(release)
     if kernel is None or suite is None:
         pytest.skip("the selftests and their kernel are not built: 'make test-kernel' builds and runs them")

@@ -175,6 +175,6 @@ def test_every_flavour_has_the_network_that_the_experiments_use(flavour: Flavour
 @pytest.mark.parametrize("release", RELEASES.values(), ids=list(RELEASES))
 def test_the_selftests_fragment_only_adds_to_the_lab_kernel(release: Release) -> None:
     lab = read_fragments(fragments_of(UML, release))
-    both = read_fragments([*fragments_of(UML, release), selftests.FRAGMENT])
+    both = read_fragments([*fragments_of(UML, release), *selftests.fragments(release)])
     assert both[: len(lab)] == lab
     assert {setting.value for setting in both[len(lab) :]} == {"y"}
