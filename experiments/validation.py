@@ -217,7 +217,7 @@ def _unknown_key(document: Document, model: type[BaseModel], path: KeyPath) -> t
         hint = f"did you mean {elsewhere[0]!r}?"
     else:
         hint = did_you_mean(key, siblings, "valid keys")
-    return f"unknown key {key!r}{place}", hint
+    return f"unknown key {_shown(key)}{place}", hint
 
 
 def _missing_key(document: Document, model: type[BaseModel], path: KeyPath) -> tuple[str, str]:

@@ -63,8 +63,7 @@ def census(directory: Path) -> dict[str, list[str]]:
     # A run's lock and the list of its files are no parts of something, they are whole.
     whole = (".lock", ".testbed-files")
     parts = [path.relative_to(results) for path in results.rglob(".*") if path.name not in whole]
-    # Not the kernels and what they are made from: those are this machine's own.
-    cached = [path.name for path in (directory / "cache").rglob("*") if path.name not in ("kernels", "downloads")]
+    cached = [path.name for path in (directory / "cache").rglob("*") if path.name not in SHARED]
     return {
         "processes": processes(),
         "links": said("ip", "-o", "-br", "link"),
@@ -80,13 +79,17 @@ def census(directory: Path) -> dict[str, list[str]]:
     }
 
 
+# Kernels, what they are made from, and the library for large reads: these are this machine's own.
+SHARED = ("kernels", "downloads", "libraries")
+
+
 def prepare(directory: Path) -> None:
     """Directories of the machine's own; guests keep their memory in `tmp`."""
     mount = ctypes.CDLL(None, use_errno=True).mount
     cache = default_cache()
     for name in ("tmp", "cache", "work/results/mine", "foreign"):
         (directory / name).mkdir(parents=True)
-    for name in ("kernels", "downloads"):
+    for name in SHARED:
         (directory / "cache" / name).symlink_to(cache.root / name)
     for target in ("/run/netns", "/dev/shm", str(directory / "tmp"), str(directory / "foreign")):
         Path(target).mkdir(parents=True, exist_ok=True)
