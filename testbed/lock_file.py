@@ -24,6 +24,7 @@ FOLDER = Path(testbed.__file__).with_name("locked")
 PACKAGES = FOLDER / "python.txt"
 BUILD_PACKAGES = FOLDER / "python-build.txt"
 
+_MOST_SHOWN = 80
 _HASH = re.compile(r"\s--hash=(\S+)")
 
 
@@ -75,11 +76,15 @@ def _entry(path: Path, number: int, text: str) -> Locked:
         requirement = Requirement(_HASH.sub("", text).strip())
     except InvalidRequirement as error:
         raise ConfigError(
-            path, number, f"no locked package: {str(error).splitlines()[0]}", hint="run: make lock"
+            path, number, f"no locked package: {_cut(str(error).splitlines()[0])}", hint="run: make lock"
         ) from error
     pins = list(requirement.specifier)
     if requirement.url or len(pins) != 1 or pins[0].operator != "==" or "*" in pins[0].version or not hashes:
         raise ConfigError(
-            path, number, f"{requirement.name}: without one version and its hashes", hint="run: make lock"
+            path, number, f"{_cut(requirement.name)}: without one version and its hashes", hint="run: make lock"
         )
     return Locked(requirement, hashes)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
