@@ -87,6 +87,18 @@ def test_the_library_for_large_reads_is_sent_and_used(here: Here, host: Host) ->
     assert leftovers(host) == []
 
 
+def test_a_part_of_ones_own_travels_with_its_point(here: Here, host: Host) -> None:
+    own = "from testbed.directors.ipvs_nat import IpvsNat\n\n\nclass Mine(IpvsNat):\n    service_path = 'my own path'\n"
+    (here.work / "mine.py").write_text(own)
+    tiny = ("--set", "workload.total=1 MB", "--set", "protocols=tcp", "--set", "director=./mine.py")
+    done = here.testbed("run", *POINT, *tiny, "--lab", "ssh:far", "--out", "own")
+    assert done.returncode == 0, done.stderr
+    (point,) = (here.work / "own" / "points").iterdir()
+    assert (point / "parts" / "director" / "mine.py").read_text() == own
+    assert json.loads((point / "point.json").read_text())["traits"]["service_path"] == "my own path"
+    assert leftovers(host) == []
+
+
 def test_two_hosts_share_the_points_and_come_to_the_same_bytes_as_this_machine(here: Here, host: Host) -> None:
     config = here.home / ".ssh" / "config"
     config.write_text(config.read_text() + config.read_text().replace("Host far", "Host other"))
