@@ -13,6 +13,7 @@ from testbed.base.needs import Call, Need, program
 from testbed.net.netns import Node
 from testbed.process import CommandLog, Process, run, wait_until
 
+# `ab` may open a connection that it never uses; closed after lighttpd's usual 60 s, that would count as a failed page.
 _CONFIG = """\
 server.document-root = "{root}"
 server.port = {port}
@@ -21,6 +22,7 @@ server.errorlog = "{error_log}"
 server.max-fds = 8192
 server.max-connections = 4096
 server.max-keep-alive-requests = 0
+server.max-read-idle = 3600
 mimetype.assign = ( "" => "application/octet-stream" )
 """
 # An upload is spooled beside its target, on the same tmpfs: the host's file system is read-only in a guest.
