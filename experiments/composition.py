@@ -181,10 +181,7 @@ def _found(kind: str, record: PartRecord, point_id: str) -> Found[Any]:
     registry = REGISTRIES[kind]
     try:
         if not record.sha256:
-            # A point may be anybody's: a path in it is never followed.
-            if record.name not in registry.ours():
-                raise LookupError(record.name)
-            return registry.find(record.name)
+            return registry.find_ours(record.name)  # a point may be anybody's: a path in it is never followed
         code = own_code.recall(record.sha256) or _installed(registry, record)
         if code is None:
             own = f"{point_id}: its {kind} is code of a user's own, {record.name} (SHA-256 {record.sha256[:16]}...)"

@@ -74,7 +74,13 @@ class Registry(Generic[P]):
     def all_ours(self) -> Iterator[Found[P]]:
         """Our parts."""
         for name in self.ours():
-            yield self.find(name)
+            yield self._of_ours(name)
+
+    def find_ours(self, name: str) -> Found[P]:
+        """Our part of that name: no path is followed, and no package of others imported. Raises LookupError."""
+        if name not in self.ours():
+            raise LookupError(name)
+        return self._of_ours(name)
 
     def find(self, name: str, folder: Path | None = None) -> Found[P]:
         """The part of that name, or at that path (relative to `folder`).
@@ -84,8 +90,7 @@ class Registry(Generic[P]):
         if is_path(name):
             return self.load(name, own_code.read_own((folder or Path()) / name))
         if name in self.ours():
-            module = importlib.import_module(f"{self.package}.{name.replace('-', '_')}")
-            return Found(self._only(module, name), name)
+            return self._of_ours(name)
         if name not in (installed := self.installed()):
             raise LookupError(name)
         return self.load(name, code_of(installed[name]))
@@ -93,6 +98,10 @@ class Registry(Generic[P]):
     def load(self, name: str, code: Code) -> Found[P]:
         """The part in a user's code; raises BadCode."""
         return Found(self._only(code.load(), code.name), name, code)
+
+    def _of_ours(self, name: str) -> Found[P]:
+        module = importlib.import_module(f"{self.package}.{name.replace('-', '_')}")
+        return Found(self._only(module, name), name)
 
     def _only(self, module: ModuleType, place: str) -> type[P]:
         """The one class of a module that is such a part."""
