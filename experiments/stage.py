@@ -84,6 +84,8 @@ def stage(point: Point, parts: Parts, log: CommandLog) -> Iterator[Stage]:
     with running(layout.topo, framing, log) as network, losing(point, network, layout.towards_client) as injector:
         client = network[layout.client]
         director.prepare(network, layout)
+        for address in layout.client_further_addresses:
+            routing.add_address(client, f"{client.name}-eth0", address, layout.prefix)
         if layout.client_gateway:
             routing.default_via(client, layout.client_gateway)
         for place in layout.servers:

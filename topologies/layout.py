@@ -36,7 +36,8 @@ class Layout:
 
     `director` is the node that spreads the service address over the servers. `client_gateway` is the client's default
     route, None where it has none; servers have theirs in their place.
-    The client may get `client_second_address` on its first interface. `towards_client` are nodes and interfaces that
+    `client_further_addresses` are on the client's first interface beside the one that `topo` gives it; it may get
+    `client_second_address` there as well. `towards_client` are nodes and interfaces that
     everything of the client passes first, none of them the client's own. `lossy_links` are pairs of nodes between
     which packets travel one by one, because there is loss to hit them on the way that leads there.
     """
@@ -52,6 +53,7 @@ class Layout:
     client_second_address: str
     client_interfaces: tuple[str, ...]
     client_gateway: str | None = None
+    client_further_addresses: tuple[str, ...] = ()
     towards_client: Sequence[tuple[str, str]] = ()
     lossy_links: frozenset[frozenset[str]] = frozenset()
 

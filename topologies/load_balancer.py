@@ -12,6 +12,13 @@
 The director translates addresses (LVS-NAT), so each server's way back to the client's first link leads
 through it. With one server the direct network is a single link, with more (or where something must sit in
 the middle of it) a switch.
+
+With `client_link` the client has one interface for both networks, into a switch in front of everything::
+
+    +--------+  client_link   +--------+  client-director  +----------+  director-server  +----------+
+    | client |----------------| switch |-------------------| director |-------------------| server i |
+    +--------+                +--------+                   +----------+                   +----------+
+      10.0.1.2, 10.0.3.2           +------------------- direct -------------------------------+
 """
 
 from __future__ import annotations
@@ -39,10 +46,22 @@ PICTURE = """\
               {direct}
                                    unique {unique}, behind the director {local}
 """
+ONE_INTERFACE_PICTURE = """\
+          {client_link}          {client_director}
+  client ------------- switch ------------------------- director        VIP {vip}
+    {client:<19}|                {director:>15} |
+    {client_direct:<19}|                                | {server}
+                         |                                |
+                         +---------------------------- server 1{more}
+                              {direct}
+                                   unique {unique}, behind the director {local}
+"""
 LIMIT_NOTE = "Limit of MPTCP: the direct path alone. What a page still gets through the director comes on top of it."
 NO_PATH_NOTE = "Limit of a variant whose servers announce no address: the path through the director."
 
 _DIRECT_NETWORK = "10.0.3.0/24"
+_BOTH_NETWORKS = "10.0.0.0/22"
+"""The client's networks, if it has both on one interface: from its own address a server reaches either directly."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +70,7 @@ class LoadBalancerPlan:
 
     servers: int
     switched: bool = False
+    one_interface: bool = False
     client: str = "c"
     director: str = "d"
     switch: str = "w"
@@ -68,10 +88,12 @@ class LoadBalancerPlan:
 
     def has_switch(self) -> bool:
         """Whether the direct network is a switch."""
-        return self.switched or self.servers > 1
+        return self.switched or self.one_interface or self.servers > 1
 
     def towards_client(self) -> list[tuple[str, str]]:
         """Nodes and interfaces that everything of the client passes first; needs the switch."""
+        if self.one_interface:
+            return [(self.switch, f"{self.switch}-eth1")]
         return [(self.director, f"{self.director}-eth0"), (self.switch, f"{self.switch}-eth1")]
 
     def local(self, number: int) -> str:
@@ -91,12 +113,22 @@ class LoadBalancerTopo(Topo):  # type: ignore[misc]
     """Fig. 5 as a Mininet topology; each link carries its `LinkProfile` as `profile`."""
 
     def build(
-        self, plan: LoadBalancerPlan, client_director: LinkProfile, direct: LinkProfile, server: LinkProfile
+        self,
+        plan: LoadBalancerPlan,
+        client_director: LinkProfile,
+        direct: LinkProfile,
+        server: LinkProfile,
+        client_link: LinkProfile | None = None,
     ) -> None:
         """Add hosts and links; the interface names are Mininet's (`c-eth0` first)."""
         client = self.addHost(plan.client, ip=f"{plan.client_address}/{plan.prefix}")
         director = self.addHost(plan.director, forwards=True, ip=f"{plan.director_address}/{plan.prefix}")
-        self.addLink(client, director, profile=client_director)
+        if client_link:
+            switch = self.addSwitch(plan.switch)
+            self.addLink(client, switch, profile=client_link)
+            self.addLink(director, switch, profile=client_director)
+        else:
+            self.addLink(client, director, profile=client_director)
         names = plan.server_names()
         for number, name in enumerate(names, start=1):
             host = self.addHost(name, ip=f"{plan.local(number)}/{plan.prefix}")
@@ -106,8 +138,9 @@ class LoadBalancerTopo(Topo):  # type: ignore[misc]
             unique = {"ip": f"{plan.unique(1)}/{plan.prefix}"}
             self.addLink(client, names[0], profile=direct, params1=client_side, params2=unique)
             return
-        switch = self.addSwitch(plan.switch)
-        self.addLink(client, switch, profile=direct, params1=client_side)
+        if not client_link:
+            switch = self.addSwitch(plan.switch)
+            self.addLink(client, switch, profile=direct, params1=client_side)
         for number, name in enumerate(names, start=1):
             self.addLink(name, switch, profile=direct, params1={"ip": f"{plan.unique(number)}/{plan.prefix}"})
 
@@ -120,6 +153,11 @@ class LoadBalancer(Topology):
     client_director: Link = Field(description="The link between the client and the director.")
     direct: Link = Field(description="The direct path: every server's second interface, and the client's.")
     director_server: Link = Field(description="The link between the director and each server.")
+    client_link: Link | None = Field(
+        default=None,
+        description="The client's only link, for both networks, into a switch that the director and the servers' "
+        "second interfaces are on; by default the client has an interface in each network.",
+    )
     switched: bool | None = Field(
         default=None,
         description="Whether the direct path goes through a switch; by default where there are several servers.",
@@ -128,12 +166,13 @@ class LoadBalancer(Topology):
     @property
     def plan(self) -> LoadBalancerPlan:
         """Names and addresses."""
-        return LoadBalancerPlan(self.servers, switched=bool(self.switched))
+        return LoadBalancerPlan(self.servers, bool(self.switched), one_interface=self.client_link is not None)
 
     @property
     def profiles(self) -> tuple[LinkProfile, ...]:
         """What its links are, each kind once."""
-        return (self.client_director.profile, self.direct.profile, self.director_server.profile)
+        own = (self.client_link.profile,) if self.client_link else ()
+        return (self.client_director.profile, self.direct.profile, self.director_server.profile, *own)
 
     def with_a_middle(self) -> Self:
         """With a switch in the direct path: losses are made there."""
@@ -145,7 +184,7 @@ class LoadBalancer(Topology):
 
     def layout(self) -> Layout:
         """What is built, and who is who in it."""
-        plan, (client_director, direct, director_server) = self.plan, self.profiles
+        plan, (client_director, direct, director_server, *own) = self.plan, self.profiles
         numbered = list(enumerate(plan.server_names(), start=1))
         servers = tuple(
             ServerPlace(
@@ -154,19 +193,18 @@ class LoadBalancer(Topology):
                 address=plan.local(number),
                 unique=plan.unique(number),
                 gateway=plan.gateway(number),
-                own_way=OwnWay(f"{name}-eth1", _DIRECT_NETWORK),
+                own_way=OwnWay(f"{name}-eth1", _BOTH_NETWORKS if own else _DIRECT_NETWORK),
             )
             for number, name in numbered
         )
-        names = plan.server_names()
-        lossy: set[frozenset[str]] = set()
-        if self.client_director.loss > 0 or self.director_server.loss > 0:
-            lossy |= {frozenset((plan.director, other)) for other in (plan.client, *names)}
-        if self.direct.loss > 0:
-            middle = plan.switch if plan.has_switch() else names[0]
-            lossy |= {frozenset((middle, other)) for other in (plan.client, *names)}
         return Layout(
-            topo=LoadBalancerTopo(plan=plan, client_director=client_director, direct=direct, server=director_server),
+            topo=LoadBalancerTopo(
+                plan=plan,
+                client_director=client_director,
+                direct=direct,
+                server=director_server,
+                client_link=own[0] if own else None,
+            ),
             client=plan.client,
             director=plan.director,
             service=plan.vip,
@@ -175,15 +213,32 @@ class LoadBalancer(Topology):
             servers=servers,
             client_addresses=(plan.client_address, plan.client_direct_address),
             client_second_address=plan.client_second_address,
-            client_interfaces=(f"{plan.client}-eth0", f"{plan.client}-eth1"),
+            client_interfaces=(f"{plan.client}-eth0",) if own else (f"{plan.client}-eth0", f"{plan.client}-eth1"),
+            client_further_addresses=(plan.client_direct_address,) if own else (),
             towards_client=plan.towards_client(),
-            lossy_links=frozenset(lossy),
+            lossy_links=self._lossy_links(),
         )
+
+    def _lossy_links(self) -> frozenset[frozenset[str]]:
+        """Pairs of neighbours on ways with loss."""
+        plan, names = self.plan, self.plan.server_names()
+        lossy: set[frozenset[str]] = set()
+        if self.client_director.loss > 0 or self.director_server.loss > 0:
+            neighbours = (plan.switch, *names) if self.client_link else (plan.client, *names)
+            lossy |= {frozenset((plan.director, other)) for other in neighbours}
+        if self.direct.loss > 0:
+            middle = plan.switch if plan.has_switch() else names[0]
+            lossy |= {frozenset((middle, other)) for other in (plan.client, *names)}
+        if self.client_link and (lossy or self.client_link.loss > 0):
+            lossy |= {frozenset((plan.switch, other)) for other in (plan.client, plan.director, *names)}
+        return frozenset(lossy)
 
     def bottlenecks(self, *, mptcp: bool) -> tuple[Bottleneck, ...]:
         """The links that can be full on the way to the client."""
-        del mptcp  # the pool does not change
-        through = min(self.client_director.rate_bps, self.servers * self.director_server.rate_bps)
+        through = self.path_rate_bps(past_director=False)
+        if self.client_link:
+            rate_bps = self.path_rate_bps(past_director=mptcp)
+            return (Bottleneck(name="client's link", interfaces=("-eth0",), rate_bps=rate_bps),)
         return (
             Bottleneck(name="link to the director", interfaces=("-eth0",), rate_bps=through),
             Bottleneck(name="direct link", interfaces=("-eth1",), rate_bps=self.direct.rate_bps),
@@ -191,12 +246,15 @@ class LoadBalancer(Topology):
 
     def path_rate_bps(self, *, past_director: bool) -> int:
         """The rate of the path that a bulk transfer takes: past the director where it can."""
+        own = (self.client_link.rate_bps,) if self.client_link else ()
         if past_director:
-            return self.direct.rate_bps
-        return min(self.client_director.rate_bps, self.servers * self.director_server.rate_bps)
+            return min(self.direct.rate_bps, *own) if own else self.direct.rate_bps
+        return min(self.client_director.rate_bps, self.servers * self.director_server.rate_bps, *own)
 
     def path_interfaces(self, *, past_director: bool) -> tuple[str, ...]:
-        """The client's second interface past the director, its first one else."""
+        """The client's second interface past the director, its first one else; any where it has only one."""
+        if self.client_link:
+            return ()
         return ("-eth1",) if past_director else ("-eth0",)
 
     def limit_note(self, *, mptcp: bool, past_director: bool) -> str:
@@ -209,12 +267,14 @@ class LoadBalancer(Topology):
 
     def path_to_service(self) -> tuple[LinkProfile, ...]:
         """The links between the client and a server by the service address."""
-        return (self.client_director.profile, self.director_server.profile)
+        own = (self.client_link.profile,) if self.client_link else ()
+        return (*own, self.client_director.profile, self.director_server.profile)
 
     def picture(self) -> str:
         """The topology as text."""
         plan = LoadBalancerPlan(self.servers)
-        return PICTURE.format(
+        return (ONE_INTERFACE_PICTURE if self.client_link else PICTURE).format(
+            client_link=self.client_link.profile if self.client_link else "",
             client_director=self.client_director.profile,
             direct=self.direct.profile,
             server=self.director_server.profile,

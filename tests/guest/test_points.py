@@ -63,6 +63,16 @@ def test_mptcp_leaves_the_director(page_loads) -> None:
     assert summary.joined == summary.connections >= 40  # ab opens one or two more than it needs
 
 
+def test_a_client_with_one_interface_loads_no_faster_than_it_is(lab, tmp_path) -> None:
+    """Fig. 6 of the paper: what two paths of 1 Gbit/s carry behind one interface."""
+    one = ("topology.client_link={rate='1 Gbit/s'}", "workload.sizes=1000 KB", "workload.total=40 MB")
+    tcp, mptcp = (run_point(lab, tmp_path / each, "fig06", each, *one) for each in ("tcp", "mptcp"))
+    assert tcp.goodput_bps == pytest.approx(tcp.wire_limit_bps, rel=0.01)
+    assert mptcp.goodput_bps == pytest.approx(mptcp.wire_limit_bps, rel=0.01)
+    assert mptcp.joined == mptcp.connections
+    assert mptcp.director_bypass_share >= 0.85
+
+
 def test_mptcp_uploads_leave_the_director(lab, tmp_path) -> None:
     tcp = run_point(lab, tmp_path / "tcp", "upload", "tcp", *SMALL)
     summary = run_point(lab, tmp_path / "mptcp", "upload", "mptcp", *SMALL)

@@ -25,6 +25,25 @@ def test_several_servers_share_a_switch_with_the_client() -> None:
     assert link_names(topo) == [("c", "d"), ("c", "w"), ("d", "s1"), ("d", "s2"), ("s1", "w"), ("s2", "w")]
 
 
+def test_a_client_with_one_interface_has_a_switch_before_everything() -> None:
+    plan = LoadBalancerPlan(1, one_interface=True)
+    topo = LoadBalancerTopo(plan=plan, client_director=SLOW, direct=FAST, server=FAST, client_link=FAST)
+    assert link_names(topo) == [("c", "w"), ("d", "s1"), ("d", "w"), ("s1", "w")]
+    assert topo.linkInfo("d", "w")["profile"] == SLOW
+    assert topo.port("w", "c")[0] == 1
+
+
+def test_with_one_interface_the_address_alone_tells_the_path() -> None:
+    override = 'topology.client_link={rate="500 Mbit/s"}'
+    point = plan.plan(plan.load(plan.find("fig06")), overrides=[override])[-1]
+    assert [(path.interfaces, path.past_director) for path in point.traits.paths if path.address == "unique"] == [
+        ((), True),
+        ((), True),
+    ]
+    assert [(each.interfaces, each.rate_bps) for each in point.traits.bottlenecks] == [(("-eth0",), 500e6)]
+    assert "client ------------- switch" in point.traits.picture
+
+
 @pytest.mark.parametrize("servers", [1, 3, 64])
 def test_no_address_is_used_twice(servers: int) -> None:
     lb, anycast = LoadBalancerPlan(servers), AnycastPlan(servers)
