@@ -29,7 +29,7 @@ _ACTS = (
     ),
 )  # fmt: skip
 
-# What `testbed.net.mptcp` sets by itself, and by which key; the client has the first three alone.
+# What `testbed.net.mptcp` sets by itself, and by which key, and which of these the client has.
 _OF_MPTCP = {
     "net.mptcp.enabled": "protocols",
     "net.mptcp.allow_join_initial_addr_port": "mptcp.deny_join",
@@ -39,8 +39,11 @@ _OF_MPTCP = {
     "net.mptcp.add_addr_resend_interval": "mptcp.add_addr_resend_interval",
     "net.mptcp.lb_mode": "mptcp.lb_mode",
     "net.mptcp.enforce_deny_join_id0": "mptcp.enforce_deny_join",
+    "net.mptcp.cwnd_push": "mptcp.cwnd_push",
+    "net.mptcp.initial_rcv_wnd": "mptcp.cwnd_push",
 }
-_OF_CLIENT = tuple(_OF_MPTCP)[:3]
+_OF_CLIENT = (*tuple(_OF_MPTCP)[:3], *tuple(_OF_MPTCP)[-2:])
+_FREE_WITHOUT_CWND_PUSH = "net.mptcp.initial_rcv_wnd"
 
 Values = Mapping[str, str | int]
 
@@ -69,8 +72,10 @@ def check(settings: Settings, document: Document) -> None:
         if key in SYSCTL_ROLES and key not in known:
             what = f"[sysctl.{key}]: with the director {settings.director.part!r} there is no {key}"
             raise document.error(("sysctl", key), what, hint=f"the roles are: {', '.join(known)}")
+    free = {_FREE_WITHOUT_CWND_PUSH} if settings.mptcp.cwnd_push == "off" else set()
+    ours = {name: key for name, key in _OF_MPTCP.items() if name not in free}
     for name in of_hosts(settings):
-        _check_name(name, _HOSTS, known, document=document, path=("sysctl", name))
+        _check_name(name, _HOSTS, known, ours, document=document, path=("sysctl", name))
     for role, values in of_roles(settings).items():
         for name, value in values.items():
             path = ("sysctl", role, name)
@@ -79,18 +84,24 @@ def check(settings: Settings, document: Document) -> None:
                 sysctl_value(value)
             except ValueError as error:
                 raise document.error(path, f"sysctl.{role}.{name}: {error}") from error
-            _check_name(name, (role,), known, document=document, path=path)
+            _check_name(name, (role,), known, ours, document=document, path=path)
 
 
 def _check_name(
-    name: str, where: tuple[str, ...], known: tuple[str, ...], *, document: Document, path: KeyPath
+    name: str,
+    where: tuple[str, ...],
+    known: tuple[str, ...],
+    ours: Mapping[str, str],
+    *,
+    document: Document,
+    path: KeyPath,
 ) -> None:
     for pattern, what, roles in _ACTS:
         if pattern.match(name) and not set(where) & set(roles):
             there = [role for role in roles if role in known]
             hint = f"write it in [sysctl.{there[0]}]" if there else "there is none here"
             raise document.error(path, f"{name}: only {what} obeys it, no {' or '.join(where)}", hint=hint)
-    if name in _OF_MPTCP and ("server" in where or (name in _OF_CLIENT and "client" in where)):
-        key = _OF_MPTCP[name]
+    if name in ours and ("server" in where or (name in _OF_CLIENT and "client" in where)):
+        key = ours[name]
         hint = f"the key for it is: {key}" if key else "it is always 0"
         raise document.error(path, f"{name}: the toolkit sets it itself, after this", hint=hint)

@@ -43,7 +43,8 @@ PATCHED_NEEDS = frozenset(sysctl_need(name, "a setting of our patches", PATCHED)
 
 def needs_of(settings: Mptcp) -> frozenset[Need]:
     """What a point with these settings needs."""
-    return NEEDS | {need for need in PATCHED_NEEDS if need.sysctl in settings.patched_sysctls}
+    patched = {*settings.patched_server_sysctls, *settings.patched_client_sysctls}
+    return NEEDS | {need for need in PATCHED_NEEDS if need.sysctl in patched}
 
 
 def probe() -> None:
@@ -64,8 +65,8 @@ def configure_server(server: Node, settings: Mptcp, *, local: str, unique: str) 
     Where no setting needs a patch of `kernel-patches/`, no sysctl of one is touched, so that any kernel will do.
     Raises `PrerequisiteError` if the kernel lacks one of them, `ReadbackError`.
     """
-    _require(server, settings.patched_sysctls)
-    found = sysctl.put(server, {**settings.server_sysctls, **settings.patched_sysctls})
+    _require(server, settings.patched_server_sysctls)
+    found = sysctl.put(server, {**settings.server_sysctls, **settings.patched_server_sysctls})
     wanted = {unique: SIGNAL} if settings.in_kernel and settings.add_addr else {}
     if settings.in_kernel and settings.initial_backup:
         wanted[local] = BACKUP
@@ -75,9 +76,11 @@ def configure_server(server: Node, settings: Mptcp, *, local: str, unique: str) 
 def configure_client(client: Node, settings: Mptcp, *, second_address: str = "") -> dict[str, Any]:
     """A client as in the paper: it opens a subflow to each address it is told of.
 
-    With an endpoint of its own it has one more address for subflows, `second_address`. Raises `ReadbackError`.
+    With an endpoint of its own it has one more address for subflows, `second_address`. Raises `PrerequisiteError` if
+    the kernel lacks a patch that a setting needs, `ReadbackError`.
     """
-    found = sysctl.put(client, settings.client_sysctls)
+    _require(client, settings.patched_client_sysctls)
+    found = sysctl.put(client, {**settings.client_sysctls, **settings.patched_client_sysctls})
     wanted = {"subflows": settings.subflows, "add_addr_accepted": settings.add_addr_accepted}
     with inside(client), MPTCP() as path_manager:
         path_manager.limits("set", **wanted)

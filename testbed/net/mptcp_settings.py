@@ -16,11 +16,20 @@ MAX_PATH_MANAGER_LIMIT = 8
 MAX_RESEND_INTERVAL_S = 120
 MAX_TIMER_S = 86_400
 
-PATCHED_SYSCTLS = ("net.mptcp.add_addr_resend_interval", "net.mptcp.lb_mode", "net.mptcp.enforce_deny_join_id0")
+PATCHED_SYSCTLS = (
+    "net.mptcp.add_addr_resend_interval",
+    "net.mptcp.lb_mode",
+    "net.mptcp.enforce_deny_join_id0",
+    "net.mptcp.cwnd_push",
+    "net.mptcp.initial_rcv_wnd",
+)
 """The sysctls that our patches bring (`kernel-patches/`)."""
 
 LbMode = Literal["off", "backup", "close"]
 _LB_MODE: dict[LbMode, int] = {"off": 0, "backup": 1, "close": 2}
+
+CwndPush = Literal["off", "backup", "all"]
+_CWND_PUSH: dict[CwndPush, int] = {"off": 0, "backup": 1, "all": 2}
 
 
 def _whole_seconds(value: float) -> float:
@@ -47,7 +56,7 @@ PathManagerLimit = Annotated[int, Field(ge=0, le=MAX_PATH_MANAGER_LIMIT)]
 class Mptcp(Table):
     """How server and client use MPTCP.
 
-    The last three need a kernel with our patches, and leave any kernel alone at their defaults.
+    The last four need a kernel with our patches, and leave any kernel alone at their defaults.
     """
 
     add_addr: bool = Field(default=True, description="The server announces its unique address.")
@@ -100,6 +109,11 @@ class Mptcp(Table):
     enforce_deny_join: bool = Field(
         default=False, description="The server refuses the joins that its C flag forbids (our patch 0004)."
     )
+    cwnd_push: CwndPush = Field(
+        default="off",
+        description="Client and servers give backup subflows, or all, only what their congestion window takes, as the "
+        "paper's kernel did, and count the receive window from the handshake on (our patches 0010 and 0011).",
+    )
 
     @field_validator("repeat_announce_s")
     @classmethod
@@ -146,14 +160,15 @@ class Mptcp(Table):
         }
 
     @property
-    def patched_sysctls(self) -> dict[str, int]:
+    def patched_server_sysctls(self) -> dict[str, int]:
         """The sysctls of our patches that such a server needs, with their values; at the defaults none."""
-        values = (
-            round(self.add_addr_resend_interval_s * 1000),
-            _LB_MODE[self.lb_mode] if self.in_kernel else 0,
-            int(self.enforce_deny_join),
-        )
-        return {name: value for name, value in zip(PATCHED_SYSCTLS, values, strict=True) if value}
+        values = {
+            "net.mptcp.add_addr_resend_interval": round(self.add_addr_resend_interval_s * 1000),
+            "net.mptcp.lb_mode": _LB_MODE[self.lb_mode] if self.in_kernel else 0,
+            "net.mptcp.enforce_deny_join_id0": int(self.enforce_deny_join),
+            **self.patched_client_sysctls,
+        }
+        return {name: value for name, value in values.items() if value}
 
     @property
     def client_sysctls(self) -> dict[str, int]:
@@ -163,3 +178,14 @@ class Mptcp(Table):
             "net.mptcp.allow_join_initial_addr_port": 1,
             "net.mptcp.blackhole_timeout": 0,
         }
+
+    @property
+    def patched_client_sysctls(self) -> dict[str, int]:
+        """The sysctls of our patches that such a client needs, with their values; at the defaults none.
+
+        Data that a subflow is not given too early come past those on the slower one, often before the connection's
+        first DATA_ACK: a receiver that counts no window by then drops them.
+        """
+        if self.cwnd_push == "off":
+            return {}
+        return {"net.mptcp.cwnd_push": _CWND_PUSH[self.cwnd_push], "net.mptcp.initial_rcv_wnd": 1}

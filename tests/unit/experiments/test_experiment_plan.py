@@ -40,6 +40,7 @@ SETTINGS_OF_ALL = {
     "add_addr_resend_interval_s": 0.0,
     "lb_mode": "off",
     "enforce_deny_join": False,
+    "cwnd_push": "off",
 }
 PAGE_LOAD_FIGURES = {
     # name: rate, delay and loss of the client-director link

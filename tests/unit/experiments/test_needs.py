@@ -69,6 +69,13 @@ def test_the_patches_are_needed_only_where_they_are_asked_for() -> None:
     assert not patched & names("7", "tcp", "mptcp.lb_mode=close")
 
 
+def test_a_setting_of_both_ends_brings_both_sysctls() -> None:
+    both = {"sysctl net.mptcp.cwnd_push", "sysctl net.mptcp.initial_rcv_wnd"}
+    assert both <= names("7", "mptcp", "mptcp.cwnd_push=backup")
+    assert not both & names("7", "mptcp")
+    assert not both & names("7", "tcp", "mptcp.cwnd_push=all")
+
+
 def test_extra_sysctls_and_those_of_the_hash_are_asked_for() -> None:
     assert "sysctl net.ipv4.tcp_tso_rtt_log" in names("13", "tcp", 'sysctl."net.ipv4.tcp_tso_rtt_log"=30')
     hashing = {"sysctl net.ipv4.fib_multipath_hash_fields", "sysctl net.ipv4.fib_multipath_hash_seed"}

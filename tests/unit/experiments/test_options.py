@@ -86,6 +86,7 @@ def test_options_override_the_profile_and_the_later_one_wins() -> None:
         "mptcp.path_manager=userspace",
         "mptcp.add_addr_resend_interval=7 ms",
         "mptcp.lb_mode=close",
+        "mptcp.cwnd_push=all",
         "sysctl.net.ipv4.tcp_rmem=4096 131072 6291456",
         'sysctl."net.mptcp.close_timeout"=5',
         "workload.sizes=10KB, 20 KB",
@@ -104,6 +105,7 @@ def test_options_override_the_profile_and_the_later_one_wins() -> None:
     assert parameters["add_addr_resend_interval_s"] == 0.007
     assert parameters["lb_mode"] == "close"
     assert parameters["enforce_deny_join"] is False
+    assert parameters["cwnd_push"] == "all"
     assert parameters["requests"] == 50_000
     assert parameters["sysctl"] == {
         "net.ipv4.tcp_tso_rtt_log": 30,

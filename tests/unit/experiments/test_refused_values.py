@@ -93,6 +93,11 @@ RATE_UNITS = "bit/s, kbit/s, Mbit/s, Gbit/s"
         ),
         (
             'add_addr_timeout = "1 s"',
+            'cwnd_push = "on"',
+            "x.toml:19: mptcp.cwnd_push: 'on' is not one of off, backup, all",
+        ),
+        (
+            'add_addr_timeout = "1 s"',
             "deny_join = false\nenforce_deny_join = true",
             "x.toml:20: mptcp.enforce_deny_join: with deny_join = false there is no C flag to enforce",
         ),

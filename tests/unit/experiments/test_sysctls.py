@@ -47,6 +47,7 @@ def test_a_point_without_them_is_the_bytes_that_it_was() -> None:
         ("7", "sysctl.net.mptcp.add_addr_timeout=5", "the key for it is: mptcp.add_addr_timeout"),
         ("7", "sysctl.client.net.mptcp.enabled=0", "the key for it is: protocols"),
         ("7", "sysctl.server.net.mptcp.pm_type=1", "the key for it is: mptcp.path_manager"),
+        ("7", "sysctl.client.net.mptcp.cwnd_push=1", "the key for it is: mptcp.cwnd_push"),
         ("7", "sysctl.router=1", "must be a table"),
         ("7", "sysctl.client.kernel.panic=1", "not the name of a sysctl"),
         ("7", "sysctl.client.net.ipv4.tcp_sack=true", "a whole number or a text"),
@@ -58,6 +59,13 @@ def test_a_sysctl_that_nobody_there_obeys_is_refused(figure: str, option: str, p
     with pytest.raises(TestbedError, match=pattern) as caught:
         points(figure, option)
     assert "\n" not in str(caught.value)
+
+
+def test_the_receivers_half_of_cwnd_push_is_free_where_that_is_off() -> None:
+    option = "sysctl.net.mptcp.initial_rcv_wnd=1"
+    assert points("7", option)
+    with pytest.raises(TestbedError, match=r"the key for it is: mptcp\.cwnd_push"):
+        points("7", "mptcp.cwnd_push=backup", option)
 
 
 def test_what_the_toolkit_sets_on_servers_only_a_client_may_have() -> None:
