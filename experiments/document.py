@@ -16,6 +16,7 @@ from experiments.toml_source import KeyPath, TomlSource
 from experiments.values import SYSCTL_ROLES
 from testbed.base.errors import ConfigError, TestbedError, UsageError
 from testbed.base.parts import KINDS, UNSAID
+from topologies.directions import DIRECTIONS
 
 _LONGEST = 120
 """Characters of an option that an error quotes."""
@@ -187,6 +188,8 @@ def _merge(
     for key, value in above.items():
         here = (*path, key)
         present = merged.get(key)
+        if isinstance(present, str) and isinstance(value, Mapping) and len(value.keys() & set(DIRECTIONS)) > 0:
+            present = dict.fromkeys(DIRECTIONS, present)  # what one text said of both
         if isinstance(value, Mapping) and isinstance(present, Mapping) and not _is_another_part(here, present, value):
             merged[key] = _merge(present, value, here, origins=origins, above_origins=above_origins)
             continue

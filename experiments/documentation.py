@@ -99,7 +99,7 @@ def _inner(properties: Mapping[str, JsonSchema]) -> Iterator[str]:
 def _value(schema: JsonSchema, *, several: bool = False) -> str:
     """What a key's value is, in words."""
     plural = "s" if several else ""
-    if schema.get("title") in _NAMES:
+    if schema.get("title") in _NAMES and schema["type"] == "string":
         return f"{schema['title']}{plural}"
     if "const" in schema:
         return f"`{json.dumps(schema['const'])}`"

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -28,6 +28,7 @@ from testbed.base import own_code
 from testbed.base.errors import TestbedError
 from testbed.base.own_code import BadCode, Code
 from testbed.base.parts import KINDS, Complaint, Part
+from testbed.base.table import ONE_OF, model_in
 
 # Tables of a file that are no settings: other modules take them out before the schema sees the rest.
 _AROUND_THE_SETTINGS = ("profile", "variant", "condition")
@@ -173,7 +174,7 @@ def _first(document: Document, problems: list[_Problem]) -> TestbedError:
 def _problem(document: Document, model: type[BaseModel], details: ErrorDetails) -> _Problem:
     kind = details["type"]
     context = details.get("ctx", {})
-    path = tuple(part for part in details["loc"] if part != "[key]")
+    path = tuple(part for part in details["loc"] if part not in ("[key]", *ONE_OF))
     key, given = _dotted(path), details["input"]
     if kind == "extra_forbidden":
         return _Problem(path, *_unknown_key(document, model, path), rank=1)
@@ -242,9 +243,8 @@ def _walk(model: type[BaseModel], table: tuple[str, ...]) -> Iterator[tuple[tupl
     for name, field in model.model_fields.items():
         path = (*table, field.alias or name)
         yield path, field
-        for part in (field.annotation, *get_args(field.annotation)):
-            if isinstance(part, type) and issubclass(part, BaseModel):
-                yield from _walk(part, path)
+        if inner := model_in(field.annotation):
+            yield from _walk(inner, path)
 
 
 def _dotted(path: KeyPath) -> str:

@@ -68,32 +68,35 @@ def _shape_links(network: Network, topo: Topo, framing: FramingChoice) -> None:
     for source, target, info in topo.links(withInfo=True):
         profile = info["profile"]
         choice = framing(source, target)
-        for name, port in ((info["node1"], info["port1"]), (info["node2"], info["port2"])):
+        for name, port, way in (
+            (info["node1"], info["port1"], profile.towards_server),
+            (info["node2"], info["port2"], profile.towards_client),
+        ):
             interface = f"{name}-eth{port}"
             if name in topo.switches():
                 interface = str(network.mininet.get(name).intfs[port])
             node = network[name]
             if choice == "packets":
                 offload.switch_off(node, interface, network.log)
-            plain = choice == "bursts" and not profile.delay_s and not profile.loss
+            plain = choice == "bursts" and not way.delay_s and not way.loss
             own_card = not topo.isSwitch(name) and not topo.nodeInfo(name).get("forwards", False)
             if plain and own_card:
-                made: dict[str, Any] = {"tbf": tbf.shape(node, interface, profile.rate_bps, network.log)}
+                made: dict[str, Any] = {"tbf": tbf.shape(node, interface, way.rate_bps, network.log)}
             else:
-                made = _shape_in_the_middle(node, interface, profile, choice, log=network.log, bucket_will_do=plain)
+                made = _shape_in_the_middle(node, interface, way, choice, log=network.log, bucket_will_do=plain)
             network.links.append({"interface": interface, "framing": choice, **made})
 
 
 def _shape_in_the_middle(
-    node: Node, interface: str, profile: Any, choice: netem.Framing, *, log: CommandLog, bucket_will_do: bool
+    node: Node, interface: str, way: netem.Direction, choice: netem.Framing, *, log: CommandLog, bucket_will_do: bool
 ) -> dict[str, Any]:
     """netem; where the kernel has none and only a rate is asked for, a token bucket with a queue as long."""
     try:
-        return {"netem": netem.shape(node, interface, profile, choice, log=log)}
+        return {"netem": netem.shape(node, interface, way, choice, log=log)}
     except CommandError as error:
         if not bucket_will_do or netem.UNKNOWN not in error.stderr:
             raise
-    return {"tbf": tbf.shape(node, interface, profile.rate_bps, log, queue_s=netem.BUFFER_S), "instead_of": "netem"}
+    return {"tbf": tbf.shape(node, interface, way.rate_bps, log, queue_s=netem.BUFFER_S), "instead_of": "netem"}
 
 
 @contextlib.contextmanager
@@ -115,7 +118,10 @@ def _few_descriptors(nodes: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def running(topo: Topo, framing: FramingChoice, log: CommandLog) -> Iterator[Network]:
-    """Start the topology and shape its links; `framing(node, node)` says how each link counts frames."""
+    """Start the topology and shape its links, each of which leads from the client's end to the servers'.
+
+    `framing(node, node)` says how each link counts frames.
+    """
     setLogLevel("warning")
     with _few_descriptors(len(topo.nodes())):
         mininet = Mininet(topo=topo, switch=LearningSwitch, controller=None, autoSetMacs=True, build=True)

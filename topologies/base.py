@@ -70,4 +70,6 @@ class Topology(Part, ABC):
         yield from ()
 
 
-TOPOLOGIES = Registry("topology", Topology, "topologies", "topologies", without=frozenset({"base", "layout", "links"}))
+TOPOLOGIES = Registry(
+    "topology", Topology, "topologies", "topologies", without=frozenset({"base", "directions", "layout", "links"})
+)

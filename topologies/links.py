@@ -1,4 +1,4 @@
-"""What a link of a topology is: rate, delay and loss, the same in both directions."""
+"""What a link of a topology is: a rate, the same in both directions, and the delay and the loss of each."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from testbed.base.needs import Need, kernel, program
-from testbed.base.quantities import Delay, Loss, Rate
+from testbed.base.quantities import Rate
 from testbed.base.table import Table
+from topologies.directions import ByDirection, DirectedDelay, DirectedLoss, by_direction
 
 VETH = kernel(
     "veth",
@@ -55,47 +56,115 @@ NEEDS = frozenset({VETH, TBF, NETEM, ETHTOOL})
 
 
 @dataclass(frozen=True)
-class LinkProfile:
-    """A full-duplex Ethernet link; delay in seconds and loss (0 to 1) are per direction."""
+class Direction:
+    """One direction of a link: its rate on the wire in bit/s, its delay in seconds, its loss (0 to 1)."""
 
     rate_bps: int
-    delay_s: float = 0.0
-    loss: float = 0.0
+    delay_s: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class LinkProfile:
+    """A full-duplex Ethernet link; delay in seconds and loss (0 to 1) are those of each direction, or differ.
+
+    It leads from the first node of a topology's `addLink`, which is nearer to the client, to the second one.
+    """
+
+    rate_bps: int
+    delay_s: float | ByDirection = 0.0
+    loss: float | ByDirection = 0.0
+
+    @property
+    def towards_client(self) -> Direction:
+        """The way of what the servers' end sends."""
+        delay_s, loss = (each.towards_client if isinstance(each, ByDirection) else each for each in self._directed)
+        return Direction(self.rate_bps, delay_s, loss)
+
+    @property
+    def towards_server(self) -> Direction:
+        """The way of what the client's end sends."""
+        delay_s, loss = (each.towards_server if isinstance(each, ByDirection) else each for each in self._directed)
+        return Direction(self.rate_bps, delay_s, loss)
+
+    @property
+    def directions(self) -> tuple[Direction, Direction]:
+        """Towards the client, towards the servers."""
+        return self.towards_client, self.towards_server
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether packets are lost in one direction at least."""
+        return any(direction.loss > 0 for direction in self.directions)
+
+    @property
+    def reversed(self) -> LinkProfile:
+        """The same link, added from its other end."""
+        turned = (each.reversed if isinstance(each, ByDirection) else each for each in self._directed)
+        return LinkProfile(self.rate_bps, *turned)
+
+    @property
+    def _directed(self) -> tuple[float | ByDirection, float | ByDirection]:
+        return self.delay_s, self.loss
 
     def __str__(self) -> str:
         rate = self.rate_bps / 10**6
         text = f"{rate / 1000:g} Gbit/s" if rate >= 1000 else f"{rate:g} Mbit/s"
-        if self.delay_s:
-            text += f", {self.delay_s * 1000:g} ms"
-        if self.loss:
-            text += f", {self.loss * 100:g} % loss"
-        return text
+        return text + _shown(self.delay_s, 1000, "ms") + _shown(self.loss, 100, "% loss")
+
+
+def _shown(value: float | ByDirection, factor: int, unit: str) -> str:
+    """`, 20 ms`; of a link that has it in one direction only, `, 20 ms towards client`."""
+    if isinstance(value, ByDirection):
+        ways = (("client", value.towards_client), ("server", value.towards_server))
+        return "".join(f", {each * factor:g} {unit} towards {end}" for end, each in ways if each)
+    return f", {value * factor:g} {unit}" if value else ""
 
 
 class Link(Table):
-    """A link of an experiment's file: the same in both directions."""
+    """A link of an experiment's file."""
 
     rate_bps: Rate = Field(alias="rate", description="Its rate in each direction.")
-    delay_s: Delay = Field(default=0.0, alias="delay", description="The delay of each direction.")
-    loss: Loss = Field(default=0.0, description="The share of packets that each direction loses.")
+    delay_s: DirectedDelay = Field(
+        default=0.0, alias="delay", description="The delay of each direction, or a table of both: none where not said."
+    )
+    loss: DirectedLoss = Field(
+        default=0.0,
+        description="The share of packets that each direction loses, or a table of both: none where not said.",
+    )
 
     @property
     def profile(self) -> LinkProfile:
         """The link as it is built."""
-        return LinkProfile(self.rate_bps, self.delay_s, self.loss)
+        return LinkProfile(self.rate_bps, by_direction(self.delay_s), by_direction(self.loss))
 
 
 def features(links: Iterable[LinkProfile]) -> frozenset[Need]:
     """What these links need, of `NEEDS`."""
     found = {VETH, TBF}
     links = tuple(links)
-    if any(link.delay_s or link.loss for link in links):
+    if any(way.delay_s or way.loss for link in links for way in link.directions):
         found.add(NETEM)
-    if any(link.loss for link in links):
+    if any(link.is_lossy for link in links):
         found.add(ETHTOOL)
     return frozenset(found)
 
 
+def round_trip_s(links: Iterable[LinkProfile]) -> float:
+    """The delay over all these links, there and back, in seconds."""
+    return sum(way.delay_s for link in links for way in link.directions)
+
+
+def lost(links: Iterable[LinkProfile]) -> tuple[float, float]:
+    """The share of packets that do not come over all these links: towards the client, towards the servers."""
+    to_client, to_server = zip(*(link.directions for link in links), strict=True)
+    return _lost(to_client), _lost(to_server)
+
+
+def _lost(ways: Iterable[Direction]) -> float:
+    return 1 - math.prod(1 - way.loss for way in ways)
+
+
 def delivery_share(links: Iterable[LinkProfile]) -> float:
     """The share of exchanges over all these links, there and back, that lose nothing."""
-    return math.prod((1 - link.loss) ** 2 for link in links)
+    return math.prod((1 - link.towards_client.loss) * (1 - link.towards_server.loss) for link in links)

@@ -126,7 +126,7 @@ class LoadBalancerTopo(Topo):  # type: ignore[misc]
         if client_link:
             switch = self.addSwitch(plan.switch)
             self.addLink(client, switch, profile=client_link)
-            self.addLink(director, switch, profile=client_director)
+            self.addLink(director, switch, profile=client_director.reversed)
         else:
             self.addLink(client, director, profile=client_director)
         names = plan.server_names()
@@ -142,7 +142,8 @@ class LoadBalancerTopo(Topo):  # type: ignore[misc]
             switch = self.addSwitch(plan.switch)
             self.addLink(client, switch, profile=direct, params1=client_side)
         for number, name in enumerate(names, start=1):
-            self.addLink(name, switch, profile=direct, params1={"ip": f"{plan.unique(number)}/{plan.prefix}"})
+            unique = {"ip": f"{plan.unique(number)}/{plan.prefix}"}
+            self.addLink(name, switch, profile=direct.reversed, params1=unique)
 
 
 class LoadBalancer(Topology):
@@ -223,13 +224,13 @@ class LoadBalancer(Topology):
         """Pairs of neighbours on ways with loss."""
         plan, names = self.plan, self.plan.server_names()
         lossy: set[frozenset[str]] = set()
-        if self.client_director.loss > 0 or self.director_server.loss > 0:
+        if self.client_director.profile.is_lossy or self.director_server.profile.is_lossy:
             neighbours = (plan.switch, *names) if self.client_link else (plan.client, *names)
             lossy |= {frozenset((plan.director, other)) for other in neighbours}
-        if self.direct.loss > 0:
+        if self.direct.profile.is_lossy:
             middle = plan.switch if plan.has_switch() else names[0]
             lossy |= {frozenset((middle, other)) for other in (plan.client, *names)}
-        if self.client_link and (lossy or self.client_link.loss > 0):
+        if self.client_link and (lossy or self.client_link.profile.is_lossy):
             lossy |= {frozenset((plan.switch, other)) for other in (plan.client, plan.director, *names)}
         return frozenset(lossy)
 

@@ -14,6 +14,7 @@ from testbed.base.needs import Need
 from testbed.base.parts import Complaint
 from testbed.base.quantities import MAX_REQUESTS, Concurrency, Requests, Size, Sizes
 from testbed.tools import apache_bench, large_reads, lighttpd
+from topologies import links
 from topologies.base import Topology
 
 SECONDS_PER_CONNECTION = {"tcp": 0.0025, "mptcp": 0.006}
@@ -146,15 +147,16 @@ class PageLoads(Workload):
 
         Under loss a connection gets no more than 1.22 MSS / (RTT sqrt(p)) (Mathis et al., 1997).
         """
-        links, requests = topology.path_to_service(), self.requests_of(object_bytes)
-        rate_bps: float = min(link.rate_bps for link in links)
-        round_trip_s = max(2 * sum(link.delay_s for link in links), _SHORTEST_ROUND_TRIP_S)
-        loss = 1 - math.prod(1 - link.loss for link in links)
+        path, requests = topology.path_to_service(), self.requests_of(object_bytes)
+        rate_bps: float = min(link.rate_bps for link in path)
+        round_trip_s = max(links.round_trip_s(path), _SHORTEST_ROUND_TRIP_S)
+        lost = links.lost(path)
+        loss = max(lost)  # as if the pages went the worse way
         rounds = 2 + math.log2(1 + object_bytes / _INITIAL_WINDOW_BYTES)
         if loss > 0:
             fair_bps = 1.22 * 8 * _SEGMENT_BYTES / (round_trip_s * math.sqrt(loss))
             rate_bps = min(rate_bps, self.concurrency * fair_bps)
-        per_request_s = rounds * (round_trip_s + 2 * loss * _RETRANSMISSION_TIMEOUT_S)
+        per_request_s = rounds * (round_trip_s + sum(lost) * _RETRANSMISSION_TIMEOUT_S)
         return 8 * requests * object_bytes / rate_bps + requests / self.concurrency * per_request_s
 
     def drive(self, scene: Scene) -> None:

@@ -29,12 +29,17 @@ class Table(BaseModel):
         return cls.model_validate(_with_aliases(cls, data), context=PLAIN)
 
 
+ONE_OF = ("[one]", "[table]")
+"""Where a key takes a quantity or a table of several, pydantic's places name which it was: no key of the file."""
+
+
 def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Plain data without tables in it: the `rate_bps` of a table `direct` is `direct_rate_bps`."""
     found: dict[str, Any] = {}
     for name, value in data.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{name}_")
+            # The numbers in a table `delay_s` say themselves what they are in.
+            found |= flat(value, f"{prefix}{name.removesuffix('_s')}_")
         else:
             found[f"{prefix}{name}"] = value
     return found
@@ -49,14 +54,14 @@ def _with_aliases(model: type[BaseModel], data: object) -> object:
     renamed = {}
     for name, value in data.items():
         field = model.model_fields.get(name)
-        inner = _model_in(field.annotation) if field else None
+        inner = model_in(field.annotation) if field else None
         alias = field.alias if field and field.alias else name
         renamed[alias] = _with_aliases(inner, value) if inner else value
     return renamed
 
 
-def _model_in(annotation: object) -> type[BaseModel] | None:
+def model_in(annotation: object) -> type[BaseModel] | None:
     """The model that a field holds: itself, or in a list or a choice of it."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for each in get_args(annotation) if (found := _model_in(each))), None)
+    return next((found for each in get_args(annotation) if (found := model_in(each))), None)

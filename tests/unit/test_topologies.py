@@ -4,6 +4,7 @@ import pytest
 
 from experiments import plan
 from topologies.anycast import AnycastPlan, AnycastTopo
+from topologies.directions import ByDirection
 from topologies.links import LinkProfile
 from topologies.load_balancer import LoadBalancerPlan, LoadBalancerTopo
 
@@ -72,3 +73,31 @@ def test_every_experiment_has_a_picture_with_its_parameters(name: str) -> None:
         assert "100 Mbit/s, 20 ms\n" in text
     if name in ("fig13", "fig14"):
         assert "10.0.0.80" in text
+
+
+@pytest.mark.parametrize(
+    ("plan", "ways"),
+    [
+        (LoadBalancerPlan(1), "c-d d-s1 c-s1"),
+        (LoadBalancerPlan(2), "c-d d-s1 d-s2 c-w w-s1 w-s2"),
+        (LoadBalancerPlan(2, one_interface=True), "c-w w-d d-s1 d-s2 w-s1 w-s2"),
+    ],
+)
+def test_every_link_leads_from_the_clients_end_to_the_servers(plan: LoadBalancerPlan, ways: str) -> None:
+    link = LinkProfile(10**9, delay_s=ByDirection(0.07, 0.01), loss=ByDirection(0.0, 0.02))
+    own = link if plan.one_interface else None
+    topo = LoadBalancerTopo(plan=plan, client_director=link, direct=link, server=link, client_link=own)
+    found = {}
+    for _, _, info in topo.links(withInfo=True):
+        for sender, receiver, way in (
+            (info["node1"], info["node2"], info["profile"].towards_server),
+            (info["node2"], info["node1"], info["profile"].towards_client),
+        ):
+            found[f"{sender}-{receiver}"] = way
+    assert len(found) == 2 * len(ways.split())
+    for name in ways.split():
+        near, far = name.split("-")
+        assert (found[name], found[f"{far}-{near}"]) == (link.towards_server, link.towards_client), name
+    assert (link.towards_client.delay_s, link.towards_client.loss) == (0.07, 0.0)
+    assert (link.towards_server.delay_s, link.towards_server.loss) == (0.01, 0.02)
+    assert (link.reversed.reversed, SLOW.reversed) == (link, SLOW)
