@@ -122,6 +122,7 @@ def test_a_figure_stands_beside_what_the_paper_has(run: Path) -> None:
     assert [judgement.claim.id for judgement in figures["fig11"].judgements] == [
         "fig11-mptcp-803",
         "fig11-tcp-16",
+        "fig11-delay-of-the-round-trip",
         "fig11-latency-matters-more",
     ]
     assert figures["fig07"].curves == ("TCP", "MPTCP")

@@ -1,4 +1,4 @@
-"""The shipped experiments, the points they stand for, and what a point costs."""
+"""The shipped experiments, and the points they stand for."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ SIZES = {
 POOL = ["s1", "s2", "s3"]
 ROTATION = Rotation(cycle="15 s", up="10 s")
 QUICK_REQUESTS = [1000, 1000, 1000, 200, 100, 40, 40]
+# What is slow to begin takes more pages, or the beginning is what is measured.
+QUICK_REQUESTS_FAR_AWAY = [1000, 1000, 1000, 200, 100, 80, 80]
 PAPER_REQUESTS = [400_000, 80_000, 40_000, 8000, 4000, 800, 400]
 SETTINGS_OF_ALL = {
     "add_addr": True,
@@ -46,10 +48,10 @@ PAGE_LOAD_FIGURES = {
     # name: rate, delay and loss of the client-director link
     "fig06": (10**9, 0.0, 0.0),
     "fig07": (10**8, 0.0, 0.0),
-    "fig08": (10**8, 0.02, 0.0),
-    "fig09": (10**8, 0.2, 0.0),
+    "fig08": (10**8, 0.01, 0.0),
+    "fig09": (10**8, 0.1, 0.0),
     "fig10": (10**8, 0.0, 0.01),
-    "fig11": (10**8, 0.2, 0.01),
+    "fig11": (10**8, 0.1, 0.01),
 }
 
 
@@ -58,7 +60,8 @@ def points_of(name: str, profile: str = "quick", **more: list[int] | list[str]) 
 
 
 def test_the_papers_figures_and_the_ablations_come_with_the_toolkit() -> None:
-    assert plan.available() == ["ablation-add-addr", "ablation-schemes", *PAGE_LOAD_FIGURES, "fig13", "fig14", "upload"]
+    others = ["ablation-add-addr", "ablation-schemes", "delay-readings"]
+    assert plan.available() == [*others, *PAGE_LOAD_FIGURES, "fig13", "fig14", "upload"]
 
 
 @pytest.mark.parametrize("profile", ["quick", "paper"])
@@ -71,7 +74,8 @@ def test_a_page_load_figure_has_a_point_per_protocol_and_size(name: str, profile
     ]
     assert [point.object_bytes for point in points] == [*SIZES.values()] * 2 * len(clocks)
     assert {point.clock for point in points} == ({"virtual", "real"} if name == "fig06" else {"virtual"})
-    requests = QUICK_REQUESTS if profile == "quick" else PAPER_REQUESTS
+    quick = QUICK_REQUESTS_FAR_AWAY if name in ("fig09", "fig11") else QUICK_REQUESTS
+    requests = quick if profile == "quick" else PAPER_REQUESTS
     assert [point.parameters["requests"] for point in points] == requests * 2 * len(clocks)
     rate_bps, delay_s, loss = PAGE_LOAD_FIGURES[name]
     for point, number in zip(points, requests * 2 * len(clocks), strict=True):
@@ -198,7 +202,10 @@ def test_a_path_is_found_and_comes_before_a_shipped_name(tmp_path: Path, monkeyp
     assert plan.find("fig07") == plan.SHIPPED / "fig07.toml"
 
 
-ALL = "ablation-add-addr, ablation-schemes, fig06, fig07, fig08, fig09, fig10, fig11, fig13, fig14, upload"
+ALL = (
+    "ablation-add-addr, ablation-schemes, delay-readings, "
+    "fig06, fig07, fig08, fig09, fig10, fig11, fig13, fig14, upload"
+)
 
 
 @pytest.mark.parametrize(
@@ -233,63 +240,6 @@ def test_a_file_that_is_no_point_is_refused(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Point.from_json(text, Path("p/point.json"))
     assert str(caught.value) == message
-
-
-def only(name: str, *overrides: str) -> Point:
-    (point,) = points_of(name, overrides=["workload.sizes=1000KB", *overrides] if int(name) < 12 else list(overrides))
-    return point
-
-
-def test_an_estimate_is_set_up_connections_and_bytes() -> None:
-    # 100 pages of 1000 KB are 0.1 GB
-    assert plan.estimate(only("7", "protocols=tcp")) == pytest.approx(4 + 100 * 0.0025 + 0.1 * 15)
-    assert plan.estimate(only("7", "protocols=mptcp")) == pytest.approx(4 + 100 * 0.006 + 0.1 * 15)
-    assert plan.estimate(only("10", "protocols=mptcp")) == pytest.approx(4 + 100 * 0.006 + 0.1 * 60)
-
-
-def test_an_anycast_estimate_follows_the_virtual_seconds_and_the_rate() -> None:
-    small = "workload.large_reads=false"
-    assert plan.estimate(only("13", small)) == pytest.approx(4 + 120 * 2.7)
-    assert plan.estimate(only("14", small)) == pytest.approx(4 + 120 * 4.1)
-    assert plan.estimate(only("14", small, "topology.client_rate=1500 Mbit/s")) == pytest.approx(4 + 60 * 4.1)
-
-
-def test_large_reads_more_than_halve_an_anycast_estimate() -> None:
-    for name in ("13", "14"):
-        assert plan.estimate(only(name)) < plan.estimate(only(name, "workload.large_reads=false")) / 2
-
-
-def test_real_time_takes_as_long_as_the_transfer() -> None:
-    slow = ["protocols=tcp", "topology.client_director.rate=1 Mbit/s"]
-    assert plan.estimate(only("7", "clocks=real", *slow)) > 4 + 800  # 100 MB at 1 Mbit/s
-    assert plan.estimate(only("7", *slow)) < 10
-
-
-@pytest.mark.parametrize("profile", ["quick", "paper"])
-@pytest.mark.parametrize("name", [*PAGE_LOAD_FIGURES, "fig13", "fig14", "upload"])
-def test_limits_are_well_above_what_a_point_takes(name: str, profile: str) -> None:
-    for point in points_of(name, profile):
-        bytes_s = 0.0
-        if "requests" in point.parameters:
-            bytes_s = (
-                point.parameters["requests"] * point.object_bytes * 8 / point.parameters["client_director_rate_bps"]
-            )
-        assert plan.transfer_s(point) >= bytes_s
-        assert plan.virtual_limit_s(point) >= 60 + 5 * plan.transfer_s(point)
-        assert plan.wall_limit_s(point) == 120 + 10 * plan.estimate(point)
-
-
-def test_loss_and_delay_lengthen_the_expected_transfer() -> None:
-    expected = [plan.transfer_s(only(name, "protocols=tcp")) for name in ("7", "10", "8", "9", "11")]
-    assert expected == sorted(expected)
-    # ten connections of 1.22 MSS / (400 ms x 0.1) share 100 MB: that is 226 s;
-    # handshake and slow start in each of ten batches make the rest
-    assert 226 < expected[-1] < 270
-
-
-def test_the_quick_page_load_figures_fit_into_ten_minutes_on_two_cores() -> None:
-    wall_s = sum(plan.estimate(point) for name in PAGE_LOAD_FIGURES for point in points_of(name))
-    assert wall_s / 2 < 600
 
 
 @pytest.mark.parametrize("name", ["fig" + "1" * 5000, "x" * 5000 + ".toml", "a\0b.toml"])
