@@ -114,11 +114,11 @@ class LinkProfile:
 
 
 def _shown(value: float | ByDirection, factor: int, unit: str) -> str:
-    """`, 20 ms`; of a link that has it in one direction only, `, 20 ms towards client`."""
+    """`, 20 ms each way`; of a link that has it in one direction only, `, 20 ms towards client`."""
     if isinstance(value, ByDirection):
         ways = (("client", value.towards_client), ("server", value.towards_server))
         return "".join(f", {each * factor:g} {unit} towards {end}" for end, each in ways if each)
-    return f", {value * factor:g} {unit}" if value else ""
+    return f", {value * factor:g} {unit} each way" if value else ""
 
 
 class Link(Table):

@@ -70,7 +70,7 @@ def test_every_experiment_has_a_picture_with_its_parameters(name: str) -> None:
     text = point.traits.picture
     assert "{" not in text
     if name == "fig08":
-        assert "100 Mbit/s, 10 ms\n" in text
+        assert "100 Mbit/s, 10 ms each way\n" in text
     if name in ("fig13", "fig14"):
         assert "10.0.0.80" in text
 
