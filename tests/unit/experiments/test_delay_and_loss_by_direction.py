@@ -189,3 +189,28 @@ def test_the_picture_says_which_way_a_delay_and_a_loss_are() -> None:
     )
     wanted = "100 Mbit/s, 200 ms towards client, 1 % loss towards client, 2 % loss towards server\n"
     assert wanted in point.traits.picture
+
+
+@pytest.mark.parametrize("figure", ["8", "9", "11"])
+def test_the_other_reading_of_a_figure_is_the_figure_with_twice_its_delay(figure: str) -> None:
+    def parameters(name: str) -> list[dict[str, object]]:
+        points = plan.plan(plan.load(plan.find(name)), "paper")
+        return [point.parameters | {"size": point.object_bytes, "protocol": point.protocol} for point in points]
+
+    readings = parameters("delay-readings")
+    of_figure = [each for each in parameters(figure) if each["size"] in (10**4, 10**5, 10**6, 10**7)]
+    delay_s = of_figure[0]["client_director_delay_s"]
+    assert isinstance(delay_s, float)
+    for each in of_figure:
+        assert each | {"client_director_delay_s": 2 * delay_s} in readings
+
+
+def test_one_of_the_readings_is_netem_at_the_directors_interface() -> None:
+    (point, *_) = [
+        point
+        for point in plan.plan(plan.load(plan.find("delay-readings")))
+        if point.condition == "200 ms and 1 % loss at one interface"
+    ]
+    link = parts_of(point).topology.path_to_service()[0]
+    assert (link.towards_client.delay_s, link.towards_client.loss) == (0.2, 0.01)
+    assert (link.towards_server.delay_s, link.towards_server.loss) == (0, 0)
