@@ -67,6 +67,9 @@ def draw(drawing: Drawing) -> Canvas | None:
         elif invalid := sum(map(is_invalid, data.points)):
             heading += f"\n{invalid} of {len(data.points)} points INVALID, see summary"
         canvas.suptitle(heading, fontsize=style.TITLE_SIZE)
+        # Laid out here and once: each format would draw all of it a second time for that.
+        canvas.draw_without_rendering()
+        canvas.set_layout_engine("none")
     return canvas
 
 

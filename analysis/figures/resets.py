@@ -65,10 +65,10 @@ def _bars(axes: Axes, seeds: Sequence[_Sent], labels: Mapping[str, str]) -> int:
         height = np.mean([np.histogram(at[causes == name], edges)[0] for at, causes in seeds], axis=0)
         if not height.any():
             continue
-        filled = look(name)
+        filled, high = look(name), height > 0  # most seconds have none, and each bar is a drawing of its own
         axes.bar(
-            edges[:-1], height, step, bottom, align="edge", color=filled.colour, edgecolor=filled.hatch_colour,
-            hatch=filled.hatch, linewidth=0.3, zorder=3, label=label,
+            edges[:-1][high], height[high], step, bottom[high], align="edge", color=filled.colour,
+            edgecolor=filled.hatch_colour, hatch=filled.hatch, linewidth=0.3, zorder=3, label=label,
         )  # fmt: skip
         bottom += height
     if len(seeds) > 1:

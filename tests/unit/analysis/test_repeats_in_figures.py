@@ -113,7 +113,7 @@ def test_resets_of_repeats_are_averaged_with_their_spread() -> None:
     figure = Figure()
     assert resets.draw(figure, data(given, SEEDS))
     assert {name: np.round(each, 3).tolist() for name, each in bars(figure.axes[0]).items()} == {
-        "refused: 8": [0.333, 0, 2.333]
+        "refused: 8": [0.333, 2.333]
     }
     assert spread(figure.axes[0]) == [[[0.5, 0.0], [0.5, 1.0]], [[2.5, 0.0], [2.5, 6.0]]]
     assert figure.legends[0].get_title().get_text() == "RSTs by cause, in all 3 points"
