@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 
@@ -18,6 +22,7 @@ from analysis.figures import files, style
 from analysis.figures.declaration import Data, Figure
 from analysis.figures.registry import Registry, place_in, said
 from analysis.figures.selection import is_invalid
+from analysis.summary.workers import Workers
 from testbed.base.errors import AnalysisError, TestbedError
 from testbed.record import writing as output
 
@@ -73,23 +78,60 @@ def draw(drawing: Drawing) -> Canvas | None:
     return canvas
 
 
-def save(drawings: Iterable[Drawing], directory: Path) -> Drawn:
-    """Draw and write each into `directory`, as PNG, PDF and SVG; raises AnalysisError where it cannot be written."""
+def save(drawings: Iterable[Drawing], directory: Path, workers: Workers | None = None) -> Drawn:
+    """Draw and write each into `directory`, as PNG, PDF and SVG; raises AnalysisError where it cannot be written.
+
+    `workers` share the drawing, but of figures that are not the toolkit's own: those may not be known there.
+    """
     drawn = Drawn()
-    for drawing in drawings:
+    begun = [(each, workers.submit(pictures, _alone(each)) if workers and is_ours(each) else None) for each in drawings]
+    for drawing, future in begun:
         try:
-            canvas = draw(drawing)
-            if canvas is None:
+            found = pictures(drawing) if future is None else _result(future, drawing)
+            if found is None:
                 continue
-            with failures_of(drawing.figure):
-                pictures = files.pictures(canvas)
         except FigureFailed as error:
             drawn.problems.append(f"{drawing.title}: {error}")
             drawn.names.add(drawing.figure.name)
             continue
-        drawn.files.extend(files.write(pictures, output.make_folder(directory), drawing.name))
+        drawn.files.extend(files.write(found, output.make_folder(directory), drawing.name))
         drawn.names.add(drawing.figure.name)
     return drawn
+
+
+def pictures(drawing: Drawing) -> dict[str, bytes] | None:
+    """The drawing as PNG, PDF and SVG, by suffix, or None where there is nothing to draw; raises as `draw`."""
+    canvas = draw(drawing)
+    if canvas is None:
+        return None
+    with failures_of(drawing.figure):
+        return files.pictures(canvas)
+
+
+def warm_up() -> None:
+    """Nothing; but a process that is asked for it has then imported what analysing and drawing take."""
+
+
+def is_ours(drawing: Drawing) -> bool:
+    """Whether the figure is the toolkit's own."""
+    return not drawing.figure.source
+
+
+def _alone(drawing: Drawing) -> Drawing:
+    """The drawing with no other points' rows in its tables, which are to be sent to another process."""
+    ids = pa.array([each["point"] for each in drawing.data.points], pa.string())
+    tables = {
+        name: table.filter(pc.is_in(table["point"], ids)) if "point" in table.column_names else table
+        for name, table in drawing.data.tables.items()
+    }
+    return replace(drawing, data=replace(drawing.data, tables=tables))
+
+
+def _result(future: Future[dict[str, bytes] | None], drawing: Drawing) -> dict[str, bytes] | None:
+    try:
+        return future.result()
+    except BrokenProcessPool:  # a worker was killed: for lack of memory, say, which alone there may be enough of
+        return pictures(drawing)
 
 
 class FigureFailed(AnalysisError):

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Collection, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
 
-from analysis.summary.model import (
-    PointSummary,
-    write_json,
-)
-from analysis.summary.of_point import PointAnalysis, analyse_point_fully, without_tables
+from analysis.summary.model import PointSummary, write_json
+from analysis.summary.of_point import PointAnalysis, analyse_point_fully
+from analysis.summary.point_analyses import PointAnalyses
 from analysis.summary.text import render_table
+from analysis.summary.workers import Workers
 from analysis.tables import TABLES
 from testbed.base.errors import AnalysisError
 from testbed.record import manifest, reading
@@ -39,14 +33,8 @@ def analyse_run_fully(run_dir: Path, jobs: int = 1, waits_of: Collection[str] = 
     directories = point_directories(run_dir)
     if jobs <= 1 or len(directories) <= 1:
         return [analyse_point_fully(directory, waits_of) for directory in directories]
-    context = multiprocessing.get_context("spawn")  # the caller may have threads, which fork does not survive
-    with ProcessPoolExecutor(min(jobs, len(directories)), context, initializer=_begin_worker) as pool:
-        futures = [(directory, pool.submit(analyse_point_fully, directory, waits_of)) for directory in directories]
-        try:
-            return [_result(directory, future) for directory, future in futures]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with Workers(min(jobs, len(directories))) as workers:
+        return PointAnalyses(workers, waits_of).all_of(directories)
 
 
 def stack(points: Sequence[PointAnalysis]) -> dict[str, pa.Table]:
@@ -90,26 +78,3 @@ def read_manifest(run_dir: Path) -> RunManifest | None:
         raise AnalysisError(f"{path}: {error.strerror or error}") from error
     except ValueError as error:
         raise AnalysisError(f"{path}: {error}") from error
-
-
-def _begin_worker() -> None:
-    # Ctrl-C and a closed terminal reach the whole process group; the parent alone decides what follows from it.
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    # A worker holds both ends of its queue, so that it would wait for ever for a parent that was killed.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _result(directory: Path, future: Future[PointAnalysis]) -> PointAnalysis:
-    try:
-        return future.result()
-    except Exception as error:  # for example BrokenProcessPool: the worker was killed for lack of memory
-        reason = f"the analysis failed: {type(error).__name__}: {error}"
-        return without_tables(PointSummary(id=directory.name, invalid_reasons=(reason,)))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from testbed.base.errors import PointsFailed, UsageError
@@ -13,7 +16,9 @@ from testbed.labs import cores
 from testbed.runs import store
 
 if TYPE_CHECKING:
+    from analysis.figures.registry import Registry
     from analysis.summary.model import PointSummary
+    from analysis.summary.point_analyses import PointAnalyses
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,31 +89,96 @@ def analyse_points(
     figures: Sequence[Path] = (),
 ) -> Analysis:
     """As `analyse`; a run without any finished point will do, and each of the ids in `wanted` must have a result."""
-    # matplotlib takes a second to import, which nobody should pay who does not draw.
-    from analysis.figures.drawing import save
-    from analysis.figures.gallery import not_at_hand, of_all
-    from analysis.figures.registry import load_registry
-    from analysis.summary.of_run import analyse_run_fully, stack, write_summary
-    from analysis.tables import write_tables
+    with RunAnalysis(run, jobs=jobs, figures=figures) as analysis:
+        return analysis.of_all(out=out, wanted=wanted)
 
-    registry = load_registry(figures)  # first: what is wrong with a file is said before the long work
-    target = out or run.directory
-    analysed = analyse_run_fully(run.directory, jobs or len(cores.available()), registry.drawn_of_waits)
-    summaries = tuple(each.summary for each in analysed)
-    if not summaries and not wanted:
-        return Analysis(run.directory, (), {}, ())
-    tables = stack(analysed)
-    of_tables = write_tables(target, tables)
-    of_summary = write_summary(target, summaries)
-    drawn = save(of_all(registry, tables, summaries), target / "figures")
-    return Analysis(
-        run.directory,
-        summaries,
-        tables,
-        files=(*of_tables, *of_summary, *drawn.files),
-        missing=tuple(name for name in wanted if not run.is_ok(name)),
-        notes=(*registry.problems, *not_at_hand(registry, summaries), *drawn.problems, *drawn.empty(registry)),
-    )
+
+class RunAnalysis:
+    """The analysis of a run, which begins with its first points while the others run; a context manager.
+
+    Until `of_all` it has what processor time and memory the points leave, and nothing of it is written. `jobs` and
+    `figures` as for `analyse`.
+    """
+
+    def __init__(self, run: store.RunStore, *, jobs: int | None = None, figures: Sequence[Path] = ()) -> None:
+        from analysis.summary.workers import Workers
+
+        self._run, self._figures = run, figures
+        there = len(list(run.points.iterdir())) if run.points.is_dir() else 0
+        count = min(jobs or len(cores.available()), max(there, len(run.manifest.points)))
+        self._workers = Workers(count) if count > 1 else None
+        self._at_once = max(1, count // 2)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="analysis")
+        self._prepared = self._thread.submit(self._prepare)
+
+    def begin(self, point_id: str) -> None:
+        """Begin with a finished point, in a while, if there are processes for it; returns at once."""
+        if self._workers is not None:
+            self._thread.submit(self._begin, self._run.points / point_id)
+
+    def of_all(self, *, out: Path | None = None, wanted: tuple[str, ...] = ()) -> Analysis:
+        """As `analyse_points`: what is not analysed yet is now, and all is drawn and written."""
+        from analysis.figures.drawing import save
+        from analysis.figures.gallery import not_at_hand, of_all
+        from analysis.summary.of_point import analyse_point_fully
+        from analysis.summary.of_run import point_directories, stack, write_summary
+        from analysis.tables import write_tables
+
+        run, workers = self._run, self._workers
+        if workers is not None:
+            workers.hurry()
+        self._thread.shutdown(cancel_futures=True)
+        registry, analyses = self._prepared.result()
+        directories = point_directories(run.directory)
+        if analyses is None:
+            analysed = [analyse_point_fully(each, registry.drawn_of_waits) for each in directories]
+        else:
+            analysed = analyses.all_of(directories)
+        summaries = tuple(each.summary for each in analysed)
+        if not summaries and not wanted:
+            return Analysis(run.directory, (), {}, ())
+        target, tables = out or run.directory, stack(analysed)
+        of_tables = write_tables(target, tables)
+        of_summary = write_summary(target, summaries)
+        drawn = save(of_all(registry, tables, summaries), target / "figures", workers)
+        return Analysis(
+            run.directory,
+            summaries,
+            tables,
+            files=(*of_tables, *of_summary, *drawn.files),
+            missing=tuple(name for name in wanted if not run.is_ok(name)),
+            notes=(*registry.problems, *not_at_hand(registry, summaries), *drawn.problems, *drawn.empty(registry)),
+        )
+
+    def _prepare(self) -> tuple[Registry, PointAnalyses | None]:
+        # matplotlib takes a second to import, which nobody should pay who does not draw, nor wait for while points run.
+        from analysis.figures.drawing import warm_up
+        from analysis.figures.registry import load_registry
+        from analysis.summary.point_analyses import PointAnalyses
+
+        if self._workers is None:
+            return load_registry(self._figures), None
+        with contextlib.suppress(RuntimeError):  # closed already
+            for _ in range(self._workers.count):
+                self._workers.submit_low(warm_up)
+        registry = load_registry(self._figures)
+        return registry, PointAnalyses(self._workers, registry.drawn_of_waits)
+
+    def _begin(self, directory: Path) -> None:
+        _, analyses = self._prepared.result()
+        if analyses is not None:
+            with contextlib.suppress(RuntimeError):
+                analyses.begin(directory, self._at_once)
+
+    def __enter__(self) -> RunAnalysis:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._workers is not None:
+            self._workers.close()
+        self._thread.shutdown(cancel_futures=True)
 
 
 def require_main_program() -> None:

@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from experiments.api import own_parts
-from experiments.api.analysing import Analysis, analyse_points, require_main_program
-from experiments.api.events import AnalysisStarted, Listener, Notice, PointsDue, Telling, ignore
+from experiments.api.analysing import Analysis, RunAnalysis, require_main_program
+from experiments.api.events import AnalysisStarted, Event, Listener, Notice, PointFinished, PointsDue, Telling, ignore
 from experiments.api.places import Labs, kernel_of, labs_of, open_places
 from experiments.api.planning import stored_points, task_of
 from experiments.api.record import closing, facts_of
@@ -175,11 +175,18 @@ def _run_and_analyse(
 ) -> Analysis:
     cancel = cancel or Cancel()
     try:
-        with scheduler.cancel_on_signals(cancel):
-            run_points(points, places, made, listen=listen, cancel=cancel)
-        cancel.raise_if_set()  # it may have come when the last point had just ended
-        listen(AnalysisStarted(made.directory))
-        return analyse_points(made, wanted=made.manifest.points, figures=figures)
+        with RunAnalysis(made, figures=figures) as analysis:
+
+            def hear(event: Event) -> None:
+                listen(event)
+                if isinstance(event, PointFinished) and event.end.ok:
+                    analysis.begin(event.task.id)
+
+            with scheduler.cancel_on_signals(cancel):
+                run_points(points, places, made, listen=hear, cancel=cancel)
+            cancel.raise_if_set()  # it may have come when the last point had just ended
+            listen(AnalysisStarted(made.directory))
+            return analysis.of_all(wanted=made.manifest.points)
     except (RunInterrupted, Interrupted) as error:
         finished = sum(map(made.is_ok, made.manifest.points))
         raise RunInterrupted(

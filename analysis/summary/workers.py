@@ -1,0 +1,160 @@
+"""Processes that share the work of an analysis, also while the points of a run still need the cores.
+
+What is done in them leaves nothing but its result, which comes back to the caller's process: they can be ended at any
+moment, and end with that process however it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextvars import ContextVar
+from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+_LOWEST = 19
+
+
+class Workers:
+    """At most `count` processes; a context manager that ends them, also in the middle of their work.
+
+    They are started when there is work. If one is killed (for lack of memory, say), the others end with it, and what
+    was under way fails with `BrokenProcessPool`; what is submitted later gets new ones.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._lock = threading.Lock()
+        self._pool: ProcessPoolExecutor | None = None
+        self._is_closed = False
+        self._context = _Remembering()
+        self._hurried = self._context.Event()
+
+    def submit(self, work: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """Have the function called in one of them; it is named there, so it is one of a module.
+
+        Raises RuntimeError once they are closed.
+        """
+        return self._submit(False, work, args, kwargs)
+
+    def submit_low(self, work: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """As `submit`, with what processor time everybody else leaves, until `hurry` is called."""
+        return self._submit(True, work, args, kwargs)
+
+    def hurry(self) -> None:
+        """Nothing else needs the cores any more."""
+        self._hurried.set()
+        for process in self._context.started:
+            with contextlib.suppress(ValueError):  # the pool has done with it
+                if process.is_alive():
+                    _share_of_session(process.pid or 0, 0)
+
+    def close(self) -> None:
+        """End them; safe to call twice."""
+        with self._lock:
+            self._is_closed = True
+            for process in self._context.started:
+                with contextlib.suppress(ValueError):
+                    process.kill()
+            if self._pool is not None:
+                self._pool.shutdown(cancel_futures=True)
+
+    def _submit(
+        self, low: bool, work: Callable[..., _T], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Future[_T]:
+        with self._lock:
+            if self._is_closed:
+                raise RuntimeError("the workers have been closed")
+            if self._pool is not None:
+                with contextlib.suppress(BrokenProcessPool):
+                    return self._pool.submit(_call, low, work, args, kwargs)
+            self._pool = ProcessPoolExecutor(self.count, self._context, initializer=_begin, initargs=(self._hurried,))
+            return self._pool.submit(_call, low, work, args, kwargs)
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Remembering(SpawnContext):
+    """Starts processes afresh (the caller may have threads, which fork does not survive), and knows which."""
+
+    def __init__(self) -> None:
+        self.started: list[SpawnProcess] = []
+
+    def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]
+        process = SpawnProcess(*args, **kwargs)
+        self.started.append(process)
+        return process
+
+
+_HURRIED: ContextVar[Event] = ContextVar("hurried")
+
+
+def _begin(hurried: Event) -> None:
+    _HURRIED.set(hurried)
+    # Ctrl-C and a closed terminal reach a whole session; the parent alone decides what follows from it. And the kernel
+    # shares out processor time by sessions first.
+    with contextlib.suppress(OSError):
+        os.setsid()
+    _be_low()  # until there is work: its imports come before it
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    # A worker holds both ends of its queue, so that it would wait for ever for a parent that was killed.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _call(low: bool, work: Callable[..., _T], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> _T:
+    if low and _be_low():
+        # A process without privileges cannot take back its niceness. A thread has one of its own, and ends with it.
+        with ThreadPoolExecutor(1, initializer=_lower_this_thread) as thread:
+            return thread.submit(work, *args, **kwargs).result()
+    _share_of_session(os.getpid(), 0)
+    return work(*args, **kwargs)
+
+
+def _be_low() -> bool:
+    """Leave the processor to others, unless nobody needs it any more."""
+    hurried = _HURRIED.get()
+    if not hurried.is_set():
+        _share_of_session(os.getpid(), _LOWEST)
+    if hurried.is_set():  # perhaps just now
+        _share_of_session(os.getpid(), 0)
+        return False
+    return True
+
+
+def _lower_this_thread() -> None:
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST)
+
+
+def _share_of_session(pid: int, nice: int) -> None:
+    """The niceness of a process' session, where the kernel has such (sched(7), "the autogroup feature").
+
+    There a process' own niceness counts within its session only.
+    """
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(f"{nice}\n")

@@ -1,0 +1,134 @@
+"""The processes of an analysis: what they give is what one process gives, and they can be ended at any moment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import pytest
+import run_maker as runs
+
+from analysis.figures.drawing import save
+from analysis.figures.gallery import of_all
+from analysis.figures.registry import load_registry
+from analysis.summary.of_run import analyse_run_fully, point_directories, stack, write_summary
+from analysis.summary.point_analyses import PointAnalyses
+from analysis.summary.workers import Workers
+from analysis.tables import write_tables
+
+AUTOGROUPS = Path("/proc/self/autogroup")
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    with Workers(2) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("workers") / "run"
+    runs.load_balancer_point(directory / "points" / "a-mptcp")
+    runs.load_balancer_point(directory / "points" / "b-tcp", protocol="tcp")
+    runs.anycast_point(directory / "points" / "c-anycast")
+    (directory / "points" / "d-broken").mkdir()
+    return directory
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*.*") if path.is_file()}
+
+
+def test_points_analysed_while_others_run_give_the_same_bytes(tmp_path: Path, run: Path, workers: Workers) -> None:
+    registry = load_registry()
+    early = PointAnalyses(workers, registry.drawn_of_waits)
+    directories = point_directories(run)
+    for directory in (directories[2], directories[0], directories[3]):  # as they end, in any order
+        early.begin(directory, 3)
+    for name, analysed, helpers in (
+        ("after", analyse_run_fully(run, 1, registry.drawn_of_waits), None),
+        ("beside", early.all_of(directories), workers),
+    ):
+        summaries, tables = [each.summary for each in analysed], stack(analysed)
+        write_tables(tmp_path / name, tables)
+        write_summary(tmp_path / name, summaries)
+        drawn = save(of_all(registry, tables, summaries), tmp_path / name / "figures", helpers)
+        assert len(drawn.files) > 3
+    after = contents(tmp_path / "after")
+    assert {"tables/connections.parquet", "tables/resets.csv", "summary.json"} < after.keys()
+    assert contents(tmp_path / "beside") == after
+
+
+def test_work_beside_the_points_is_low_until_nobody_needs_the_cores(workers: Workers) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)  # of the thread that asks
+    assert workers.submit_low(os.getpriority, os.PRIO_PROCESS, 0).result() == 19
+    if AUTOGROUPS.exists():
+        assert workers.submit_low(AUTOGROUPS.read_text).result().endswith(" nice 19\n")
+    workers.hurry()
+    for submit in (workers.submit_low, workers.submit):
+        assert submit(os.getpriority, os.PRIO_PROCESS, 0).result() == own
+        if AUTOGROUPS.exists():
+            assert submit(AUTOGROUPS.read_text).result().endswith(" nice 0\n")
+
+
+def test_a_worker_that_is_killed_costs_what_was_under_way_and_nothing_later(run: Path, workers: Workers) -> None:
+    killed = workers.submit(time.sleep, 600)
+    os.kill(workers.submit(os.getpid).result(), signal.SIGKILL)
+    with pytest.raises(BrokenProcessPool):
+        killed.result(timeout=60)
+    directories = point_directories(run)
+    analyses = PointAnalyses(workers)
+    analyses.begin(directories[0], 2)
+    os.kill(workers.submit(os.getpid).result(), signal.SIGKILL)
+    found = analyses.all_of(directories)
+    assert [each.summary for each in found] == [each.summary for each in analyse_run_fully(run)]
+
+
+def test_a_point_that_needs_more_memory_than_there_is_waits_for_the_others(
+    tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = runs.load_balancer_point(tmp_path / "points" / "a")
+    submitted: list[object] = []
+    monkeypatch.setattr(workers, "submit_low", lambda *arguments: submitted.append(arguments))
+    with (directory / "huge.pcap").open("wb") as file:
+        file.truncate(1 << 43)
+    PointAnalyses(workers).begin(directory, 1)
+    assert submitted == []
+
+
+def test_they_end_in_the_middle_of_their_work() -> None:
+    with Workers(2) as workers:
+        pid = workers.submit(os.getpid).result()
+        workers.submit(time.sleep, 600)
+        began = time.monotonic()
+    assert time.monotonic() - began < 30 and not Path(f"/proc/{pid}").exists()
+    with pytest.raises(RuntimeError):
+        workers.submit(os.getpid)
+
+
+_PROGRAM = """
+import os, time
+from analysis.summary.workers import Workers
+if __name__ == "__main__":
+    workers = Workers(1)
+    print(workers.submit(os.getpid).result(), flush=True)
+    workers.submit_low(time.sleep, 600).result()
+"""
+
+
+def test_they_end_with_a_program_that_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(_PROGRAM)
+    with subprocess.Popen([sys.executable, str(tmp_path / "program.py")], stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        worker = Path(f"/proc/{int(program.stdout.readline())}/stat")
+        program.kill()
+    deadline = time.monotonic() + 30
+    while worker.exists() and worker.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
