@@ -49,6 +49,21 @@ def each_way(tcp: float, mptcp: float) -> list[PointSummary]:
     ]
 
 
+def one_interface(tcp: float, mptcp: float) -> list[PointSummary]:
+    """Fig. 6 with one interface of the client for both paths."""
+    settings = load_balancer.settings(10**9, client_link_bps=10**9)
+    return [
+        replace(
+            point,
+            figure="",
+            experiment=load_balancer.ONE_INTERFACE,
+            condition="1 Gbit/s",
+            parameters={**point.parameters, **settings},
+        )
+        for point in relative("6", tcp, mptcp)
+    ]
+
+
 FIG07 = relative("7", 90.0, 900.0)
 FLAG = [scheme("MPTCP, no flag", "no loss", asked=300, refused=200), scheme("flag only", "no loss")]
 ADD_ADDR = [
@@ -72,6 +87,13 @@ CASES = {
         "100 KB: 1.38 (one seed), wanted: 0.95 to 1.05",
         relative("6", 940, 930),
         "says nothing on CPU cost",
+    ),
+    "fig06-equal-with-one-interface": Case(
+        one_interface(940, 920),
+        one_interface(940, 1300),
+        "100 KB: 1.38 (one seed), wanted: 0.95 to 1.05",
+        relative("6", 940, 920),
+        "no such point: one-interface, TCP",
     ),
     "fig07-wire-speed-from-500-kb": Case(
         pages("7", "mptcp", 900),
