@@ -12,6 +12,7 @@ import os
 import platform
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from experiments.composition import Parts, load_code, parts_of
@@ -27,8 +28,8 @@ from testbed.record.point import Point
 from testbed.record.settings import Settings
 
 
-def _say(phase: str) -> None:
-    sys.stdout.write(json.dumps({"phase": phase, "clock_s": round(time.monotonic(), 6)}) + "\n")
+def _say(phase: str, **more: bool) -> None:
+    sys.stdout.write(json.dumps({"phase": phase, "clock_s": round(time.monotonic(), 6), **more}) + "\n")
     sys.stdout.flush()
 
 
@@ -41,8 +42,12 @@ def run_point(point: Point, parts: Parts, out: Path) -> None:
     try:
         with stage(point, parts, log) as ready, path_managers(point, ready, out):
             write(out / settings.FILE, Settings.model_validate(ready.settings | {"kernel": platform.release()}))
-            _say("running the workload")
-            drive(point, ready, out)
+            if point.clock == "virtual":
+                _say("running the workload")
+                drive(point, ready, out)
+            else:  # what else the machine does would show
+                _say("running the workload", measured=True)
+                drive(point, ready, out, ended=partial(_say, "settling"))
             _say("done")
     finally:
         ran = [Command.model_validate(entry) for entry in log.entries]

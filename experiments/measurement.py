@@ -36,11 +36,13 @@ NEEDS = frozenset({lighttpd.NEED, apache_bench.NEED, tcpdump.NEED})
 _AFTERMATH_S = 1.0
 
 
-def drive(point: Point, ready: Stage, out: Path) -> None:
-    """Run the workload to its end, and what the timetable says meanwhile."""
+def drive(point: Point, ready: Stage, out: Path, ended: Callable[[], None] | None = None) -> None:
+    """Run the workload to its end, and what the timetable says meanwhile; `ended` is called then."""
     write_addresses(ready, out)
     with measured(point, ready, out) as scene:
         ready.parts.workload.drive(scene)
+        if ended is not None:
+            ended()
 
 
 def write_addresses(stage: Stage, out: Path) -> None:

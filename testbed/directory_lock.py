@@ -1,6 +1,6 @@
 """Whether somebody is still at work in a directory: a lock on the directory itself.
 
-A subreaper (`testbed.process.ReapedProcess`) has it from before it starts until it has ended everything, even when the
+A subreaper (`testbed.reaped_process`) has it from before it starts until it has ended everything, even when the
 toolkit is long dead. So whoever tidies up after a killed run can wait for the subreaper, and needs no process id for
 it.
 """

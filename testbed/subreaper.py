@@ -1,9 +1,10 @@
 """Stands between the toolkit and a program, a guest or a compiler, so that it never outlives the toolkit.
 
-Started as a process of its own with a pipe on its standard input (`testbed.process.ReapedProcess`). It pins itself to
-one core if told so, starts the program, and waits for either the program's end or the pipe's: the pipe closes when the
-toolkit dies, however it dies. It is the "subreaper" of the program's processes, so each of them comes back to it and is
-ended by its own id (prctl(2), PR_SET_CHILD_SUBREAPER). At last it removes the directory that was the program's own.
+Started as a process of its own with a pipe on its standard input (`testbed.reaped_process`). It pins itself to one core
+if told so, starts the program, and waits for either the program's end or the pipe's: the pipe closes when the toolkit
+dies, however it dies. Until then it is told through it to hold the program for a while. It is the "subreaper" of the
+program's processes, so each of them comes back to it and is ended by its own id (prctl(2), PR_SET_CHILD_SUBREAPER). At
+last it removes the directory that was the program's own.
 
 What a guest does in virtual time must follow from its job alone. So the program sees nothing of this machine
 that varies: its memory always lies in the same place, the files passed on have the same numbers (`FIRST_FD`
@@ -28,6 +29,9 @@ _ADDR_NO_RANDOMIZE = 0x0040000
 
 FIRST_FD = 100
 """The guest has the first of the files that it is given under this number, the others under the next ones."""
+
+HOLD, GO_ON = b"h", b"g"
+"""What it is told through the pipe."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -87,7 +91,8 @@ def run(runtime: Path | None, core: int, fds: list[int], argv: list[str]) -> int
             argv, stdin=subprocess.DEVNULL, cwd=runtime, pass_fds=given, preexec_fn=_prepare_program
         )
         ended = os.pidfd_open(program.pid)
-        select.select([ended, 0], [], [])
+        while ended not in select.select([ended, 0], [], [])[0] and (word := os.read(0, 1)):
+            program.send_signal(signal.SIGSTOP if word == HOLD else signal.SIGCONT)
         status = program.poll()
         return 255 if status is None else (status if status >= 0 else 128 - status)
     finally:

@@ -7,11 +7,12 @@ moment, and end with that process however it ends.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextvars import ContextVar
@@ -25,6 +26,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 _LOWEST = 19
+_PR_SET_PDEATHSIG = 1
 
 
 class Workers:
@@ -38,6 +40,8 @@ class Workers:
         self.count = count
         self._lock = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
+        # The processes end with the thread that starts them.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="workers")
         self._is_closed = False
         self._context = _Remembering()
         self._hurried = self._context.Event()
@@ -61,15 +65,30 @@ class Workers:
                 if process.is_alive():
                     _share_of_session(process.pid or 0, 0)
 
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
+        """Hold them until the block ends, and begin nothing."""
+        with self._lock:
+            self._signal(signal.SIGSTOP)
+            try:
+                yield
+            finally:
+                self._signal(signal.SIGCONT)
+
     def close(self) -> None:
         """End them; safe to call twice."""
         with self._lock:
             self._is_closed = True
-            for process in self._context.started:
-                with contextlib.suppress(ValueError):
-                    process.kill()
+            self._signal(signal.SIGKILL)
             if self._pool is not None:
                 self._pool.shutdown(cancel_futures=True)
+            self._starter.shutdown()
+
+    def _signal(self, number: signal.Signals) -> None:
+        for process in self._context.started:
+            with contextlib.suppress(ValueError, ProcessLookupError):
+                if process.is_alive() and process.pid is not None:
+                    os.kill(process.pid, number)
 
     def _submit(
         self, low: bool, work: Callable[..., _T], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -77,11 +96,16 @@ class Workers:
         with self._lock:
             if self._is_closed:
                 raise RuntimeError("the workers have been closed")
-            if self._pool is not None:
-                with contextlib.suppress(BrokenProcessPool):
-                    return self._pool.submit(_call, low, work, args, kwargs)
-            self._pool = ProcessPoolExecutor(self.count, self._context, initializer=_begin, initargs=(self._hurried,))
-            return self._pool.submit(_call, low, work, args, kwargs)
+            return self._starter.submit(self._begin, low, work, args, kwargs).result()
+
+    def _begin(
+        self, low: bool, work: Callable[..., _T], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Future[_T]:
+        if self._pool is not None:
+            with contextlib.suppress(BrokenProcessPool):
+                return self._pool.submit(_call, low, work, args, kwargs)
+        self._pool = ProcessPoolExecutor(self.count, self._context, initializer=_begin, initargs=(self._hurried,))
+        return self._pool.submit(_call, low, work, args, kwargs)
 
     def __enter__(self) -> Workers:
         return self
@@ -116,14 +140,10 @@ def _begin(hurried: Event) -> None:
     _be_low()  # until there is work: its imports come before it
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    # A worker holds both ends of its queue, so that it would wait for ever for a parent that was killed.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
+    # A worker holds both ends of its queue, so that it would wait for ever for a parent that was killed; or it is held.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
+    if parent is None or os.getppid() != parent.pid:  # it was just now
         os._exit(1)
 
 

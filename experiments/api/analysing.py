@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -115,6 +116,10 @@ class RunAnalysis:
         """Begin with a finished point, in a while, if there are processes for it; returns at once."""
         if self._workers is not None:
             self._thread.submit(self._begin, self._run.points / point_id)
+
+    def holding(self) -> AbstractContextManager[None]:
+        """Hold what is under way until the block ends."""
+        return contextlib.nullcontext() if self._workers is None else self._workers.holding()
 
     def of_all(self, *, out: Path | None = None, wanted: tuple[str, ...] = ()) -> Analysis:
         """As `analyse_points`: what is not analysed yet is now, and all is drawn and written."""

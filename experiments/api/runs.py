@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from testbed.labs.catalog import LabOptions
 from testbed.record.manifest import Facts
 from testbed.record.point import Point
 from testbed.runs import scheduler, store
-from testbed.runs.scheduler import Place
+from testbed.runs.scheduler import Hold, Place
 from testbed.runs.store import RunStore
 from testbed.signals import Interrupted
 
@@ -155,12 +156,21 @@ def _changed_parts(points: Sequence[Point], plan: Sequence[Facts]) -> str:
 
 
 def run_points(
-    points: Sequence[Point], places: Sequence[Place], made: RunStore, *, listen: Listener, cancel: Cancel
+    points: Sequence[Point],
+    places: Sequence[Place],
+    made: RunStore,
+    *,
+    listen: Listener,
+    cancel: Cancel,
+    others: Hold = nullcontext,
 ) -> None:
-    """Run what has no good result yet, in labs that are open; raises `RunInterrupted` once the flag is set."""
+    """Run what has no good result yet, in labs that are open; raises `RunInterrupted` once the flag is set.
+
+    `others` holds what else is under way here, while a point in real time is measured.
+    """
     tasks = [task_of(point) for point in points if not made.is_ok(point.id)]
     listen(PointsDue(tuple(tasks), sum(place.width for place in places)))
-    scheduler.run(tasks, places, made, cancel=cancel, watcher=Telling(listen))
+    scheduler.run(tasks, places, made, cancel=cancel, watcher=Telling(listen), others=others)
 
 
 def _run_and_analyse(
@@ -182,8 +192,10 @@ def _run_and_analyse(
                 if isinstance(event, PointFinished) and event.end.ok:
                     analysis.begin(event.task.id)
 
+            for point_id in filter(made.is_ok, made.manifest.points):
+                analysis.begin(point_id)
             with scheduler.cancel_on_signals(cancel):
-                run_points(points, places, made, listen=hear, cancel=cancel)
+                run_points(points, places, made, listen=hear, cancel=cancel, others=analysis.holding)
             cancel.raise_if_set()  # it may have come when the last point had just ended
             listen(AnalysisStarted(made.directory))
             return analysis.of_all(wanted=made.manifest.points)

@@ -28,7 +28,7 @@ from testbed.kernel.release import DEFAULT, Release, of_source
 from testbed.kernel.source import DebianSource, at_hand, unpack
 from testbed.kernel.source_choice import candidates
 from testbed.kernel.tree import SourceTree
-from testbed.process import ReapedProcess
+from testbed.reaped_process import ReapedProcess
 
 SPACE_FOR_SOURCE_BYTES = 1_500_000_000
 SPACE_FOR_COPY_BYTES = 3_000_000_000

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -142,6 +143,15 @@ class InteractiveLab(Protocol):
 
     def interact(self, job: Job, terminal: Terminal) -> JobResult:
         """Run the job with the user's terminal as its own."""
+        ...
+
+
+@runtime_checkable
+class HoldableLab(Protocol):
+    """A lab whose jobs in virtual time do not notice when they are held for a while."""
+
+    def holding(self) -> AbstractContextManager[None]:
+        """Hold them, and those that start meanwhile, until the block ends."""
         ...
 
 

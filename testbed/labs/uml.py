@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,12 @@ from testbed.base.errors import PrerequisiteError, UsageError
 from testbed.base.needs import Finding, Need
 from testbed.labs import cores, features, guest_memory, lab_directory, libraries, runtime_directory
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
+from testbed.labs.held_guests import HeldGuests
 from testbed.labs.terminal import Terminal
 from testbed.labs.verdict import CONSOLE_FILE, GuestExit, judge, kernel_warnings
 from testbed.labs.waiting import Follower, wait_for_end
-from testbed.process import ReapedProcess, run
+from testbed.process import run
+from testbed.reaped_process import ReapedProcess
 from testbed.subreaper import FIRST_FD
 
 CLOCK_START_NS = 1_507_593_600 * 10**9  # 2017-10-10, the week of ICNP 2017
@@ -139,6 +141,7 @@ class UmlLab:
             raise PrerequisiteError(f"{image}: no such lab kernel", hint="run 'testbed kernel build'")
         guest_memory.require()
         self._image = image
+        self._guests = HeldGuests()
         self._core_wait_s = core_wait_s
         self._kernel_id = kernel_id
         self._manifest = dict(manifest or {})
@@ -170,6 +173,10 @@ class UmlLab:
         tried = [need for need in others if need.probe and not need.kernel_options]
         said = features.static_findings([need for need in others if need not in tried], self._options, OPTIONS_CURE)
         return said + libraries.find(ours) + features.probe(tried, features.as_job(self, "virtual", cancel))
+
+    def holding(self) -> AbstractContextManager[None]:
+        """Hold the guests in virtual time until the block ends; they do not notice."""
+        return self._guests.holding()
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None
@@ -222,6 +229,8 @@ class UmlLab:
                 remove=runtime,
             )
             stack.callback(guest.release)
+            if job.clock == "virtual":
+                stack.enter_context(self._guests.running(guest))
             ended = wait_for_end(
                 guest,
                 began_s=began_s,

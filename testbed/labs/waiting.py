@@ -9,7 +9,7 @@ from pathlib import Path
 
 from testbed.labs.base import Cancel, Sink
 from testbed.labs.terminal import Terminal
-from testbed.process import ReapedProcess
+from testbed.reaped_process import ReapedProcess
 
 _POLL_S = 0.05
 

@@ -40,9 +40,9 @@ class Lines:
 
 
 class Phases(Lines):
-    """Finds `{"phase": "..."}` among the lines; anything else there is of no interest."""
+    """Finds `{"phase": "..."}` among the lines, and whether it says `"measured": true`; the rest is of no interest."""
 
-    def __init__(self, phase: Callable[[str], None]) -> None:
+    def __init__(self, phase: Callable[[str, bool], None]) -> None:
         super().__init__()
         self._phase = phase
 
@@ -52,7 +52,7 @@ class Phases(Lines):
         with contextlib.suppress(ValueError):
             event = parse_json(text)
         if isinstance(event, dict) and isinstance(event.get("phase"), str):
-            self._phase(event["phase"])
+            self._phase(event["phase"], event.get("measured") is True)
 
 
 class LastLine(Lines):

@@ -3,8 +3,9 @@
 A task is a job for a lab with a name and a cost; what is in it the scheduler does not know. A
 failed task gets a directory like any other and stops nobody; Ctrl-C, a closed terminal and an output that nobody reads
 end those that run and keep those that are finished. Labs share the tasks: whoever is free takes the next one that it
-has the clock for. Tasks in real time run last, one by one and alone on their machine: their result depends on what
-else the machine does.
+has the clock for. Tasks in real time run one by one: their result depends on what else the machine does. While one says
+that it is measured now, everything else that the toolkit does on this machine is held; where a lab's jobs cannot be
+held, they run last, and alone on their machine.
 """
 
 from __future__ import annotations
@@ -17,18 +18,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from testbed import signals
 from testbed.base.errors import RunInterrupted, TestbedError, UsageError
 from testbed.base.needs import Need
-from testbed.labs.base import Cancel, Clock, Job, JobResult, Lab
+from testbed.labs.base import HERE, Cancel, Clock, HoldableLab, Job, JobResult, Lab
 from testbed.labs.verdict import userspace_mode
 from testbed.record.outcome import Outcome
 from testbed.runs import digests
 from testbed.runs.job_output import LastLine, Phases
 from testbed.runs.store import RunStore
 from testbed.signals import handled
+
+Hold: TypeAlias = Callable[[], contextlib.AbstractContextManager[None]]
+"""Holds something while the block lasts."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def total_s(tasks: Sequence[Task], jobs: int) -> float:
     """An estimate of the wall seconds that the tasks take, `jobs` at a time."""
     together = [task.estimate_s for task in tasks if task.clock == "virtual"]
     alone = sum(task.estimate_s for task in tasks if task.clock != "virtual")
-    return max(sum(together) / jobs, max(together, default=0.0)) + alone
+    return max((sum(together) + alone) / jobs, max(together, default=0.0), alone)
 
 
 @contextlib.contextmanager
@@ -116,11 +120,18 @@ def require(tasks: Sequence[Task], places: Sequence[Place], cancel: Cancel | Non
 
 
 def run(
-    tasks: Sequence[Task], places: Sequence[Place], store: RunStore, *, cancel: Cancel, watcher: Watcher
+    tasks: Sequence[Task],
+    places: Sequence[Place],
+    store: RunStore,
+    *,
+    cancel: Cancel,
+    watcher: Watcher,
+    others: Hold = contextlib.nullcontext,
 ) -> list[TaskEnd]:
     """Run the tasks and return how each ended, in their order.
 
-    Each must be able to run there (`require`). Raises `RunInterrupted` once the flag is set and everything that ran
+    Each must be able to run there (`require`). `others` holds what else the caller has under way on this machine, while
+    its block lasts. Raises `RunInterrupted` once the flag is set and everything that ran
     has ended.
     """
     told = _OneAtATime(watcher, cancel)
@@ -132,14 +143,23 @@ def run(
         if task is None:
             return False
         with contextlib.suppress(RunInterrupted):
-            ends[task.id] = _run_task(task, place.lab, store, cancel=cancel, watcher=told)
+            holds = (others, *_holds(place.lab)) if clock == "real" and place.lab.machine == HERE else ()
+            ends[task.id] = _run_task(task, place.lab, store, cancel=cancel, watcher=told, holds=holds)
         return True
 
     def work_on(place: Place) -> None:
         while work(place, "virtual"):
             pass
 
+    def work_on_all(place: Place) -> None:
+        while work(place, "real") or work(place, "virtual"):
+            pass
+
     def serve(machine: Sequence[Place]) -> None:
+        if len(machine) == 1 and _holds(machine[0].lab):
+            (place,) = machine
+            _together([partial(work_on_all, place), *[partial(work_on, place)] * (place.width - 1)])
+            return
         _together([partial(work_on, place) for place in machine for _ in range(place.width)])
         while sum(work(place, "real") for place in machine):  # each in turn
             pass
@@ -148,6 +168,11 @@ def run(
     _together([partial(serve, [place for place in places if place.lab.machine == name]) for name in machines])
     cancel.raise_if_set()
     return [ends[task.id] for task in tasks]
+
+
+def _holds(lab: Lab) -> tuple[Hold, ...]:
+    """What holds the lab's jobs in virtual time, if anything does."""
+    return (lab.holding,) if isinstance(lab, HoldableLab) and lab.machine == HERE else ()
 
 
 def _together(workers: Sequence[Callable[[], None]]) -> None:
@@ -174,7 +199,21 @@ class _Queue:
         return None
 
 
-def _run_task(task: Task, lab: Lab, store: RunStore, *, cancel: Cancel, watcher: Watcher) -> TaskEnd:
+def _run_task(
+    task: Task, lab: Lab, store: RunStore, *, cancel: Cancel, watcher: Watcher, holds: Sequence[Hold]
+) -> TaskEnd:
+    with contextlib.ExitStack() as held:
+
+        def phase(name: str, is_measured: bool) -> None:
+            held.close()
+            for hold in holds if is_measured else ():
+                held.enter_context(hold())
+            watcher.phase(task, name)
+
+        return _run_in(task, lab, store, cancel=cancel, watcher=watcher, phases=Phases(phase))
+
+
+def _run_in(task: Task, lab: Lab, store: RunStore, *, cancel: Cancel, watcher: Watcher, phases: Phases) -> TaskEnd:
     cancel.raise_if_set()
     started = time.monotonic()
     result: JobResult | None = None
@@ -182,9 +221,8 @@ def _run_task(task: Task, lab: Lab, store: RunStore, *, cancel: Cancel, watcher:
     try:
         output = store.begin(task.id)
         watcher.started(task)
-        lines = Phases(lambda phase: watcher.phase(task, phase))
         job = task.job(output)
-        result = lab.run(job, stdout=lines, stderr=errors, cancel=cancel)
+        result = lab.run(job, stdout=phases, stderr=errors, cancel=cancel)
         error = "" if result.status == 0 else f"ended with status {result.status}: {errors.text or 'no message'}"
         if not error and task.clock == "virtual" and result.kernel:
             digests.write(output, kernel=result.kernel, seed=job.seed)

@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,24 @@ def test_downloads_give_the_same_bytes_elsewhere_and_under_load(lab, tmp_path, m
     with elsewhere_and_busy(tmp_path, monkeypatch):
         second = run_point(lab, tmp_path / "second", *DOWNLOADS)
     assert second == first
+
+
+def test_a_guest_that_is_held_again_and_again_gives_the_same_bytes(lab, pages, tmp_path) -> None:
+    ended, holds = threading.Event(), []
+
+    def hold() -> None:
+        while not ended.wait(0.05):
+            with lab.holding():
+                holds.append(ended.wait(0.1))
+
+    with ThreadPoolExecutor(1) as other:
+        other.submit(hold)
+        try:
+            second = run_point(lab, tmp_path / "second", *PAGES)
+        finally:
+            ended.set()
+    assert len(holds) >= 10
+    assert second == digests.of_directory(pages)
 
 
 def test_another_seed_parts_from_the_first_packet(lab, pages, tmp_path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from testbed.base.errors import CommandError, GuestTimeout
-from testbed.process import Process, ReapedProcess, run, wait_until
+from testbed.process import Process, run, wait_until
+from testbed.reaped_process import ReapedProcess
 
 # A program that has a child of its own; both write their process ids.
 FAMILY = """
@@ -21,7 +22,7 @@ time.sleep(60)
 """
 OWNER = """
 import sys
-from testbed.process import ReapedProcess
+from testbed.reaped_process import ReapedProcess
 with open("/dev/null", "wb") as null:
     ReapedProcess([sys.executable, "-c", sys.argv[1], sys.argv[2]], stdout=null, stderr=null).wait(60)
 """
@@ -110,6 +111,26 @@ def test_a_kept_program_dies_with_an_owner_that_was_killed(tmp_path: Path) -> No
         os.kill(owner.pid, signal.SIGKILL)
         owner.wait()
     wait_until(lambda: not any(map(alive, pids)), "the end of the program", timeout_s=10)
+
+
+def test_a_kept_program_is_held_and_goes_on(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as out:
+        reaped = ReapedProcess([sys.executable, "-c", FAMILY, str(tmp_path / "pids")], stdout=out, stderr=out)
+        program = Path(f"/proc/{pids_in(tmp_path / 'pids')[0]}/stat")
+
+        def is_stopped() -> bool:
+            return program.read_text().rpartition(")")[2].split()[0] == "T"
+
+        assert not is_stopped()
+        reaped.hold()
+        wait_until(is_stopped, "the hold", timeout_s=20)
+        reaped.go_on()
+        wait_until(lambda: not is_stopped(), "the end of the hold", timeout_s=20)
+        reaped.hold()
+        wait_until(is_stopped, "another hold", timeout_s=20)
+        reaped.release()
+        assert not program.exists()
+        reaped.hold()  # nothing: it has ended
 
 
 def test_waiting_for_what_never_comes_ends_at_the_deadline() -> None:

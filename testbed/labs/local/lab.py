@@ -30,7 +30,7 @@ from testbed.labs.local.supervisor import FOLDER, STATUS_FILE
 from testbed.labs.terminal import Terminal
 from testbed.labs.verdict import console_tail, read_status
 from testbed.labs.waiting import Follower, wait_for_end
-from testbed.process import ReapedProcess
+from testbed.reaped_process import ReapedProcess
 from testbed.record.host_load import FILE as HOST_LOAD
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from testbed.base.errors import LabError
 from testbed.labs.vm import packages, root_files, user_namespace
 from testbed.labs.vm.root_files import HOST_NAME, Keys
-from testbed.process import ReapedProcess, run
+from testbed.process import run
+from testbed.reaped_process import ReapedProcess
 
 _POLL_S = 0.2
 # Devices can be made by real root alone, and the kernel mounts its own there (CONFIG_DEVTMPFS_MOUNT).

@@ -24,7 +24,8 @@ from testbed.labs.vm import accelerator, image, qemu
 from testbed.labs.vm.disk import Report
 from testbed.labs.vm.qemu import MachineOptions, Starter
 from testbed.labs.vm.state import State
-from testbed.process import ReapedProcess, run
+from testbed.process import run
+from testbed.reaped_process import ReapedProcess
 
 
 class Machine(BaseModel):

@@ -21,6 +21,7 @@ from analysis.summary.of_run import analyse_run_fully, point_directories, stack,
 from analysis.summary.point_analyses import PointAnalyses
 from analysis.summary.workers import Workers
 from analysis.tables import write_tables
+from testbed.process import wait_until
 
 AUTOGROUPS = Path("/proc/self/autogroup")
 
@@ -102,6 +103,13 @@ def test_a_point_that_needs_more_memory_than_there_is_waits_for_the_others(
     assert submitted == []
 
 
+def test_they_are_held_and_go_on(workers: Workers) -> None:
+    state = Path(f"/proc/{workers.submit(os.getpid).result()}/stat")
+    with workers.holding():
+        wait_until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T", "the hold", timeout_s=20)
+    assert workers.submit(os.getpid).result(timeout=60) == int(state.parent.name)
+
+
 def test_they_end_in_the_middle_of_their_work() -> None:
     with Workers(2) as workers:
         pid = workers.submit(os.getpid).result()
@@ -117,18 +125,21 @@ import os, time
 from analysis.summary.workers import Workers
 if __name__ == "__main__":
     workers = Workers(1)
-    print(workers.submit(os.getpid).result(), flush=True)
-    workers.submit_low(time.sleep, 600).result()
+    pid = workers.submit(os.getpid).result()
+    sleeping = workers.submit_low(time.sleep, 600)
+    with workers.holding() if HELD else contextlib.nullcontext():
+        print(pid, flush=True)
+        sleeping.result()
 """
 
 
-def test_they_end_with_a_program_that_is_killed(tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text(_PROGRAM)
+@pytest.mark.parametrize("held", [False, True])
+def test_they_end_with_a_program_that_is_killed(tmp_path: Path, held: bool) -> None:
+    (tmp_path / "program.py").write_text(f"import contextlib\nHELD = {held}\n{_PROGRAM}")
     with subprocess.Popen([sys.executable, str(tmp_path / "program.py")], stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
         worker = Path(f"/proc/{int(program.stdout.readline())}/stat")
         program.kill()
-    deadline = time.monotonic() + 30
-    while worker.exists() and worker.read_text().rpartition(")")[2].split()[0] != "Z":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(
+        lambda: not worker.exists() or worker.read_text().rpartition(")")[2].split()[0] == "Z", "its end", timeout_s=30
+    )

@@ -26,7 +26,7 @@ DEAD = 99999999
 OWNER = """
 import sys, time
 from pathlib import Path
-from testbed.process import ReapedProcess
+from testbed.reaped_process import ReapedProcess
 reaped = ReapedProcess(["sleep", "1000"], stdout=sys.stderr.buffer, stderr=sys.stderr.buffer, remove=Path(sys.argv[1]))
 print(reaped._process.pid, flush=True)
 time.sleep(1000)

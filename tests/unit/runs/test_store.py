@@ -285,4 +285,4 @@ def test_cleaning_removes_only_runtimes_of_dead_processes(tmp_path: Path) -> Non
 
 
 def test_the_estimate_counts_points_in_real_time_one_by_one() -> None:
-    assert scheduler.total_s([task("a"), task("b"), task("c", "real"), task("d", "real")], 2) == 3.0
+    assert scheduler.total_s([task("a"), task("b"), task("c", "real"), task("d", "real")], 2) == 2.0

@@ -1,0 +1,151 @@
+"""A task in real time beside others: what else the toolkit does on the machine is held while it is measured."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed.base.errors import LabError
+from testbed.base.needs import Need
+from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
+from testbed.runs import scheduler, store
+from testbed.runs.scheduler import Place, Task, TaskEnd
+from testbed.runs.store import RunStore
+
+MEASURED, SETTLING = b'{"phase": "workload", "measured": true}\n', b'{"phase": "settling"}\n'
+
+
+class Lab:
+    """A lab in which a job is a call of `work`; not one whose jobs can be held."""
+
+    name = "uml"
+    clocks: tuple[Clock, ...] = ("virtual", "real")
+    width = 2
+
+    def __init__(self, work: Callable[[Job, Sink], None], machine: str = HERE) -> None:
+        self.machine = machine
+        self._work = work
+        self.under_way: set[str] = set()
+
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+    def require(self, needs: Collection[Need], cancel: Cancel | None = None) -> None:
+        pass
+
+    def run(
+        self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None
+    ) -> JobResult:
+        self.under_way.add(job.argv[0])
+        try:
+            self._work(job, stdout)
+        finally:
+            self.under_way.discard(job.argv[0])
+        return JobResult(0, 1.0, 1.0)
+
+
+class Holdable(Lab):
+    """One whose jobs in virtual time can be held."""
+
+    held = False
+
+    def holding(self) -> AbstractContextManager[None]:
+        return self._hold()
+
+    @contextmanager
+    def _hold(self) -> Iterator[None]:
+        self.held = True
+        yield
+        self.held = False
+
+
+class Silent:
+    def started(self, task: Task) -> None:
+        pass
+
+    def phase(self, task: Task, phase: str) -> None:
+        pass
+
+    def finished(self, task: Task, end: TaskEnd) -> None:
+        pass
+
+
+@pytest.fixture
+def run_store(tmp_path: Path) -> RunStore:
+    return store.create(tmp_path / "run", ["a", "b", "r1", "r2"], {})
+
+
+def run(run_store: RunStore, lab: Lab, width: int = 2, **more: Any) -> list[TaskEnd]:
+    names: list[tuple[str, Clock]] = [("a", "virtual"), ("b", "virtual"), ("r1", "real"), ("r2", "real")]
+
+    def task(name: str, clock: Clock) -> Task:
+        return Task(name, lambda output: Job((name,), output, clock=clock), clock)
+
+    tasks = [task(*each) for each in names]
+    return scheduler.run(tasks, [Place(lab, width)], run_store, cancel=Cancel(), watcher=Silent(), **more)
+
+
+def test_only_what_is_measured_holds_the_others(run_store: RunStore) -> None:
+    measured_once = threading.Event()
+    seen: list[tuple[str, bool, bool]] = []
+    others: list[bool] = []
+
+    @contextmanager
+    def hold_others() -> Iterator[None]:
+        others.append(True)
+        yield
+        others.pop()
+
+    def work(job: Job, out: Sink) -> None:
+        if job.clock == "virtual":
+            assert measured_once.wait(60)  # it is under way when the first is measured
+            return
+        for phase in (b'{"phase": "building"}\n', MEASURED, SETTLING, MEASURED):
+            out(phase)
+            seen.append((job.argv[0], lab.held, bool(others)))
+        measured_once.set()
+
+    lab = Holdable(work)
+    assert all(end.ok for end in run(run_store, lab, others=hold_others))
+    one = [("building", False), ("measured", True), ("settling", False), ("measured", True)]
+    assert seen == [(name, held, held) for name in ("r1", "r2") for _, held in one]
+    assert not lab.held and not others  # with the job's end, too
+
+
+def test_a_measured_job_that_fails_holds_nobody_any_more(run_store: RunStore) -> None:
+    def work(job: Job, out: Sink) -> None:
+        if job.clock == "real":
+            out(MEASURED)
+            raise LabError("guest panicked")
+
+    lab = Holdable(work)
+    assert [end.ok for end in run(run_store, lab)] == [True, True, False, False]
+    assert not lab.held
+
+
+@pytest.mark.parametrize("make", [Lab, Holdable])
+def test_a_job_in_real_time_is_never_beside_another_of_its_kind_or_one_that_cannot_be_held(
+    run_store: RunStore, make: type[Lab]
+) -> None:
+    together: list[set[str]] = []
+
+    def work(job: Job, out: Sink) -> None:
+        together.append(set(lab.under_way))
+
+    lab = make(work)
+    assert all(end.ok for end in run(run_store, lab))
+    assert not any({"r1", "r2"} <= each for each in together)
+    if make is Lab:
+        assert [each for each in together if each & {"r1", "r2"}] == [{"r1"}, {"r2"}]
+
+
+def test_what_is_under_way_here_goes_on_while_another_machine_measures(run_store: RunStore) -> None:
+    def others() -> AbstractContextManager[None]:
+        raise AssertionError("held for nothing")
+
+    assert all(end.ok for end in run(run_store, Lab(lambda _job, out: out(MEASURED), "elsewhere"), others=others))
