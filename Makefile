@@ -8,7 +8,7 @@ TEST_PACKAGES := $(shell grep -hv '^\#' tests/debian-packages.txt tests/lab/ssh/
 VM_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-vm.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv part-packages lock lock-kernel kernel kernels libraries vm run-lb run-anycast reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder doctor clean
+.PHONY: help setup packages venv part-packages lock lock-kernel kernel kernels libraries vm run-lb run-anycast reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder bench-memory doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -90,12 +90,15 @@ fuzz: venv       ## many more made-up inputs for every reader, other ones each t
 	FUZZING=$(or $(FUZZING),10) FUZZING_SEED=$(or $(FUZZING_SEED),$$RANDOM$$RANDOM) \
 		.venv/bin/pytest -s -m fuzz --timeout=0 tests/unit/fuzzing
 
-bench: setup     ## wall seconds per virtual second, both anycast points and a page load
+bench: setup     ## CPU and wall seconds of whole anycast points, short ones, page loads and a tiny point
 	$(TESTBED) bench
 
 bench-decoder: packages venv    ## packets/s of the pcap decoder, tshark and dpkt: make bench-decoder CAPTURES=FILE...
 	@.ci/install-packages $(TEST_PACKAGES)
 	.venv/bin/python tests/benchmarks/decoder_speed.py $(CAPTURES)
+
+bench-memory: venv      ## memory of the analysis of the largest captures: make bench-memory RUNS=DIR...
+	.venv/bin/python tests/benchmarks/analysis_memory.py $(RUNS)
 
 doctor: venv     ## check every prerequisite
 	@$(TESTBED) doctor

@@ -15,9 +15,7 @@ from analysis.summary.model import PointSummary
 from analysis.summary.of_point import PointAnalysis, analyse_point_fully, without_tables
 from analysis.summary.workers import Workers
 
-BYTES_PER_BYTE = 5
-"""Memory that an analysis takes per byte of captures, at most (`tests/benchmarks/analysis_memory.py`)."""
-
+_EMPTY_HANDED, _PER_BYTE = 150_000_000, 4
 _LEFT_FREE = 0.5
 _MEMORY = Path("/proc/meminfo")
 
@@ -38,7 +36,7 @@ class PointAnalyses:
         """
         while len(under_way := [each for each in self._begun.values() if not each.done()]) >= at_once:
             wait(under_way, return_when=FIRST_COMPLETED)
-        if _needed(directory) < _LEFT_FREE * _available():
+        if memory_needed(directory) < _LEFT_FREE * _available():
             self._begun[directory] = self._workers.submit_low(analyse_point_fully, directory, self._waits_of)
 
     def all_of(self, directories: Sequence[Path]) -> list[PointAnalysis]:
@@ -61,9 +59,9 @@ class PointAnalyses:
             return without_tables(PointSummary(id=directory.name, invalid_reasons=(reason,)))
 
 
-def _needed(directory: Path) -> int:
-    """Bytes of memory that the analysis of a point takes, at most."""
-    return BYTES_PER_BYTE * sum(each.lstat().st_size for each in directory.glob("*.pcap*"))
+def memory_needed(directory: Path) -> int:
+    """Bytes of memory that a process which analyses the point takes at most (`tests/benchmarks/analysis_memory.py`)."""
+    return _EMPTY_HANDED + _PER_BYTE * sum(each.lstat().st_size for each in directory.glob("*.pcap*"))
 
 
 def _available() -> int:
