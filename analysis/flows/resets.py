@@ -169,7 +169,10 @@ def _aborted(packets: Packets, traffic: Traffic, subflows: Subflows) -> Rows:
 def _ends_connection(
     packets: Packets, traffic: Traffic, subflows: Subflows, row: Rows, ended: Bools, ended_row: Rows, closed_row: Rows
 ) -> Bools:
-    """Which RSTs ended the application's connection: it was not closed yet, and had no other subflow left."""
+    """Which RSTs ended the application's connection: it was not closed yet, and had no other subflow left.
+
+    A join that was under way and came about keeps it alive, too: Linux waits for those.
+    """
     flows = traffic.flows
     found = ended.copy()
     flow = subflows.uniflow[row] >> 1
@@ -185,6 +188,7 @@ def _ends_connection(
         members = order[slice(*np.searchsorted(connection[order], [mine, mine + 1]).tolist())]
         members = members[members != flow[number]]
         left = (up_row[members] < row[number]) & (over[members] > row[number])
+        left |= flows.is_mptcp[members] & (subflows.established_row[members] > row[number])
         fins = subflows.fin_row[[*members.tolist(), int(flow[number])], TO_SERVER]
         closed = ((fins >= 0) & (fins < row[number])).any() or data_fin[mine] < row[number]
         found[number] = bool(flows.is_mptcp[flow[number]]) and not left.any() and not closed
