@@ -8,7 +8,7 @@ TEST_PACKAGES := $(shell grep -hv '^\#' tests/debian-packages.txt tests/lab/ssh/
 VM_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-vm.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv part-packages lock lock-kernel kernel kernels libraries vm run-lb run-anycast reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder bench-memory doctor clean
+.PHONY: help setup packages venv part-packages lock lock-kernel kernel kernels other-kernels libraries vm run-lb run-anycast reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder bench-memory doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,9 @@ libraries: packages venv        ## build the library that ab preloads, once
 kernels: kernel         ## the lab kernel of each release
 	$(TESTBED) kernel build --release 7.3
 
+other-kernels: kernel   # those of them whose source can be had
+	.ci/other-release 7.3 $(TESTBED) kernel build --release 7.3
+
 vm: packages venv       ## build the lab VM: QEMU, its kernel, its disk
 	@.ci/install-packages $(VM_PACKAGES)
 	$(TESTBED) vm build
@@ -68,7 +71,7 @@ test: setup lint ## lint, unit tests, guest tests and lab tests
 test-kernel: packages venv      ## the kernels' own MPTCP selftests, unpatched against patched (builds two of each release)
 	@.ci/install-packages $(SELFTEST_PACKAGES)
 	$(TESTBED) kernel test
-	$(TESTBED) kernel test --release 7.3
+	.ci/other-release 7.3 $(TESTBED) kernel test --release 7.3
 
 test-vm: packages venv  ## the tests of the lab VM: builds its kernel and a disk, boots it
 	@.ci/install-packages $(TEST_PACKAGES) $(VM_PACKAGES)
@@ -79,7 +82,7 @@ test-vm: packages venv  ## the tests of the lab VM: builds its kernel and a disk
 test-debian13: venv     ## set-up, unit tests and a point of each set-up on Debian 13, in a chroot (needs root)
 	.ci/debian13 .venv/bin/python
 
-test-all: kernels test test-debian13 test-kernel test-vm        ## test with each kernel, test-debian13, test-kernel, test-vm
+test-all: other-kernels test test-debian13 test-kernel test-vm        ## test with each kernel, test-debian13, test-kernel, test-vm
 
 unit: packages venv     ## the unit tests alone
 	@.ci/install-packages $(TEST_PACKAGES)

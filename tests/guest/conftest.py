@@ -7,6 +7,7 @@ skipped for a release beside the default one that is not built.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,11 +20,22 @@ from testbed.labs.base import Cancel, Clock, Job, JobResult
 from testbed.labs.uml import UmlLab
 from testbed.tools import large_reads
 
+_NOT_BUILT = "is not built"
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/guest" in str(item.path):
             item.add_marker(pytest.mark.guest)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(
+        each.longrepr[2].removeprefix("Skipped: ") for each in skipped if _NOT_BUILT in str(each.longrepr)
+    )
+    for reason, count in reasons.items():
+        terminalreporter.write_line(f"NOT TESTED: {reason} ({count} tests)", yellow=True)
 
 
 def lab_of(release: Release) -> UmlLab:
@@ -33,7 +45,7 @@ def lab_of(release: Release) -> UmlLab:
         return UmlLab(kernel.image)
     if release == DEFAULT:
         pytest.fail("no lab kernel: run 'testbed kernel build'")
-    pytest.skip(f"Linux {release.name} is not built: 'testbed kernel build --release {release.name}' builds it")
+    pytest.skip(f"Linux {release.name} {_NOT_BUILT}: 'testbed kernel build --release {release.name}' builds it")
 
 
 @pytest.fixture(scope="session")
