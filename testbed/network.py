@@ -12,13 +12,12 @@ from mininet.log import setLogLevel
 from mininet.net import Mininet
 from mininet.node import Switch
 from mininet.topo import Topo
-from pyroute2 import IPRoute
 
 from testbed.base.errors import CommandError
 from testbed.base.needs import program
 from testbed.net import netem, offload, tbf
-from testbed.net.netns import Node, inside, interface_index
-from testbed.process import CommandLog
+from testbed.net.netns import Node
+from testbed.process import CommandLog, run
 
 NEEDS = frozenset(
     {
@@ -42,13 +41,9 @@ class LearningSwitch(Switch):  # type: ignore[misc]
 
     def start(self, _controllers: list[Any]) -> None:
         """Create the bridge and put every interface in it."""
-        with inside(Node(self.name, self.pid)), IPRoute() as socket:
-            socket.link("add", ifname="br0", kind="bridge", br_stp_state=0, br_forward_delay=0)
-            bridge = interface_index(socket, "br0")
-            for name in self.intfNames():
-                if name != "lo":
-                    socket.link("set", index=interface_index(socket, name), master=bridge, state="up")
-            socket.link("set", index=bridge, state="up")
+        lines = ["link add br0 type bridge stp_state 0 forward_delay 0"]
+        lines += [f"link set {name} master br0 up" for name in self.intfNames() if name != "lo"]
+        run(Node(self.name, self.pid).enter("ip", "-batch", "-"), stdin="\n".join([*lines, "link set br0 up", ""]))
 
 
 @dataclass

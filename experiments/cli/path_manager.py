@@ -13,8 +13,8 @@ import click
 from experiments.cli.output import OutputLost, show
 from testbed.base.units import parse_duration_s, parse_size_bytes
 from testbed.net.mptcp_pm.addresses import SocketAddress
-from testbed.path_manager.daemon import Options
 from testbed.path_manager.figure4 import Settings
+from testbed.path_manager.options import Options
 from testbed.path_manager.service import Task, serve
 
 T = TypeVar("T")

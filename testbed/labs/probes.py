@@ -15,10 +15,11 @@ import sys
 from pathlib import Path
 
 from pydantic import TypeAdapter
-from pyroute2.netlink.exceptions import NetlinkError
 
 from testbed.base.errors import CommandError, TestbedError
 from testbed.base.needs import NO_PROGRAM, Call, Need
+from testbed.net.codecs import NetlinkError
+from testbed.net.netlink import Refused
 from testbed.process import run
 
 _COMMAND_LIMIT_S = 10.0
@@ -47,12 +48,12 @@ def examine(need: Need) -> str:
     except CommandError as error:
         said = [] if error.status is None else error.stderr.strip().splitlines()
         return (said or [str(error)])[-1][:_LONGEST]
+    except (Refused, NetlinkError) as error:
+        return f"the kernel says: {os.strerror(error.code)}"
     except TestbedError as error:
         return " ".join(str(error).split())
     except OSError as error:
         return error.strerror or str(error)
-    except NetlinkError as error:
-        return f"the kernel says: {os.strerror(error.code)}"
     # Whatever else a library raises, it does not work.
     except Exception as error:
         return f"{type(error).__name__}: {error}"

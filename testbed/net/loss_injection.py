@@ -22,7 +22,7 @@ from pathlib import Path
 from testbed.base.errors import ReadbackError
 from testbed.base.needs import Call, kernel, program
 from testbed.net import bpf
-from testbed.net.netns import Node, here, interface_index, route_socket
+from testbed.net.netns import Node, here, inside, interface_index
 from testbed.process import CommandLog
 
 PACKETS = ("add-addr", "add-addr-echo", "mp-prio", "join-syn", "join-syn-ack")
@@ -105,11 +105,13 @@ def injecting(
 
 @contextlib.contextmanager
 def _attached(node: Node, interface: str, program: bpf.Program) -> Iterator[None]:
-    with route_socket(node) as socket:
-        index = interface_index(socket, interface)
+    from pyroute2 import IPRoute  # all of pyroute2, for the points that need it only
+
+    with inside(node), IPRoute() as socket:
+        index = interface_index(interface)
         socket.tc("add", "clsact", index)
     try:
-        with route_socket(node) as socket:
+        with inside(node), IPRoute() as socket:
             for hook, parent in _HOOKS.items():
                 settings = {"fd": program.fd, "name": _PROGRAM, "classid": 1, "direct_action": True}
                 socket.tc("add-filter", "bpf", index, parent=parent, **settings)
@@ -118,7 +120,7 @@ def _attached(node: Node, interface: str, program: bpf.Program) -> Iterator[None
                     raise ReadbackError(f"BPF program on {interface} ({hook})", _PROGRAM, found)
         yield
     finally:
-        with route_socket(node) as socket:
+        with inside(node), IPRoute() as socket:
             socket.tc("del", "clsact", index)
 
 

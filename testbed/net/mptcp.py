@@ -14,14 +14,14 @@ import socket
 from collections.abc import Iterable
 from typing import Any
 
-from pyroute2 import MPTCP
-
 from testbed.base.errors import PrerequisiteError, ReadbackError
 from testbed.base.needs import PATCHED, Call, Need, kernel, program
 from testbed.base.needs import sysctl as sysctl_need
-from testbed.net import sysctl
+from testbed.net import netlink, sysctl
+from testbed.net.mptcp_pm.messages import FAMILY, VERSION, Cmd, mptcp_msg
 from testbed.net.mptcp_settings import PATCHED_SYSCTLS, Mptcp
-from testbed.net.netns import Node, inside
+from testbed.net.netlink import Netlink
+from testbed.net.netns import Node, generic_socket
 
 SIGNAL, SUBFLOW, BACKUP, FULLMESH = 1, 2, 4, 8  # MPTCP_PM_ADDR_FLAG_*, include/uapi/linux/mptcp_pm.h
 
@@ -82,9 +82,15 @@ def configure_client(client: Node, settings: Mptcp, *, second_address: str = "")
     _require(client, settings.patched_client_sysctls)
     found = sysctl.put(client, {**settings.client_sysctls, **settings.patched_client_sysctls})
     wanted = {"subflows": settings.subflows, "add_addr_accepted": settings.add_addr_accepted}
-    with inside(client), MPTCP() as path_manager:
-        path_manager.limits("set", **wanted)
-        (limits,) = path_manager.limits("show")
+    with generic_socket(client) as path_manager:
+        family = path_manager.family(FAMILY).id
+        limits = _message(Cmd.SET_LIMITS)
+        limits["attrs"] = [
+            ("MPTCP_PM_ATTR_SUBFLOWS", settings.subflows),
+            ("MPTCP_PM_ATTR_RCV_ADD_ADDRS", settings.add_addr_accepted),
+        ]
+        path_manager.ask(limits, family)
+        (limits,) = path_manager.ask(_message(Cmd.GET_LIMITS), family)
     limited = {
         "subflows": limits.get_attr("MPTCP_PM_ATTR_SUBFLOWS"),
         "add_addr_accepted": limits.get_attr("MPTCP_PM_ATTR_RCV_ADD_ADDRS"),
@@ -97,10 +103,13 @@ def configure_client(client: Node, settings: Mptcp, *, second_address: str = "")
 
 
 def _put_endpoints(node: Node, wanted: dict[str, int]) -> dict[str, int]:
-    with inside(node), MPTCP() as path_manager:
+    with generic_socket(node) as path_manager:
+        family = path_manager.family(FAMILY).id
         for identifier, (address, flags) in enumerate(wanted.items(), start=1):
-            path_manager.endpoint("add", addr=address, id=identifier, flags=flags)
-        found = _endpoints(path_manager)
+            endpoint = _message(Cmd.ADD_ADDR)
+            endpoint["attrs"] = [("MPTCP_PM_ATTR_ADDR", {"attrs": _endpoint(address, identifier, flags)})]
+            path_manager.ask(endpoint, family)
+        found = _endpoints(path_manager, family)
     if found != wanted:
         raise ReadbackError(f"MPTCP endpoints of {node.name}", wanted, found)
     return found
@@ -115,9 +124,20 @@ def _require(node: Node, names: Iterable[str]) -> None:
             )
 
 
-def _endpoints(path_manager: Any) -> dict[str, int]:
+def _message(command: Cmd) -> Any:
+    message = mptcp_msg()
+    message["cmd"], message["version"] = int(command), VERSION
+    return message
+
+
+def _endpoint(address: str, identifier: int, flags: int) -> list[tuple[str, Any]]:
+    values = {"FAMILY": int(socket.AF_INET), "ADDR4": address, "ID": identifier, "FLAGS": flags}
+    return [(f"MPTCP_PM_ADDR_ATTR_{name}", value) for name, value in values.items()]
+
+
+def _endpoints(path_manager: Netlink, family: int) -> dict[str, int]:
     found = {}
-    for message in path_manager.endpoint("show"):
+    for message in path_manager.ask(_message(Cmd.GET_ADDR), family, netlink.DUMP):
         address = message.get_attr("MPTCP_PM_ATTR_ADDR")
         found[address.get_attr("MPTCP_PM_ADDR_ATTR_ADDR4")] = address.get_attr("MPTCP_PM_ADDR_ATTR_FLAGS")
     return found

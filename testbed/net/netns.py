@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pyroute2 import IPRoute, netns
+from testbed.base.errors import TestbedError
+from testbed.net import netlink
+from testbed.net.netlink import Netlink
+
+_NEW_NETWORK = 0x40000000  # CLONE_NEWNET, include/uapi/linux/sched.h
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
@@ -42,20 +49,37 @@ def here() -> Node:
 def inside(node: Node) -> Iterator[None]:
     """Move this process into the node's network namespace until the block ends."""
     with Path("/proc/self/ns/net").open("rb") as home:
-        netns.setns(node.namespace)
+        with Path(node.namespace).open("rb") as there:
+            _enter(there.fileno())
         try:
             yield
         finally:
-            netns.setns(home.fileno())
+            _enter(home.fileno())
+
+
+def _enter(namespace: int) -> None:
+    if _libc.setns(namespace, _NEW_NETWORK) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"another network namespace: {os.strerror(number)}")
 
 
 @contextlib.contextmanager
-def route_socket(node: Node) -> Iterator[Any]:
-    """A routing netlink socket (pyroute2 `IPRoute`) that speaks for the node's namespace."""
-    with inside(node), IPRoute() as socket:
-        yield socket
+def routing_socket(node: Node) -> Iterator[Netlink]:
+    """A netlink socket for routes, rules and addresses that speaks for the node's namespace."""
+    with inside(node), Netlink(netlink.ROUTE) as opened:
+        yield opened
 
 
-def interface_index(socket: Any, name: str) -> int:
-    """Index of the interface `name` in the socket's namespace."""
-    return int(socket.link_lookup(ifname=name)[0])
+@contextlib.contextmanager
+def generic_socket(node: Node) -> Iterator[Netlink]:
+    """A socket for the families of generic netlink that speaks for the node's namespace."""
+    with inside(node), Netlink(netlink.GENERIC) as opened:
+        yield opened
+
+
+def interface_index(name: str) -> int:
+    """Index of an interface in the namespace that this process is in; raises `TestbedError` if there is none."""
+    try:
+        return socket.if_nametoindex(name)
+    except OSError as error:
+        raise TestbedError(f"no interface {name}") from error

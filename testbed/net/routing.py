@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from socket import AF_INET
 from typing import Any
 
 from testbed.base.errors import ReadbackError
 from testbed.base.needs import Call, kernel
 from testbed.base.needs import sysctl as sysctl_need
-from testbed.net import sysctl
-from testbed.net.netns import Node, here, interface_index, route_socket
+from testbed.net import netlink, sysctl
+from testbed.net.codecs import fibmsg, ifaddrmsg, rtmsg
+from testbed.net.netlink import Netlink
+from testbed.net.netns import Node, here, interface_index, routing_socket
 from testbed.process import run
 
 HASH_SYSCTLS = (
@@ -34,33 +37,53 @@ _FIVE_TUPLE = 0x37
 
 _UNIQUE_TABLE = 100
 
+# include/uapi/linux/rtnetlink.h and fib_rules.h
+_NEW_ADDRESS, _GET_ADDRESSES, _NEW_ROUTE, _GET_ROUTES, _NEW_RULE, _GET_RULES = 20, 22, 24, 26, 32, 34
+_MAIN, _STATIC, _UNICAST, _TO_TABLE = 254, 4, 1, 1
+_SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
+
 
 def default_via(node: Node, gateway: str) -> None:
     """Send everything without a better route to `gateway`."""
-    with route_socket(node) as socket:
-        socket.route("replace", dst="default", gateway=gateway)
-        routes = [r.get_attr("RTA_GATEWAY") for r in socket.get_default_routes(table=254)]
+    with routing_socket(node) as socket:
+        _put_route(socket, _MAIN, ("RTA_GATEWAY", gateway))
+        routes = [
+            route.get_attr("RTA_GATEWAY")
+            for route in _routes(socket)
+            if route["dst_len"] == 0 and route.get_attr("RTA_TABLE") == _MAIN
+        ]
     if routes != [gateway]:
         raise ReadbackError(f"default route of {node.name}", gateway, routes)
 
 
 def from_address(node: Node, address: str, interface: str, network: str) -> None:
     """Packets from `address` leave by `interface` (they must not go back through the load balancer)."""
-    with route_socket(node) as socket:
-        index = interface_index(socket, interface)
-        socket.route("replace", dst=network, oif=index, scope="link", prefsrc=address, table=_UNIQUE_TABLE)
-        socket.rule("add", src=address, src_len=32, table=_UNIQUE_TABLE, priority=_UNIQUE_TABLE)
-        rules = [r for r in socket.get_rules() if r.get_attr("FRA_SRC") == address]
+    with routing_socket(node) as socket:
+        way = ("RTA_OIF", interface_index(interface)), ("RTA_PREFSRC", address)
+        _put_route(socket, _UNIQUE_TABLE, *way, destination=network, scope=_SCOPE_LINK)
+        rule = fibmsg()
+        rule["family"], rule["src_len"], rule["table"], rule["action"] = AF_INET, 32, _UNIQUE_TABLE, _TO_TABLE
+        rule["attrs"] = [("FRA_SRC", address), ("FRA_TABLE", _UNIQUE_TABLE), ("FRA_PRIORITY", _UNIQUE_TABLE)]
+        socket.ask(rule, _NEW_RULE, netlink.CREATE | netlink.EXCLUSIVE)
+        every = fibmsg()
+        every["family"] = AF_INET
+        rules = [r for r in socket.ask(every, _GET_RULES, netlink.DUMP) if r.get_attr("FRA_SRC") == address]
     if len(rules) != 1 or rules[0].get_attr("FRA_TABLE") != _UNIQUE_TABLE:
         raise ReadbackError(f"rule for packets from {address} on {node.name}", _UNIQUE_TABLE, rules)
 
 
 def add_address(node: Node, interface: str, address: str, prefix: int) -> None:
     """Give the interface one more address."""
-    with route_socket(node) as socket:
-        index = interface_index(socket, interface)
-        socket.addr("add", index=index, address=address, prefixlen=prefix)
-        found = [a.get_attr("IFA_ADDRESS") for a in socket.get_addr(index=index)]
+    with routing_socket(node) as socket:
+        index = interface_index(interface)
+        wanted = ifaddrmsg()
+        wanted["family"], wanted["prefixlen"], wanted["index"] = AF_INET, prefix, index
+        wanted["attrs"] = [("IFA_LOCAL", address), ("IFA_ADDRESS", address)]
+        socket.ask(wanted, _NEW_ADDRESS, netlink.CREATE | netlink.EXCLUSIVE)
+        every = ifaddrmsg()
+        every["family"] = AF_INET
+        answers = socket.ask(every, _GET_ADDRESSES, netlink.DUMP)
+        found = [answer.get_attr("IFA_ADDRESS") for answer in answers if answer["index"] == index]
     if address not in found:
         raise ReadbackError(f"addresses of {node.name} {interface}", address, found)
 
@@ -77,12 +100,10 @@ def hash_by_flow(router: Node, seed: int) -> dict[str, str]:
 
 def nexthops(router: Node, address: str, gateways: list[str]) -> list[str]:
     """Route `address` over equal-cost `gateways`, replacing what was there; returns what reads back."""
-    destination = f"{address}/32"
-    with route_socket(router) as socket:
-        if len(gateways) == 1:
-            socket.route("replace", dst=destination, gateway=gateways[0])
-        else:
-            socket.route("replace", dst=destination, multipath=[{"gateway": gateway} for gateway in gateways])
+    hops = [{"hops": 0, "attrs": [("RTA_GATEWAY", gateway)]} for gateway in gateways]
+    way = ("RTA_GATEWAY", gateways[0]) if len(gateways) == 1 else ("RTA_MULTIPATH", hops)
+    with routing_socket(router) as socket:
+        _put_route(socket, _MAIN, way, destination=f"{address}/32")
         found = _gateways(socket, address)
     if found != gateways:
         raise ReadbackError(f"nexthops of {address} on {router.name}", gateways, found)
@@ -99,10 +120,28 @@ def probe_nexthops() -> None:
     run(["ip", "link", "del", "probe-c"])
 
 
-def _gateways(socket: Any, address: str) -> list[str]:
+def _put_route(
+    socket: Netlink, table: int, *way: tuple[str, Any], destination: str = "0.0.0.0/0", scope: int = _SCOPE_UNIVERSE
+) -> None:
+    """Make this the route to `destination`, whatever was there."""
+    address, _, length = destination.partition("/")
+    message = rtmsg()
+    message["family"], message["dst_len"], message["table"] = AF_INET, int(length), table
+    message["proto"], message["scope"], message["type"] = _STATIC, scope, _UNICAST
+    message["attrs"] = [("RTA_TABLE", table), *([("RTA_DST", address)] if int(length) else []), *way]
+    socket.ask(message, _NEW_ROUTE, netlink.CREATE | netlink.REPLACE)
+
+
+def _routes(socket: Netlink) -> list[Any]:
+    every = rtmsg()
+    every["family"] = AF_INET
+    return socket.ask(every, _GET_ROUTES, netlink.DUMP)
+
+
+def _gateways(socket: Netlink, address: str) -> list[str]:
     found = []
-    for route in socket.get_routes(family=2, dst_len=32):
-        if route.get_attr("RTA_DST") != address or route.get_attr("RTA_TABLE") != 254:
+    for route in _routes(socket):
+        if route["dst_len"] != 32 or route.get_attr("RTA_DST") != address or route.get_attr("RTA_TABLE") != _MAIN:
             continue
         hops = route.get_attr("RTA_MULTIPATH")
         found += [hop.get_attr("RTA_GATEWAY") for hop in hops] if hops else [route.get_attr("RTA_GATEWAY")]

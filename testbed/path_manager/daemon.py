@@ -14,24 +14,17 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.base.errors import PrerequisiteError, TestbedError
+from testbed.net import netlink
 from testbed.net.mptcp_pm import sockets, subflows
 from testbed.path_manager.figure4 import Command, PathManager, Settings
 from testbed.path_manager.journal import Journal
+from testbed.path_manager.options import Options
 
 PM_TYPE = Path("/proc/sys/net/mptcp/pm_type")
 _USERSPACE = "1"
-
-
-@dataclass(frozen=True)
-class Options:
-    """How the daemon works: `take_over` sets `net.mptcp.pm_type` to 1 while it runs, and back in the end."""
-
-    take_over: bool = False
-    receive_buffer_bytes: int = sockets.DEFAULT_RECEIVE_BUFFER_BYTES
 
 
 def run(
@@ -136,7 +129,7 @@ class _Daemon:
     def _send(self, command: Command) -> tuple[str, str]:
         try:
             self._commands.send(command.message)
-        except sockets.CommandRefused as refusal:
+        except netlink.Refused as refusal:
             return ("gone" if is_gone(refusal) else "refused"), str(refusal)
         return "ok", ""
 
@@ -145,7 +138,7 @@ class _Daemon:
         return None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
 
 
-def is_gone(refusal: sockets.CommandRefused) -> bool:
+def is_gone(refusal: netlink.Refused) -> bool:
     """Whether a command was refused because its connection or subflow had ended before.
 
     The kernel says ESRCH for a subflow to be closed; for the rest it says EINVAL, as for any mistake, but

@@ -10,13 +10,15 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from testbed.net.mptcp_pm import commands
 from testbed.net.mptcp_pm.addresses import SocketAddress
 from testbed.net.mptcp_pm.events import Event
 from testbed.net.mptcp_pm.messages import EventType
-from testbed.net.mptcp_pm.subflows import Subflow
+
+if TYPE_CHECKING:
+    from testbed.net.mptcp_pm.subflows import Subflow
 
 MAX_REPEATS = 6
 Action = Literal["backup", "announce", "repeat-announce", "close-initial"]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import signal
 import socket
 import sys
@@ -16,10 +17,9 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from testbed.base.errors import UsageError
-from testbed.path_manager import daemon
-from testbed.path_manager.daemon import Options
 from testbed.path_manager.figure4 import Settings
 from testbed.path_manager.journal import Journal
+from testbed.path_manager.options import Options
 from testbed.signals import ENDING, handled
 
 Say = Callable[[str], None]
@@ -35,16 +35,18 @@ class Task:
 
     def argv(self) -> list[str]:
         """The command line of a process that does it."""
-        return [sys.executable, "-m", "testbed.path_manager", _TASKS.dump_json(self).decode()]
+        return [sys.executable, "-m", "testbed.path_manager", _tasks().dump_json(self).decode()]
 
 
-_TASKS = TypeAdapter(Task)
+@functools.cache
+def _tasks() -> TypeAdapter[Task]:
+    return TypeAdapter(Task)
 
 
 def task_of(text: str) -> Task:
     """The task that `Task.argv` wrote; raises `UsageError` for anything else."""
     try:
-        return _TASKS.validate_json(text)
+        return _tasks().validate_json(text)
     except ValidationError as error:
         raise UsageError(f"not a task for the path manager: {error.errors()[0]['msg']}") from error
 
@@ -55,6 +57,8 @@ def serve(task: Task, say: Say, *, note: Say | None = None) -> None:
     `note` gets each line of the journal; one that raises OSError hears no more. Raises `PrerequisiteError` if the
     kernel or its settings do not allow it, `UsageError` for a journal that cannot be written.
     """
+    from testbed.path_manager import daemon  # its sockets come with much of pyroute2; those who tell it need none
+
     with _stop_on_signals() as stop, Journal(task.journal, note) as notes:
         counts = daemon.run(task.settings, task.options, notes, stop=stop, ready=lambda: say("ready"))
     say("stopped: " + ", ".join(f"{name} {number}" for name, number in counts.items()))

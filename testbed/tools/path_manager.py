@@ -11,8 +11,8 @@ from pathlib import Path
 from testbed.base.errors import CommandError
 from testbed.net.mptcp_pm.addresses import SocketAddress
 from testbed.net.netns import Node
-from testbed.path_manager.daemon import Options
 from testbed.path_manager.figure4 import Settings
+from testbed.path_manager.options import Options
 from testbed.path_manager.service import Task
 from testbed.process import CommandLog, Process, wait_until
 

@@ -32,8 +32,9 @@ from path_manager_hosts import (
 from testbed.net import mptcp, sysctl, tbf
 from testbed.net.mptcp_pm import commands, subflows
 from testbed.net.mptcp_pm.addresses import SocketAddress
-from testbed.net.mptcp_pm.sockets import CommandRefused, CommandSocket, find_family
+from testbed.net.mptcp_pm.sockets import CommandSocket, find_family
 from testbed.net.mptcp_settings import Mptcp
+from testbed.net.netlink import Refused
 from testbed.net.netns import inside
 from testbed.network import Network, running
 from testbed.path_manager.daemon import is_gone
@@ -195,7 +196,7 @@ def refusals(network: Network) -> dict[str, Any]:
             try:
                 kernel.send(message)
                 found[name] = ["OK", "", False]
-            except CommandRefused as error:
+            except Refused as error:
                 found[name] = [errno.errorcode[error.code], error.reason, is_gone(error)]
     return downloads.end() | {"refusals": found}
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pyroute2.netlink.marshal import Marshal
-
+from testbed.net.codecs import Marshal
 from testbed.net.mptcp_pm.addresses import SocketAddress
 from testbed.net.mptcp_pm.messages import (
     EVENT_FLAG_DENY_JOIN_ID0,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from pyroute2.netlink import genlmsg, nla
+from testbed.net.codecs import genlmsg, nla
 
 FAMILY = "mptcp_pm"
 VERSION = 1

@@ -11,9 +11,10 @@ from click.testing import CliRunner
 
 from experiments.cli.path_manager import path_manager
 from testbed.net.mptcp_pm.addresses import SocketAddress
-from testbed.net.mptcp_pm.sockets import CommandRefused
-from testbed.path_manager.daemon import Options, is_gone
+from testbed.net.netlink import Refused
+from testbed.path_manager.daemon import is_gone
 from testbed.path_manager.figure4 import Settings
+from testbed.path_manager.options import Options
 from testbed.path_manager.service import Task, task_of
 from testbed.tools.path_manager import command
 
@@ -89,4 +90,4 @@ def test_a_program_that_is_not_given_a_task_says_so_in_one_line() -> None:
     ],
 )
 def test_commands_that_came_too_late_are_told_from_wrong_ones(code: int, reason: str, gone: bool) -> None:
-    assert is_gone(CommandRefused(code, reason)) == gone
+    assert is_gone(Refused(code, reason)) == gone
