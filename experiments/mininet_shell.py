@@ -142,12 +142,13 @@ class _Script(_Prompt):
     def _status_of(self, node: Node) -> int:
         """The status of a node's last command; a shell that waits for the rest of it is freed.
 
-        A node whose shell has ended has no network namespace any more, and no links: Mininet must not wait for them.
+        A node whose shell has ended has no network namespace any more, and no links: Mininet must not ask for them.
         """
         if node.waiting:
             lg.error(f"the shell of {node.name} has ended, and the node with it (rather: {node.name} sh -c '...')")
             self.mn.links = [link for link in self.mn.links if node not in (link.intf1.node, link.intf2.node)]
             (self.mn.hosts if node in self.mn.hosts else self.mn.switches).remove(node)
+            node.terminate()
             del self.mn.nameToNode[node.name]
             return EXIT_FAILURE
         said = node.cmd(f"echo {_STATUS}=$?").replace("\r\n", "\n")

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import resource
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from mininet.log import setLogLevel
 from mininet.net import Mininet
-from mininet.node import Switch
 from mininet.topo import Topo
 
 from testbed.base.errors import CommandError
 from testbed.base.needs import program
 from testbed.net import netem, offload, tbf
 from testbed.net.netns import Node
-from testbed.process import CommandLog, run
+from testbed.nodes import LearningSwitch, PlannedInterface, PlannedLink, QuietHost, make_links
+from testbed.process import CommandLog
 
 NEEDS = frozenset(
     {
@@ -28,22 +27,7 @@ NEEDS = frozenset(
 )
 """What every topology needs that is brought to life here."""
 
-_DESCRIPTORS, _DESCRIPTORS_PER_NODE = 64, 8
-
 FramingChoice = Callable[[str, str], netem.Framing]
-
-
-class LearningSwitch(Switch):  # type: ignore[misc]
-    """An Ethernet switch: a kernel bridge in a namespace of its own."""
-
-    def __init__(self, name: str, **params: Any) -> None:
-        super().__init__(name, **{**params, "inNamespace": True, "dpid": "1"})
-
-    def start(self, _controllers: list[Any]) -> None:
-        """Create the bridge and put every interface in it."""
-        lines = ["link add br0 type bridge stp_state 0 forward_delay 0"]
-        lines += [f"link set {name} master br0 up" for name in self.intfNames() if name != "lo"]
-        run(Node(self.name, self.pid).enter("ip", "-batch", "-"), stdin="\n".join([*lines, "link set br0 up", ""]))
 
 
 @dataclass
@@ -95,32 +79,16 @@ def _shape_in_the_middle(
 
 
 @contextlib.contextmanager
-def _few_descriptors(nodes: int) -> Iterator[None]:
-    """As few file descriptors as Mininet needs to make its nodes, until the block ends; then as many as it wants.
-
-    Each node's `mnexec -c` closes every descriptor that it could have, one by one: of the 16384 to which Mininet raises
-    the limit, that would be a third of what a tiny point costs.
-    """
-    Mininet.init()
-    wanted, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    few = _DESCRIPTORS + _DESCRIPTORS_PER_NODE * nodes
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(few, wanted), most))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
-
-
-@contextlib.contextmanager
 def running(topo: Topo, framing: FramingChoice, log: CommandLog) -> Iterator[Network]:
     """Start the topology and shape its links, each of which leads from the client's end to the servers'.
 
     `framing(node, node)` says how each link counts frames.
     """
     setLogLevel("warning")
-    with _few_descriptors(len(topo.nodes())):
-        mininet = Mininet(topo=topo, switch=LearningSwitch, controller=None, autoSetMacs=True, build=True)
+    kinds = {"host": QuietHost, "switch": LearningSwitch, "link": PlannedLink, "intf": PlannedInterface}
+    mininet = Mininet(topo=topo, **kinds, controller=None, autoSetMacs=True, build=True)
     try:
+        make_links(mininet, log)
         mininet.start()
         nodes = {node.name: Node(node.name, node.pid) for node in (*mininet.hosts, *mininet.switches)}
         network = Network(mininet, nodes, log)

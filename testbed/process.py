@@ -40,9 +40,10 @@ class CommandLog:
 
     entries: list[dict[str, object]] = field(default_factory=list)
 
-    def add(self, argv: Sequence[str], status: int | None, seconds: float) -> None:
-        """Note one command; `status` is None for one that is still running."""
-        self.entries.append({"argv": list(argv), "status": status, "seconds": round(seconds, 6)})
+    def add(self, argv: Sequence[str], status: int | None, seconds: float, stdin: str | None = None) -> None:
+        """Note one command and its standard input; `status` is None for one that is still running."""
+        given = {} if stdin is None else {"stdin": stdin}
+        self.entries.append({"argv": list(argv), **given, "status": status, "seconds": round(seconds, 6)})
 
 
 def run(
@@ -87,7 +88,7 @@ def run(
             raise
     seconds = time.monotonic() - started
     if log is not None:
-        log.add(words, popen.returncode, seconds)
+        log.add(words, popen.returncode, seconds, stdin)
     if check and popen.returncode != 0:
         raise CommandError(words, popen.returncode, err or out)
     return Completed(words, popen.returncode, stdout=out, stderr=err, seconds=seconds)

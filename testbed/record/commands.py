@@ -8,8 +8,11 @@ FILE = "commands.jsonl"
 
 
 class Command(Record):
-    """A command, how it ended (`status` is None for one that was left running), and how long it took."""
+    """A command with what it was given to read, how it ended (`status` is None for one that was left running), and how
+    long it took.
+    """
 
     argv: Texts
+    stdin: str = ""
     status: Count | None
     seconds: Seconds
