@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +14,9 @@ from mininet.topo import Topo
 
 from testbed.base.errors import CommandError
 from testbed.base.needs import program
-from testbed.net import netem, offload, tbf
+from testbed.net import netem, offload, queues, tbf
 from testbed.net.netns import Node
+from testbed.net.queues import Queue
 from testbed.nodes import LearningSwitch, PlannedInterface, PlannedLink, QuietHost, make_links
 from testbed.process import CommandLog
 
@@ -43,7 +45,23 @@ class Network:
         return self.nodes[name]
 
 
+@dataclass(frozen=True)
+class _Shaped:
+    """What shapes an interface: a queue, and what will do `instead` where the kernel has none of that kind."""
+
+    queue: Queue
+    instead: Queue | None
+    framing: netem.Framing
+
+    def record(self, queue: Queue, settings: dict[str, float]) -> dict[str, Any]:
+        made = {"interface": queue.interface, "framing": self.framing, queue.kind: settings}
+        return made if queue is self.queue else {**made, "instead_of": self.queue.kind}
+
+
 def _shape_links(network: Network, topo: Topo, framing: FramingChoice) -> None:
+    """Shape both ends of each link; those of a node at once."""
+    wanted: defaultdict[str, list[_Shaped]] = defaultdict(list)
+    order = []
     for source, target, info in topo.links(withInfo=True):
         profile = info["profile"]
         choice = framing(source, target)
@@ -54,28 +72,37 @@ def _shape_links(network: Network, topo: Topo, framing: FramingChoice) -> None:
             interface = f"{name}-eth{port}"
             if name in topo.switches():
                 interface = str(network.mininet.get(name).intfs[port])
-            node = network[name]
             if choice == "packets":
-                offload.switch_off(node, interface, network.log)
-            plain = choice == "bursts" and not way.delay_s and not way.loss
+                offload.switch_off(network[name], interface, network.log)
             own_card = not topo.isSwitch(name) and not topo.nodeInfo(name).get("forwards", False)
-            if plain and own_card:
-                made: dict[str, Any] = {"tbf": tbf.shape(node, interface, way.rate_bps, network.log)}
-            else:
-                made = _shape_in_the_middle(node, interface, way, choice, log=network.log, bucket_will_do=plain)
-            network.links.append({"interface": interface, "framing": choice, **made})
+            wanted[name].append(_shape(interface, way, choice, own_card=own_card))
+            order.append(interface)
+    made = {each["interface"]: each for name, shapes in wanted.items() for each in _put(network, name, shapes)}
+    network.links += [made[interface] for interface in order]
 
 
-def _shape_in_the_middle(
-    node: Node, interface: str, way: netem.Direction, choice: netem.Framing, *, log: CommandLog, bucket_will_do: bool
-) -> dict[str, Any]:
-    """netem; where the kernel has none and only a rate is asked for, a token bucket with a queue as long."""
+def _shape(interface: str, way: netem.Direction, choice: netem.Framing, *, own_card: bool) -> _Shaped:
+    """A token bucket where a host sends and only a rate is asked for; in the middle, or for more, netem.
+
+    Where the kernel has none and only a rate is asked for, a token bucket with a queue as long.
+    """
+    plain = choice == "bursts" and not way.delay_s and not way.loss
+    if plain and own_card:
+        return _Shaped(tbf.queue(interface, way.rate_bps), None, choice)
+    bucket = tbf.queue(interface, way.rate_bps, queue_s=netem.BUFFER_S) if plain else None
+    return _Shaped(netem.queue(interface, way, choice), bucket, choice)
+
+
+def _put(network: Network, name: str, shapes: list[_Shaped]) -> list[dict[str, Any]]:
+    used = [shape.queue for shape in shapes]
     try:
-        return {"netem": netem.shape(node, interface, way, choice, log=log)}
+        found = queues.put(network[name], used, network.log)
     except CommandError as error:
-        if not bucket_will_do or netem.UNKNOWN not in error.stderr:
+        if queues.UNKNOWN not in error.stderr or not any(shape.instead for shape in shapes):
             raise
-    return {"tbf": tbf.shape(node, interface, way.rate_bps, log, queue_s=netem.BUFFER_S), "instead_of": "netem"}
+        used = [shape.instead or shape.queue for shape in shapes]
+        found = queues.put(network[name], used, network.log)
+    return [shape.record(*each) for shape, each in zip(shapes, zip(used, found, strict=True), strict=True)]
 
 
 @contextlib.contextmanager

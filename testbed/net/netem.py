@@ -10,12 +10,10 @@ Two ways to count Ethernet's 24 bytes per frame that a veth pair lacks:
 
 from __future__ import annotations
 
-import json
-from typing import Literal, Protocol
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
 
-from testbed.base.errors import ReadbackError
-from testbed.net.netns import Node
-from testbed.process import CommandLog, run
+from testbed.net.queues import Queue
 from testbed.wire import ETHERNET_OVERHEAD_BYTES, WIRE_BYTES, compensated_rate_bps
 
 Framing = Literal["packets", "bursts"]
@@ -32,9 +30,6 @@ class Direction(Protocol):
     def loss(self) -> float: ...  # noqa: D102
 
 
-UNKNOWN = "qdisc kind is unknown"
-"""What `tc` says, among other things, on a kernel without netem."""
-
 BUFFER_S = 0.05  # what the queue holds beside the packets in flight on a long link
 
 
@@ -43,38 +38,22 @@ def queue_packets(rate_bps: int, delay_s: float) -> int:
     return max(1000, int(rate_bps * (delay_s + BUFFER_S) / 8 / WIRE_BYTES))
 
 
-def shape(
-    node: Node, interface: str, link: Direction, framing: Framing, *, log: CommandLog | None = None
-) -> dict[str, float]:
-    """Replace the root queue of `interface` by netem; returns what reads back.
-
-    Calls `tc`: pyroute2 (0.9) mistakes netem's rate for an attribute of the queue and cannot send it.
-    """
+def queue(interface: str, link: Direction, framing: Framing) -> Queue:
+    """netem as the root queue of `interface` (see `testbed.net.queues`)."""
     packets = framing == "packets"
-    wanted = {
-        "rate_Bps": (link.rate_bps if packets else compensated_rate_bps(link.rate_bps)) // 8,
-        "overhead": ETHERNET_OVERHEAD_BYTES if packets else 0,
-        "limit": queue_packets(link.rate_bps, link.delay_s),
-        "delay_s": link.delay_s,
-        "loss": link.loss,
-    }
-    argv = ["tc", "qdisc", "replace", "dev", interface, "root", "handle", "1:", "netem", "limit", str(wanted["limit"])]
+    rate = (link.rate_bps if packets else compensated_rate_bps(link.rate_bps)) // 8
+    overhead, limit = ETHERNET_OVERHEAD_BYTES if packets else 0, queue_packets(link.rate_bps, link.delay_s)
+    words = ["limit", str(limit)]
     if link.delay_s:
-        argv += ["delay", f"{round(link.delay_s * 10**6)}us"]
+        words += ["delay", f"{round(link.delay_s * 10**6)}us"]
     if link.loss:
-        argv += ["loss", f"{link.loss * 100:g}%"]
-    argv += ["rate", f"{wanted['rate_Bps'] * 8}bit", str(wanted["overhead"])]
-    run(node.enter(*argv), log=log)
-    found = _read_back(run(node.enter("tc", "-j", "qdisc", "show", "dev", interface), log=log).stdout)
-    for key, value in found.items():
-        if abs(value - wanted[key]) > 1e-6:
-            raise ReadbackError(f"netem {key} on {node.name} {interface}", wanted[key], value)
-    return found
+        words += ["loss", f"{link.loss * 100:g}%"]
+    words += ["rate", f"{rate * 8}bit", str(overhead)]
+    wanted = {"rate_Bps": rate, "overhead": overhead, "limit": limit, "delay_s": link.delay_s, "loss": link.loss}
+    return Queue(interface, "netem", tuple(words), wanted, _read)
 
 
-def _read_back(listing: str) -> dict[str, float]:
-    (queue,) = [queue for queue in json.loads(listing) if queue["kind"] == "netem"]
-    options = queue["options"]
+def _read(options: Mapping[str, Any]) -> dict[str, float]:
     return {
         "rate_Bps": options["rate"]["rate"],
         "overhead": options["rate"]["packetoverhead"],

@@ -29,7 +29,7 @@ from path_manager_hosts import (
     packets,
 )
 
-from testbed.net import mptcp, sysctl, tbf
+from testbed.net import mptcp, queues, sysctl, tbf
 from testbed.net.mptcp_pm import commands, subflows
 from testbed.net.mptcp_pm.addresses import SocketAddress
 from testbed.net.mptcp_pm.sockets import CommandSocket, find_family
@@ -121,7 +121,7 @@ def lost_announcement(network: Network) -> dict[str, Any]:
         continued = time.monotonic()
         process.signal(signal.SIGCONT)
         time.sleep(0.02)
-        tbf.shape(server, "s-eth0", 10**8)
+        queues.put(server, [tbf.queue("s-eth0", 10**8)])
         downloads.joined(1)
         joined_after_s = time.monotonic() - continued
         result = downloads.end()
