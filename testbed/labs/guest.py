@@ -44,9 +44,9 @@ def activity() -> dict[int, int]:
 
 
 def waiting_processes() -> list[str]:
-    """One line a process: its id, its name, and the kernel function it waits in."""
+    """One line a process, the last that was started first: its id, its name, and the kernel function it waits in."""
     lines = []
-    for pid in sorted(activity()):
+    for pid in sorted(activity(), reverse=True):
         with contextlib.suppress(OSError):
             command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
             place = Path(f"/proc/{pid}/wchan").read_text() or "?"
