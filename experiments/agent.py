@@ -7,6 +7,7 @@ standard input has.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import platform
@@ -80,6 +81,7 @@ def main(argv: list[str]) -> int:
         point = Point.from_json((out / "point.json").read_text())
         load_code(point, out)
         # Before the clock matters: what is imported now is not read from a disk while a point is set up.
+        importlib.import_module("testbed.nodes")
         parts = parts_of(point)
         with parts.explained():
             if argv == ["--shell"]:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mininet.log import setLogLevel
-from mininet.net import Mininet
 from mininet.topo import Topo
 
 from testbed.base.errors import CommandError
@@ -17,7 +15,6 @@ from testbed.base.needs import program
 from testbed.net import netem, offload, queues, tbf
 from testbed.net.netns import Node
 from testbed.net.queues import Queue
-from testbed.nodes import LearningSwitch, PlannedInterface, PlannedLink, QuietHost, make_links
 from testbed.process import CommandLog
 
 NEEDS = frozenset(
@@ -111,11 +108,13 @@ def running(topo: Topo, framing: FramingChoice, log: CommandLog) -> Iterator[Net
 
     `framing(node, node)` says how each link counts frames.
     """
-    setLogLevel("warning")
-    kinds = {"host": QuietHost, "switch": LearningSwitch, "link": PlannedLink, "intf": PlannedInterface}
-    mininet = Mininet(topo=topo, **kinds, controller=None, autoSetMacs=True, build=True)
+    from testbed import (
+        nodes as kinds,
+    )  # with Mininet, which is for those who build: who plans needs its topologies only
+
+    mininet = kinds.build(topo)
     try:
-        make_links(mininet, log)
+        kinds.make_links(mininet, log)
         mininet.start()
         nodes = {node.name: Node(node.name, node.pid) for node in (*mininet.hosts, *mininet.switches)}
         network = Network(mininet, nodes, log)

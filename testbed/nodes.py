@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from mininet.link import Intf, Link
+from mininet.log import setLogLevel
 from mininet.net import Mininet
 from mininet.node import Host, Switch
 from mininet.node import Node as MininetNode
+from mininet.topo import Topo
 
 from testbed.base.errors import CommandError
 from testbed.net.netns import Node
@@ -136,6 +138,13 @@ class PlannedInterface(Intf):  # type: ignore[misc]
     def isUp(self, setUp: bool = False) -> Any:
         """Whether it is up; or have it up, which it is from the beginning."""
         return super().isUp(setUp) if self.exists else setUp
+
+
+def build(topo: Topo) -> Mininet:
+    """The topology's nodes, and its links as planned."""
+    setLogLevel("warning")
+    kinds = {"host": QuietHost, "switch": LearningSwitch, "link": PlannedLink, "intf": PlannedInterface}
+    return Mininet(topo=topo, **kinds, controller=None, autoSetMacs=True, build=True)
 
 
 def make_links(network: Mininet, log: CommandLog) -> None:
