@@ -99,7 +99,7 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
         with tcpdump.capturing(
             stage.client, stage.layout.client_interfaces, out, log=log, buffer_kib=buffer_kib
         ) as captured:
-            drops = {node.name: queues.dropped(node, log) for node in nodes}
+            drops = {node.name: queues.dropped(node) for node in nodes}
             before = {node.name: protocol_counters(node) for node in nodes}
             url = f"http://{stage.layout.service}:{stage.layout.port}/{name}"
             if point.clock == "virtual":
@@ -122,7 +122,7 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
             settled = {node.name: protocol_counters(node) for node in nodes}
             to_s = sampler.now()
         drops = {
-            node.name: {name: count - drops[node.name][name] for name, count in queues.dropped(node, log).items()}
+            node.name: {name: count - drops[node.name][name] for name, count in queues.dropped(node).items()}
             for node in nodes
         }
         write_list(out / captures.FILE, [capture.record() for capture in captured])

@@ -34,11 +34,11 @@ def _open_package(name: str) -> None:
 
 _open_package("pyroute2")
 
-from pyroute2.netlink import ctrlmsg, genlmsg, nla, nlmsgerr  # noqa: E402
+from pyroute2.netlink import ctrlmsg, genlmsg, nla, nlmsg, nlmsgerr  # noqa: E402
 from pyroute2.netlink.exceptions import NetlinkError  # noqa: E402
 from pyroute2.netlink.marshal import Marshal  # noqa: E402
 from pyroute2.netlink.rtnl.fibmsg import fibmsg  # noqa: E402
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg  # noqa: E402
 from pyroute2.netlink.rtnl.rtmsg import rtmsg  # noqa: E402
 
-__all__ = ["Marshal", "NetlinkError", "ctrlmsg", "fibmsg", "genlmsg", "ifaddrmsg", "nla", "nlmsgerr", "rtmsg"]
+__all__ = ["Marshal", "NetlinkError", "ctrlmsg", "fibmsg", "genlmsg", "ifaddrmsg", "nla", "nlmsg", "nlmsgerr", "rtmsg"]

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from socket import if_indextoname
 from typing import Any
 
 from testbed.base.errors import ReadbackError
-from testbed.net.netns import Node
+from testbed.net import netlink
+from testbed.net.codecs import nla, nlmsg
+from testbed.net.netns import Node, routing_socket
 from testbed.process import CommandLog, run
 
 UNKNOWN = "qdisc kind is unknown"
 """What `tc` says, among other things, on a kernel without a queue of that kind."""
+
+_GET_QUEUES, _ROOT = 38, 0xFFFFFFFF  # RTM_GETQDISC, TC_H_ROOT
 
 
 @dataclass(frozen=True)
@@ -53,10 +58,26 @@ def _compared(node: Node, queue: Queue, shown: Mapping[str, Any] | None) -> dict
     return {**queue.settings, **found}
 
 
-def dropped(node: Node, log: CommandLog | None = None) -> dict[str, int]:
+def dropped(node: Node) -> dict[str, int]:
     """Packets that the root queue of each interface has dropped: for lack of room, or on purpose (netem's loss).
 
     What a node drops in its own queue on sending is in its counters (`TcpOutRsts`), but on no wire.
     """
-    listing = json.loads(run(node.enter("tc", "-s", "-j", "qdisc", "show"), log=log).stdout)
-    return {queue["dev"]: int(queue["drops"]) for queue in listing if queue.get("root") and "drops" in queue}
+    with routing_socket(node) as socket:
+        listing = [each for each in socket.ask(_Message(), _GET_QUEUES, netlink.DUMP) if each["parent"] == _ROOT]
+        return {if_indextoname(each["index"]): int(each.get_attr("TCA_STATS")["drops"]) for each in listing}
+
+
+class _Message(nlmsg):  # type: ignore[misc]
+    """A queue and its statistics (include/uapi/linux/rtnetlink.h, `struct tcmsg`; pkt_sched.h, `struct tc_stats`)."""
+
+    fields = (("family", "4B"), ("index", "i"), ("handle", "I"), ("parent", "I"), ("info", "I"))
+    nla_map = (
+        ("TCA_UNSPEC", "none"),
+        ("TCA_KIND", "asciiz"),
+        ("TCA_OPTIONS", "none"),
+        ("TCA_STATS", "stats"),
+    )
+
+    class stats(nla):  # type: ignore[misc]
+        fields = (("bytes", "Q"), ("packets", "I"), ("drops", "I"), ("rest", "5I"))
