@@ -10,7 +10,8 @@ from typing import Any
 from experiments.composition import REGISTRIES
 from testbed.base import own_code
 from testbed.base.errors import UsageError
-from testbed.base.own_code import BadCode, Code
+from testbed.base.own_code import Code
+from testbed.base.own_errors import BadCode
 from testbed.base.parts import Part, summary
 from testbed.base.registry import Registry
 

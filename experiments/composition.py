@@ -17,7 +17,8 @@ from experiments.timetables.base import TIMETABLES, Timetable
 from experiments.workloads.base import WORKLOADS, Workload
 from testbed.base import own_code
 from testbed.base.errors import ConfigError, UsageError
-from testbed.base.own_code import BadCode, Code
+from testbed.base.own_code import Code
+from testbed.base.own_errors import BadCode
 from testbed.base.parts import KINDS, UNSAID, Part
 from testbed.base.registry import Found, Registry, code_of
 from testbed.base.traits import Path as PathTrait
@@ -64,8 +65,12 @@ class Parts:
         return {kind: self._record(kind, part) for kind, part in self.by_kind().items()}
 
     def _record(self, kind: str, part: Part) -> PartRecord:
-        settings = {key: value for key, value in part.plain().items() if key != "part"}
         code = self.codes.get(kind)
+        if code and (field := _changed_by_json(part)):
+            name, kind_of = f"{type(part).__name__}.{field}", type(getattr(part, field)).__name__
+            what = f"{code.name}: {name}: a {kind_of} does not come back as it was from JSON, as which it reaches a lab"
+            raise UsageError(what, hint="take text, numbers, lists and tables")
+        settings = {key: value for key, value in part.plain().items() if key != "part"}
         own = {"sha256": code.sha256, "module": code.module} if code else {}
         # Of a path its last part: where it lies is this machine's own.
         name = part.part if code is None or code.module else code.name
@@ -125,6 +130,24 @@ class Parts:
         """What goes wrong inside a user's own part is a `UsageError` of one line, with its file and line."""
         with own_code.explained(tuple(self.codes.values())):
             yield
+
+
+def _changed_by_json(part: Part) -> str:
+    """The first field of a part that does not come back from its record as it was; empty: all of them do."""
+    for name in type(part).model_fields:
+        try:
+            part.model_dump(mode="json", include={name})
+        except ValueError:  # pydantic's word for what it has no JSON for
+            return name
+    try:
+        again = type(part).from_plain(part.plain())
+    except ValidationError as error:
+        aliases = {field.alias: name for name, field in type(part).model_fields.items() if field.alias}
+        where = str(error.errors()[0]["loc"][0])
+        name = aliases.get(where, where)
+        # A number that is none is told of where the record is made.
+        return "" if isinstance(getattr(part, name, None), float) else name
+    return next((name for name in type(part).model_fields if getattr(again, name) != getattr(part, name)), "")
 
 
 def parts_of(point: Point) -> Parts:

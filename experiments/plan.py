@@ -77,6 +77,14 @@ def _is_file(path: Path) -> bool:
         return False
 
 
+@dataclass(frozen=True)
+class Planned:
+    """Points, and the files of users' own figures that their experiments name as `plot`, each once."""
+
+    points: list[Point]
+    figures: list[Path]
+
+
 def plan(
     experiment: Experiment,
     profile: str = DEFAULT_PROFILE,
@@ -92,6 +100,17 @@ def plan(
     The seed comes first so that a run which is interrupted has whole figures. Raises UsageError
     for a profile or an override that does not exist or cannot be, and for a bad list of seeds.
     """
+    return plan_with_figures(experiment, profile, seeds, overrides, clocks).points
+
+
+def plan_with_figures(
+    experiment: Experiment,
+    profile: str = DEFAULT_PROFILE,
+    seeds: Sequence[int] = (1,),
+    overrides: Sequence[str] = (),
+    clocks: Sequence[Clock] = ("virtual", "real"),
+) -> Planned:
+    """As `plan`, with the figures that the points want and the toolkit does not have."""
     found = experiment.settings(profile, overrides)
     sizes = {id(valid): _sizes(valid) for _, valid in found}
     if len(seeds):
@@ -102,7 +121,7 @@ def plan(
     def of(valid: Valid) -> tuple[Clock, ...]:
         return tuple(clock for clock in valid.settings.clocks if clock in clocks) or (clocks[0],)
 
-    return [
+    points = [
         _point(valid, case, profile, _Axes(protocol, clock, object_bytes, seed))
         for seed in seeds
         for clock in dict.fromkeys(clock for _, valid in found for clock in of(valid))
@@ -111,12 +130,7 @@ def plan(
         for protocol in valid.settings.protocols
         for object_bytes in sizes[id(valid)]
     ]
-
-
-def own_figures(experiment: Experiment, profile: str = DEFAULT_PROFILE, overrides: Sequence[str] = ()) -> list[Path]:
-    """The files of users' own figures that the experiment names as its `plot`, each once."""
-    found = [valid.own_figure for _, valid in experiment.settings(profile, overrides)]
-    return list(dict.fromkeys(path for path in found if path))
+    return Planned(points, list(dict.fromkeys(valid.own_figure for _, valid in found if valid.own_figure)))
 
 
 def size_label(size_bytes: int) -> str:

@@ -26,7 +26,8 @@ from experiments.toml_source import KeyPath
 from experiments.words import did_you_mean
 from testbed.base import own_code
 from testbed.base.errors import TestbedError
-from testbed.base.own_code import BadCode, Code
+from testbed.base.own_code import Code
+from testbed.base.own_errors import BadCode
 from testbed.base.parts import KINDS, Complaint, Part
 from testbed.base.table import ONE_OF, model_in
 

@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import re
-import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import get_args
 
 import analysis.figures
 from analysis.figures.declaration import Figure, Scope
-from testbed.base import run_directory
+from testbed.base import own_code
 from testbed.base.errors import UsageError
+from testbed.base.own_errors import BadCode
 
 ENTRY_POINTS = "testbed.figures"
 """The group of entry points in which an installed package has its figures, such as `mine = mine.figures:FIGURE`."""
@@ -92,23 +90,12 @@ def load_file(path: Path) -> Figure:
     Raises UsageError, in one line with the file's name, for one that is not there, cannot be run, declares none, or
     lies in a run's directory.
     """
-    run = run_directory.run_around(path)
-    if run is not None:
-        raise UsageError(f"{path}: lies in the run directory {run}, from which nothing is executed", hint="copy it out")
     try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from error
-    module = ModuleType(f"testbed_figure_{re.sub(r'[^A-Za-z0-9]', '_', path.stem)}")
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module  # dataclasses and pickle look a class's module up there
-    try:
-        exec(compile(text, str(path), "exec", dont_inherit=True), module.__dict__)
-    except SyntaxError as error:
-        where = f"{path}:{error.lineno}" if error.filename == str(path) else place_in(error, path)
-        raise UsageError(f"{where}: {error.msg}") from error
-    except (Exception, SystemExit) as error:
-        raise UsageError(f"{place_in(error, path)}: {said(error)}") from error
+        module = own_code.read_own(path).load(travels=False)
+    except BadCode as error:
+        # What is wrong in it is told by its name alone, which is all that it has in a lab.
+        folder = "" if str(error).startswith(str(path)) or path.parent == Path() else f"{path.parent}/"
+        raise UsageError(f"{folder}{error}", hint=error.hint) from error
     figure = module.__dict__.get(_DECLARATION)
     if not isinstance(figure, Figure):
         what = "not a Figure" if _DECLARATION in module.__dict__ else "it is not there"

@@ -15,7 +15,7 @@ from experiments.api.agreement import compare_labs
 from experiments.api.analysing import Analysis, analyse
 from experiments.api.benchmark import measure
 from experiments.api.own_parts import load_parts
-from experiments.api.planning import own_figures, plan
+from experiments.api.planning import plan, plan_with_figures
 from experiments.api.runs import resume, run
 from experiments.api.verification import verify
 
@@ -25,8 +25,8 @@ __all__ = [
     "compare_labs",
     "load_parts",
     "measure",
-    "own_figures",
     "plan",
+    "plan_with_figures",
     "resume",
     "run",
     "verify",

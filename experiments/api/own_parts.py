@@ -13,7 +13,7 @@ from pathlib import Path
 from experiments.composition import CODE
 from testbed.base import files, own_code, ownership
 from testbed.base.errors import PrerequisiteError, UsageError
-from testbed.base.own_code import BadCode
+from testbed.base.own_errors import BadCode
 from testbed.base.text import plain
 from testbed.record.point import Point
 from testbed.runs.store import RunStore

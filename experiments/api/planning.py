@@ -12,6 +12,7 @@ from experiments import needs
 from experiments import plan as planning
 from experiments.api import own_parts
 from experiments.composition import parts_of, write_code
+from experiments.plan import Planned
 from testbed.base import files
 from testbed.base.errors import ConfigError, UsageError
 from testbed.labs.base import Clock, Job
@@ -39,9 +40,22 @@ def plan(
     Raises `UsageError` for a name or a setting that does not exist, and for experiments or points that clash;
     `ConfigError` for a file, with its line.
     """
+    return plan_with_figures(experiments, profile=profile, seeds=seeds, overrides=overrides, clocks=clocks).points
+
+
+def plan_with_figures(
+    experiments: Sequence[str],
+    *,
+    profile: str = planning.DEFAULT_PROFILE,
+    seeds: Sequence[int] = (1,),
+    overrides: Sequence[str] = (),
+    clocks: Sequence[Clock] = ("virtual", "real"),
+) -> Planned:
+    """As `plan`, with the files of users' own figures that the experiments name as their `plot`, each once."""
     if isinstance(experiments, str):
         raise UsageError(f"{experiments!r}: give a list of experiments", hint=f"[{experiments!r}]")
     points: list[Point] = []
+    figures: dict[Path, None] = {}
     paths: dict[str, Path] = {}
     for name in experiments:
         path = planning.find(name)
@@ -49,21 +63,15 @@ def plan(
         if experiment.name in paths:
             raise UsageError(f"two experiments are named {experiment.name!r}: {paths[experiment.name]} and {path}")
         paths[experiment.name] = path
-        points += planning.plan(experiment, profile, list(seeds), overrides=overrides, clocks=clocks)
+        planned = planning.plan_with_figures(experiment, profile, list(seeds), overrides=overrides, clocks=clocks)
+        points += planned.points
+        figures |= dict.fromkeys(planned.figures)
     seen: set[str] = set()
     for point in points:
         if point.id in seen:
             raise UsageError(f"two points have the id {point.id!r}", hint="give the experiments other names")
         seen.add(point.id)
-    return points
-
-
-def own_figures(
-    experiments: Sequence[str], *, profile: str = planning.DEFAULT_PROFILE, overrides: Sequence[str] = ()
-) -> list[Path]:
-    """The files of users' own figures that experiments name as their `plot`, each once; raises as `plan`."""
-    found = [planning.own_figures(planning.load(planning.find(name)), profile, overrides) for name in experiments]
-    return list(dict.fromkeys(path for paths in found for path in paths))
+    return Planned(points, list(figures))
 
 
 def stored_points(run: store.RunStore, *, trust_code: bool = False) -> list[Point]:

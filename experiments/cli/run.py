@@ -71,7 +71,8 @@ def run(
     """Run experiments, e.g. `testbed run 7 fig13 mine.toml`, and draw their figures."""
     api.load_parts(own)
     seeds, clocks = range(seed, seed + repeat), clocks_of(labs, clock)
-    points = api.plan(figures, profile=profile, seeds=seeds, overrides=overrides, clocks=clocks)
+    planned = api.plan_with_figures(figures, profile=profile, seeds=seeds, overrides=overrides, clocks=clocks)
+    points = planned.points
     if not points and not resume:
         raise UsageError("which experiment?", hint=f"the experiments are: {', '.join(planning.available())}")
     if dry_run:
@@ -79,8 +80,7 @@ def run(
         return
     command = ("testbed", *sys.argv[1:])
     with hearing() as listen:
-        drawn = api.own_figures(figures, profile=profile, overrides=overrides)
-        common = _Common(labs=labs, kernel=kernel, jobs=jobs, figures=drawn, command=command, listen=listen)
+        common = _Common(labs=labs, kernel=kernel, jobs=jobs, figures=planned.figures, command=command, listen=listen)
         if resume:
             found = api.resume(out, points=points, trust_code=trust_code, **common)
         else:

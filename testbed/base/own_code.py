@@ -7,14 +7,11 @@ no other lab. Whatever is wrong with it is a `BadCode`, in one line that names t
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib
 import importlib.util
 import os
-import site
 import sys
-import sysconfig
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,31 +20,18 @@ from itertools import islice
 from pathlib import Path
 from types import ModuleType
 
-from pydantic import ValidationError
-
 from testbed.base import files, run_directory
 from testbed.base.errors import TestbedError, UsageError
+from testbed.base.own_errors import BadCode, blamed_line, in_words
+from testbed.base.own_imports import check_imports, installed_package
 from testbed.base.own_modules import Sources
-from testbed.base.text import plain
-from testbed.base.validation import first_problem
 
 MOST_BYTES = 1 << 20
 MOST_FILES = 200
 
 _CODE = "__own_code__"
-_TOOLKIT = frozenset({"analysis", "experiments", "testbed", "topologies"})
-
-
 _OF_WRONG_VALUES = (ArithmeticError, AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError)
 """What the toolkit stumbles with over a value that a part's method should not have returned."""
-
-
-class BadCode(ValueError):
-    """What is wrong with a user's file, and what to do about it (`hint`)."""
-
-    def __init__(self, what: str, hint: str = "") -> None:
-        super().__init__(what)
-        self.hint = hint
 
 
 @dataclass(frozen=True)
@@ -81,11 +65,14 @@ class Code:
             target.parent.mkdir(parents=True, exist_ok=True)
             files.write_bytes(target, content)
 
-    def load(self) -> ModuleType:
-        """The module; raises BadCode for what is not Python, does not load, or needs another file of the user's."""
-        for name, content in sorted(self.contents.items()):
+    def load(self, *, travels: bool = True) -> ModuleType:
+        """The module; raises BadCode for what is not Python, or does not load.
+
+        What `travels` to other labs must need no other file of the user's, or it is refused, too.
+        """
+        for name, content in sorted(self.contents.items()) if travels else ():
             if name.endswith(".py"):
-                _check_imports(name, content, self.module.partition(".")[0])
+                check_imports(name, content, self.module.partition(".")[0])
         if self.module:
             module = self._installed()
             module.__dict__[_CODE] = self
@@ -141,11 +128,11 @@ def read(path: Path, module: str = "") -> Code:
     """The code at `path`, a file or a package's directory; raises BadCode."""
     if path.is_dir():
         if not (path / "__init__.py").is_file():
-            raise BadCode(f"{path}: no package: it has no __init__.py", "a part is one file or one package")
+            raise BadCode(f"{path}: no package: it has no __init__.py", "one file, or one package")
         # One more than there may be: a directory of a million files is not walked to its end.
         found = list(islice((file for file in _walk(path) if file.suffix != ".pyc"), MOST_FILES + 1))
     elif path.suffix != ".py":
-        raise BadCode(f"{path}: a part is a file of Python, or a package's directory")
+        raise BadCode(f"{path}: not a file of Python (`.py`), nor a package's directory")
     else:
         found = [path]
     if len(found) > MOST_FILES:
@@ -178,18 +165,6 @@ def found(folder: Path, module: str = "") -> Code:
     return read(entries[0], module)
 
 
-def installed_package(name: str) -> Path | None:
-    """Where the installed package or module of that name lies; nothing is imported for it."""
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        return None
-    if spec is None or spec.origin is None:
-        return None
-    origin = Path(spec.origin)
-    return origin.parent if origin.name == "__init__.py" else origin
-
-
 @contextmanager
 def explained(codes: Iterator[Code] | list[Code] | tuple[Code, ...]) -> Iterator[None]:
     """What goes wrong inside these files is a `UsageError` of one line, with the file and the line in it."""
@@ -200,12 +175,12 @@ def explained(codes: Iterator[Code] | list[Code] | tuple[Code, ...]) -> Iterator
         raise
     except (Exception, SystemExit) as error:
         for path, code in places.items():
-            if (line := _blamed_line(error, path)) is not None:
-                raise UsageError(f"{_place(code, *line)}: {_what(error)}") from error
+            if (line := blamed_line(error, path)) is not None:
+                raise UsageError(f"{_place(code, *line)}: {in_words(error)}") from error
         if places and isinstance(error, _OF_WRONG_VALUES):
             names = ", ".join(dict.fromkeys(code.name for code in places.values()))
             frame = [each for each in traceback.extract_tb(error.__traceback__) if "-packages" not in each.filename][-1]
-            what = f"{names}: {_what(error)} ({Path(frame.filename).name}:{frame.lineno})"
+            what = f"{names}: {in_words(error)} ({Path(frame.filename).name}:{frame.lineno})"
             raise UsageError(what, hint="a method or an attribute is not what its kind asks for") from error
         raise
 
@@ -218,26 +193,12 @@ def _explained(code: Code) -> Iterator[None]:
         name = Path(error.filename or code.name).name
         raise BadCode(f"{name}:{error.lineno}: {error.msg}") from error
     except (Exception, SystemExit) as error:
-        line = _blamed_line(error, code.path.resolve())
-        raise BadCode(f"{_place(code, *line) if line else code.name}: {_what(error)}") from error
+        line = blamed_line(error, code.path.resolve())
+        raise BadCode(f"{_place(code, *line) if line else code.name}: {in_words(error)}") from error
 
 
 def _module_name(sha256: str) -> str:
     return f"_own_{sha256[:16]}"
-
-
-def _what(error: BaseException) -> str:
-    text = plain(first_problem(error) if isinstance(error, ValidationError) else error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _blamed_line(error: BaseException, path: Path) -> tuple[Path, int | None] | None:
-    """The last line of the code at `path` that the error went through."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        file = Path(frame.filename).resolve()
-        if file == path or path in file.parents:
-            return file, frame.lineno
-    return None
 
 
 def _place(code: Code, file: Path, line: int | None) -> str:
@@ -252,41 +213,6 @@ def _walk(folder: Path) -> Iterator[Path]:
         for name in sorted(names):
             if not name.startswith("."):
                 yield Path(place) / name
-
-
-def _check_imports(name: str, content: bytes, package: str) -> None:
-    """Raise BadCode for an import of what is neither the code itself, nor the toolkit, Python or installed."""
-    try:
-        tree = ast.parse(content, filename=name)
-    except SyntaxError as error:
-        raise BadCode(f"{name}:{error.lineno}: {error.msg}") from error
-    except (ValueError, RecursionError, MemoryError) as error:  # bytes that are no text, a NUL; too many brackets
-        raise BadCode(f"{name}: {_what(error)}") from error
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            wanted = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            wanted = [node.module]
-        elif isinstance(node, ast.ImportFrom) and node.level >= len(Path(name).parts):
-            raise BadCode(f"{name}:{node.lineno}: imports from outside of it", _WHOLE)
-        else:
-            continue
-        for each in wanted:
-            top = each.partition(".")[0]
-            if top != package and not _is_at_hand(top):
-                raise BadCode(f"{name}:{node.lineno}: imports {each!r}, which is not part of it", _WHOLE)
-
-
-_WHOLE = "a part is one file or one package directory: it may use Python's library, the toolkit and what that needs"
-
-
-def _is_at_hand(top: str) -> bool:
-    if top in sys.stdlib_module_names or top in _TOOLKIT:
-        return True
-    place = installed_package(top)
-    places = [sysconfig.get_path(each) for each in ("purelib", "platlib")]
-    places += [*site.getsitepackages(), site.getusersitepackages()]
-    return place is not None and any(Path(each) in place.parents for each in places)
 
 
 @contextmanager

@@ -16,7 +16,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from testbed.base import own_code
-from testbed.base.own_code import BadCode, Code
+from testbed.base.own_code import Code
+from testbed.base.own_errors import BadCode
+from testbed.base.own_imports import installed_package
 from testbed.base.parts import Part, missing
 
 if TYPE_CHECKING:
@@ -139,7 +141,7 @@ def is_path(name: str) -> bool:
 
 def code_of(entry: EntryPoint) -> Code:
     """The code that an entry point leads to: the whole package that it is in; raises BadCode."""
-    place = own_code.installed_package(entry.module.partition(".")[0])
+    place = installed_package(entry.module.partition(".")[0])
     if place is None:
         raise BadCode(f"{entry.name}: its package cannot be found: {entry.value}", "install it again")
     return own_code.read(place, entry.module)

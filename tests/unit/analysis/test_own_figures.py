@@ -133,8 +133,20 @@ def test_what_is_wrong_is_one_line_with_the_files_name(
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no\.py: No such file or directory"):
         load_file(tmp_path / "no.py")
-    with pytest.raises(UsageError, match="Is a directory"):
+    with pytest.raises(UsageError, match=r"no package: it has no __init__\.py"):
         load_file(tmp_path)
+    with pytest.raises(UsageError, match=r"mine\.txt: not a file of Python"):
+        (tmp_path / "mine.txt").write_text(MINE)
+        load_file(tmp_path / "mine.txt")
+
+
+def test_a_file_is_read_once_and_run_once_whoever_asks_for_it(mine: Path, tmp_path: Path) -> None:
+    mine.write_text(f"open({str(tmp_path / 'executed')!r}, 'a').write('x')\n{MINE}")
+    assert load_file(mine).name == load_file(mine).name == "mine"
+    assert load_registry([mine]).own == ("mine",)
+    assert (tmp_path / "executed").read_text() == "x"
+    mine.write_text(mine.read_text().replace('"mine"', '"other"'))
+    assert load_file(mine).name == "other"
 
 
 def test_nothing_in_a_run_directory_is_executed(mine: Path, run: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.base.own_code import BadCode
+from testbed.base.own_errors import BadCode
 from testbed.base.parts import Part, summary
 from testbed.base.registry import Registry
 

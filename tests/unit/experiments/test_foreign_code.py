@@ -13,7 +13,7 @@ from experiments import api
 from experiments.composition import parts_of
 from testbed.base import own_code
 from testbed.base.errors import ConfigError
-from testbed.base.own_code import BadCode
+from testbed.base.own_errors import BadCode
 from testbed.record.point import PartRecord, Point
 
 FIG07 = ("fig07",)

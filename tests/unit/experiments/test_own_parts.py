@@ -73,6 +73,41 @@ def test_a_part_is_in_the_point_by_name_settings_and_hash(folder: Path) -> None:
     assert only().parts["director"].sha256 != record.sha256
 
 
+@pytest.mark.parametrize(
+    ("field", "kind"),
+    [
+        ('x: set[str] = Field(default={"a"}, description="X.")', "set"),
+        ('x: frozenset[int] = Field(default=frozenset(), description="X.")', "frozenset"),
+        ('x: date = Field(default=date(2020, 1, 1), alias="y", description="X.")', "date"),
+        ('x: Path = Field(default=Path("/x"), description="X.")', "PosixPath"),
+        ('x: tuple[int, ...] = Field(default=(1, 2), description="X.")', "tuple"),
+        ('x: bytes = Field(default=bytes([255]), description="X.")', "bytes"),
+        ('x: dict[int, str] = Field(default={1: "a"}, description="X.")', "dict"),
+        ('x: object = Field(default=object, description="X.")', "type"),
+    ],
+)
+def test_a_field_that_json_changes_is_named_before_anything_runs(folder: Path, field: str, kind: str) -> None:
+    head = "from datetime import date\nfrom pathlib import Path\n"
+    (folder / "mine.py").write_text(head + DIRECTOR.replace("    weight", f"    {field}\n    weight"))
+    said = refusal()
+    what = f"mine.py: Mine.x: a {kind} does not come back as it was from JSON, as which it reaches a lab"
+    assert said == f"{what} (take text, numbers, lists and tables)"
+
+
+def test_a_package_that_imports_itself_by_its_name_is_told_how(folder: Path) -> None:
+    place = folder / "pack"
+    place.mkdir()
+    (place / "b.py").write_text("X = 1\n")
+    (place / "__init__.py").write_text(f"import pack.b\n{DIRECTOR}")
+    (folder / "mine.toml").write_text(EXPERIMENT.replace('"mine.py"', '"./pack"'))
+    with pytest.raises((ConfigError, UsageError)) as caught:
+        only()
+    assert "pack/__init__.py:1: imports 'pack.b': the package does not have its name where it runs" in str(caught.value)
+    assert caught.value.hint == "name its modules by their place: from . import b"
+    (place / "__init__.py").write_text(f"from . import b\n{DIRECTOR}")
+    assert only().parts["director"].name == "pack"
+
+
 def test_its_table_is_checked_like_ours(folder: Path) -> None:
     (folder / "mine.toml").write_text(EXPERIMENT.replace('"mine.py"', '{ part = "mine.py", wieght = 3 }'))
     assert refusal() == "mine.toml:5: unknown key 'wieght' in [director] (did you mean 'weight'?)"
