@@ -24,11 +24,15 @@ _LONGEST = 120
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a key was written: a line of the file, inside the table `prefix`, or a `--set` option."""
+    """Where a key was written: a line of the file, inside the table `prefix`, or a `--set` option.
+
+    `file` is another file than the document's own, if it was that.
+    """
 
     line: int
     prefix: KeyPath = ()
     option: str = ""
+    file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Document:
 
     def origin(self, path: KeyPath) -> Origin:
         """Where `path` was written, or the closest table around it that was (the file's line 1 at worst)."""
-        for length in range(len(path), 0, -1):
+        for length in range(len(path), -1, -1):
             found = self.origins.get(path[:length])
             if found is not None:
                 return found
@@ -75,8 +79,8 @@ class Document:
         if self.options:
             # The file was right before the options came, so one of them is the cause.
             options = ", ".join(f"--set {_brief(text)}" for text in self.options)
-            return UsageError(f"{options}: {what} ({self.path}:{origin.line})", hint=hint)
-        return ConfigError(self.path, origin.line, what, hint=hint)
+            return UsageError(f"{options}: {what} ({origin.file or self.path}:{origin.line})", hint=hint)
+        return ConfigError(origin.file or self.path, origin.line, what, hint=hint)
 
     def without(self, *keys: str) -> Document:
         """The document without some of its top-level keys."""
@@ -87,8 +91,11 @@ class Document:
         )
 
     def overridden(self, values: Mapping[str, object], table: Document) -> Document:
-        """This document, overridden by `values`, which stand in `table` (a profile, a variant, a condition)."""
-        return self._overlaid(values, table.origins)
+        """This document, overridden by `values`, which stand in `table` (a profile, a scheme, a variant ...)."""
+        origins = table.origins
+        if table.path != self.path:
+            origins = {path: replace(origin, file=origin.file or table.path) for path, origin in origins.items()}
+        return self._overlaid(values, origins)
 
     def with_option(self, option: Option) -> Document:
         """This document, overridden by one `--set`."""
@@ -114,7 +121,7 @@ def from_source(source: TomlSource) -> Document:
 
 
 def table_of(document: Document, *prefix: str | int) -> Document:
-    """The table at `prefix` as a document of its own, whose origins remember the prefix."""
+    """The table at `prefix` as a document of its own, whose origins remember the prefix; `()` is the table's own."""
     values = document.value(prefix)
     if not isinstance(values, Mapping):
         raise document.error(prefix, f"{'.'.join(map(str, prefix))} must be a table")
@@ -124,6 +131,7 @@ def table_of(document: Document, *prefix: str | int) -> Document:
         for path, origin in document.origins.items()
         if path[:depth] == prefix and len(path) > depth
     }
+    origins[()] = Origin(document.origin(prefix).line, prefix)
     return Document(document.path, values, origins)
 
 

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from experiments import catalog
 from experiments.catalog import Entry
-from experiments.json_schema import KIND_SUMMARIES
+from experiments.json_schema import KIND_SUMMARIES, scheme_schema
 from experiments.schema import Settings
+from experiments.schemes import built_in
 from testbed.base.json_schema import JsonSchema, table_schema
 from testbed.base.parts import KINDS, UNSAID
 from testbed.base.units import QUANTITIES
@@ -41,7 +42,19 @@ def markdown() -> str:
     sections += [section for kind in KINDS for section in _kind(kind, parts.of(kind))]
     for key, table in tables.items():
         sections.append("\n".join([f"### `[{key}]`", "", table["description"], "", *_table(table)]))
+    sections.append(_schemes())
     return "\n\n".join(sections) + "\n"
+
+
+def _schemes() -> str:
+    table = scheme_schema()
+    own = {**table, "properties": {**table["properties"], "mptcp": {**table["properties"]["mptcp"], "properties": {}}}}
+    rows = []
+    for each in built_in().values():
+        settings = ", ".join(f"`{setting}`" for setting in each.settings)
+        rows.append(f"| `{each.name}` | {each.label} | {settings} | {each.description} |")
+    head = ["### `[scheme.NAME]`", "", table["description"], "", *_table(own), "", "The toolkit has these:", ""]
+    return "\n".join([*head, "| name | in figures | settings | what it is |", "|---|---|---|---|", *rows])
 
 
 def _quantities() -> str:

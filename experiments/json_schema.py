@@ -17,6 +17,7 @@ from experiments.catalog import Catalog, Entry
 from experiments.composition import REGISTRIES
 from experiments.profiles import STANDARD_PROFILES
 from experiments.schema import VERSION, Settings
+from experiments.schemes import ALL, SchemeTable
 from experiments.variants import IDENTITY, LONGEST_NAME
 from testbed.base import own_code
 from testbed.base.json_schema import JsonSchema, overriding, table_schema
@@ -38,10 +39,11 @@ _CHOICE_NAME: JsonSchema = {
     "pattern": "[A-Za-z0-9]",
     "description": "Its name in tables and figures.",
 }
+_SCHEME_NAME: JsonSchema = {"type": "string", "description": "The scheme that it begins with."}
 _WITHOUT: JsonSchema = {
     "type": "array",
     "items": {"type": "string"},
-    "description": "The variants that it means nothing to.",
+    "description": "The variants (or schemes) that it means nothing to.",
 }
 _ANYTHING: JsonSchema = {"$comment": "Nothing is refused here: editors that read no `if` find the parts' keys."}
 
@@ -72,14 +74,20 @@ def schema(catalog: Catalog) -> JsonSchema:
         },
         "variant": {
             "type": "array",
-            "description": "The schemes that are compared: what each overrides.",
-            "items": _table({"name": _CHOICE_NAME, **overridable}, required=["name"]),
+            "description": "The arms that are compared: what each overrides.",
+            "items": _table({"name": _CHOICE_NAME, "scheme": _SCHEME_NAME, **overridable}, required=["name"]),
         },
         "condition": {
             "type": "array",
             "description": "What each variant is put to: what each overrides.",
             "items": _table({"name": _CHOICE_NAME, "without": _WITHOUT, **overridable}, required=["name"]),
         },
+    }
+    around["scheme"] = {
+        "type": "object",
+        "description": "Schemes of this experiment, by their names.",
+        "propertyNames": {"pattern": "^[a-z][a-z0-9-]*$", "maxLength": LONGEST_NAME, "not": {"const": ALL}},
+        "additionalProperties": scheme_schema(),
     }
     kinds = {kind: _ref(kind, KIND_SUMMARIES[kind]) for kind in KINDS}
     required = [key for key in settings["required"] if key not in UNSAID]
@@ -90,6 +98,11 @@ def schema(catalog: Catalog) -> JsonSchema:
         "allOf": [_with_part(entry) for entry in catalog.entries],
         "$defs": definitions,
     }
+
+
+def scheme_schema() -> JsonSchema:
+    """The JSON Schema of a scheme's table."""
+    return table_schema(SchemeTable)
 
 
 def _definitions(kind: str, entries: list[Entry]) -> dict[str, JsonSchema]:

@@ -16,6 +16,7 @@ from experiments import sysctls
 from experiments.composition import Parts
 from experiments.cost import estimate, transfer_s, virtual_limit_s, wall_limit_s
 from experiments.profiles import DEFAULT_PROFILE, Experiment, load
+from experiments.schemes import BUILT_IN
 from experiments.validation import Valid
 from experiments.values import Clock, Protocol
 from experiments.variants import Case
@@ -46,7 +47,7 @@ _FIGURE = re.compile(r"^(?:fig(?:ure)?)?[\s.-]*0*(\d{1,6})$", re.IGNORECASE)
 
 def available() -> list[str]:
     """The names of the experiments that come with the toolkit, in order."""
-    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+    return sorted(path.stem for path in SHIPPED.glob("*.toml") if path != BUILT_IN)
 
 
 def find(name: str) -> Path:
@@ -91,16 +92,19 @@ def plan(
     seeds: Sequence[int] = (1,),
     overrides: Sequence[str] = (),
     clocks: Sequence[Clock] = ("virtual", "real"),
+    schemes: Sequence[str] = (),
 ) -> list[Point]:
-    """The points of an experiment, ordered by seed, clock, condition, variant, protocol and object size.
+    """The points of an experiment, ordered by seed, clock, condition, variant or scheme, protocol and object size.
 
     `clocks` are those that can be had. A point has each clock of the experiment's file that is among them; where
     none is, it has the first of them: what is told in virtual time can also be run in a lab that has real time only.
 
+    MPTCP has the schemes of these names (`experiments.schemes.chosen`), or the first that the file offers.
+
     The seed comes first so that a run which is interrupted has whole figures. Raises UsageError
-    for a profile or an override that does not exist or cannot be, and for a bad list of seeds.
+    for a profile, an override or a scheme that does not exist or cannot be, and for a bad list of seeds.
     """
-    return plan_with_figures(experiment, profile, seeds, overrides, clocks).points
+    return plan_with_figures(experiment, profile, seeds, overrides, clocks, schemes).points
 
 
 def plan_with_figures(
@@ -109,12 +113,14 @@ def plan_with_figures(
     seeds: Sequence[int] = (1,),
     overrides: Sequence[str] = (),
     clocks: Sequence[Clock] = ("virtual", "real"),
+    schemes: Sequence[str] = (),
 ) -> Planned:
     """As `plan`, with the figures that the points want and the toolkit does not have."""
-    found = experiment.settings(profile, overrides)
+    found = experiment.settings(profile, overrides, schemes)
     sizes = {id(valid): _sizes(valid) for _, valid in found}
     if len(seeds):
-        _check_size(found, sum(len(valid.settings.protocols) * len(sizes[id(valid)]) for _, valid in found), seeds)
+        per_seed = (len(case.protocols(valid.settings.protocols)) * len(sizes[id(valid)]) for case, valid in found)
+        _check_size(found, sum(per_seed), seeds)
     if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
         raise UsageError(f"seeds {list(seeds)}: give at least one, none twice, none below zero")
 
@@ -127,7 +133,7 @@ def plan_with_figures(
         for clock in dict.fromkeys(clock for _, valid in found for clock in of(valid))
         for case, valid in found
         if clock in of(valid)
-        for protocol in valid.settings.protocols
+        for protocol in case.protocols(valid.settings.protocols)
         for object_bytes in sizes[id(valid)]
     ]
     return Planned(points, list(dict.fromkeys(valid.own_figure for _, valid in found if valid.own_figure)))
@@ -174,7 +180,6 @@ def _check_size(found: Sequence[tuple[Case, Valid]], per_seed: int, seeds: Seque
 
 def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
     settings = valid.settings
-    chosen = "".join(f"-{choice.label}" for choice in (case.condition, case.variant) if choice)
     real = "-real" if axes.clock == "real" else ""
     topology, workload, mptcp = settings.topology, settings.workload, axes.protocol == "mptcp"
     parts = Parts(
@@ -189,13 +194,14 @@ def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
     past_director = mptcp and settings.mptcp.add_addr
     with parts.explained():
         return Point(
-            id=f"{settings.name}{chosen}-{axes.protocol}-{size_label(axes.object_bytes)}{real}-seed{axes.seed}",
+            id=f"{settings.name}{case.label}-{axes.protocol}-{size_label(axes.object_bytes)}{real}-seed{axes.seed}",
             experiment=settings.name,
             figure=settings.figure,
             title=settings.title,
             plot=valid.plot,
             parts=parts.records(),
-            variant=case.variant.name if case.variant else "",
+            scheme=case.whole_scheme,
+            variant=case.arm,
             condition=case.condition.name if case.condition else "",
             protocol=axes.protocol,
             object_bytes=axes.object_bytes,
@@ -211,7 +217,7 @@ def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
                 mptcp=mptcp,
                 past_director=past_director,
                 # Of a variant, and of packets that are lost on purpose, the joins are the result.
-                must_join=mptcp and not case.variant and not settings.drop,
+                must_join=mptcp and not case.variant and not settings.drop and (past_director or not case.scheme),
                 fullmesh=mptcp and settings.mptcp.client_endpoint == "fullmesh",
             ),
         )

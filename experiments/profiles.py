@@ -1,23 +1,24 @@
 """An experiment file with its profiles: the same experiment in several sizes.
 
 `quick` and `paper` exist for every experiment; a `[profile.NAME]` table overrides what it names,
-and nothing else. Variants and conditions override the profile, `--set` overrides all of them. Every
-profile is checked with every variant and condition when the file is loaded, not when it is first used.
+and nothing else. Schemes, variants and conditions override the profile, `--set` overrides all of them. Every profile
+is checked with every one of them that the file names when it is loaded, not when it is first used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from experiments import toml_source
+from experiments import schemes, toml_source
 from experiments.document import Document, Option, from_source, parse_option, table_of
 from experiments.schema import Settings
 from experiments.validation import Valid, is_list, validate
-from experiments.variants import IDENTITY, TABLES, Case, cases
+from experiments.variants import IDENTITY, TABLES, Axes, Case, axes
 from experiments.words import did_you_mean
 from testbed.base.errors import UsageError
+from testbed.net.mptcp_settings import Mptcp
 
 DEFAULT_PROFILE = "quick"
 STANDARD_PROFILES = ("quick", "paper")
@@ -27,13 +28,13 @@ STANDARD_PROFILES = ("quick", "paper")
 class Experiment:
     """A loaded file: `base` are its settings without a profile, `profiles` the document of each profile.
 
-    `cases` are the variants under the conditions, in order; one that chooses nothing where the file has neither.
+    `axes` are its schemes, variants and conditions.
     """
 
     path: Path
     base: Settings
     profiles: Mapping[str, Document]
-    cases: tuple[Case, ...] = (Case(None, None),)
+    axes: Axes = field(default_factory=Axes)
 
     @property
     def name(self) -> str:
@@ -50,24 +51,42 @@ class Experiment:
         """What the experiment shows, in one line."""
         return self.base.title
 
-    def settings(self, profile: str = DEFAULT_PROFILE, overrides: Sequence[str] = ()) -> list[tuple[Case, Valid]]:
-        """The settings of each case in a profile after `KEY=VALUE` overrides.
+    def settings(
+        self, profile: str = DEFAULT_PROFILE, overrides: Sequence[str] = (), asked: Sequence[str] = ()
+    ) -> list[tuple[Case, Valid]]:
+        """The settings of each case in a profile after `KEY=VALUE` overrides, with the schemes that are asked for.
 
-        Raises UsageError for a profile or an override that does not exist or cannot be.
+        Raises UsageError for a profile, an override or a scheme that does not exist or cannot be.
         """
         document = self.profiles.get(profile)
         if document is None:
             hint = did_you_mean(profile, self.profiles, "its profiles")
             raise UsageError(f"{self.name} has no profile {profile!r}", hint=hint)
-        return [(case, validate(_overridden(document, case, overrides))) for case in self.cases]
+        try:
+            cases = self.axes.cases(asked)
+        except UsageError as error:
+            raise UsageError(f"{self.name}: {error.message}", hint=error.hint) from None
+        found = []
+        for case in cases:
+            valid = validate(_overridden(document, case, overrides))
+            changed = overrides and case.scheme and valid.settings.mptcp != _mptcp_of(document, case)
+            found.append((replace(case, changed=bool(changed)), valid))
+        return found
 
 
-def load(path: Path) -> Experiment:
-    """Read and check an experiment file with all its profiles; raises ConfigError with `file:line`."""
+def load(path: Path, scheme_files: Sequence[Path] = ()) -> Experiment:
+    """Read and check an experiment file with all its profiles; raises ConfigError with `file:line`.
+
+    It can be run with the schemes of further files, too.
+    """
     whole = from_source(toml_source.read(path))
     base = whole.without("profile", *TABLES)
     settings = validate(base).settings
-    choices = tuple(cases(whole))
+    found = axes(whole, settings.schemes, schemes.known(whole, scheme_files))
+    if settings.schemes and "mptcp" not in settings.protocols:
+        raise whole.error(("schemes",), "schemes: there is nothing to measure with them: protocols has no 'mptcp'")
+    mine = [name for name, scheme in found.schemes.items() if scheme.table.path == path]
+    every = found.cases([schemes.ALL, *(() if found.variants else mine)])
     profiles = dict.fromkeys(STANDARD_PROFILES, base)
     names = table_of(whole, "profile").data if "profile" in whole.data else {}
     for name in names:
@@ -78,9 +97,9 @@ def load(path: Path) -> Experiment:
         profiles[name] = base.overridden(profile.data, profile)
         validate(profiles[name])
     for document in profiles.values():
-        for case in choices:
+        for case in every:
             validate(_overridden(document, case, ()))
-    return Experiment(path, settings, profiles, choices)
+    return Experiment(path, settings, profiles, found)
 
 
 def _overridden(document: Document, case: Case, overrides: Sequence[str]) -> Document:
@@ -89,6 +108,10 @@ def _overridden(document: Document, case: Case, overrides: Sequence[str]) -> Doc
     for text in overrides:
         document = document.with_option(_option(document, text))
     return document
+
+
+def _mptcp_of(document: Document, case: Case) -> Mptcp:
+    return validate(_overridden(document, case, ())).settings.mptcp
 
 
 def _option(document: Document, text: str) -> Option:

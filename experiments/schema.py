@@ -22,6 +22,7 @@ from experiments.values import (
     DroppedPacket,
     Name,
     Protocols,
+    Schemes,
     Sysctls,
 )
 from experiments.workloads.base import Workload
@@ -60,6 +61,11 @@ class Settings(Table):
         default="", description="The figure that is drawn of it; by default that of its workload."
     )
     protocols: Protocols = Field(description="A point for each.")
+    schemes: Schemes = Field(
+        default=(),
+        description="The schemes that MPTCP is measured with, a point for each: the first one by itself, or those that "
+        "`--scheme` names. Without any there is one point, with the settings of `[mptcp]` as they stand.",
+    )
     clocks: Clocks = Field(default=("virtual",), description="A point for each that the lab has.")
     topology: Topology
     director: Director

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -32,7 +32,7 @@ from testbed.base.parts import KINDS, Complaint, Part
 from testbed.base.table import ONE_OF, model_in
 
 # Tables of a file that are no settings: other modules take them out before the schema sees the rest.
-_AROUND_THE_SETTINGS = ("profile", "variant", "condition")
+_AROUND_THE_SETTINGS = ("profile", "variant", "condition", "scheme")
 
 _FROM_VERSION_1 = (
     f'write version = {VERSION}; for scenario = "load-balancer": [topology] part = "load-balancer", '
@@ -40,6 +40,8 @@ _FROM_VERSION_1 = (
     'director = "ecmp", [workload] part = "long-downloads"; for [churn]: [timetable] part = "rotation"; '
     "all of it: docs/experiments.md"
 )
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 _LONGEST = 80
 """Characters of a value that are quoted: somebody has to read them."""
@@ -87,12 +89,7 @@ def validate(document: Document) -> Valid:
     """
     parts, codes = _parts(document)
     with own_code.explained(tuple(codes.values())):
-        model = model_of(*parts)
-        try:
-            settings = model.model_validate(dict(document.data))
-        except ValidationError as error:
-            problems = [_problem(document, model, details) for details in error.errors(include_url=False)]
-            raise _first(document, problems) from None
+        settings = checked(document, model_of(*parts))
     sysctls.check(settings, document)
     with own_code.explained(tuple(codes.values())):
         for kind, complaint in _complaints(settings):
@@ -101,6 +98,15 @@ def validate(document: Document) -> Valid:
             )
     plot, own_figure = plots.of(settings.plot, document)
     return Valid(settings, codes, plot or settings.workload.plot, own_figure)
+
+
+def checked(document: Document, model: type[_Model]) -> _Model:
+    """The table that a document stands for; raises as `validate`."""
+    try:
+        return model.model_validate(dict(document.data))
+    except ValidationError as error:
+        problems = [_problem(document, model, details) for details in error.errors(include_url=False)]
+        raise _first(document, problems) from None
 
 
 def _complaints(settings: Settings) -> Iterator[tuple[str, Complaint]]:
@@ -211,7 +217,7 @@ def _unknown_key(document: Document, model: type[BaseModel], path: KeyPath) -> t
     fields = _fields(model)
     table, key = path[:-1], str(path[-1])
     siblings = [str(known[-1]) for known in fields if known[:-1] == table]
-    siblings += _AROUND_THE_SETTINGS if not table else ()
+    siblings += _AROUND_THE_SETTINGS if not table and issubclass(model, Settings) else ()
     elsewhere = [".".join(known) for known in fields if known[-1] == key]
     prefix = document.origin(path).prefix
     place = f" in [{_dotted((*prefix, *table))}]" if prefix or table else ""
@@ -227,6 +233,8 @@ def _missing_key(document: Document, model: type[BaseModel], path: KeyPath) -> t
     has_keys = any(known[:-1] == path for known in _fields(model))
     if has_keys:
         return f"missing table [{_dotted(path)}]", ""
+    if own := document.origins.get(()):  # a table by itself
+        table = (*own.prefix, *table)
     return f"missing key {key!r}" + (f" in [{_dotted(table)}]" if table else ""), ""
 
 

@@ -76,3 +76,4 @@ Sysctls = Annotated[dict[SysctlKey, SysctlEntry], WithJsonSchema({**_SYSCTLS_SCH
 _DISTINCT = Field(strict=False, min_length=1, json_schema_extra={"uniqueItems": True})
 Protocols = Annotated[tuple[Protocol, ...], _DISTINCT, AfterValidator(distinct)]
 Clocks = Annotated[tuple[Clock, ...], _DISTINCT, AfterValidator(distinct)]
+Schemes = Annotated[tuple[str, ...], _DISTINCT, AfterValidator(distinct)]

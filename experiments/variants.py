@@ -1,24 +1,31 @@
 """Variants and conditions of an experiment: named overrides of its settings, two more axes of its points.
 
-A `[[variant]]` is one of the schemes that are compared, such as "flag only"; a `[[condition]]` is what each
-of them is put to, such as "1 % loss". Either is a name and, as in a profile, the keys that it overrides. A
-condition that means nothing to some variants (TCP has no ADD_ADDR to lose) names them in `without`.
+A `[[variant]]` is one of the arms that are compared, such as "flag only"; a `[[condition]]` is what each of them is
+put to, such as "1 % loss". Either is a name and, as in a profile, the keys that it overrides. A condition that means
+nothing to some variants (TCP has no ADD_ADDR to lose) names them in `without`.
+
+An experiment that has `schemes` instead of variants has an arm for each of these, over MPTCP, and one over TCP if
+that is among its protocols. A variant may begin with a scheme (`scheme = "paper"`) and override some of it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from experiments import schemes
 from experiments.document import Document, table_of
+from experiments.schemes import Scheme
+from experiments.values import Protocol
 from experiments.words import did_you_mean
+from testbed.base.errors import UsageError
 from testbed.base.text import plain
 
 # What an experiment *is*; an override that changed it would make another one.
-IDENTITY = ("version", "name", "figure", "title", "plot")
+IDENTITY = ("version", "name", "figure", "title", "plot", "schemes")
 
-TABLES = ("variant", "condition")
+TABLES = ("variant", "condition", "scheme")
 
 LONGEST_NAME = 48
 """Characters; with the rest of a point's id it names directories and files."""
@@ -45,15 +52,78 @@ class Choice:
 
 @dataclass(frozen=True)
 class Case:
-    """One combination, each half of which may be missing (None)."""
+    """One arm under one condition, each part of which may be missing (None).
 
-    variant: Choice | None
-    condition: Choice | None
+    An arm is a variant, a scheme, or a variant that begins with a scheme. `only` is the one protocol that it has, where
+    that is not the experiment's to say; `changed` says that an option has overridden settings of its scheme.
+    """
+
+    variant: Choice | None = None
+    condition: Choice | None = None
+    scheme: Scheme | None = None
+    only: Protocol | None = None
+    changed: bool = False
 
     @property
-    def choices(self) -> list[Choice]:
-        """What there is of variant and condition, in the order in which they are applied."""
-        return [choice for choice in (self.variant, self.condition) if choice is not None]
+    def choices(self) -> list[Choice | Scheme]:
+        """What there is of scheme, variant and condition, in the order in which they are applied."""
+        return [choice for choice in (self.scheme, self.variant, self.condition) if choice is not None]
+
+    @property
+    def label(self) -> str:
+        """What it adds to a point's id, each part with a `-` before it."""
+        arm = self.variant.label if self.variant else self.scheme.name if self.scheme else ""
+        return "".join(f"-{each}" for each in (self.condition.label if self.condition else "", arm) if each)
+
+    @property
+    def arm(self) -> str:
+        """What its curve is called, or an empty text: as its protocol is."""
+        if self.variant or not self.scheme:
+            return self.variant.name if self.variant else ""
+        return f"{self.scheme.label}, changed" if self.changed else self.scheme.label
+
+    @property
+    def whole_scheme(self) -> str:
+        """The name of the scheme that it is in all of its settings, or an empty text."""
+        return self.scheme.name if self.scheme and not self.variant and not self.changed else ""
+
+    def protocols(self, given: Sequence[Protocol]) -> list[Protocol]:
+        """Those of an experiment's protocols that it has."""
+        return [protocol for protocol in given if self.only in (None, protocol)]
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The variants and conditions of a file, the schemes that it offers, and those that it can be run with."""
+
+    variants: tuple[Choice, ...] = ()
+    conditions: tuple[Choice, ...] = ()
+    offered: tuple[str, ...] = ()
+    schemes: Mapping[str, Scheme] = field(default_factory=dict)
+    begins_with: Mapping[str, Scheme] = field(default_factory=dict)
+    """By a variant's name the scheme that it begins with."""
+
+    def cases(self, asked: Sequence[str] = ()) -> list[Case]:
+        """Every arm under every condition, in the file's order, conditions outside.
+
+        `asked` are the names of schemes (`experiments.schemes.chosen`). A file without any of it has the one case of
+        no choice. Raises UsageError for a scheme that there is not, or that nothing can be measured with.
+        """
+        if self.variants and (wanted := [name for name in asked if name != schemes.ALL]):
+            raise UsageError(f"scheme {wanted[0]!r}: the arms of this experiment are its own: each [[variant]] is one")
+        arms = self._arms(asked)
+        return [
+            Case(arm.variant, condition, arm.scheme, arm.only)
+            for condition in self.conditions or (None,)
+            for arm in arms
+            if not (condition and _name(arm) in condition.without)
+        ]
+
+    def _arms(self, asked: Sequence[str]) -> list[Case]:
+        if self.variants:
+            return [Case(variant, scheme=self.begins_with.get(variant.name)) for variant in self.variants]
+        found = schemes.chosen(asked, self.offered, self.schemes)
+        return [Case(only="tcp"), *(Case(scheme=each, only="mptcp") for each in found)] if found else [Case()]
 
 
 def label_of(name: str) -> str:
@@ -61,48 +131,60 @@ def label_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def cases(whole: Document) -> list[Case]:
-    """Every variant under every condition, in the file's order, conditions outside.
-
-    A file without either has the one case of no choice. Raises ConfigError with `file:line`.
-    """
-    variants, conditions = _choices(whole, "variant", ()), _choices(whole, "condition", _names(whole, "variant"))
-    rows: list[Choice | None] = [*conditions] or [None]
-    columns: list[Choice | None] = [*variants] or [None]
-    found = [
-        Case(variant, condition)
-        for condition in rows
-        for variant in columns
-        if not (variant and condition and variant.name in condition.without)
-    ]
+def axes(whole: Document, offered: Sequence[str], known: Mapping[str, Scheme]) -> Axes:
+    """The axes of a file's points; `offered` is what it says of `schemes`. Raises ConfigError with `file:line`."""
+    names = _names(whole, "variant")
+    for place, name in enumerate(offered):
+        if names:
+            what = "schemes and [[variant]] are two ways to say what is compared"
+            raise whole.error(("schemes",), what, hint='a variant can begin with a scheme: scheme = "paper"')
+        if name not in known:
+            hint = did_you_mean(name, known, "the schemes are")
+            raise whole.error(("schemes", place), f"schemes: no scheme {name!r}", hint=hint)
+    begins_with = {}
+    for index, name in enumerate(names):
+        if (scheme := whole.value(("variant", index, "scheme"))) is not None:
+            if scheme not in known:
+                hint = did_you_mean(str(scheme), known, "the schemes are")
+                raise whole.error(("variant", index, "scheme"), f"variant {name!r}: no scheme {scheme!r}", hint=hint)
+            begins_with[name] = known[str(scheme)]
+    variants = _choices(whole, "variant", ())
+    conditions = _choices(whole, "condition", names or offered)
+    found = Axes(tuple(variants), tuple(conditions), tuple(offered), known, begins_with)
+    cases = found.cases([schemes.ALL])
     for index, condition in enumerate(conditions):
-        if all(case.condition is not condition for case in found):
+        if all(case.condition is not condition for case in cases):
             raise whole.error(("condition", index, "without"), f"{condition.name!r} leaves out every variant")
     return found
 
 
+def _name(arm: Case) -> str:
+    return arm.variant.name if arm.variant else arm.scheme.name if arm.scheme else ""
+
+
 def _choices(whole: Document, kind: str, variants: Sequence[str]) -> list[Choice]:
-    entries = whole.data.get(kind, [])
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise whole.error((kind,), f"{kind} must be tables, each under a [[{kind}]]")
     names = _names(whole, kind)
     choices: list[Choice] = []
     for index, name in enumerate(names):
         if label_of(name) in (choice.label for choice in choices):
             raise whole.error((kind, index, "name"), f"{kind} {name!r}: another one has the same name in an id")
         table = table_of(whole, kind, index)
-        values = {key: value for key, value in table.data.items() if key != "name"}
-        without = values.pop("without", []) if kind == "condition" else []
+        own = ("name", "scheme" if kind == "variant" else "without")
+        values = {key: value for key, value in table.data.items() if key not in own}
         for key in values:
             if key in (*IDENTITY, *TABLES, "profile"):
                 raise whole.error((kind, index, key), f"a {kind} cannot change {key!r}")
+        without = table.data.get("without", []) if kind == "condition" else []
         choices.append(Choice(name, values, table, _without(whole, index, without, variants)))
     return choices
 
 
 def _names(whole: Document, kind: str) -> list[str]:
+    entries = whole.data.get(kind, [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise whole.error((kind,), f"{kind} must be tables, each under a [[{kind}]]")
     names = []
-    for index in range(len(entries) if isinstance(entries := whole.data.get(kind), list) else 0):
+    for index in range(len(entries)):
         name = whole.value((kind, index, "name"))
         if name is None:
             raise whole.error((kind, index), f"missing key 'name' in [[{kind}]]")

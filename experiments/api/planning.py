@@ -13,6 +13,7 @@ from experiments import plan as planning
 from experiments.api import own_parts
 from experiments.composition import parts_of, write_code
 from experiments.plan import Planned
+from experiments.schemes import ALL, of_file
 from testbed.base import files
 from testbed.base.errors import ConfigError, UsageError
 from testbed.labs.base import Clock, Job
@@ -20,7 +21,7 @@ from testbed.record.point import Point
 from testbed.runs import store
 from testbed.runs.scheduler import Task
 
-_AGENT = (sys.executable, "-m", "experiments.start")
+_AGENT = (sys.executable, "-m", "experiments.agent")
 _DAY_S = 86400.0
 
 
@@ -31,16 +32,28 @@ def plan(
     seeds: Sequence[int] = (1,),
     overrides: Sequence[str] = (),
     clocks: Sequence[Clock] = ("virtual", "real"),
+    schemes: Sequence[str] = (),
+    scheme_files: Sequence[Path] = (),
 ) -> list[Point]:
     """The points of experiments, given as `7`, `fig07` or the path of a TOML file; runs nothing.
 
     `overrides` are settings as `--set` takes them (`"workload.total=1 MB"`), for each of the experiments. A point has
-    those clocks of its experiment's file that are among `clocks`, or else the first of `clocks`.
+    those clocks of its experiment's file that are among `clocks`, or else the first of `clocks`. MPTCP is measured with
+    the `schemes` of these names (`"all"`: those that an experiment offers), by default the first that it offers;
+    `scheme_files` have further schemes.
 
     Raises `UsageError` for a name or a setting that does not exist, and for experiments or points that clash;
     `ConfigError` for a file, with its line.
     """
-    return plan_with_figures(experiments, profile=profile, seeds=seeds, overrides=overrides, clocks=clocks).points
+    return plan_with_figures(
+        experiments,
+        profile=profile,
+        seeds=seeds,
+        overrides=overrides,
+        clocks=clocks,
+        schemes=schemes,
+        scheme_files=scheme_files,
+    ).points
 
 
 def plan_with_figures(
@@ -50,6 +63,8 @@ def plan_with_figures(
     seeds: Sequence[int] = (1,),
     overrides: Sequence[str] = (),
     clocks: Sequence[Clock] = ("virtual", "real"),
+    schemes: Sequence[str] = (),
+    scheme_files: Sequence[Path] = (),
 ) -> Planned:
     """As `plan`, with the files of users' own figures that the experiments name as their `plot`, each once."""
     if isinstance(experiments, str):
@@ -59,11 +74,13 @@ def plan_with_figures(
     paths: dict[str, Path] = {}
     for name in experiments:
         path = planning.find(name)
-        experiment = planning.load(path)
+        experiment = planning.load(path, scheme_files)
         if experiment.name in paths:
             raise UsageError(f"two experiments are named {experiment.name!r}: {paths[experiment.name]} and {path}")
         paths[experiment.name] = path
-        planned = planning.plan_with_figures(experiment, profile, list(seeds), overrides=overrides, clocks=clocks)
+        planned = planning.plan_with_figures(
+            experiment, profile, list(seeds), overrides=overrides, clocks=clocks, schemes=schemes
+        )
         points += planned.points
         figures |= dict.fromkeys(planned.figures)
     seen: set[str] = set()
@@ -71,7 +88,19 @@ def plan_with_figures(
         if point.id in seen:
             raise UsageError(f"two points have the id {point.id!r}", hint="give the experiments other names")
         seen.add(point.id)
+    _check_schemes(points, schemes, scheme_files)
     return Planned(points, list(figures))
+
+
+def _check_schemes(points: Sequence[Point], schemes: Sequence[str], scheme_files: Sequence[Path]) -> None:
+    """Raise UsageError for schemes that are asked for, or a file of them, of which no point has any use."""
+    asked = [name for name in schemes if name != ALL]
+    if points and asked and all(point.protocol != "mptcp" for point in points):
+        raise UsageError(f"scheme {asked[0]!r}: there is no point of MPTCP among these")
+    for path in scheme_files:
+        names = list(of_file(path))
+        if not set(names) & set(schemes):
+            raise UsageError(f"{path}: none of its schemes is asked for", hint=f"name one: {', '.join(names)}")
 
 
 def stored_points(run: store.RunStore, *, trust_code: bool = False) -> list[Point]:

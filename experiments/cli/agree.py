@@ -11,7 +11,7 @@ import click
 from experiments import api
 from experiments import plan as planning
 from experiments.api.places import clocks_of
-from experiments.cli.options import clock_option, kernel_option, labs_option, set_option
+from experiments.cli.options import clock_option, kernel_option, labs_option, scheme_files, scheme_option, set_option
 from experiments.cli.output import show
 from experiments.cli.progress import hearing
 from testbed.base.errors import UsageError
@@ -22,6 +22,8 @@ from testbed.labs.catalog import LabSpec
 @click.command(short_help="Run the same points in two labs and compare them.")
 @click.argument("experiment", metavar="FIGURE|FILE")
 @click.option("--profile", default=planning.DEFAULT_PROFILE, show_default=True, help="quick, paper, or the file's own.")
+@scheme_option
+@scheme_files
 @set_option
 @click.option("--repeat", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Seeds per point.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The first seed.")
@@ -40,6 +42,8 @@ from testbed.labs.catalog import LabSpec
 def agree(
     experiment: str,
     profile: str,
+    schemes: tuple[str, ...],
+    scheme_files: tuple[Path, ...],
     overrides: tuple[str, ...],
     repeat: int,
     seed: int,
@@ -63,7 +67,13 @@ def agree(
     seeds = range(seed, seed + repeat)
     points = {
         str(lab): api.plan(
-            [experiment], profile=profile, seeds=seeds, overrides=overrides, clocks=clocks_of([lab], clock)[:1]
+            [experiment],
+            profile=profile,
+            seeds=seeds,
+            overrides=overrides,
+            clocks=clocks_of([lab], clock)[:1],
+            schemes=schemes,
+            scheme_files=scheme_files,
         )
         for lab in labs
     }

@@ -9,6 +9,7 @@ import click
 
 from experiments import catalog
 from experiments import plan as planning
+from experiments import schemes as known_schemes
 from experiments.cli import output
 from experiments.cli.options import experiment_of, more_parts, set_option
 
@@ -17,9 +18,13 @@ from experiments.cli.options import experiment_of, more_parts, set_option
 @click.option(
     "--parts", is_flag=True, help="What experiments are made of, instead: kind, name, where from, what it is."
 )
+@click.option("--schemes", is_flag=True, help="What MPTCP can be measured with, instead: name, settings, what it is.")
 @more_parts
-def list_command(parts: bool, own: tuple[Path, ...]) -> None:
-    """List the experiments, with the number of points in each profile; or the parts."""
+def list_command(parts: bool, schemes: bool, own: tuple[Path, ...]) -> None:
+    """List the experiments, with the number of points in each profile; or the parts, or the schemes."""
+    if schemes:
+        _list_schemes()
+        return
     if parts or own:
         _list_parts(own)
         return
@@ -31,6 +36,13 @@ def list_command(parts: bool, own: tuple[Path, ...]) -> None:
         rows.append(
             (name, experiment.figure, base.topology.part, base.director.part, ", ".join(counts), experiment.title)
         )
+    output.show(output.columns(rows))
+
+
+def _list_schemes() -> None:
+    rows = [("name", "called", "settings", "what it is")]
+    for scheme in known_schemes.built_in().values():
+        rows.append((scheme.name, scheme.label, ", ".join(scheme.settings), scheme.description))
     output.show(output.columns(rows))
 
 

@@ -69,6 +69,14 @@ more_parts = click.option(
     "--part", "own", multiple=True, metavar="FILE.py", type=click.Path(path_type=Path),
     help="A part of your own, besides those of the toolkit and of installed packages. May be repeated.",
 )  # fmt: skip
+scheme_option = click.option(
+    "--scheme", "schemes", multiple=True, metavar="NAME|all",
+    help="What MPTCP is measured with (testbed list --schemes). May be repeated.  [default: an experiment's first]",
+)  # fmt: skip
+scheme_files = click.option(
+    "--schemes", "scheme_files", multiple=True, metavar="FILE.toml", type=click.Path(path_type=Path),
+    help="Schemes of your own, for --scheme. May be repeated.",
+)  # fmt: skip
 set_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
 
 own_figures = click.option(

@@ -15,7 +15,16 @@ from experiments.api.events import Listener
 from experiments.api.places import clocks_of
 from experiments.api.planning import stored_points, task_of
 from experiments.api.runs import find_unfinished
-from experiments.cli.options import clock_option, kernel_option, labs_option, own_parts, set_option, trust_option
+from experiments.cli.options import (
+    clock_option,
+    kernel_option,
+    labs_option,
+    own_parts,
+    scheme_files,
+    scheme_option,
+    set_option,
+    trust_option,
+)
 from experiments.cli.output import columns, show, show_files, warn
 from experiments.cli.progress import hearing, tell_of
 from testbed.base.errors import UsageError
@@ -40,6 +49,8 @@ class _Common(TypedDict):
 @click.command(short_help="Run experiments and draw their figures.")
 @click.argument("figures", nargs=-1, metavar="FIGURE|FILE...")
 @click.option("--profile", default=planning.DEFAULT_PROFILE, show_default=True, help="quick, paper, or the file's own.")
+@scheme_option
+@scheme_files
 @set_option
 @click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Points at a time in each lab. Default: one per core.")
 @click.option("--repeat", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Seeds per point.")
@@ -55,6 +66,8 @@ class _Common(TypedDict):
 def run(
     figures: tuple[str, ...],
     profile: str,
+    schemes: tuple[str, ...],
+    scheme_files: tuple[Path, ...],
     overrides: tuple[str, ...],
     jobs: int | None,
     repeat: int,
@@ -71,7 +84,15 @@ def run(
     """Run experiments, e.g. `testbed run 7 fig13 mine.toml`, and draw their figures."""
     api.load_parts(own)
     seeds, clocks = range(seed, seed + repeat), clocks_of(labs, clock)
-    planned = api.plan_with_figures(figures, profile=profile, seeds=seeds, overrides=overrides, clocks=clocks)
+    planned = api.plan_with_figures(
+        figures,
+        profile=profile,
+        seeds=seeds,
+        overrides=overrides,
+        clocks=clocks,
+        schemes=schemes,
+        scheme_files=scheme_files,
+    )
     points = planned.points
     if not points and not resume:
         raise UsageError("which experiment?", hint=f"the experiments are: {', '.join(planning.available())}")

@@ -191,7 +191,7 @@ def with_all_traits(raw: Mapping[str, Any]) -> dict[str, Any]:
         return dict(raw)
     topology, workload = (_table(raw.get("parts"), kind) for kind in ("topology", "workload"))
     requests = _table(workload, "parameters").get("requests")
-    joins_are_the_result = raw.get("variant") or raw.get("drop")
+    joins_are_the_result = (raw.get("variant") and not raw.get("scheme")) or raw.get("drop")
     fullmesh = raw.get("protocol") == "mptcp" and _table(raw, "mptcp").get("client_endpoint") == "fullmesh"
     said = {
         "paths": [each.model_dump(mode="json") for each in _paths(fullmesh=fullmesh)]

@@ -70,9 +70,10 @@ class Drop(_Record):
 
 
 class Point(_Record):
-    """One variant, condition, protocol, object size, seed and clock of an experiment under one profile.
+    """One variant or scheme, condition, protocol, object size, seed and clock of an experiment under one profile.
 
-    `variant` and `condition` are empty where the experiment's file has none. `parts` are by their kind: `topology`,
+    `variant` and `condition` are empty where the experiment's file has none. `scheme` is the name of the scheme that
+    `mptcp` is in all of its settings, `variant` is then what it is called. `parts` are by their kind: `topology`,
     `director`, `workload`, `timetable`. `mptcp` are the settings of `[mptcp]`, numbers with their unit in the name;
     `sysctl` are extra sysctls of client and servers, `sysctl_of` those of the nodes with a role. `wire_limit_bps` is
     the goodput that the wire allows, `traits` what the analysis must know of the point's parts.
@@ -85,6 +86,7 @@ class Point(_Record):
     title: str
     plot: str
     parts: dict[str, PartRecord]
+    scheme: str = ""
     variant: str = ""
     condition: str = ""
     protocol: Literal["tcp", "mptcp"]

@@ -180,7 +180,7 @@ def exchange(peer: socket.socket, server: Node, case: dict[str, Any]) -> dict[st
 def through_load_balancer(case: dict[str, Any], out: Path) -> dict[str, Any]:
     """The case's overrides on Fig. 7's topology, one connection to the virtual address."""
     overrides = ["protocols=mptcp", "workload.sizes=10 KB", *case.get("overrides", [])]
-    (point,) = plan.plan(plan.load(plan.find("fig07")), overrides=overrides)
+    (point,) = plan.plan(plan.load(plan.find("fig07")), overrides=overrides, schemes=["upstream"])
     log = CommandLog()
     addresses = LoadBalancerPlan(1)
     with contextlib.ExitStack() as stack:

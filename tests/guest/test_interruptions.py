@@ -57,7 +57,7 @@ def test_a_pipe_that_nobody_reads_ends_a_run_and_it_can_be_resumed(tmp_path: Pat
     again = [sys.executable, "-m", "experiments", "run", "--resume", "--out", str(out)]
     subprocess.run(again, check=True, stdout=subprocess.DEVNULL, env=environment, timeout=120)
     assert manifest(out)["state"] == "complete"
-    assert finished(out) == ["fig07-mptcp-100KB-seed1", "fig07-tcp-100KB-seed1"]
+    assert finished(out) == ["fig07-paper-mptcp-100KB-seed1", "fig07-tcp-100KB-seed1"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])

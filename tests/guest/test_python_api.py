@@ -20,7 +20,7 @@ TINY = ('protocols=["mptcp"]', "workload.sizes=10 KB", "workload.total=1 MB")
 
 def test_a_run_from_its_plan_to_its_figures(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     points = api.plan(["fig07"], seeds=[1, 2], overrides=TINY)
-    assert [point.id for point in points] == ["fig07-mptcp-10KB-seed1", "fig07-mptcp-10KB-seed2"]
+    assert [point.id for point in points] == ["fig07-paper-mptcp-10KB-seed1", "fig07-paper-mptcp-10KB-seed2"]
     heard: list[Event] = []
     cancel = Cancel()
 
@@ -56,7 +56,7 @@ def test_the_program_on_the_page_does_what_it_says(tmp_path: Path) -> None:
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     said = done.stdout.splitlines()
-    assert sorted(said[:2]) == ["fig07-mptcp-10KB-seed1 ok", "fig07-tcp-10KB-seed1 ok"]
+    assert sorted(said[:2]) == ["fig07-paper-mptcp-10KB-seed1 ok", "fig07-tcp-10KB-seed1 ok"]
     assert re.fullmatch(r"mptcp \d+ connections, \d+ Mbit/s", said[-2])
     assert re.fullmatch(r"\d+ rows in tiny/tables/connections.parquet", said[-1])
     assert (tmp_path / "tiny/tables/connections.parquet").is_file()

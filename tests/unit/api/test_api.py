@@ -70,7 +70,7 @@ def points() -> list[Point]:
 def test_a_plan_names_points_and_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     ids = [point.id for point in api.plan(["7"], seeds=[3, 4], overrides=SMALL, clocks=["real"])]
-    assert ids == [f"fig07-{protocol}-1000KB-real-seed{seed}" for seed in (3, 4) for protocol in ("tcp", "mptcp")]
+    assert ids == [f"fig07-{arm}-1000KB-real-seed{seed}" for seed in (3, 4) for arm in ("tcp", "paper-mptcp")]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -164,7 +164,7 @@ def test_an_analysis_can_go_elsewhere_and_leaves_the_run_as_it_is(lab: Lab, poin
     found = api.analyse(Path("r"), out=Path("elsewhere"), jobs=1)
     assert {path.parts[0] for path in found.files} == {"elsewhere"}
     assert {path: path.stat().st_mtime_ns for path in Path("r").rglob("*") if path.is_file()} == before
-    assert "fig07-mptcp-1000KB-seed1" in found.text()
+    assert "fig07-paper-mptcp-1000KB-seed1" in found.text()
 
 
 def test_a_run_without_a_finished_point_cannot_be_analysed(lab: Lab, points: list[Point]) -> None:

@@ -20,7 +20,7 @@ from testbed.labs import catalog
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 
 Says = tuple[int, str, str]
-POINT_ID = "fig07-mptcp-1000KB-seed1"
+POINT_ID = "fig07-paper-mptcp-1000KB-seed1"
 
 
 class Lab:

@@ -39,7 +39,9 @@ def test_a_point_of_the_format_before_is_read_as_one_of_today(path: Path) -> Non
     point = Point.from_json(path.read_text())
     assert point.traits.model_dump(mode="json", exclude=LATER) == raw["traits"]
     assert point.traits.requests == point.number("requests")
-    assert point.traits.must_join == (point.protocol == "mptcp" and not (point.variant or point.drop))
+    assert point.traits.must_join == (
+        point.protocol == "mptcp" and not ((point.variant and not point.scheme) or point.drop)
+    )
     given = raw["parameters"]
     for name in ("servers", "concurrency", "requests", "duration_s", "cycle_s", "add_addr", "subflows", "lb_mode"):
         assert point.parameters.get(name) == given.get(name)

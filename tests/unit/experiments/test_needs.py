@@ -21,9 +21,10 @@ from testbed.tools import large_reads
 ALL_PARTS = [(kind, found) for kind, registry in REGISTRIES.items() for found in registry.all_ours()]
 
 
-def of(figure: str, protocol: str, *overrides: str) -> frozenset[Need]:
+def of(figure: str, protocol: str, *overrides: str, scheme: str = "upstream") -> frozenset[Need]:
     experiment = plan.load(plan.find(figure))
-    point = next(p for p in plan.plan(experiment, overrides=overrides) if p.protocol == protocol)
+    schemes = [scheme] if experiment.base.schemes else []
+    point = next(p for p in plan.plan(experiment, overrides=overrides, schemes=schemes) if p.protocol == protocol)
     return needs.of_point(point)
 
 
@@ -67,6 +68,7 @@ def test_the_patches_are_needed_only_where_they_are_asked_for() -> None:
     assert patched <= asked
     assert not patched & names("7", "mptcp")
     assert not patched & names("7", "tcp", "mptcp.lb_mode=close")
+    assert patched <= {need.name for need in of("7", "mptcp", scheme="paper")}
 
 
 def test_a_setting_of_both_ends_brings_both_sysctls() -> None:
