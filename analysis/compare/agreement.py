@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.summary.curves import curve_of
 from analysis.summary.model import PointSummary
-from analysis.summary.text import figure_order, protocol_name
+from analysis.summary.text import figure_order
 from testbed.base.errors import AnalysisError
 from testbed.record import writing as output
 
@@ -221,7 +222,7 @@ def _group(
     labs: tuple[str, str], ours: Sequence[PointSummary], theirs: Sequence[PointSummary], allowed: Mapping[str, float]
 ) -> Group:
     first = ours[0]
-    label = first.variant or protocol_name(first.protocol, "virtual")
+    label = curve_of(first.variant, first.protocol, "virtual")
     parts = [first.experiment, first.condition, label, f"{first.object_bytes / 1000:g} KB"]
     compared = []
     for quantity in QUANTITIES:

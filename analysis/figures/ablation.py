@@ -17,8 +17,8 @@ from matplotlib.ticker import FuncFormatter, LogFormatter, NullLocator, PercentF
 from analysis.figures import style
 from analysis.figures.declaration import Data, Figure
 from analysis.figures.time_axis import durations
+from analysis.summary.curves import namer
 from analysis.summary.model import PointSummary
-from analysis.summary.text import curve_name
 
 _MARKS = 3
 _FLAT_STEPS = 40
@@ -65,6 +65,7 @@ def draw(canvas: Canvas, data: Data) -> bool:
 
 
 def _variants(points: Sequence[PointSummary], siblings: Sequence[PointSummary]) -> list[_Variant]:
+    curve_name = namer(siblings)
     every = list(dict.fromkeys(curve_name(point) for point in siblings))
     shown = [point for point in points if point.connections]
     return [

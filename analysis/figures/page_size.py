@@ -1,4 +1,4 @@
-"""Figures over the page size (Figs. 6 to 11): transfer rate and requests per second, one curve per protocol."""
+"""Figures over the page size (Figs. 6 to 11): transfer rate and requests per second, a curve per protocol or scheme."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter, NullLocator
 
 from analysis.figures import style
+from analysis.figures.arms import Arm, arms_of
 from analysis.figures.declaration import Data, Figure
+from analysis.summary import paper_values
 from analysis.summary.model import PointSummary
-from analysis.summary.text import protocol_name
 
 _Value = Callable[[PointSummary], float | None]
 _LIMIT_LABEL = "wire limit"
-_CURVE_ORDER = {("tcp", "virtual"): 0, ("mptcp", "virtual"): 1, ("tcp", "real"): 2, ("mptcp", "real"): 3}
+_PAPER_LABEL = "printed in the paper"
 
 
 def draw(canvas: Canvas, data: Data) -> bool:
@@ -25,13 +26,15 @@ def draw(canvas: Canvas, data: Data) -> bool:
     if not shown:
         return False
     rate, requests = canvas.subplots(2, 1, sharex=True)
-    _curves(rate, shown, _megabits)
-    _curves(requests, shown, lambda point: point.requests_per_s)
+    arms = arms_of(data, shown)
+    _curves(rate, arms, _megabits)
+    _curves(requests, arms, lambda point: point.requests_per_s)
 
     sizes = sorted({point.object_bytes / 1000 for point in shown})
     rate.set_ylabel("Transfer rate (Mbit/s)")
     rate.set_ylim(bottom=0)
     _wire_limits(rate, shown)
+    _paper_values(rate, shown)
     requests.set_ylabel("Requests per second")
     requests.set_yscale("log")
     requests.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -43,30 +46,32 @@ def draw(canvas: Canvas, data: Data) -> bool:
     requests.xaxis.set_minor_locator(NullLocator())
     requests.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
-    if any(sum(_same(point, other) for other in shown if other.valid) > 1 for point in shown if point.valid):
+    if any(len(valid) > len({point.object_bytes for point in valid}) for valid in map(_valid, arms)):
         rate.set_title("mean over seeds; bars: minimum and maximum", loc="left", fontsize=8.5)
     handles, labels = rate.get_legend_handles_labels()
-    ordered = sorted(zip(handles, labels, strict=True), key=lambda entry: entry[1].startswith(_LIMIT_LABEL))
-    canvas.legend([h for h, _ in ordered], [text for _, text in ordered], loc="outside lower center", ncols=3)
+    last = (_LIMIT_LABEL, _PAPER_LABEL)
+    ordered = sorted(zip(handles, labels, strict=True), key=lambda entry: entry[1].startswith(last))
+    handles, labels = [handle for handle, _ in ordered], [text for _, text in ordered]
+    columns = style.legend_columns(labels, canvas.get_figwidth())
+    canvas.legend(handles, labels, loc="outside lower center", ncols=columns)
     return True
 
 
-def _same(point: PointSummary, other: PointSummary) -> bool:
-    return (point.protocol, point.clock, point.object_bytes) == (other.protocol, other.clock, other.object_bytes)
+def _valid(arm: Arm) -> list[PointSummary]:
+    return [point for point in arm.points if point.valid]
 
 
 def _megabits(point: PointSummary) -> float | None:
     return None if point.goodput_bps is None else point.goodput_bps / 1e6
 
 
-def _curves(axes: Axes, points: Sequence[PointSummary], value: _Value) -> None:
-    kinds = sorted({(p.protocol, p.clock) for p in points}, key=lambda kind: (_CURVE_ORDER.get(kind, 9), kind))
-    for protocol, clock in kinds:
-        look = style.curve(protocol, clock)
+def _curves(axes: Axes, arms: Sequence[Arm], value: _Value) -> None:
+    for arm in arms:
+        look = arm.look
         valid: dict[float, list[float]] = defaultdict(list)
-        for point in points:
+        for point in arm.points:
             measured = value(point)
-            if (point.protocol, point.clock) != (protocol, clock) or measured is None:
+            if measured is None:
                 continue
             if point.valid:
                 valid[point.object_bytes / 1000].append(measured)
@@ -83,8 +88,7 @@ def _curves(axes: Axes, points: Sequence[PointSummary], value: _Value) -> None:
         above = [max(max(valid[size]) - mean, 0.0) for size, mean in zip(sizes, means, strict=True)]
         axes.errorbar(
             sizes, means, yerr=[below, above] if any(above) else None,
-            color=look.colour, marker=look.marker, linestyle=look.line, zorder=3,
-            label=style.label(protocol_name(protocol, clock)),
+            color=look.colour, marker=look.marker, linestyle=look.line, zorder=3, label=arm.name,
         )  # fmt: skip
 
 
@@ -101,6 +105,23 @@ def _wire_limits(axes: Axes, points: Sequence[PointSummary]) -> None:
     for limit in sorted(names):
         label = f"{_LIMIT_LABEL}: {values}" if limit == min(names) else f"_{_LIMIT_LABEL}"
         axes.axhline(limit, color=style.LIMIT_COLOUR, linestyle=":", linewidth=1.1, zorder=2, label=label)
+
+
+def _paper_values(axes: Axes, points: Sequence[PointSummary]) -> None:
+    """A mark at each size that is shown for what the paper prints of it; the legend gives the values."""
+    sizes = sorted({point.object_bytes for point in points})
+    values = [
+        (value, [size for size in sizes if value.is_of(size)]) for value in paper_values.of_figure(points[0].figure)
+    ]
+    shown = [(value, of_it) for value, of_it in values if of_it]
+    named = ", ".join(f"{value.protocol.upper()} {value.mbps:g}" for value, _ in shown)
+    for value, of_it in shown:
+        label = f"{_PAPER_LABEL}: {named}" if value is shown[0][0] else f"_{_PAPER_LABEL}"
+        axes.plot(
+            [size / 1000 for size in of_it], [value.mbps] * len(of_it), linestyle="none", marker="+", markersize=11,
+            markeredgewidth=2.0, color=style.PAPER_COLOUR, zorder=5, label=label,
+        )  # fmt: skip
+        axes.set_ylim(0, max(axes.get_ylim()[1], value.mbps * 1.05))
 
 
 FIGURE = Figure(

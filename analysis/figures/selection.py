@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from analysis.figures import style
-from analysis.summary.text import protocol_name
+from analysis.summary.curves import curve_of, kernel_names
 
 Numbers = NDArray[np.float64]
 
@@ -46,7 +46,9 @@ def points(tables: Any) -> list[dict[str, Any]]:
 
 def point_name(point: dict[str, Any], among: Sequence[dict[str, Any]]) -> str:
     """What tells a point from the others: protocol or variant, size and seed if they differ, and if it is invalid."""
-    parts = [style.label(point["variant"] or protocol_name(point["protocol"], point["clock"]))]
+    releases = kernel_names(each.get("kernel") or "" for each in among)
+    kernel = releases.get(point.get("kernel") or "", "")
+    parts = [style.label(curve_of(point["variant"] or "", point["protocol"], point["clock"], kernel))]
     for column, text in (
         ("object_bytes", f"{(point['object_bytes'] or 0) / 1000:g} KB"),
         ("seed", f"seed {point['seed']}"),

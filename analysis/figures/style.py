@@ -10,7 +10,7 @@ import contextlib
 import re
 import textwrap
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,8 @@ PNG_DPI = 150
 TITLE_SIZE = 11.0
 _TITLE_CHARACTERS_PER_INCH = 13
 _TITLE_LINES = 4
+_LEGEND_CHARACTERS_PER_INCH = 15
+_LEGEND_MARK_CHARACTERS = 7
 _LONGEST_TITLE = 1000
 _LONGEST_LABEL = 80
 
@@ -63,7 +65,7 @@ class Curve:
 
     colour: str
     marker: str
-    line: str
+    line: str | tuple[float, tuple[float, ...]]
     hollow: bool = False
 
     @property
@@ -79,6 +81,14 @@ _CURVES = {
     ("mptcp", "real"): Curve("#E69F00", "D", ":"),
 }
 _OTHER = Curve("#555555", "v", "-")
+_FURTHER = (
+    Curve("#009E73", "^", "-."),
+    Curve("#000000", "D", (0, (1, 1.2))),
+    Curve("#CC79A7", "X", (0, (6, 2))),
+    Curve("#882255", "P", (0, (3, 1, 1, 1, 1, 1))),
+    Curve("#999933", "v", "-"),
+    Curve("#332288", "*", "--"),
+)
 _SCHEMES = (
     Curve("#0072B2", "o", "-"),
     Curve("#D55E00", "s", "--"),
@@ -96,6 +106,7 @@ MINOR_TICKS = (1, 0.4)
 
 LIMIT_COLOUR = "#444444"
 NOTE_COLOUR = "#B00020"
+PAPER_COLOUR = "#AA0DFE"
 REMOVAL_SHADE = "#ececec"
 REMOVAL_COLOUR = "#CC3311"
 ADDITION_COLOUR = "#117744"
@@ -123,6 +134,12 @@ def label(name: str) -> str:
     return f" {text}" if text.startswith("_") else text
 
 
+def legend_columns(labels: Sequence[str], inches: float) -> int:
+    """How many columns of a legend with these labels a figure of this width has room for: three at most."""
+    longest = max(map(len, labels), default=0) + _LEGEND_MARK_CHARACTERS
+    return max(1, min(3, int(_LEGEND_CHARACTERS_PER_INCH * inches) // longest))
+
+
 @contextlib.contextmanager
 def settings(**more: Any) -> Iterator[None]:
     """The settings of every figure, and some more, until the block ends; a glyph that the font lacks is a box."""
@@ -138,6 +155,22 @@ def scheme(place: int) -> Curve:
     return replace(_SCHEMES[place % len(_SCHEMES)], hollow=place >= len(_SCHEMES))
 
 
-def curve(protocol: str, clock: str) -> Curve:
-    """The look of a protocol's curve in a clock."""
-    return _CURVES.get((protocol, clock), _OTHER)
+def arms(curves: Sequence[tuple[str, str, str]]) -> dict[str, Curve]:
+    """The look of each curve of some: name, protocol and clock, in the order in which they are drawn.
+
+    The first of a protocol and clock has its look, and each further one another.
+    """
+    looks: dict[str, Curve] = {}
+    taken: set[tuple[str, str]] = set()
+    further = 0
+    for name, *kind in curves:
+        protocol, clock = kind
+        if name in looks:
+            continue
+        if (protocol, clock) not in taken:
+            taken.add((protocol, clock))
+            looks[name] = _CURVES.get((protocol, clock), _OTHER)
+            continue
+        looks[name] = replace(_FURTHER[further % len(_FURTHER)], hollow=further >= len(_FURTHER))
+        further += 1
+    return looks

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from analysis.figures import style
+from analysis.figures.arms import arms_of
 from analysis.figures.declaration import Data, Figure
+from analysis.summary import paper_values
 from analysis.summary.model import Churn, SecondBySecond
-from analysis.summary.text import protocol_name
 
 
 def draw(canvas: Canvas, data: Data) -> bool:
@@ -27,16 +29,16 @@ def draw(canvas: Canvas, data: Data) -> bool:
     seconds = max(len(series.utilisation_bps) for _, series in shown)
     _mark_churn(utilisation, shown[0][1].churn, seconds, labelled=True)
     _mark_churn(resets, shown[0][1].churn, seconds, labelled=False)
-    kinds = sorted({(point.protocol, point.clock) for point, _ in shown}, reverse=True)
-    for place, (protocol, clock) in enumerate(kinds):
-        name, look = style.label(protocol_name(protocol, clock)), style.curve(protocol, clock)
-        mine = [(point.valid, series) for point, series in shown if (point.protocol, point.clock) == (protocol, clock)]
+    arms = arms_of(data, [point for point, _ in shown])
+    for place, arm in enumerate(arms):
+        name, look = arm.name, arm.look
+        mine = [(point.valid, series) for point in arm.points if (series := point.per_second)]
         valid = [series for ok, series in mine if ok]
         if valid:
             _utilisation(utilisation, valid, name, look)
         for series in (series for ok, series in mine if not ok):
             _hollow_utilisation(utilisation, series, name, look)
-        bars = _Bars(name, look.colour, place, len(kinds), hollow=not valid)
+        bars = _Bars(name, look.colour, place, len(arms), hollow=not valid)
         _resets(resets, valid or [mine[0][1]], bars)
         if len(valid) > 1:
             utilisation.set_title(f"mean of {len(valid)} seeds; band: minimum to maximum", loc="left", fontsize=8.5)
@@ -44,6 +46,12 @@ def draw(canvas: Canvas, data: Data) -> bool:
     for number, limit in enumerate(limits):
         label = f"wire limit ({', '.join(f'{one:g}' for one in limits)})" if number == 0 else f"_limit {number}"
         utilisation.axhline(limit, color=style.LIMIT_COLOUR, linestyle=":", linewidth=1.1, label=label)
+    printed = [value.mbps for value in paper_values.of_figure(shown[0][0].figure)]
+    for number, mbps in enumerate(printed):
+        label = (
+            f"printed in the paper ({', '.join(f'{one:g}' for one in printed)})" if number == 0 else f"_paper {number}"
+        )
+        utilisation.axhline(mbps, color=style.PAPER_COLOUR, linestyle=(0, (1, 3)), linewidth=1.6, label=label, zorder=2)
     utilisation.set_ylabel("Link utilisation (Mbit/s)")
     utilisation.set_ylim(0, utilisation.get_ylim()[1] * 1.06)
     resets.set_ylabel("RST per second")
@@ -58,7 +66,12 @@ def draw(canvas: Canvas, data: Data) -> bool:
         )  # fmt: skip
     handles, labels = utilisation.get_legend_handles_labels()
     more_handles, more_labels = resets.get_legend_handles_labels()
-    canvas.legend(handles + more_handles, labels + more_labels, loc="outside lower center", ncols=3)
+    if len(arms) > 1:
+        more_handles = _whose_bars()
+        more_labels = [str(patch.get_label()) for patch in more_handles]
+    labels += more_labels
+    columns = style.legend_columns(labels, canvas.get_figwidth())
+    canvas.legend(handles + more_handles, labels, loc="outside lower center", ncols=columns)
     return True
 
 
@@ -110,7 +123,7 @@ def _hollow_utilisation(axes: Axes, series: SecondBySecond, name: str, look: sty
 
 @dataclass(frozen=True)
 class _Bars:
-    """Which of how many protocols' bars these are, and how they look."""
+    """Which of how many arms' bars these are, and how they look."""
 
     name: str
     colour: str
@@ -135,8 +148,16 @@ def _resets(axes: Axes, series: Sequence[SecondBySecond], bars: _Bars) -> None:
             left, height, width, bottom, align="edge", zorder=3,
             color="none" if bars.hollow else colour, edgecolor=edge, linewidth=0.8 if bars.hollow else 0.4,
             linestyle="--" if bars.hollow and bottom is not None else "-",
-            label=what if alone else f"{bars.name}: {what}",
+            label=what if alone else f"_{bars.name}: {what}",
         )  # fmt: skip
+
+
+def _whose_bars() -> list[Patch]:
+    """What the bars of several arms are, in no arm's colour: the lines have those."""
+    return [
+        Patch(facecolor=face, edgecolor=style.RECEIVED_COLOUR, linewidth=0.4, label=f"RST {what} by the client")
+        for face, what in ((style.RECEIVED_COLOUR, "received"), ("white", "sent"))
+    ]
 
 
 FIGURE = Figure(

@@ -16,8 +16,8 @@ from analysis.figures.gallery import of_experiments
 from analysis.figures.registry import Registry
 from analysis.figures.selection import points as points_of
 from analysis.report.run_facts import RunFacts
+from analysis.summary.curves import Namer, curves, namer
 from analysis.summary.model import PointSummary
-from analysis.summary.text import curve_name
 from analysis.tables import read_table
 from testbed.base.errors import AnalysisError
 
@@ -78,15 +78,16 @@ def draw_experiments(
                 problems.append(f"{part.title}: {error}")
                 continue
             chosen = part.data.summaries
-            curves, rows = _measured(chosen)
+            curve_name = namer(part.data.siblings)
+            names, rows = _measured(chosen, curve_name)
             entries.append(
                 FigureEntry(
                     name=f"{part.name}-{number}" if number else part.name,
                     title=part.title,
                     svg=svg,
-                    description=_description(part.figure, part.title, chosen),
+                    description=_description(part.figure, part.title, chosen, curve_name),
                     judgements=tuple(j for j in judgements if j.claim.figure and j.claim.figure == chosen[0].figure),
-                    curves=curves,
+                    curves=names,
                     rows=rows,
                     remarks=tuple(_remarks(chosen)),
                 )
@@ -120,27 +121,27 @@ def _conflict(points: Sequence[PointSummary], kernel: Mapping[int, str]) -> bool
     seen: dict[tuple[object, ...], set[str]] = defaultdict(set)
     ids = set()
     for point in points:
-        if point.id in ids:
+        if (key := (point.id, point.kernel)) in ids:
             return True
-        ids.add(point.id)
+        ids.add(key)
         settings = json.dumps(dict(point.parameters), sort_keys=True, default=str)
-        curve = (point.variant, point.condition, point.protocol, point.clock, point.object_bytes)
+        curve = (point.variant, point.condition, point.protocol, point.clock, point.kernel, point.object_bytes)
         seen[curve].add(f"{kernel[id(point)]} {point.profile} {settings}")
     return any(len(each) > 1 for each in seen.values())
 
 
-def _measured(points: Sequence[PointSummary]) -> tuple[tuple[str, ...], tuple[MeasuredRow, ...]]:
-    curves = tuple(dict.fromkeys(curve_name(point) for point in points))
+def _measured(points: Sequence[PointSummary], curve_name: Namer) -> tuple[tuple[str, ...], tuple[MeasuredRow, ...]]:
+    names = tuple(curves(points, curve_name))
     rows = []
     for size in sorted({point.object_bytes for point in points}):
         cells = []
-        for curve in curves:
+        for curve in names:
             mine = [p for p in points if (curve_name(p), p.object_bytes) == (curve, size) and p.valid]
             rates = [p.goodput_bps / 1e6 for p in mine if p.goodput_bps is not None]
             shares = [p.director_bypass_share * 100 for p in mine if p.director_bypass_share is not None]
             cells.append((fmean(rates) if rates else None, fmean(shares) if shares else None))
         rows.append(MeasuredRow(size / 1000, tuple(cells)))
-    return curves, tuple(rows)
+    return names, tuple(rows)
 
 
 def _remarks(points: Sequence[PointSummary]) -> list[str]:
@@ -155,10 +156,10 @@ def _remarks(points: Sequence[PointSummary]) -> list[str]:
     return list(found)
 
 
-def _description(figure: Figure, title: str, points: Sequence[PointSummary]) -> str:
+def _description(figure: Figure, title: str, points: Sequence[PointSummary], curve_name: Namer) -> str:
     """The figure in words, for those who cannot see it."""
     parts = []
-    for curve in dict.fromkeys(curve_name(point) for point in points):
+    for curve in curves(points, curve_name):
         rates = [p.goodput_bps / 1e6 for p in points if curve_name(p) == curve and p.goodput_bps is not None]
         if rates:
             parts.append(f"{curve} {min(rates):.1f} to {max(rates):.1f} Mbit/s")

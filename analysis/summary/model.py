@@ -88,11 +88,13 @@ class PointSummary:
     title: Text = ""
     plot: Text = ""
     parts: Mapping[str, Text] = field(default_factory=dict)
+    scheme: Text = ""
     variant: Text = ""
     condition: Text = ""
     protocol: Text = ""
     clock: Text = ""
     profile: Text = ""
+    kernel: Text = ""
     object_bytes: Count = 0
     seed: Seed = 0
     parameters: Mapping[str, object] = field(default_factory=dict)

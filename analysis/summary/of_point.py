@@ -39,6 +39,7 @@ from testbed.record.host_load import read_host_load
 from testbed.record.loss_injection import read_injected_losses
 from testbed.record.outcome import read_outcome
 from testbed.record.point import Point, read_point
+from testbed.record.settings import read_kernel
 
 _T = TypeVar("_T")
 
@@ -103,6 +104,7 @@ def _of_point(point: Point) -> PointSummary:
         title=point.title,
         plot=point.plot,
         parts=point.names,
+        scheme=point.scheme,
         variant=point.variant,
         condition=point.condition,
         protocol=point.protocol,
@@ -159,6 +161,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     losses = attempt(partial(read_injected_losses, directory)) if point.drop_packet else None
     drops = None if losses is None else losses.dropped
     load = attempt(partial(read_host_load, directory))
+    kernel = attempt(partial(read_kernel, directory))
     verdict = None
     if load is not None and window is not None and packets is not None and traffic is not None and files is not None:
         verdict = fidelity.judge(
@@ -177,7 +180,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     # A run that failed explains by itself why files are missing.
     failed = outcome is not None and not outcome.ok
     found_wrong = [*([] if failed else unreadable), *validity.reasons(evidence)]
-    summary = replace(summary, injected_drops=drops, fidelity=verdict)
+    summary = replace(summary, injected_drops=drops, fidelity=verdict, kernel=kernel or "")
     if outcome is not None:
         summary = replace(summary, virtual_s=outcome.virtual_s, wall_s=outcome.wall_s)
     if ab is not None:

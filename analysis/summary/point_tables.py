@@ -42,7 +42,8 @@ from testbed.record.events import Event
 from testbed.record.point import Point
 
 _AS_IN_SUMMARY = (
-    "experiment", "figure", "title", "variant", "condition", "protocol", "clock", "object_bytes", "seed",
+    "experiment", "figure", "title", "scheme", "variant", "condition", "protocol", "clock", "kernel", "object_bytes",
+    "seed",
     "goodput_bps", "wire_limit_bps", "requests_per_s", "complete_requests", "failed_requests", "connections", "joined",
     "director_bypass_share", "resets", "resets_received", "virtual_s", "wall_s", "valid",
 )  # fmt: skip

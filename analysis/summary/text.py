@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
+from analysis.summary.curves import Namer, namer
 from analysis.summary.model import PointSummary
 from testbed.base.text import plain
 
@@ -28,7 +29,8 @@ def render_table(points: Sequence[PointSummary]) -> str:
         list(members)
         for _, members in groupby(ordered, key=lambda p: (figure_order(p.figure, p.experiment), p.condition))
     ]
-    rows = [[_row(point) for point in group] for group in groups]
+    name = namer(points)
+    rows = [[_row(point, name) for point in group] for group in groups]
     widths = [
         max(len(text) for text in (*_HEAD[column], *(row[column] for group in rows for row in group)))
         for column in range(len(_HEAD))
@@ -65,26 +67,16 @@ def group_title(points: Sequence[PointSummary]) -> str:
     return f"{title}: {first.condition}" if first.condition else title
 
 
-def curve_name(point: PointSummary) -> str:
-    """What a point's curve is called: its variant, or else its protocol."""
-    return point.variant or protocol_name(point.protocol, point.clock)
-
-
-def protocol_name(protocol: str, clock: str) -> str:
-    """`TCP`, `MPTCP`, and `TCP (real time)` for a measurement in the real clock."""
-    return f"{protocol.upper()} (real time)" if clock == "real" else protocol.upper()
-
-
 def _curve_order(point: PointSummary) -> tuple[bool, bool, str, int, int]:
     return (point.clock == "real", point.protocol != "tcp", point.protocol, point.object_bytes, point.seed)
 
 
-def _row(point: PointSummary) -> list[str]:
+def _row(point: PointSummary, name: Namer) -> list[str]:
     limit = point.wire_limit_bps
     share = point.goodput_bps / limit * 100 if point.goodput_bps is not None and limit else None
     bypass = None if point.director_bypass_share is None else point.director_bypass_share * 100
     return [
-        plain(curve_name(point)) or _NOTHING,
+        plain(name(point)) or _NOTHING,
         f"{point.object_bytes / 1000:g}" if point.object_bytes < 10**9 else f"{point.object_bytes // 1000}",
         str(point.seed),
         _fixed(point.goodput_bps, 1, 1e-6),

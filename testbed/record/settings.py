@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict
 
+from testbed.base.errors import AnalysisError
+from testbed.record import reading
 from testbed.record.model import Record
 
 FILE = "settings.json"
@@ -22,3 +25,13 @@ class Settings(Record):
 
     kernel: str
     links: tuple[dict[str, Any], ...]
+
+
+def read_kernel(directory: Path) -> str:
+    """The release of the kernel that a point ran in, empty where nobody noted it; raises AnalysisError."""
+    if not reading.is_there(directory / FILE):
+        return ""
+    found = reading.read_object(directory / FILE, FILE).get("kernel", "")
+    if not isinstance(found, str):
+        raise AnalysisError(f"{FILE}: 'kernel' is {reading.shown(found)}, no release of a kernel")
+    return found
