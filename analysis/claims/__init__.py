@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.claims import anycast, delay_and_loss, load_balancer, scheme, uploads
-from analysis.claims.model import Check, Claim, Estimate, Finding, Judgement, Verdict
+from analysis.claims.model import Check, Claim, Estimate, Finding, Judgement, OfScheme, Verdict
 from analysis.summary.model import PointSummary
 
-__all__ = ["CLAIMS", "Check", "Claim", "Estimate", "Finding", "Judgement", "Verdict", "judge"]
+__all__ = ["CLAIMS", "Check", "Claim", "Estimate", "Finding", "Judgement", "OfScheme", "Verdict", "judge"]
 
 CLAIMS: tuple[Claim, ...] = (
     *load_balancer.CLAIMS,

@@ -1,7 +1,8 @@
 """Which points speak on a claim, and estimates from them: means over seeds, Wilson intervals of shares.
 
 A point speaks only if it is valid and has the settings of the paper's figure; a run with `--set` may have the
-figure's number and be another experiment. Where there are points of the `paper` profile, those of others are
+figure's number and be another experiment. Of MPTCP only points of schemes speak, each for its own: `analysis.claims`
+judges one scheme at a time. Where there are points of the `paper` profile, those of others are
 left aside. Points of one seed are no repeats of each other in virtual time: repeats are seeds.
 """
 
@@ -14,14 +15,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from analysis.claims.model import CannotBeJudged, Check, Estimate
+from analysis.claims.model import PAPER, CannotBeJudged, Check, Estimate, NoSuchPoint
+from analysis.summary.curves import protocol_name
 from analysis.summary.model import PointSummary
-from analysis.summary.text import protocol_name
 
 Value = Callable[[PointSummary], float | None]
 
-# The paper's scheme: what a point of MPTCP must have had switched on.
-_SCHEME = {"add_addr": True, "deny_join": True, "initial_backup": True, "drop_packet": "none"}
+# What the paper's idea is without which: what a point of MPTCP must have had switched on.
+_IDEA: Mapping[str, object] = {"add_addr": True, "deny_join": True, "drop_packet": "none"}
+# And what of the schemes that have a name of ours, whoever has called them so.
+_SCHEMES: Mapping[str, Mapping[str, object]] = {
+    PAPER: {"add_addr_resend_interval_s": 0.01, "lb_mode": "backup"},
+    "": {"initial_backup": True},
+}
+_UNSAID = {"drop_packet": "none"}
 # What may differ between points that are compared or pooled: how much was transferred.
 _AMOUNTS = frozenset({"requests"})
 _Z_95 = 1.959963984540054
@@ -48,10 +55,10 @@ def find(points: Sequence[PointSummary], wanted: Wanted) -> dict[int, list[Point
     """The points that speak, by object size, one a seed; raises CannotBeJudged when there are none."""
     mine = [point for point in points if _is_of(point, wanted)]
     if not mine:
-        raise CannotBeJudged(f"no such point: {wanted.name}")
-    required = dict(wanted.settings) | (_SCHEME if wanted.protocol == "mptcp" else {})
-    right = [point for point in mine if not _differing(point, required)]
+        raise NoSuchPoint(f"no such point: {wanted.name}")
+    right = [point for point in mine if not _differing(point, _required(point, wanted))]
     if not right:
+        required = _required(mine[0], wanted)
         name, value = _differing(mine[0], required)[0]
         raise CannotBeJudged(f"{wanted.name}: other settings than the paper's: {name} is {value}, not {required[name]}")
     valid = [point for point in right if point.valid]
@@ -159,14 +166,20 @@ def bypass_percent(point: PointSummary) -> float | None:
 
 def _is_of(point: PointSummary, wanted: Wanted) -> bool:
     same = (point.figure, point.protocol, point.clock) == (wanted.figure, wanted.protocol, wanted.clock)
-    return same and not point.variant and wanted.experiment in ("", point.experiment)
+    return same and (bool(point.scheme) or not point.variant) and wanted.experiment in ("", point.experiment)
+
+
+def _required(point: PointSummary, wanted: Wanted) -> dict[str, object]:
+    if wanted.protocol != "mptcp":
+        return dict(wanted.settings)
+    return {**wanted.settings, **_IDEA, **_SCHEMES.get(point.scheme, {})}
 
 
 def _differing(point: PointSummary, required: Mapping[str, object]) -> list[tuple[str, object]]:
     return [
-        (name, point.parameters.get(name, "not given"))
+        (name, "not given" if found is None else found)
         for name, value in required.items()
-        if point.parameters.get(name) != value
+        if (found := point.parameters.get(name, _UNSAID.get(name))) != value
     ]
 
 

@@ -21,6 +21,14 @@ class CannotBeJudged(Exception):
     """The points at hand do not allow a verdict; the message says why."""
 
 
+class NoSuchPoint(CannotBeJudged):
+    """There is no point at all of those that a claim is about."""
+
+
+PAPER = "paper"
+"""The name of the scheme by which the paper's claims are judged."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A measured value in `unit`, with how far it may be off: `low` to `high`, whose meaning `basis` says."""
@@ -69,7 +77,8 @@ class Claim:
     `place`: where it stands. `figure`: number of the figure it is about, or empty. `sentence`: what it says, in our
     words. `paper`: the paper's own figure, or empty where it gives none. `quantity`, `unit` and `method`: what is
     measured and how. `tolerance`: the bound, and why it is that. `known_reason`: why it is known not to hold
-    here, shown only when it does not.
+    here, shown only when it does not, by whatever scheme. `by_scheme`: whether it is about how MPTCP is set up, so that
+    each scheme has a verdict of its own; the claim's is that of the paper's scheme.
     """
 
     id: str
@@ -83,22 +92,51 @@ class Claim:
     tolerance: str
     check: Callable[[Sequence[PointSummary]], Sequence[Check]] = field(repr=False)
     known_reason: str = ""
+    by_scheme: bool = True
 
     def judged(self, points: Sequence[PointSummary]) -> Judgement:
         """The verdict of these points."""
+        if not self.by_scheme:
+            return Judgement(self, self._finding(points)[0])
+        schemes = {point.scheme: point.variant for point in points if _has_scheme(point)}
+        finding, _ = self._finding(_of_scheme(points, PAPER))
+        others = []
+        for scheme, label in schemes.items():
+            found, about_it = self._finding(_of_scheme(points, scheme))
+            if scheme != PAPER and about_it:
+                others.append(OfScheme(label or "MPTCP", found))
+        return Judgement(self, finding, schemes.get(PAPER, ""), tuple(others))
+
+    def _finding(self, points: Sequence[PointSummary]) -> tuple[Finding, bool]:
+        """What some points say, and whether there are any that the claim is about."""
         try:
-            finding = conclude(self.check(points))
+            return conclude(self.check(points)), True
         except CannotBeJudged as error:
-            finding = Finding(Verdict.OPEN, str(error))
-        return Judgement(self, finding)
+            return Finding(Verdict.OPEN, str(error)), not isinstance(error, NoSuchPoint)
+
+
+@dataclass(frozen=True)
+class OfScheme:
+    """What another scheme than the paper's says on a claim; `label` is what figures call it."""
+
+    label: str
+    finding: Finding
+
+    @property
+    def measured(self) -> str:
+        """What it came to, in a line: what decided it, or what was measured."""
+        shown = [f"{check.label}: {check.measured}" for check in self.finding.checks if check.measured]
+        return "; ".join(shown) if self.finding.verdict is Verdict.HOLDS else self.finding.reason
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A claim and what was found of it."""
+    """A claim and what was found of it: by the paper's scheme, called `label`, and `others` by other schemes."""
 
     claim: Claim
     finding: Finding
+    label: str = ""
+    others: tuple[OfScheme, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -107,8 +145,19 @@ class Judgement:
 
     @property
     def known_reason(self) -> str:
-        """Why the claim does not hold, where that is known and it does not."""
-        return self.claim.known_reason if self.verdict is Verdict.FAILS else ""
+        """Why the claim does not hold, where that is known and it does not, by whatever scheme."""
+        every = (self.finding, *(other.finding for other in self.others))
+        return self.claim.known_reason if any(each.verdict is Verdict.FAILS for each in every) else ""
+
+
+def _has_scheme(point: PointSummary) -> bool:
+    """Whether its MPTCP is a scheme, or the one set of settings of a run that has no schemes."""
+    return point.protocol == "mptcp" and bool(point.scheme or not point.variant)
+
+
+def _of_scheme(points: Sequence[PointSummary], scheme: str) -> list[PointSummary]:
+    """The points without those of other schemes."""
+    return [point for point in points if point.scheme == scheme or not _has_scheme(point)]
 
 
 def conclude(checks: Sequence[Check]) -> Finding:

@@ -102,6 +102,7 @@ CLAIMS = (
         method=f"MP_JOINs in the captures of {ABLATION}, three servers, no loss; pooled over seeds, Wilson's interval",
         tolerance="At least one refused without the flag, not a single one sent with it: it is a rule of the protocol.",
         check=_joins_to_the_virtual_address,
+        by_scheme=False,
     ),
     Claim(
         id="reliable-add-addr",
@@ -116,6 +117,7 @@ CLAIMS = (
         tolerance="At least 95 % of the connections where it is repeated (ab opens a few that it never uses, which "
         "carry nothing that would repeat it), and below half where it practically is not.",
         check=_survives_a_lost_add_addr,
+        by_scheme=False,
     ),
     Claim(
         id="almost-all-bytes-bypass",

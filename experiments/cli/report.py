@@ -133,6 +133,11 @@ def _show_claim(console: Console, judgement: Judgement) -> None:
         body.append(Text(f"{mark} {check.label}: {check.measured or check.why}; wanted: {check.bound}"))
     if not finding.checks:
         body.append(Text(finding.reason))
+    if judgement.label:
+        body.append(Text(f"by {judgement.label}"))
+    for other in judgement.others:
+        style = _STYLES[other.finding.verdict.value]
+        body.append(Text.assemble(f"by {other.label}: ", (other.finding.verdict.value, style), f"; {other.measured}"))
     if judgement.known_reason:
         body.append(Text(f"a known difference: {judgement.known_reason}"))
     console.print(head)

@@ -12,18 +12,32 @@ from analysis.summary.model import Churn, PointSummary, SecondBySecond
 from testbed.base.traits import Traits
 from testbed.record.legacy import names_of
 
-SCHEME = {"add_addr": True, "deny_join": True, "initial_backup": True, "drop_packet": "none"}
+SCHEME = {
+    "add_addr": True, "deny_join": True, "initial_backup": True, "add_addr_resend_interval_s": 0.01,
+    "lb_mode": "backup",
+}  # fmt: skip
+LABELS = {"paper": "MPTCP, as in the paper", "upstream": "MPTCP, upstream", "": ""}
 SIZES = load_balancer.SIZES
 REQUESTS = 100
 
 
 def page(
-    figure: str, protocol: str, size: int, mbps: float, *, seed: int = 1, clock: str = "virtual", **changes: Any
+    figure: str,
+    protocol: str,
+    size: int,
+    mbps: float,
+    *,
+    seed: int = 1,
+    clock: str = "virtual",
+    scheme: str = "paper",
+    **changes: Any,
 ) -> PointSummary:
     """A valid point of Figs. 6 to 11 in which every connection joined and 95 % of the bytes went past the director."""
     mptcp = protocol == "mptcp"
+    scheme = scheme if mptcp else ""
     fields: dict[str, Any] = {
-        "id": f"fig{figure}-{protocol}-{size}-{clock}-{seed}", "experiment": f"fig{int(figure):02}", "figure": figure,
+        "id": f"fig{figure}-{scheme}{protocol}-{size}-{clock}-{seed}", "scheme": scheme, "variant": LABELS[scheme],
+        "experiment": f"fig{int(figure):02}", "figure": figure,
         "title": "Page loads", "plot": "page-size", "parts": names_of("load-balancer"), "protocol": protocol,
         "clock": clock,
         "profile": "quick", "object_bytes": size, "seed": seed,
@@ -80,6 +94,7 @@ def timeline(
 ) -> PointSummary:
     """A valid point of Fig. 13 (TCP) or Fig. 14: 120 s with the sixteen changes, RSTs in the second of each."""
     protocol = "tcp" if figure == "13" else "mptcp"
+    scheme = "" if protocol == "tcp" else "paper"
     churn = changes_of_the_servers()
     starts = {change.t: change.event for change in churn}
     bits, resets = [], []
@@ -91,7 +106,8 @@ def timeline(
         resets.append({None: otherwise, anycast.REMOVED: per_removal, anycast.ADDED: per_addition}[event])
     fields: dict[str, Any] = {
         "id": f"fig{figure}-{seed}", "experiment": f"fig{figure}", "figure": figure, "title": "Anycast",
-        "plot": "timeline", "parts": names_of("anycast"), "protocol": protocol, "clock": "virtual", "profile": "quick",
+        "plot": "timeline", "scheme": scheme, "variant": LABELS[scheme], "parts": names_of("anycast"),
+        "protocol": protocol, "clock": "virtual", "profile": "quick",
         "object_bytes": 10**8, "seed": seed, "parameters": {**anycast.SETTINGS, **SCHEME}, "goodput_bps": 2.5e9,
         "wire_limit_bps": 2_769_830_949.3, "complete_requests": 300, "failed_requests": 0, "connections": 600,
         "joined": 600, "director_bypass_share": 0.97, "resets": 0, "resets_received": 0, "valid": True,
@@ -103,7 +119,7 @@ def timeline(
 def scheme(variant: str, condition: str, *, joined: int = REQUESTS, asked: int = 0, refused: int = 0) -> PointSummary:
     """A valid point of `ablation-schemes`."""
     return replace(
-        page("7", "mptcp", 1_000_000, 90.0),
+        page("7", "mptcp", 1_000_000, 90.0, scheme=""),
         figure="", experiment="ablation-schemes", plot="ablation", variant=variant, condition=condition,
         id=f"scheme-{variant}-{condition}".replace(" ", "-"),
         joined=joined, joins=Joins(asked, asked - refused, refused, 0, 0),

@@ -85,9 +85,43 @@ def test_points_of_different_settings_are_not_mixed() -> None:
 
 
 def test_a_point_without_the_papers_scheme_does_not_speak_for_it() -> None:
-    plain = {**page("7", "mptcp", MB, 1).parameters, "initial_backup": False}
+    plain = {**page("7", "mptcp", MB, 1).parameters, "lb_mode": "off"}
     found = judgement(pages("7", "mptcp", 900, parameters=plain), "fig07-wire-speed-from-500-kb")
-    assert found.finding.reason.endswith("initial_backup is False, not True")
+    assert found.finding.reason.endswith("lb_mode is off, not backup")
+    old = pages("7", "mptcp", 900, scheme="", parameters={**plain, "initial_backup": False})
+    (other,) = judgement(old, "fig07-wire-speed-from-500-kb").others
+    assert (other.label, other.finding.verdict) == ("MPTCP", Verdict.OPEN)
+    assert other.measured.endswith("initial_backup is False, not True")
+
+
+def test_a_claim_is_judged_by_the_papers_scheme_and_others_stand_beside_it() -> None:
+    points = [*pages("7", "mptcp", 900), *pages("7", "mptcp", 655, scheme="upstream"), *pages("7", "tcp", 94)]
+    found = judgement(points, "fig07-wire-speed-from-500-kb")
+    assert (found.verdict, found.label) == (Verdict.HOLDS, "MPTCP, as in the paper")
+    (other,) = found.others
+    assert (other.label, other.finding.verdict) == ("MPTCP, upstream", Verdict.FAILS)
+    assert other.measured.startswith("500 KB: 655.0 Mbit/s (one seed), wanted: at least 877 Mbit/s")
+    assert found.known_reason == found.claim.known_reason  # somebody reads of a verdict that it does not hold
+
+
+def test_without_the_papers_scheme_there_is_no_verdict_but_those_of_others() -> None:
+    found = judgement(pages("7", "mptcp", 900, scheme="upstream"), "fig07-wire-speed-from-500-kb")
+    assert (found.verdict, found.finding.reason, found.label) == (Verdict.OPEN, "no such point: Fig. 7, MPTCP", "")
+    assert [(other.label, other.finding.verdict) for other in found.others] == [("MPTCP, upstream", Verdict.HOLDS)]
+    assert found.others[0].measured.startswith("500 KB: 900.0 Mbit/s (one seed); 1 MB:")
+
+
+def test_a_scheme_that_says_nothing_on_a_claim_is_not_beside_it_and_tcp_has_no_schemes() -> None:
+    points = [*pages("7", "mptcp", 900), *pages("11", "mptcp", 790, scheme="upstream"), *pages("11", "tcp", 15)]
+    assert judgement(points, "fig07-wire-speed-from-500-kb").others == ()
+    assert [other.label for other in judgement(points, "fig11-mptcp-803").others] == ["MPTCP, upstream"]
+    assert judgement(points, "fig11-tcp-16").others == ()
+
+
+def test_a_scheme_that_an_option_has_changed_is_not_the_papers() -> None:
+    changed = pages("7", "mptcp", 900, scheme="", variant="MPTCP, as in the paper, changed")
+    found = judgement(changed, "fig07-wire-speed-from-500-kb")
+    assert (found.finding.reason, found.others) == ("no such point: Fig. 7, MPTCP", ())
 
 
 def test_invalid_points_do_not_speak_where_valid_ones_do() -> None:

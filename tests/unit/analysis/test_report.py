@@ -63,7 +63,7 @@ def test_every_image_is_a_whole_drawing_with_a_text_instead(parsed: Page) -> Non
         references = {value for element in root.iter() for name, value in element.attrib.items() if "href" in name}
         assert all(reference.startswith("#") for reference in references)
     assert str(images[0]["alt"]).startswith("Fig. 7: Page loads: transfer rate")
-    assert "TCP 94.0 to 94.0 Mbit/s; MPTCP 900.0 to 900.0 Mbit/s" in str(images[0]["alt"])
+    assert "TCP 94.0 to 94.0 Mbit/s; MPTCP, as in the paper 900.0 to 900.0 Mbit/s" in str(images[0]["alt"])
 
 
 def test_a_run_with_tables_is_looked_at_closely_and_one_without_says_so(run: Path, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_figure_stands_beside_what_the_paper_has(run: Path) -> None:
         "fig11-delay-of-the-round-trip",
         "fig11-latency-matters-more",
     ]
-    assert figures["fig07"].curves == ("TCP", "MPTCP")
+    assert figures["fig07"].curves == ("TCP", "MPTCP, as in the paper")
     assert [row.object_kb for row in figures["fig07"].rows] == [size / 1000 for size in SIZES]
     assert figures["fig07"].rows[-1].cells == ((94.0, 0.0), (900.0, 95.0))
 
@@ -151,6 +151,21 @@ def test_runs_are_judged_together(tmp_path: Path) -> None:
     assert found.verdict is Verdict.HOLDS
     assert "the runs have different kernels (295f7df4419e, other); the claims take them together" in report.warnings
     assert [figure.title for figure in report.figures] == ["Fig. 7: Page loads", "Fig. 9: Page loads"]
+
+
+def test_what_other_schemes_come_to_stands_beside_a_claim(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "all", [*pages("7", "mptcp", 900.0), *pages("7", "mptcp", 655.0, scheme="upstream")])
+    text = Page(render_page(compiled(run))).text
+    assert re.search(r"By MPTCP, as in the paper\.\s*✗ does not hold\s*MPTCP, upstream\s*500 KB: 655.0 Mbit/s", text)
+
+
+def test_curves_of_several_kernels_are_in_one_figure_and_say_which(tmp_path: Path) -> None:
+    old, new = (
+        make_run(tmp_path / release, pages("7", "mptcp", 900.0, kernel=release), kernel={"id": release})
+        for release in ("6.12.117", "7.3.4")
+    )
+    (figure,) = compiled(old, new).figures
+    assert figure.curves == ("MPTCP, as in the paper, Linux 6.12", "MPTCP, as in the paper, Linux 7.3")
 
 
 def test_points_that_are_no_repeats_are_drawn_apart(tmp_path: Path) -> None:
