@@ -3,17 +3,18 @@ SHELL := /bin/bash
 PYTHON ?= /usr/bin/python3
 TESTBED := .venv/bin/testbed
 PROFILE ?= quick
+SCHEMES ?=
 PACKAGES := $(shell grep -hv '^\#' testbed/debian-packages.txt testbed/debian-packages-ssh.txt)
 TEST_PACKAGES := $(shell grep -hv '^\#' tests/debian-packages.txt tests/lab/ssh/debian-packages.txt)
 VM_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-vm.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv part-packages lock lock-kernel kernel kernels other-kernels libraries compiled vm run-lb run-anycast reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder bench-memory doctor clean
+.PHONY: help setup packages venv part-packages lock lock-kernel kernel kernels other-kernels libraries vm run-lb run-anycast reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder bench-memory doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-setup: part-packages kernel libraries compiled         ## Debian packages, .venv, the lab kernel and the library for large reads
+setup: part-packages kernel libraries         ## Debian packages, .venv, the lab kernel and the library for large reads
 
 packages:        ## install the missing Debian packages (the only step that needs root)
 	@.ci/install-packages $(PACKAGES)
@@ -40,9 +41,6 @@ kernel: packages venv   ## build the lab kernel, once
 libraries: packages venv        ## build the library that ab preloads, once
 	@$(TESTBED) libraries
 
-compiled: venv          ## compile the toolkit's Python: guests see this machine's files read-only, and would do it each time
-	@.venv/bin/python -m compileall -q testbed experiments topologies analysis
-
 kernels: kernel         ## the lab kernel of each release
 	$(TESTBED) kernel build --release 7.3
 
@@ -53,13 +51,13 @@ vm: packages venv       ## build the lab VM: QEMU, its kernel, its disk
 	@.ci/install-packages $(VM_PACKAGES)
 	$(TESTBED) vm build
 
-run-lb: setup    ## Figures 6 to 11: the load balancer
-	$(TESTBED) run fig06 fig07 fig08 fig09 fig10 fig11 --profile $(PROFILE)
+run-lb: setup    ## Figures 6 to 11: the load balancer; TCP and the paper's scheme, or SCHEMES=all, SCHEMES="paper close"
+	$(TESTBED) run fig06 fig07 fig08 fig09 fig10 fig11 --profile $(PROFILE) $(addprefix --scheme ,$(SCHEMES))
 
-run-anycast: setup      ## Figures 13 and 14: anycast
-	$(TESTBED) run fig13 fig14 --profile $(PROFILE)
+run-anycast: setup      ## Figures 13 and 14: anycast; SCHEMES as for run-lb
+	$(TESTBED) run fig13 fig14 --profile $(PROFILE) $(addprefix --scheme ,$(SCHEMES))
 
-reproduce: setup        ## every experiment, then the report on the paper's claims; goes on where it was interrupted
+reproduce: setup        ## every experiment with all of its schemes, then the report on the paper's claims; goes on where it was interrupted
 	.ci/reproduce $(TESTBED) $(PROFILE)
 
 lint: venv       ## ruff and mypy --strict
