@@ -9,12 +9,12 @@ TEST_PACKAGES := $(shell grep -hv '^\#' tests/debian-packages.txt tests/lab/ssh/
 VM_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-vm.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv part-packages lock lock-kernel kernel kernels other-kernels libraries vm run-lb run-anycast reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder bench-memory doctor clean
+.PHONY: help setup packages venv part-packages lock lock-kernel kernel kernels other-kernels libraries compiled vm run-lb run-anycast reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder bench-memory doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-setup: part-packages kernel libraries         ## Debian packages, .venv, the lab kernel and the library for large reads
+setup: part-packages kernel libraries compiled         ## Debian packages, .venv, the lab kernel and the library for large reads
 
 packages:        ## install the missing Debian packages (the only step that needs root)
 	@.ci/install-packages $(PACKAGES)
@@ -40,6 +40,9 @@ kernel: packages venv   ## build the lab kernel, once
 
 libraries: packages venv        ## build the library that ab preloads, once
 	@$(TESTBED) libraries
+
+compiled: venv          ## compile the toolkit's Python: guests see this machine's files read-only, and would do it each time
+	@.venv/bin/python -m compileall -q testbed experiments topologies analysis
 
 kernels: kernel         ## the lab kernel of each release
 	$(TESTBED) kernel build --release 7.3

@@ -21,7 +21,7 @@ from testbed.record.point import Point
 from testbed.runs import store
 from testbed.runs.scheduler import Task
 
-_AGENT = (sys.executable, "-m", "experiments.agent")
+_AGENT = (sys.executable, "-m", "experiments.start")
 _DAY_S = 86400.0
 
 

@@ -130,7 +130,7 @@ def test_no_module_imports_what_its_room_must_not_know() -> None:
 
 def test_no_process_is_started_from_a_room_above() -> None:
     started = {(name, program) for name in modules() for program in programs(name)}
-    assert ("experiments.api.planning", "experiments.agent") in started
+    assert ("experiments.api.planning", "experiments.start") in started
     assert ("testbed.path_manager.service", "testbed.path_manager") in started
     assert any(program.startswith("testbed.labs.ssh.remote") for _, program in started)
     assert [pair for pair in sorted(started) if not is_allowed(*pair)] == []

@@ -77,7 +77,7 @@ def test_the_commands_are_the_jobs_input(
     assert status("shell", *args) == 7
     ((job, commands, point),) = lab.jobs
     assert commands == "net\nc echo é\n".encode()
-    assert job.argv[1:] == ("-m", "experiments.agent", "--commands")
+    assert job.argv[1:] == ("-m", "experiments.start", "--commands")
     assert (job.clock, point["clock"], point["experiment"]) == (clock, clock, experiment)
     assert tuple(capfd.readouterr()) == ("out\n", "err\n")
 
