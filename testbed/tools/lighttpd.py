@@ -91,18 +91,18 @@ def serving(
     Returns once it listens; raises `GuestTimeout` if it does not within `timeout_s`.
     """
     config = work / f"lighttpd-{node.name}.conf"
-    error_log = work / f"lighttpd-{node.name}.log"
+    error_log, complaints = (work / f"lighttpd-{node.name}.{kind}" for kind in ("log", "txt"))
     parts = [_CONFIG, *([_UPLOADS] if uploads else [])]
     config.write_text("".join(parts).format(root=root, port=port, error_log=error_log))
-    run(["lighttpd", "-tt", "-f", config], log=log)
     argv = [*(["mptcpize", "run"] if mptcp else []), "lighttpd", "-D", "-f", str(config)]
-    with Process(node.enter(*argv), log=log, keeps_id=False) as process:
+    # What it has against its configuration, it says before it opens its log.
+    with complaints.open("wb") as err, Process(node.enter(*argv), stderr=err, log=log, keeps_id=False) as process:
         wait_until(
             lambda: _listening(node, port) or process.poll() is not None,
             f"lighttpd on {node.name}",
             timeout_s=timeout_s,
         )
         if process.poll() is not None:
-            said = error_log.read_text().strip() if error_log.exists() else "no log"
-            raise CommandError(process.argv, process.poll(), said)
+            told = (file.read_text(errors="replace").strip() for file in (complaints, error_log) if file.exists())
+            raise CommandError(process.argv, process.poll(), next(filter(None, told), "no log"))
         yield process
