@@ -1,0 +1,45 @@
+"""What `ip` and `tc` are told of links and queues, and what is not believed of what they show."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.base.errors import ReadbackError
+from testbed.net import netem, queues, tbf
+from testbed.net.netns import here
+from testbed.nodes import PlannedInterface, _address
+from topologies.links import Direction
+
+
+def test_an_interface_that_is_not_there_yet_notes_what_it_is_given() -> None:
+    interface = PlannedInterface("c-eth0")
+    interface.setMAC("00:00:00:00:00:01")
+    interface.setIP("10.0.1.2/24")
+    assert interface.isUp(setUp=True) and not interface.exists
+    assert (interface.MAC(), interface.IP()) == ("00:00:00:00:00:01", "10.0.1.2")
+    assert _address(interface) == "address add 10.0.1.2/24 broadcast + dev c-eth0"
+
+
+@pytest.mark.parametrize("prefix", [31, 32])
+def test_a_network_of_one_or_two_addresses_has_none_for_all(prefix: int) -> None:
+    interface = PlannedInterface("c-eth0")
+    interface.setIP("10.0.1.2", prefix)
+    assert _address(interface) == f"address add 10.0.1.2/{prefix} dev c-eth0"
+
+
+def test_a_delay_of_one_direction_is_in_its_own_queue() -> None:
+    queue = netem.queue("c-eth0", Direction(10**8, 0.02, 0.01), "packets")
+    assert queue.words == ("limit", "1000", "delay", "20000us", "loss", "1%", "rate", "100000000bit", "24")
+
+
+def test_a_queue_with_another_rate_than_it_was_given_is_not_believed() -> None:
+    queue = tbf.queue("c-eth0", 10**8)
+    rate = queue.settings["rate_Bps"]
+    assert queues._compared(here(), queue, {"rate": rate}) == queue.settings
+    with pytest.raises(ReadbackError, match=r"tbf rate_Bps on .* c-eth0"):
+        queues._compared(here(), queue, {"rate": rate - 1})
+
+
+def test_a_queue_of_another_kind_is_not_believed() -> None:
+    with pytest.raises(ReadbackError, match=r"queue of .* c-eth0"):
+        queues._compared(here(), tbf.queue("c-eth0", 10**8), None)
