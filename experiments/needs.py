@@ -33,8 +33,16 @@ def of_point(point: Point) -> frozenset[Need]:
     if point.drop:
         found |= loss_injection.NEEDS
     if point.protocol == "mptcp":
-        found |= mptcp.needs_of(mptcp_of(point))
+        found |= {_of_scheme(need, point.scheme) for need in mptcp.needs_of(mptcp_of(point))}
     return frozenset(found)
+
+
+def _of_scheme(need: Need, scheme: str) -> Need:
+    """The need, as that of the scheme if it is why our patches are needed."""
+    if not scheme or need not in mptcp.PATCHED_NEEDS:
+        return need
+    changes = {"purpose": f"scheme {scheme}: {need.purpose}", "cure": f"{need.cure}, or --scheme upstream"}
+    return need.model_copy(update=changes)
 
 
 def _checked(name: str, needs: object) -> Collection[Need]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,14 @@ def test_each_condition_has_a_figure_of_its_own(tmp_path: Path) -> None:
         f"mine-{name}-loss.{kind}" for name in ("1", "no") for kind in ("png", "pdf", "svg")
     ]
     assert struct.unpack(">II", paths[0].read_bytes()[16:24]) == (1350, 1050)
+
+
+def test_variants_in_several_kernels_stand_apart_and_say_which() -> None:
+    both = [replace(point, kernel=kernel) for kernel in ("6.12.117", "7.3.4") for point in points()[1:]]
+    bypass, _, share, _ = drawn(both).axes
+    names = [f"{name}, Linux {kernel}" for kernel in ("6.12", "7.3") for name in (FLAG, FULL)]
+    assert bypass.get_legend_handles_labels()[1] == names
+    assert [label.get_text() for label in share.get_yticklabels()] == names
 
 
 def test_a_point_without_packets_has_no_figure() -> None:

@@ -68,7 +68,11 @@ def test_the_patches_are_needed_only_where_they_are_asked_for() -> None:
     assert patched <= asked
     assert not patched & names("7", "mptcp")
     assert not patched & names("7", "tcp", "mptcp.lb_mode=close")
-    assert patched <= {need.name for need in of("7", "mptcp", scheme="paper")}
+    of_paper = {need for need in of("7", "mptcp", scheme="paper") if need.name in patched}
+    assert {need.name for need in of_paper} == patched
+    # Somebody without such a kernel can still have the kernel's own curve.
+    assert {need.what_for for need in of_paper} == {"scheme paper: a setting of our patches"}
+    assert all(need.remedy.endswith("kernel-patches/, or --scheme upstream") for need in of_paper)
 
 
 def test_a_setting_of_both_ends_brings_both_sysctls() -> None:
