@@ -41,8 +41,10 @@ _OF_MPTCP = {
     "net.mptcp.enforce_deny_join_id0": "mptcp.enforce_deny_join",
     "net.mptcp.cwnd_push": "mptcp.cwnd_push",
     "net.mptcp.initial_rcv_wnd": "mptcp.cwnd_push",
+    "net.mptcp.join_syn_rto_min": "mptcp.join_syn_rto_min",
 }
-_OF_CLIENT = (*tuple(_OF_MPTCP)[:3], *tuple(_OF_MPTCP)[-2:])
+_OF_CLIENT = (*tuple(_OF_MPTCP)[:3], *tuple(_OF_MPTCP)[-3:])
+_OF_CLIENT_ALONE = "net.mptcp.join_syn_rto_min"
 _FREE_WITHOUT_CWND_PUSH = "net.mptcp.initial_rcv_wnd"
 
 Values = Mapping[str, str | int]
@@ -101,7 +103,8 @@ def _check_name(
             there = [role for role in roles if role in known]
             hint = f"write it in [sysctl.{there[0]}]" if there else "there is none here"
             raise document.error(path, f"{name}: only {what} obeys it, no {' or '.join(where)}", hint=hint)
-    if name in ours and ("server" in where or (name in _OF_CLIENT and "client" in where)):
+    on_server = "server" in where and name != _OF_CLIENT_ALONE
+    if name in ours and (on_server or (name in _OF_CLIENT and "client" in where)):
         key = ours[name]
         hint = f"the key for it is: {key}" if key else "it is always 0"
         raise document.error(path, f"{name}: the toolkit sets it itself, after this", hint=hint)

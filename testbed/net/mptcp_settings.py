@@ -14,6 +14,7 @@ from testbed.base.table import Table
 
 MAX_PATH_MANAGER_LIMIT = 8
 MAX_RESEND_INTERVAL_S = 120
+MAX_JOIN_SYN_RTO_MIN_S = 1
 MAX_TIMER_S = 86_400
 
 PATCHED_SYSCTLS = (
@@ -22,6 +23,7 @@ PATCHED_SYSCTLS = (
     "net.mptcp.enforce_deny_join_id0",
     "net.mptcp.cwnd_push",
     "net.mptcp.initial_rcv_wnd",
+    "net.mptcp.join_syn_rto_min",
 )
 """The sysctls that our patches bring (`kernel-patches/`)."""
 
@@ -43,9 +45,16 @@ def _whole_seconds(value: float) -> float:
 def _whole_milliseconds(value: float) -> float:
     if abs(value * 1000 - round(value * 1000)) > 1e-6:
         raise ValueError(f"{value * 1000:g} ms is not a whole number of milliseconds, which the kernel's sysctl takes")
-    if value > MAX_RESEND_INTERVAL_S:
-        raise ValueError(f"{value:g} s is above {MAX_RESEND_INTERVAL_S} s, the most that the kernel's sysctl takes")
     return value
+
+
+def _at_most(limit_s: int) -> AfterValidator:
+    def check(value: float) -> float:
+        if value > limit_s:
+            raise ValueError(f"{value:g} s is above {limit_s} s, the most that the kernel's sysctl takes")
+        return value
+
+    return AfterValidator(check)
 
 
 WholeSeconds = Annotated[Duration, AfterValidator(_whole_seconds)]
@@ -56,7 +65,7 @@ PathManagerLimit = Annotated[int, Field(ge=0, le=MAX_PATH_MANAGER_LIMIT)]
 class Mptcp(Table):
     """How server and client use MPTCP.
 
-    The last four need a kernel with our patches, and leave any kernel alone at their defaults.
+    The last five need a kernel with our patches, and leave any kernel alone at their defaults.
     """
 
     add_addr: bool = Field(default=True, description="The server announces its unique address.")
@@ -95,7 +104,7 @@ class Mptcp(Table):
         description="The client has a second address on its first link, which it uses for further subflows as an "
         "endpoint of this type does (ip-mptcp(8)): `subflow` joins the address of the initial subflow.",
     )
-    add_addr_resend_interval_s: WholeMilliseconds = Field(
+    add_addr_resend_interval_s: Annotated[WholeMilliseconds, _at_most(MAX_RESEND_INTERVAL_S)] = Field(
         default=0.0,
         alias="add_addr_resend_interval",
         description="The server repeats an ADD_ADDR without echo on traffic too, at this interval (paper section V-A; "
@@ -113,6 +122,12 @@ class Mptcp(Table):
         default="off",
         description="Client and servers give backup subflows, or all, only what their congestion window takes, as the "
         "paper's kernel did, and count the receive window from the handshake on (our patches 0010 and 0011).",
+    )
+    join_syn_rto_min_s: Annotated[WholeMilliseconds, _at_most(MAX_JOIN_SYN_RTO_MIN_S)] = Field(
+        default=0.0,
+        alias="join_syn_rto_min",
+        description="The client repeats the SYN of a join once after two of the connection's round trips, but not "
+        "before this time; at 0 after TCP's initial second (our patch 0012).",
     )
 
     @field_validator("repeat_announce_s")
@@ -166,7 +181,7 @@ class Mptcp(Table):
             "net.mptcp.add_addr_resend_interval": round(self.add_addr_resend_interval_s * 1000),
             "net.mptcp.lb_mode": _LB_MODE[self.lb_mode] if self.in_kernel else 0,
             "net.mptcp.enforce_deny_join_id0": int(self.enforce_deny_join),
-            **self.patched_client_sysctls,
+            **self._push_sysctls,
         }
         return {name: value for name, value in values.items() if value}
 
@@ -181,7 +196,13 @@ class Mptcp(Table):
 
     @property
     def patched_client_sysctls(self) -> dict[str, int]:
-        """The sysctls of our patches that such a client needs, with their values; at the defaults none.
+        """The sysctls of our patches that such a client needs, with their values; at the defaults none."""
+        timer = {"net.mptcp.join_syn_rto_min": round(self.join_syn_rto_min_s * 1000)} if self.join_syn_rto_min_s else {}
+        return {**self._push_sysctls, **timer}
+
+    @property
+    def _push_sysctls(self) -> dict[str, int]:
+        """Those of `cwnd_push`, which both ends have.
 
         Data that a subflow is not given too early come past those on the slower one, often before the connection's
         first DATA_ACK: a receiver that counts no window by then drops them.

@@ -42,12 +42,17 @@ DROP_TIMESTAMPS = Path("/proc/sys/net/mptcp/add_addr_v6_port_drop_ts")  # where 
 BLOCK = 1 << 16
 
 # What a packet's options look like after the 12 bytes of timestamps: (offset of the MPTCP option from the IPv4 or
-# IPv6 header's start, first bytes, mask). MP_PRIO follows a DATA_ACK of 4 or 8 bytes.
+# IPv6 header's start, first bytes, mask). MP_PRIO follows a DATA_ACK of 4 or 8 bytes. A SYN is known by its flags.
 ADD_ADDR = [("ip", 52, 0x1E103000, 0xFFFFFF00)]
 ADD_ADDR_PORT = [("ip", 52, 0x1E123000, 0xFFFFFF00)]
 ADD_ADDR6 = [("ipv6", 72, 0x1E1C3000, 0xFFFFFF00)]
 MP_PRIO = [("ip", 60, 0x1E035100, 0xFFFFFF00), ("ip", 64, 0x1E035100, 0xFFFFFF00)]
-OPTIONS = {"ADD_ADDR": ADD_ADDR, "ADD_ADDR_PORT": ADD_ADDR_PORT, "ADD_ADDR6": ADD_ADDR6, "MP_PRIO": MP_PRIO}
+OPENING = [("ip", 32, 0x00020000, 0x00FF0000), ("ipv6", 52, 0x00020000, 0x00FF0000)]
+ANSWER = [("ip", 32, 0x00120000, 0x00FF0000), ("ipv6", 52, 0x00120000, 0x00FF0000)]
+OPTIONS = {
+    "ADD_ADDR": ADD_ADDR, "ADD_ADDR_PORT": ADD_ADDR_PORT, "ADD_ADDR6": ADD_ADDR6, "MP_PRIO": MP_PRIO, "SYN": OPENING,
+    "SYN+ACK": ANSWER,
+}  # fmt: skip
 
 
 class SubflowCreate(genlmsg):
@@ -112,7 +117,7 @@ def counter(node: Node, name: str) -> int:
 
 
 def lose(node: Node, interface: str, case: dict[str, Any]) -> threading.Timer:
-    """Drop every packet with the option `lost` that comes in, until `lost_s` after the returned timer is started."""
+    """Drop every packet of the kind `lost` that comes in, until `lost_s` after the returned timer is started."""
     tc = ("tc", "filter", "add", "dev", interface, "ingress")
     run(node.enter("tc", "qdisc", "add", "dev", interface, "ingress"))
     for protocol, offset, value, mask in OPTIONS[case["lost"]] if "lost" in case else ():

@@ -41,6 +41,7 @@ SETTINGS_OF_ALL = {
     "client_endpoint": "none",
     "enforce_deny_join": False,
     "cwnd_push": "off",
+    "join_syn_rto_min_s": 0.0,
 }
 BY_ITSELF = {"add_addr_resend_interval_s": 0.0, "lb_mode": "off"}
 AS_IN_THE_PAPER = {"add_addr_resend_interval_s": 0.01, "lb_mode": "backup"}

@@ -63,8 +63,9 @@ def test_several_servers_need_a_bridge() -> None:
 
 
 def test_the_patches_are_needed_only_where_they_are_asked_for() -> None:
-    asked = names("7", "mptcp", "mptcp.lb_mode=close", "mptcp.add_addr_resend_interval=10 ms")
-    patched = {"sysctl net.mptcp.lb_mode", "sysctl net.mptcp.add_addr_resend_interval"}
+    options = "mptcp.lb_mode=close", "mptcp.add_addr_resend_interval=10 ms", "mptcp.join_syn_rto_min=50 ms"
+    asked = names("7", "mptcp", *options)
+    patched = {f"sysctl net.mptcp.{name}" for name in ("lb_mode", "add_addr_resend_interval", "join_syn_rto_min")}
     assert patched <= asked
     assert not patched & names("7", "mptcp")
     assert not patched & names("7", "tcp", "mptcp.lb_mode=close")

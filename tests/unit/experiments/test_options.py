@@ -87,6 +87,7 @@ def test_options_override_the_profile_and_the_later_one_wins() -> None:
         "mptcp.add_addr_resend_interval=7 ms",
         "mptcp.lb_mode=close",
         "mptcp.cwnd_push=all",
+        "mptcp.join_syn_rto_min=50 ms",
         "sysctl.net.ipv4.tcp_rmem=4096 131072 6291456",
         'sysctl."net.mptcp.close_timeout"=5',
         "workload.sizes=10KB, 20 KB",
@@ -106,6 +107,7 @@ def test_options_override_the_profile_and_the_later_one_wins() -> None:
     assert parameters["lb_mode"] == "close"
     assert parameters["enforce_deny_join"] is False
     assert parameters["cwnd_push"] == "all"
+    assert parameters["join_syn_rto_min_s"] == 0.05
     assert parameters["requests"] == 50_000
     assert parameters["sysctl"] == {
         "net.ipv4.tcp_tso_rtt_log": 30,

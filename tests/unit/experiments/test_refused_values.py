@@ -88,6 +88,11 @@ RATE_UNITS = "bit/s, kbit/s, Mbit/s, Gbit/s"
         ),
         (
             'add_addr_timeout = "1 s"',
+            'join_syn_rto_min = "2 s"',
+            "x.toml:19: mptcp.join_syn_rto_min: 2 s is above 1 s, the most that the kernel's sysctl takes",
+        ),
+        (
+            'add_addr_timeout = "1 s"',
             'lb_mode = "closed"',
             "x.toml:19: mptcp.lb_mode: 'closed' is not one of off, backup, close (did you mean 'close'?)",
         ),

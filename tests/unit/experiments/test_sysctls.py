@@ -48,6 +48,8 @@ def test_a_point_without_them_is_the_bytes_that_it_was() -> None:
         ("7", "sysctl.client.net.mptcp.enabled=0", "the key for it is: protocols"),
         ("7", "sysctl.server.net.mptcp.pm_type=1", "the key for it is: mptcp.path_manager"),
         ("7", "sysctl.client.net.mptcp.cwnd_push=1", "the key for it is: mptcp.cwnd_push"),
+        ("7", "sysctl.client.net.mptcp.join_syn_rto_min=50", "the key for it is: mptcp.join_syn_rto_min"),
+        ("7", "sysctl.net.mptcp.join_syn_rto_min=50", "the key for it is: mptcp.join_syn_rto_min"),
         ("7", "sysctl.router=1", "must be a table"),
         ("7", "sysctl.client.kernel.panic=1", "not the name of a sysctl"),
         ("7", "sysctl.client.net.ipv4.tcp_sack=true", "a whole number or a text"),
@@ -70,3 +72,7 @@ def test_the_receivers_half_of_cwnd_push_is_free_where_that_is_off() -> None:
 
 def test_what_the_toolkit_sets_on_servers_only_a_client_may_have() -> None:
     assert points("7", "sysctl.client.net.mptcp.add_addr_timeout=5")
+
+
+def test_what_the_toolkit_sets_on_clients_only_a_server_may_have() -> None:
+    assert points("7", "sysctl.server.net.mptcp.join_syn_rto_min=50")
