@@ -23,6 +23,14 @@ from testbed.record.legacy import traits_of
 POINTS = [point for name in plan.available() for point in plan.plan(plan.load(plan.find(name)))]
 VERSION_1 = sorted((Path(__file__).with_name("data") / "version-1").glob("*.json"))
 
+
+def could_be_said_before(point: Point) -> bool:
+    """Whether its client has an interface in each network, and its links are the same in both directions."""
+    return not any(name.startswith("client_link") or "_towards_" in name for name in point.parameters)
+
+
+AS_BEFORE = [point for point in POINTS if could_be_said_before(point)]
+
 LATER = {"paths", "requests", "must_join"}
 
 
@@ -53,6 +61,7 @@ def test_a_point_of_the_format_before_is_read_as_one_of_today(path: Path) -> Non
     parts = parts_of(point)
     mptcp, past_director = point.protocol == "mptcp", point.protocol == "mptcp" and given["add_addr"]
     found = parts.traits(mptcp=mptcp, past_director=past_director, must_join=point.traits.must_join)
+    found = found.model_copy(update={"picture": found.picture.replace(" each way", "")})
     assert without_limits(found) == point.traits
 
 
@@ -62,7 +71,7 @@ def test_the_parts_of_a_record_are_those_that_it_was_made_of(point: Point) -> No
     assert Point.from_json(point.to_json()) == point
 
 
-@pytest.mark.parametrize("point", POINTS, ids=lambda point: point.id)
+@pytest.mark.parametrize("point", AS_BEFORE, ids=lambda point: point.id)
 def test_traits_are_those_that_points_without_any_were_given(point: Point) -> None:
     scenario = point.parts["topology"].name
     given: Mapping[str, Any] = point.parameters
@@ -74,7 +83,7 @@ def test_traits_are_those_that_points_without_any_were_given(point: Point) -> No
 
 
 def test_traits_that_points_did_not_have_at_first_are_worked_out_for_them() -> None:
-    for point in POINTS:
+    for point in AS_BEFORE:
         raw = json.loads(point.to_json())
         for name in LATER:
             del raw["traits"][name]
