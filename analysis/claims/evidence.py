@@ -25,7 +25,7 @@ Value = Callable[[PointSummary], float | None]
 _IDEA: Mapping[str, object] = {"add_addr": True, "deny_join": True, "drop_packet": "none"}
 # And what of the schemes that have a name of ours, whoever has called them so.
 _SCHEMES: Mapping[str, Mapping[str, object]] = {
-    PAPER: {"add_addr_resend_interval_s": 0.01, "lb_mode": "backup"},
+    PAPER: {"add_addr_resend_interval_s": 0.01, "lb_mode": "backup", "cwnd_push": "all"},
     "": {"initial_backup": True},
 }
 _UNSAID = {"drop_packet": "none"}

@@ -14,7 +14,7 @@ from testbed.record.legacy import names_of
 
 SCHEME = {
     "add_addr": True, "deny_join": True, "initial_backup": True, "add_addr_resend_interval_s": 0.01,
-    "lb_mode": "backup",
+    "lb_mode": "backup", "cwnd_push": "all",
 }  # fmt: skip
 LABELS = {"paper": "MPTCP, as in the paper", "upstream": "MPTCP, upstream", "": ""}
 SIZES = load_balancer.SIZES

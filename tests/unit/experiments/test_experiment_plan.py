@@ -40,11 +40,10 @@ SETTINGS_OF_ALL = {
     "add_addr_accepted": 1,
     "client_endpoint": "none",
     "enforce_deny_join": False,
-    "cwnd_push": "off",
     "join_syn_rto_min_s": 0.0,
 }
-BY_ITSELF = {"add_addr_resend_interval_s": 0.0, "lb_mode": "off"}
-AS_IN_THE_PAPER = {"add_addr_resend_interval_s": 0.01, "lb_mode": "backup"}
+BY_ITSELF = {"add_addr_resend_interval_s": 0.0, "lb_mode": "off", "cwnd_push": "off"}
+AS_IN_THE_PAPER = {"add_addr_resend_interval_s": 0.01, "lb_mode": "backup", "cwnd_push": "all"}
 PAGE_LOAD_FIGURES = {
     # name: rate, delay and loss of the client-director link
     "fig06": (10**9, 0.0, 0.0),
