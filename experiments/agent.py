@@ -2,7 +2,7 @@
 
 Builds the topology, configures every role, captures, drives the workload, and leaves the raw
 directory. `--shell` builds the same and gives Mininet's command line instead; `--commands` runs there those that
-standard input has.
+standard input has. In a guest that is to be a template it stands still first, and goes on in each copy.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import time
 from functools import partial
 from pathlib import Path
 
-from experiments.composition import Parts, load_code, parts_of
+from experiments.composition import Parts, import_parts, load_code, parts_of
 from experiments.measurement import drive
 from experiments.record import write
 from experiments.stage import path_managers, stage
+from testbed import template
 from testbed.base.errors import TestbedError
-from testbed.lab_clock import start_afresh
+from testbed.lab_clock import set_seed, start_afresh
 from testbed.process import CommandLog
 from testbed.record import commands, settings
 from testbed.record.commands import Command
@@ -38,6 +39,7 @@ def run_point(point: Point, parts: Parts, out: Path) -> None:
     """Run the point and leave its raw directory in `out`; raises `TestbedError` if it cannot be run."""
     log = CommandLog()
     if point.clock == "virtual":
+        set_seed(point.seed)
         start_afresh()
     _say("building the topology")
     try:
@@ -69,6 +71,7 @@ def run_commands(point: Point, parts: Parts, out: Path) -> int:
 
     lines = shell_commands.parse(sys.stdin.buffer.read())
     if point.clock == "virtual":
+        set_seed(point.seed)
         start_afresh()
     with stage(point, parts, CommandLog()) as ready, path_managers(point, ready, out):
         return mininet_shell.execute(ready.network.mininet, lines)
@@ -77,6 +80,10 @@ def run_commands(point: Point, parts: Parts, out: Path) -> int:
 def main(argv: list[str]) -> int:
     """Exit status of the agent: 0, that of the last command, or the error's own."""
     try:
+        if template.is_wanted():
+            import_parts()
+            if not template.stand_still():
+                return 0
         out = Path(os.environ["TESTBED_OUT"])
         point = Point.from_json((out / "point.json").read_text())
         load_code(point, out)

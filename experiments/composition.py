@@ -173,6 +173,13 @@ def parts_of(point: Point) -> Parts:
     return Parts(**parts, codes=codes)
 
 
+def import_parts() -> None:
+    """Import our parts, all of them: a program that is to run many points does it once."""
+    for registry in REGISTRIES.values():
+        for _ in registry.all_ours():
+            pass
+
+
 def mptcp_of(point: Point) -> Mptcp:
     """How a point's server and client use MPTCP; raises `ConfigError`."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import gc
@@ -15,6 +16,9 @@ _TIMER_ABSTIME = 1
 _PR_SET_TIMERSLACK = 29
 _EXACT_NS, _DEFAULT_NS = 1, 0
 _RNDRESEEDCRNG = 0x5207  # include/uapi/linux/random.h
+
+SEED_FILE = "/proc/rng_seed"
+"""Where the seed of a lab kernel's random numbers is set again (patch 0013)."""
 
 
 class _Timespec(ctypes.Structure):
@@ -38,6 +42,15 @@ def start_afresh() -> None:
     _wait_for_whole_second()
     with Path("/dev/urandom").open("rb", buffering=0) as device:
         fcntl.ioctl(device, _RNDRESEEDCRNG)
+
+
+def set_seed(seed: int) -> None:
+    """Let the random numbers follow from this seed, from the next `start_afresh` on, and no more from the boot's own.
+
+    A lab kernel that cannot do it was booted with this seed. Needs root; raises OSError.
+    """
+    with contextlib.suppress(FileNotFoundError), Path(SEED_FILE).open("w") as file:
+        file.write(str(seed))
 
 
 def collect_garbage() -> None:

@@ -150,6 +150,8 @@ def _remarks(points: Sequence[PointSummary]) -> list[str]:
     for point in points:
         if point.parameters.get("large_reads") is True:
             found["ab reads 64 KB at a time (workload.large_reads), by a preloaded library, where it asks for 8 KB"] = 1
+        if point.shared_boot:
+            found["guests share boots (--shared-boot); with a boot of its own runs each point: testbed verify"] = 1
         sysctls = point.parameters.get("sysctl")
         for name, value in sorted(sysctls.items()) if isinstance(sysctls, Mapping) else ():
             found[f"{name} = {value} at client and servers"] = 1

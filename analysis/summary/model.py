@@ -113,6 +113,7 @@ class PointSummary:
     resets_received: Count | None = None
     virtual_s: Quantity | None = None
     wall_s: Quantity | None = None
+    shared_boot: Count = 0
     valid: Flag = False
     invalid_reasons: Texts = ()
     per_second: SecondBySecond | None = None

@@ -182,7 +182,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     found_wrong = [*([] if failed else unreadable), *validity.reasons(evidence)]
     summary = replace(summary, injected_drops=drops, fidelity=verdict, kernel=kernel or "")
     if outcome is not None:
-        summary = replace(summary, virtual_s=outcome.virtual_s, wall_s=outcome.wall_s)
+        summary = replace(summary, virtual_s=outcome.virtual_s, wall_s=outcome.wall_s, shared_boot=outcome.shared_boot)
     if ab is not None:
         summary = _with_ab(summary, point, ab)
     if packets is not None and traffic is not None:

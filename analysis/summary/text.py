@@ -41,6 +41,8 @@ def render_table(points: Sequence[PointSummary]) -> str:
         lines += [plain(f"  ! {point.id}: {reason}") for point in group for reason in point.invalid_reasons]
     notes = dict.fromkeys(plain(p.traits.limit_note) for p in ordered if p.traits.limit_note)
     lines += ["", *notes] if notes else []
+    if shared := sum(point.shared_boot > 0 for point in points):
+        lines += ["", f"{shared} points of shared boots; with a boot of its own runs each: testbed verify RUN"]
     invalid = sum(not point.valid for point in points)
     lines += ["", f"{len(points)} points, {invalid} invalid" if invalid else f"{len(points)} points, all valid"]
     return "\n".join(lines) + "\n"

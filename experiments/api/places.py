@@ -13,6 +13,7 @@ from testbed.kernel.cache import Kernel
 from testbed.labs import catalog
 from testbed.labs.base import Clock
 from testbed.labs.catalog import LabOptions, LabSpec
+from testbed.record.point import Point
 from testbed.runs.scheduler import Place
 
 Labs = Sequence[str | LabSpec]
@@ -52,6 +53,18 @@ def kernel_of(name: str | None, labs: Labs) -> Kernel | None:
         names = ", ".join(map(str, specs))
         raise UsageError(f"--kernel {name}: the lab has a kernel of its own: {names}", hint="leave it out")
     return selection.select(name)
+
+
+def require_shared_boot(points: Sequence[Point], labs: Labs) -> None:
+    """Raise `UsageError` unless each of the points can be one of many that a guest's one boot serves, in each lab."""
+    if others := [str(lab) for lab in labs_of(labs) if not lab.shares_boots]:
+        which = ", ".join(kind.usage for kind in catalog.KINDS.values() if kind.shares_boots)
+        raise UsageError(f"--shared-boot: not in the lab {', '.join(others)}", hint=f"labs that can: {which}")
+    for point in points:
+        if point.clock != "virtual":
+            raise UsageError(
+                f"--shared-boot: {point.id} runs in real time", hint="take the other clock: --clock virtual"
+            )
 
 
 @contextmanager

@@ -145,6 +145,7 @@ def job_of(point: Point, output: Path) -> Job:
         wall_limit_s=planning.wall_limit_s(point),
         clock_limit_s=planning.virtual_limit_s(point),
         seed=point.seed,
+        stands_still=point.clock == "virtual",
     )
 
 

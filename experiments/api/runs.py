@@ -11,7 +11,7 @@ from pathlib import Path
 from experiments.api import own_parts
 from experiments.api.analysing import Analysis, RunAnalysis, require_main_program
 from experiments.api.events import AnalysisStarted, Event, Listener, Notice, PointFinished, PointsDue, Telling, ignore
-from experiments.api.places import Labs, kernel_of, labs_of, open_places
+from experiments.api.places import Labs, kernel_of, labs_of, open_places, require_shared_boot
 from experiments.api.planning import stored_points, task_of
 from experiments.api.record import closing, facts_of
 from testbed.base.errors import PrerequisiteError, RunInterrupted, UsageError
@@ -39,6 +39,7 @@ def run(
     labs: Labs = (),
     kernel: str | None = None,
     jobs: int | None = None,
+    shared_boot: bool = False,
     figures: Sequence[Path] = (),
     command: Sequence[str] = (),
     listen: Listener = ignore,
@@ -49,7 +50,9 @@ def run(
     `out` is the run's directory, new or empty (None: one in `results/`, to which `latest` then leads); `labs` are
     names such as `uml` or `ssh:HOST`, which share the points, `jobs` at a time in each (None: as many as suits the
     lab); `kernel` is the lab kernel, a release such as `7.3` or a build's identity (None: the current one of the
-    default release); `figures` are Python files with figures of the caller's own; `command` is noted in the manifest.
+    default release); with `shared_boot` each point is a copy of a guest that was booted once, which for many small
+    points is the same for less (the `uml` lab, virtual time); `figures` are Python files with figures of the caller's
+    own; `command` is noted in the manifest.
     `listen` hears of each event as it comes (`experiments.api.events`). Setting `cancel` ends the run in order from
     another thread; in the main thread SIGINT, SIGTERM and SIGHUP do.
 
@@ -61,7 +64,10 @@ def run(
         raise UsageError("no point to run", hint="plan some: experiments.api.plan")
     require_main_program()
     tasks = [task_of(point) for point in points]
-    with open_places(labs, jobs, LabOptions(kernel=kernel_of(kernel, labs)), listen) as places:
+    if shared_boot:
+        require_shared_boot(points, labs)
+    options = LabOptions(kernel=kernel_of(kernel, labs), shared_boot=shared_boot)
+    with open_places(labs, jobs, options, listen) as places:
         scheduler.require(tasks, places, cancel)
         plan = [point.model_dump(mode="json") for point in points]
         facts = facts_of(places, command)
@@ -78,6 +84,7 @@ def resume(
     labs: Labs = (),
     kernel: str | None = None,
     jobs: int | None = None,
+    shared_boot: bool = False,
     figures: Sequence[Path] = (),
     trust_code: bool = False,
     command: Sequence[str] = (),
@@ -97,7 +104,9 @@ def resume(
     found = find_unfinished(directory, points, listen=listen)
     points = stored_points(found, trust_code=trust_code)
     labs = labs or _labs_of(found)
-    options = LabOptions(kernel=kernel_of(kernel, labs) or _kernel_of(found, labs))
+    if shared_boot:
+        require_shared_boot(points, labs)
+    options = LabOptions(kernel=kernel_of(kernel, labs) or _kernel_of(found, labs), shared_boot=shared_boot)
     with open_places(labs, jobs, options, listen) as places:
         scheduler.require([task_of(point) for point in points if not found.is_ok(point.id)], places, cancel)
         store.require_space(found.directory)

@@ -96,6 +96,7 @@ def verify(
     others = _other_tools(before)
     if candidates:
         _tell_of_others(before, others, listen)
+        _tell_of_shared_boots(before, candidates, listen)
         with ExitStack() as stack:
             again = store.create(
                 keep or Path(stack.enter_context(runtime_directory.temporary())),
@@ -136,6 +137,13 @@ def _tell_of_others(before: RunStore, others: Sequence[str], listen: Listener) -
         listen(Notice("note: the toolkit's own code is not the run's: that may make a difference"))
     for each in others:
         listen(Notice(f"note: {each}: that may make a difference"))
+
+
+def _tell_of_shared_boots(before: RunStore, candidates: Sequence[Candidate], listen: Listener) -> None:
+    outcomes = [before.outcome(candidate.id) for candidate in candidates]
+    if shared := sum(outcome is not None and outcome.shared_boot > 0 for outcome in outcomes):
+        what = f"{shared} points were copies of a guest (--shared-boot): each is compared with a boot of its own"
+        listen(Notice(f"note: {what}"))
 
 
 def _other_tools(before: RunStore) -> list[str]:

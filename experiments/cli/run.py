@@ -41,6 +41,7 @@ class _Common(TypedDict):
     labs: list[LabSpec]
     kernel: str | None
     jobs: int | None
+    shared_boot: bool
     figures: list[Path]
     command: tuple[str, ...]
     listen: Listener
@@ -53,6 +54,7 @@ class _Common(TypedDict):
 @scheme_files
 @set_option
 @click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Points at a time in each lab. Default: one per core.")
+@click.option("--shared-boot", is_flag=True, help="Boot once for many points (uml, virtual time): the same, for less.")
 @click.option("--repeat", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Seeds per point.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The first seed.")
 @click.option("--dry-run", is_flag=True, help="List the points and an estimate of the time; run nothing.")
@@ -70,6 +72,7 @@ def run(
     scheme_files: tuple[Path, ...],
     overrides: tuple[str, ...],
     jobs: int | None,
+    shared_boot: bool,
     repeat: int,
     seed: int,
     dry_run: bool,
@@ -101,7 +104,15 @@ def run(
         return
     command = ("testbed", *sys.argv[1:])
     with hearing() as listen:
-        common = _Common(labs=labs, kernel=kernel, jobs=jobs, figures=planned.figures, command=command, listen=listen)
+        common = _Common(
+            labs=labs,
+            kernel=kernel,
+            jobs=jobs,
+            shared_boot=shared_boot,
+            figures=planned.figures,
+            command=command,
+            listen=listen,
+        )
         if resume:
             found = api.resume(out, points=points, trust_code=trust_code, **common)
         else:

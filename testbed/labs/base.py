@@ -36,7 +36,8 @@ class Job:
 
     `output` is the only directory of this machine that the command can change; it sees it under the
     path in the environment variable `TESTBED_OUT`. `wall_limit_s` bounds real seconds, `clock_limit_s`
-    seconds of the lab's own clock.
+    seconds of the lab's own clock. With `stands_still`, the program is one that a guest can be a template for
+    (`testbed.template`).
     """
 
     argv: tuple[str, ...]
@@ -48,13 +49,15 @@ class Job:
     clock_limit_s: float = 86400.0
     stdin: Path | None = None
     seed: int = 1
+    stands_still: bool = False
 
 
 @dataclass(frozen=True)
 class JobResult:
     """How a command ended: its exit status, real seconds, seconds of the lab's clock, kernel complaints.
 
-    `kernel` is the identity of the kernel's build, empty if the lab does not know it.
+    `kernel` is the identity of the kernel's build, empty if the lab does not know it. `copy` is its place among the
+    jobs of a shared boot, from 1; 0 with a boot of its own.
     """
 
     status: int
@@ -62,6 +65,7 @@ class JobResult:
     clock_s: float
     kernel_warnings: tuple[str, ...] = ()
     kernel: str = ""
+    copy: int = 0
 
 
 class Cancel:

@@ -39,6 +39,11 @@ class LabSpec:
         return KINDS[self.kind].uses_lab_kernel(self)
 
     @property
+    def shares_boots(self) -> bool:
+        """Whether one boot of it can serve many points."""
+        return KINDS[self.kind].shares_boots
+
+    @property
     def clocks(self) -> tuple[Clock, ...]:
         """The clocks that the lab offers, the usual one first; known without opening it."""
         return KINDS[self.kind].clocks(self)
@@ -49,12 +54,14 @@ class LabOptions:
     """How a lab is to be opened.
 
     `core_wait_s`: how long a job waits for a core of its own. `kernel`: the build of the lab kernel to use, None for
-    the one in the cache; labs whose kernel is their own take no notice. `report` is told of what takes long.
+    the one in the cache; labs whose kernel is their own take no notice. `report` is told of what takes long. With
+    `shared_boot` jobs are copies of one guest, in the labs that can (`LabSpec.shares_boots`).
     """
 
     core_wait_s: float = math.inf
     kernel: Kernel | None = None
     report: Callable[[str], None] = lambda _what: None
+    shared_boot: bool = False
 
 
 Opener = Callable[[LabSpec, LabOptions], "contextlib.AbstractContextManager[Lab]"]
@@ -72,6 +79,7 @@ class Kind:
     open: Opener
     clocks: Callable[[LabSpec], tuple[Clock, ...]]
     uses_lab_kernel: Callable[[LabSpec], bool] = lambda _spec: False
+    shares_boots: bool = False
     target: Literal["none", "required"] = "none"
     check: Callable[[str], object] = lambda _target: None
 
@@ -108,13 +116,16 @@ def open_lab(spec: LabSpec, options: LabOptions = LabOptions()) -> contextlib.Ab
 @contextlib.contextmanager
 def _open_uml(_spec: LabSpec, options: LabOptions) -> Iterator[Lab]:
     kernel = options.kernel or selection.current()
-    yield UmlLab(
+    lab = UmlLab(
         kernel.image,
         core_wait_s=options.core_wait_s,
         kernel_id=kernel.id,
         manifest=kernel.facts(),
         options=kernel.options(),
+        shared_boot=options.shared_boot,
     )
+    with contextlib.closing(lab):
+        yield lab
 
 
 def _open_ssh(spec: LabSpec, options: LabOptions) -> contextlib.AbstractContextManager[Lab]:
@@ -138,6 +149,7 @@ KINDS: dict[str, Kind] = {
         _open_uml,
         lambda _spec: UmlLab.clocks,
         uses_lab_kernel=lambda _spec: True,
+        shares_boots=True,
     ),
     "local": Kind(
         "local",

@@ -22,6 +22,7 @@ import tty
 from pathlib import Path
 from typing import Any
 
+from testbed import template
 from testbed.labs import guest_mounts
 
 STATUS_FILE = "guest/status.json"
@@ -87,13 +88,24 @@ def start(job: dict[str, Any], out: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def supervise(command: subprocess.Popen[bytes], limit_s: float) -> dict[str, Any]:
-    """Wait for the command and reap every orphan; ends it at `limit_s` seconds of this guest's clock."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    deadline = time.monotonic() + limit_s
+def read_job(out: Path) -> dict[str, Any]:
+    """The job as the lab has left it."""
+    found: dict[str, Any] = json.loads((out / JOB_FILE).read_text())
+    return found
+
+
+def supervise(command: subprocess.Popen[bytes], out: Path) -> dict[str, Any]:
+    """Wait for the command and reap every orphan; ends it when this guest's clock comes to the job's limit.
+
+    The command says with a signal that it has another job now, and so another limit (`testbed.template`).
+    """
+    awaited = {signal.SIGCHLD, template.JOB_CHANGED}
+    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     before: dict[int, int] = {}
     now = activity()
-    next_look = time.monotonic() + limit_s / _SLICES
+    began_s = time.monotonic()
+    limit_s = float(read_job(out)["clock_limit_s"])
+    deadline, next_look = began_s + limit_s, began_s + limit_s / _SLICES
     while True:
         while True:
             try:
@@ -113,7 +125,10 @@ def supervise(command: subprocess.Popen[bytes], limit_s: float) -> dict[str, Any
         if time.monotonic() >= next_look:
             before, now = now, activity()
             next_look += limit_s / _SLICES
-        signal.sigtimedwait({signal.SIGCHLD}, max(0.0, min(remaining, next_look - time.monotonic())))
+        came = signal.sigtimedwait(awaited, max(0.0, min(remaining, next_look - time.monotonic())))
+        if came and came.si_signo == template.JOB_CHANGED:
+            limit_s = float(read_job(out)["clock_limit_s"])
+            deadline, next_look = began_s + limit_s, began_s + limit_s / _SLICES
 
 
 def kernel_log() -> str:
@@ -147,7 +162,7 @@ def main(out: Path = guest_mounts.OUT) -> None:
     verdict: dict[str, Any] = {"reason": "supervisor", "status": None}
     try:
         guest_mounts.lay()
-        job = json.loads((out / JOB_FILE).read_text())
+        job = read_job(out)
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         Path("/proc/sys/kernel/hostname").write_text("testbed\n")
         try:
@@ -156,7 +171,7 @@ def main(out: Path = guest_mounts.OUT) -> None:
             missing = 127 if isinstance(error, FileNotFoundError) else 126
             verdict = {"reason": "start", "status": missing, "error": f"{job['argv'][0]}: {error.strerror}"}
         else:
-            verdict = supervise(command, job["clock_limit_s"])
+            verdict = supervise(command, out)
     except BaseException as error:  # process 1 must not end without a word: that is a kernel panic
         verdict["error"] = repr(error)
         sys.stderr.write(f"{error!r}\n")  # nobody can read a status that has no place to be written

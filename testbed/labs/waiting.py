@@ -6,12 +6,24 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from testbed.labs.base import Cancel, Sink
 from testbed.labs.terminal import Terminal
-from testbed.reaped_process import ReapedProcess
 
 _POLL_S = 0.05
+
+
+class Running(Protocol):
+    """A job's process (`testbed.reaped_process.ReapedProcess`), or what stands for one."""
+
+    def poll(self) -> int | None:
+        """The exit status, None while it runs."""
+        ...
+
+    def release(self) -> None:
+        """End it, with all that it has started."""
+        ...
 
 
 class Follower:
@@ -41,7 +53,7 @@ class Ended:
 
 
 def wait_for_end(
-    process: ReapedProcess,
+    process: Running,
     *,
     began_s: float,
     wall_limit_s: float,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from testbed.record import model
-from testbed.record.model import Record, Seconds, Text, Texts
+from testbed.record.model import Count, Record, Seconds, Text, Texts
 
 FILE = "outcome.json"
 
@@ -17,7 +17,8 @@ class Outcome(Record):
     `wall_s` are seconds of this machine, `virtual_s` of the lab's clock; None where they are unknown.
     `kernel_warnings` are lines of the lab's kernel. `lab` is its name; `userspace_mode` says how a uml lab ran its
     processes, where its console tells. `files` are what the point's directory held when the point was finished, by the
-    paths in it. Older toolkits noted none of these three.
+    paths in it. Older toolkits noted none of these three. `shared_boot` is its place among the points that one boot has
+    served, from 1; 0 with a boot of its own.
     """
 
     status: Literal["ok", "failed"]
@@ -28,6 +29,7 @@ class Outcome(Record):
     lab: Text = ""
     userspace_mode: Text = ""
     files: Texts = ()
+    shared_boot: Count = 0
 
     @property
     def ok(self) -> bool:

@@ -247,6 +247,8 @@ def _run_in(task: Task, lab: Lab, store: RunStore, *, cancel: Cancel, watcher: W
     )
     if result and (mode := userspace_mode(output)):
         outcome = outcome.model_copy(update={"userspace_mode": mode})
+    if result and result.copy:
+        outcome = outcome.model_copy(update={"shared_boot": result.copy})
     try:
         store.finish(task.id, outcome)
     except OSError as fault:

@@ -12,7 +12,7 @@ import pytest
 
 from testbed.base.errors import LabError, PrerequisiteError
 from testbed.kernel.cache import Cache
-from testbed.labs import libraries, probes, uml
+from testbed.labs import libraries, probes, uml, uml_boot
 from testbed.labs.base import Job
 from testbed.labs.features import judge, require
 from testbed.labs.ssh import provisioning
@@ -48,7 +48,7 @@ def test_a_lab_that_cannot_have_it_refuses_before_anything_starts(
 
 def test_a_guest_sees_it_where_the_guest_hides_that_place(cache: Cache, tmp_path: Path) -> None:
     libraries.require([large_reads.NEED])
-    assert str(cache.libraries) in uml._toolkit_paths(Job(("true",), tmp_path))
+    assert str(cache.libraries) in uml_boot.toolkit_paths(Job(("true",), tmp_path))
 
 
 def test_it_is_tried_for_real(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
