@@ -1,0 +1,154 @@
+"""One boot for many points: each is what it is in a boot of its own, byte for byte, whatever ran before it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from experiments import api
+from experiments.api.planning import job_of
+from testbed.base.errors import GuestAsleep, GuestKilled, LabError, RunInterrupted
+from testbed.labs.base import Cancel, Job, JobResult
+from testbed.labs.uml import UmlLab
+from testbed.process import wait_until
+from testbed.record.point import Point
+from testbed.runs import digests
+
+PAGES = ("workload.sizes=10 KB", "workload.total=100 KB", "workload.min_requests=10")
+DOWNLOADS = (
+    "workload.concurrency=3", "workload.size=200 KB", "workload.duration=2 s", "timetable.cycle=1.5 s",
+    "timetable.up=1 s", "topology.server_rate=100 Mbit/s", "topology.client_rate=1 Gbit/s",
+)  # fmt: skip
+STANDS_STILL = "import os, sys, time\nfrom testbed import template\ntemplate.stand_still()\n"
+ENDLESS = "open(os.environ['TESTBED_OUT'] + '/began', 'w')\nwhile True: os.times()"
+
+
+@pytest.fixture
+def shared(lab: UmlLab) -> Iterator[UmlLab]:
+    with contextlib.closing(UmlLab(lab._image, shared_boot=True, core_wait_s=0)) as found:
+        yield found
+
+
+def points() -> list[Point]:
+    """Twelve: pages and downloads, TCP and MPTCP, two seeds."""
+    found = api.plan(["fig07", "fig11"], overrides=PAGES, seeds=[1, 7])
+    return found + api.plan(["fig13", "fig14"], overrides=DOWNLOADS, seeds=[1, 7])
+
+
+def run_all(lab: UmlLab, points: Sequence[Point], out: Path) -> dict[str, dict[str, str]]:
+    """The digests of each point, by its id."""
+    found = {}
+    for point in points:
+        (out / point.id).mkdir(parents=True)
+        result = lab.run(job_of(point, out / point.id))
+        assert (result.status, result.kernel_warnings) == (0, ())
+        found[point.id] = digests.of_directory(out / point.id)
+    return found
+
+
+def run(lab: UmlLab, out: Path, code: str, **job: object) -> JobResult:
+    out.mkdir()
+    return lab.run(Job((sys.executable, "-c", STANDS_STILL + code), out, stands_still=True, **job))  # type: ignore[arg-type]
+
+
+def test_a_point_is_the_same_whatever_ran_before_it_in_the_boot_and_in_a_boot_of_its_own(
+    lab: UmlLab, shared: UmlLab, tmp_path: Path
+) -> None:
+    every = points()
+    once = run_all(shared, every, tmp_path / "once")
+    random.Random(1).shuffle(every)
+    with contextlib.closing(UmlLab(lab._image, shared_boot=True, core_wait_s=0)) as another:
+        assert run_all(another, every, tmp_path / "again") == once
+    own = UmlLab(lab._image, core_wait_s=0)
+    assert run_all(own, every, tmp_path / "own") == once
+
+
+def test_a_copy_has_the_job_s_own_output_status_and_limit(shared: UmlLab, tmp_path: Path) -> None:
+    code = "print(open(os.environ['TESTBED_OUT'] + '/guest/job.json').read()[:1]); sys.exit(5)"
+    first, second = (run(shared, tmp_path / name, code) for name in ("first", "second"))
+    assert [(each.status, each.copy) for each in (first, second)] == [(5, 1), (5, 2)]
+    assert (tmp_path / "second" / "guest" / "stdout").read_text() == "{\n"
+    assert first.clock_s == second.clock_s
+
+
+def test_a_copy_that_sleeps_for_ever_is_ended_at_the_limit_of_its_own_job(shared: UmlLab, tmp_path: Path) -> None:
+    code = "print(1) if '/quick' in os.environ['TESTBED_OUT'] else time.sleep(10**6)"
+    with pytest.raises(GuestAsleep):
+        run(shared, tmp_path / "asleep", code, clock_limit_s=50)
+    with pytest.raises(GuestAsleep):
+        run(shared, tmp_path / "asleep-again", code, clock_limit_s=500)
+
+
+def test_who_kills_a_template_ends_one_job_and_the_next_has_another(shared: UmlLab, tmp_path: Path) -> None:
+    def kill() -> None:
+        wait_until((tmp_path / "killed" / "began").exists, "the copy", timeout_s=60)
+        for directory in Path(tempfile.gettempdir()).glob(f"mptcp-testbed-{os.getpid()}-*"):
+            os.kill(int((directory / "guest" / "pid").read_text()), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(GuestKilled, match="signal 9"):
+        run(shared, tmp_path / "killed", ENDLESS, wall_limit_s=100)
+    killer.join()
+    assert run(shared, tmp_path / "next", "sys.exit(3)").status == 3
+
+
+def test_a_program_that_does_not_stand_still_is_told_so(shared: UmlLab, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(LabError, match="did not stand still for copies: I am no template"):
+        argv = (sys.executable, "-c", "import sys; sys.exit('I am no template')")
+        shared.run(Job(argv, tmp_path / "out", stands_still=True))
+
+
+def test_what_ends_a_copy_or_the_lab_leaves_nothing(shared: UmlLab, tmp_path: Path) -> None:
+    cancel = Cancel()
+    threading.Timer(2, cancel.set).start()
+    (tmp_path / "out").mkdir()
+    job = Job((sys.executable, "-c", STANDS_STILL + ENDLESS), tmp_path / "out", stands_still=True)
+    with pytest.raises(RunInterrupted):
+        shared.run(job, cancel=cancel)
+    assert list(Path(tempfile.gettempdir()).glob(f"mptcp-testbed-{os.getpid()}-*")) == []
+    run(shared, tmp_path / "another", "")
+    shared.close()
+    assert list(Path(tempfile.gettempdir()).glob(f"mptcp-testbed-{os.getpid()}-*")) == []
+
+
+def test_kill_9_of_the_toolkit_ends_template_and_copy(lab: UmlLab, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from testbed.labs.uml import UmlLab; from testbed.labs.base import Job\n"
+        f"job = Job((sys.executable, '-c', {STANDS_STILL + ENDLESS!r}), Path({str(tmp_path)!r}), stands_still=True)\n"
+        f"UmlLab(Path({str(lab._image)!r}), core_wait_s=0, shared_boot=True).run(job)"
+    )
+    toolkit = subprocess.Popen([sys.executable, "-c", code])
+    place = f"{tempfile.gettempdir()}/mptcp-testbed-{toolkit.pid}-"
+
+    def ours() -> list[str]:
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/cwd"):
+            with contextlib.suppress(OSError):
+                if str(entry.readlink()).startswith(place):
+                    found.append(entry.parent.name)
+        return found
+
+    try:
+        wait_until((tmp_path / "began").exists, "the copy", timeout_s=100)
+        assert ours()
+    finally:
+        toolkit.kill()
+        toolkit.wait()
+    wait_until(lambda: not ours(), "the end of its processes", timeout_s=20)
+    wait_until(
+        lambda: not any(Path(tempfile.gettempdir()).glob(f"{Path(place).name}*")),
+        "the end of its directory",
+        timeout_s=20,
+    )
