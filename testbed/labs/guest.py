@@ -19,6 +19,7 @@ import sys
 import termios
 import time
 import tty
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +95,8 @@ def read_job(out: Path) -> dict[str, Any]:
     return found
 
 
-def supervise(command: subprocess.Popen[bytes], out: Path) -> dict[str, Any]:
-    """Wait for the command and reap every orphan; ends it when this guest's clock comes to the job's limit.
+def supervise(command: subprocess.Popen[bytes], clock_limit_s: Callable[[], float]) -> dict[str, Any]:
+    """Wait for the command and reap every orphan; ends it when this clock comes to the job's limit.
 
     The command says with a signal that it has another job now, and so another limit (`testbed.template`).
     """
@@ -104,7 +105,7 @@ def supervise(command: subprocess.Popen[bytes], out: Path) -> dict[str, Any]:
     before: dict[int, int] = {}
     now = activity()
     began_s = time.monotonic()
-    limit_s = float(read_job(out)["clock_limit_s"])
+    limit_s = clock_limit_s()
     deadline, next_look = began_s + limit_s, began_s + limit_s / _SLICES
     while True:
         while True:
@@ -127,7 +128,7 @@ def supervise(command: subprocess.Popen[bytes], out: Path) -> dict[str, Any]:
             next_look += limit_s / _SLICES
         came = signal.sigtimedwait(awaited, max(0.0, min(remaining, next_look - time.monotonic())))
         if came and came.si_signo == template.JOB_CHANGED:
-            limit_s = float(read_job(out)["clock_limit_s"])
+            limit_s = clock_limit_s()
             deadline, next_look = began_s + limit_s, began_s + limit_s / _SLICES
 
 
@@ -171,7 +172,7 @@ def main(out: Path = guest_mounts.OUT) -> None:
             missing = 127 if isinstance(error, FileNotFoundError) else 126
             verdict = {"reason": "start", "status": missing, "error": f"{job['argv'][0]}: {error.strerror}"}
         else:
-            verdict = supervise(command, out)
+            verdict = supervise(command, lambda: float(read_job(out)["clock_limit_s"]))
     except BaseException as error:  # process 1 must not end without a word: that is a kernel panic
         verdict["error"] = repr(error)
         sys.stderr.write(f"{error!r}\n")  # nobody can read a status that has no place to be written

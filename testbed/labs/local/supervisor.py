@@ -72,7 +72,7 @@ def main(out: Path) -> None:
             missing = 127 if isinstance(error, FileNotFoundError) else 126
             verdict = {"reason": "start", "status": missing, "error": f"{job['argv'][0]}: {error.strerror}"}
         else:
-            verdict = supervise(command, job["clock_limit_s"])
+            verdict = supervise(command, lambda: float(job["clock_limit_s"]))
     except BaseException as error:  # whoever waits must learn why
         verdict["error"] = str(error) or repr(error)
     finally:

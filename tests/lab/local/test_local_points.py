@@ -64,7 +64,7 @@ def test_a_load_balancer_point_is_refused_with_exactly_what_is_missing(
 ) -> None:
     if not {"netem", "IPVS"} <= set(missing):
         pytest.skip("this kernel has netem or IPVS")
-    done = cli("run", "fig10", "--lab", "local", "--out", "run")
+    done = cli("run", "fig10", "--lab", "local", "--scheme", "upstream", "--out", "run")
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.count("\n") == 1
     ipvs = "IPVS (director ipvs-nat: the load balancer)"
