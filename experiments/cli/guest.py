@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +15,7 @@ import click
 from experiments import api, shell_commands
 from experiments.api.places import clocks_of, kernel_of
 from experiments.api.planning import shell_job_of
-from experiments.cli.options import experiment_of, kernel_option, lab_option, set_option
+from experiments.cli.options import experiment_of, kernel_option, lab_option, scheme_files, set_option
 from experiments.cli.output import OutputLost, drop, say, tell
 from testbed.base.errors import EXIT_LAB, PrerequisiteError, UsageError
 from testbed.labs import catalog, runtime_directory
@@ -23,6 +24,9 @@ from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.terminal import Terminal, ending_in_order
 from testbed.record.point import Point
 from testbed.runs.scheduler import cancel_on_signals
+
+_EVERYWHERE = "upstream"
+"""The scheme that every kernel can do."""
 
 _WITHOUT_TERMINAL = "hand the commands in by a file or a pipe: testbed shell lb < FILE"
 
@@ -85,6 +89,12 @@ def exec_command(
     type=click.Choice(["virtual", "real"]),
     help="Default: real at a terminal; with commands from a file or a pipe virtual, where the lab has it.",
 )
+@click.option(
+    "--scheme",
+    metavar="NAME",
+    help=f"How its hosts use MPTCP (testbed list --schemes).  [default: {_EVERYWHERE}, if the experiment has schemes]",
+)
+@scheme_files
 @set_option
 @click.pass_context
 def shell(
@@ -93,6 +103,8 @@ def shell(
     lab: LabSpec,
     kernel: str | None,
     clock: Clock | None,
+    scheme: str | None,
+    scheme_files: tuple[Path, ...],
     overrides: tuple[str, ...],
 ) -> None:
     """Mininet's command line on the running topology of an experiment (lb: Fig. 7's, anycast: Fig. 14's).
@@ -111,7 +123,10 @@ def shell(
     if has_terminal and clock == "virtual":
         raise UsageError("--clock virtual: it does not wait for somebody who types", hint=_WITHOUT_TERMINAL)
     chosen = clocks_of([lab], "real" if has_terminal else clock)[:1]
-    point = api.plan([experiment_of(experiment)], overrides=overrides, clocks=chosen)[-1]
+    plan = partial(api.plan, [experiment_of(experiment)], overrides=overrides, clocks=chosen, scheme_files=scheme_files)
+    point = plan(schemes=[scheme] if scheme else ())[-1]
+    if not scheme and point.scheme:
+        point = plan(schemes=[_EVERYWHERE])[-1]
     done = _interact(lab, kernel, point) if has_terminal else _run_commands(lab, kernel, point)
     _end(context, done)
 

@@ -70,7 +70,9 @@ def test_a_load_balancer_point_is_refused_with_exactly_what_is_missing(
     ipvs = "IPVS (director ipvs-nat: the load balancer)"
     assert f"lacks {ipvs}; netem (topology load-balancer: the delay or loss of a link) (" in done.stderr
     assert not (tmp_path / "run").exists()
-    done = cli("run", "fig06", "--lab", "local", "--out", "run")  # plain rates: there a token bucket does
+    done = cli(
+        "run", "fig06", "--lab", "local", "--scheme", "upstream", "--out", "run"
+    )  # plain rates: there a token bucket does
     assert done.returncode == 3
     assert f"lacks {ipvs} (" in done.stderr and "netem" not in done.stderr.replace("sch_netem", "")
 
