@@ -144,10 +144,11 @@ def test_an_anycast_change_does_not_break_mptcp(lab, tmp_path) -> None:
     assert summary.joined == summary.connections
 
 
-def test_the_userspace_path_manager_does_as_well_as_the_kernels(lab, tmp_path, page_loads) -> None:
+def test_the_userspace_path_manager_does_as_well_as_the_kernels(lab, tmp_path) -> None:
+    kernels = run_point(lab, tmp_path / "kernel", "fig07", "mptcp", *SMALL, schemes=["upstream"])
     overrides = ("mptcp.path_manager=userspace", *SMALL)
     userspace = run_point(lab, tmp_path / "p", "fig07", "mptcp", *overrides, schemes=["upstream"])
     assert userspace.joined == userspace.connections >= 40
-    assert userspace.director_bypass_share >= page_loads.director_bypass_share - 0.01
+    assert userspace.director_bypass_share >= kernels.director_bypass_share - 0.01
     said = (tmp_path / "p" / "path-manager-s1.txt").read_text().splitlines()
     assert said[0] == "ready" and said[1].startswith(f"stopped: connections {userspace.connections}, ")

@@ -16,7 +16,7 @@ import pytest
 
 from analysis.compare.divergence import compare_points
 from experiments import plan
-from testbed.labs import uml
+from testbed.labs import uml_boot
 from testbed.labs.base import Job
 from testbed.labs.uml import UmlLab
 from testbed.labs.verdict import userspace_mode
@@ -85,7 +85,7 @@ def test_pages_give_the_same_bytes_elsewhere_and_under_load(lab, pages, tmp_path
 def test_seccomp_and_ptrace_give_the_same_bytes(lab, pages, tmp_path, monkeypatch) -> None:
     if userspace_mode(pages) != "seccomp":
         pytest.skip("this kernel has ptrace alone, or this machine lets no seccomp filter be installed")
-    monkeypatch.setattr(uml, "_seccomp", lambda _image: ("seccomp=off",))
+    monkeypatch.setattr(uml_boot, "_seccomp", lambda _image: ("seccomp=off",))
     second = run_point(lab, tmp_path / "second", *PAGES)
     assert userspace_mode(tmp_path / "second") == "ptrace"
     first = digests.of_directory(pages)
