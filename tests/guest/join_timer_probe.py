@@ -21,7 +21,7 @@ from mptcp_server_probe import connected, exchange, lose
 from testbed.net import sysctl
 from testbed.net.counters import protocol_counters
 from testbed.net.netns import Node
-from testbed.network import LearningSwitch, running
+from testbed.network import running
 from testbed.process import CommandLog, run
 from testbed.tools import tcpdump
 from topologies.links import LinkProfile
@@ -41,7 +41,7 @@ class TwoPaths(Topo):
         for name in ("a", "b"):
             self.addHost(name, ip=None)
         for number, delay_s in enumerate(delays_s, start=1):
-            switch = self.addSwitch(f"s{number}", cls=LearningSwitch)
+            switch = self.addSwitch(f"s{number}")
             self.addLink("a", switch, profile=LinkProfile(rate_bps=RATE_BPS))
             self.addLink(switch, "b", profile=LinkProfile(rate_bps=RATE_BPS, delay_s=delay_s))
 

@@ -65,9 +65,9 @@ def test_a_sysctl_that_nobody_there_obeys_is_refused(figure: str, option: str, p
 
 def test_the_receivers_half_of_cwnd_push_is_free_where_that_is_off() -> None:
     option = "sysctl.net.mptcp.initial_rcv_wnd=1"
-    assert points("7", option)
+    assert points("7", "mptcp.cwnd_push=off", option)
     with pytest.raises(TestbedError, match=r"the key for it is: mptcp\.cwnd_push"):
-        points("7", "mptcp.cwnd_push=backup", option)
+        points("7", option)
 
 
 def test_what_the_toolkit_sets_on_servers_only_a_client_may_have() -> None:
