@@ -104,7 +104,10 @@ def transfer(peer: socket.socket, direction: str, count: int) -> bool:
     """Move the blocks; whether both ends agree on the digest."""
     peer.sendall(direction[:1].upper().encode() + count.to_bytes(8, "big"))
     own = receive_all(peer, count * BLOCK) if direction == "download" else send_blocks(peer, count)
-    return peer.recv(64, socket.MSG_WAITALL).decode() == own
+    said = b""
+    while len(said) < len(own) and (more := peer.recv(len(own) - len(said))):  # it may come in two segments
+        said += more
+    return said.decode() == own
 
 
 def socket_in(node: Node, family: int = socket.AF_INET) -> socket.socket:
