@@ -26,7 +26,7 @@ from testbed.runs import store
 TESTBED = [sys.executable, "-m", "experiments"]
 RUNS = {
     "local": [
-        "fig13", "fig14", "--lab", "local", "--set", "topology.server_rate=20 Mbit/s",
+        "fig13", "fig14", "--lab", "local", "--scheme", "upstream", "--set", "topology.server_rate=20 Mbit/s",
         "--set", "topology.client_rate=100 Mbit/s", "--set", "workload.concurrency=4", "--set", "workload.size=1 MB",
         "--set", "workload.duration=1 s", "--set", "timetable.cycle=900 ms", "--set", "timetable.up=500 ms",
     ],
