@@ -8,17 +8,14 @@ name: who sends, and the sysctls of both hosts. $TESTBED_OUT gets `results.json`
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import socket
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from mininet.topo import Topo
-from mptcp_server_probe import socket_in
+from mptcp_server_probe import answer, socket_in
 
 from testbed.net import sysctl
 from testbed.net.counters import protocol_counters
@@ -78,7 +75,7 @@ def transfer(client: Node, server: Node, sender: str) -> dict[str, Any]:
         return found
 
 
-def measure(case: dict[str, Any]) -> dict[str, Any]:
+def measure(case: dict[str, Any], _captures: Path) -> dict[str, Any]:
     with running(TwoLinks(), lambda _a, _b: "packets", CommandLog()) as network:
         client, server = network["client"], network["server"]
         for link in range(2):
@@ -96,11 +93,5 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
         return found
 
 
-def main() -> None:
-    out = Path(os.environ["TESTBED_OUT"])
-    results = {name: measure(case) for name, case in json.load(sys.stdin).items()}
-    (out / "results.json").write_text(json.dumps(results))
-
-
 if __name__ == "__main__":
-    main()
+    answer(measure)

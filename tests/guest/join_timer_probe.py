@@ -6,17 +6,13 @@ case; the join takes the second path, at the client's a-eth1 and the server's b-
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import socket
-import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
 from mininet.topo import Topo
-from mptcp_server_probe import connected, exchange, lose
+from mptcp_server_probe import answer, connected, exchange, lose
 
 from testbed.net import sysctl
 from testbed.net.counters import protocol_counters
@@ -86,18 +82,5 @@ def round_trip_ms(client: Node, target: str) -> float | None:
     return float(found[1]) if found else None
 
 
-def main() -> None:
-    out = Path(os.environ["TESTBED_OUT"])
-    results = {}
-    for name, case in json.load(sys.stdin).items():
-        captures = out / name
-        captures.mkdir()
-        try:
-            results[name] = measured(case, captures)
-        except Exception:  # one case must not take the others along: its own test fails
-            results[name] = {"error": traceback.format_exc()}
-    (out / "results.json").write_text(json.dumps(results))
-
-
 if __name__ == "__main__":
-    main()
+    answer(measured)

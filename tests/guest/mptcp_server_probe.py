@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -258,18 +258,19 @@ def between_two_hosts(case: dict[str, Any], _out: Path) -> dict[str, Any]:
 TOPOLOGIES = {"load-balancer": through_load_balancer, "pair": between_two_hosts}
 
 
-def main() -> None:
+def answer(measure: Callable[[dict[str, Any], Path], dict[str, Any]]) -> None:
+    """Measure the cases of standard input, each with a directory of its own for captures; leave `results.json`."""
     out = Path(os.environ["TESTBED_OUT"])
     results = {}
     for name, case in json.load(sys.stdin).items():
         captures = out / name
         captures.mkdir()
         try:
-            results[name] = TOPOLOGIES[case["topology"]](case, captures)
+            results[name] = measure(case, captures)
         except Exception:  # one case must not take the others along: its own test fails
             results[name] = {"error": traceback.format_exc()}
     (out / "results.json").write_text(json.dumps(results))
 
 
 if __name__ == "__main__":
-    main()
+    answer(lambda case, captures: TOPOLOGIES[case["topology"]](case, captures))

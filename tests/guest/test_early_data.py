@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from probe_cases import measured
 
-from testbed.labs.base import Job
 from testbed.labs.uml import UmlLab
 
 PROBE = str(Path(__file__).with_name("early_data_probe.py"))
@@ -32,13 +30,7 @@ def lab(every_lab: UmlLab) -> UmlLab:
 @pytest.fixture(scope="module")
 def found(lab: UmlLab, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Every case, run one after the other in one guest."""
-    output = tmp_path_factory.mktemp("early-data")
-    cases = output / "cases.json"
-    cases.write_text(json.dumps(CASES))
-    result = lab.run(Job((sys.executable, PROBE), output, wall_limit_s=300, clock_limit_s=300, stdin=cases))
-    assert result.status == 0, (output / "guest" / "stderr").read_text()
-    assert result.kernel_warnings == ()
-    return dict(json.loads((output / "results.json").read_text()))
+    return measured(lab, PROBE, CASES, tmp_path_factory.mktemp("early-data"), limit_s=300)
 
 
 def counted(one: dict[str, Any], node: str, name: str) -> int:
@@ -47,6 +39,7 @@ def counted(one: dict[str, Any], node: str, name: str) -> int:
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_data_are_intact_and_the_slow_links_part_comes_when_it_can(found, name: str) -> None:
+    assert "error" not in found[name], found[name]["error"]
     assert found[name]["intact"]
     assert found[name]["first_s"] == pytest.approx(FIRST_S[name], abs=0.0002)
     assert counted(found[name], "server", "MPJoinAckRx") == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from probe_cases import processes_in
 
 from testbed.base.errors import GuestAsleep, GuestKilled, GuestPanic, GuestTimeout, RunInterrupted
 from testbed.labs.base import Cancel
@@ -145,12 +145,7 @@ def test_kill_9_of_the_toolkit_ends_the_guest(lab, tmp_path) -> None:
     marker = f"mptcp-testbed-{toolkit.pid}-"
 
     def ours() -> list[str]:
-        found = []
-        for entry in Path("/proc").glob("[0-9]*/cwd"):
-            with contextlib.suppress(OSError):
-                if str(entry.readlink()).startswith(f"{tempfile.gettempdir()}/{marker}"):
-                    found.append(entry.parent.name)
-        return found
+        return processes_in(f"{tempfile.gettempdir()}/{marker}")
 
     try:
         deadline = time.monotonic() + 30

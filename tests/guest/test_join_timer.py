@@ -6,18 +6,16 @@ up by an eighth at most: timers are over up to a tick early, and that much late.
 
 from __future__ import annotations
 
-import json
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from probe_cases import measured
 
 from analysis.pcap import ACK, SYN, read_pcap
-from testbed.labs.base import Job
 from testbed.labs.uml import UmlLab
 
 PROBE = str(Path(__file__).with_name("join_timer_probe.py"))
@@ -72,12 +70,7 @@ def lab(every_lab: UmlLab) -> UmlLab:
 def found(lab, tmp_path_factory) -> dict[str, Found]:
     """Every case, run one after the other in one guest."""
     output = tmp_path_factory.mktemp("join timer")
-    cases = output / "cases.json"
-    cases.write_text(json.dumps(CASES))
-    result = lab.run(Job((sys.executable, PROBE), output, wall_limit_s=600, clock_limit_s=600, stdin=cases))
-    assert result.status == 0, (output / "guest" / "stderr").read_text()
-    assert result.kernel_warnings == ()
-    results = json.loads((output / "results.json").read_text())
+    results = measured(lab, PROBE, CASES, output)
     return {name: _found(values, output / name) for name, values in results.items()}
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from probe_cases import processes_in
 
 from experiments import api
 from experiments.api.planning import job_of
@@ -133,12 +134,7 @@ def test_kill_9_of_the_toolkit_ends_template_and_copy(lab: UmlLab, tmp_path: Pat
     place = f"{tempfile.gettempdir()}/mptcp-testbed-{toolkit.pid}-"
 
     def ours() -> list[str]:
-        found = []
-        for entry in Path("/proc").glob("[0-9]*/cwd"):
-            with contextlib.suppress(OSError):
-                if str(entry.readlink()).startswith(place):
-                    found.append(entry.parent.name)
-        return found
+        return processes_in(place)
 
     try:
         wait_until((tmp_path / "began").exists, "the copy", timeout_s=100)
