@@ -172,8 +172,12 @@ class LoadBalancer(Topology):
     @property
     def profiles(self) -> tuple[LinkProfile, ...]:
         """What its links are, each kind once."""
-        own = (self.client_link.profile,) if self.client_link else ()
-        return (self.client_director.profile, self.direct.profile, self.director_server.profile, *own)
+        return (self.client_director.profile, self.direct.profile, self.director_server.profile, *self._only_link)
+
+    @property
+    def _only_link(self) -> tuple[LinkProfile, ...]:
+        """The client's link to the switch, if it has an interface there and no other."""
+        return (self.client_link.profile,) if self.client_link else ()
 
     def with_a_middle(self) -> Self:
         """With a switch in the direct path: losses are made there."""
@@ -236,10 +240,10 @@ class LoadBalancer(Topology):
 
     def bottlenecks(self, *, mptcp: bool) -> tuple[Bottleneck, ...]:
         """The links that can be full on the way to the client."""
-        through = self.path_rate_bps(past_director=False)
         if self.client_link:
             rate_bps = self.path_rate_bps(past_director=mptcp)
             return (Bottleneck(name="client's link", interfaces=("-eth0",), rate_bps=rate_bps),)
+        through = self.path_rate_bps(past_director=False)
         return (
             Bottleneck(name="link to the director", interfaces=("-eth0",), rate_bps=through),
             Bottleneck(name="direct link", interfaces=("-eth1",), rate_bps=self.direct.rate_bps),
@@ -247,10 +251,10 @@ class LoadBalancer(Topology):
 
     def path_rate_bps(self, *, past_director: bool) -> int:
         """The rate of the path that a bulk transfer takes: past the director where it can."""
-        own = (self.client_link.rate_bps,) if self.client_link else ()
+        rates = [each.rate_bps for each in self._only_link]
         if past_director:
-            return min(self.direct.rate_bps, *own) if own else self.direct.rate_bps
-        return min(self.client_director.rate_bps, self.servers * self.director_server.rate_bps, *own)
+            return min([*rates, self.direct.rate_bps])
+        return min([*rates, self.client_director.rate_bps, self.servers * self.director_server.rate_bps])
 
     def path_interfaces(self, *, past_director: bool) -> tuple[str, ...]:
         """The client's second interface past the director, its first one else; any where it has only one."""
@@ -268,8 +272,7 @@ class LoadBalancer(Topology):
 
     def path_to_service(self) -> tuple[LinkProfile, ...]:
         """The links between the client and a server by the service address."""
-        own = (self.client_link.profile,) if self.client_link else ()
-        return (*own, self.client_director.profile, self.director_server.profile)
+        return (*self._only_link, self.client_director.profile, self.director_server.profile)
 
     def picture(self) -> str:
         """The topology as text."""

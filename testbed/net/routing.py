@@ -49,7 +49,7 @@ def default_via(node: Node, gateway: str) -> None:
         _put_route(socket, _MAIN, ("RTA_GATEWAY", gateway))
         routes = [
             route.get_attr("RTA_GATEWAY")
-            for route in _routes(socket)
+            for route in _all(socket, rtmsg(), _GET_ROUTES)
             if route["dst_len"] == 0 and route.get_attr("RTA_TABLE") == _MAIN
         ]
     if routes != [gateway]:
@@ -65,9 +65,7 @@ def from_address(node: Node, address: str, interface: str, network: str) -> None
         rule["family"], rule["src_len"], rule["table"], rule["action"] = AF_INET, 32, _UNIQUE_TABLE, _TO_TABLE
         rule["attrs"] = [("FRA_SRC", address), ("FRA_TABLE", _UNIQUE_TABLE), ("FRA_PRIORITY", _UNIQUE_TABLE)]
         socket.ask(rule, _NEW_RULE, netlink.CREATE | netlink.EXCLUSIVE)
-        every = fibmsg()
-        every["family"] = AF_INET
-        rules = [r for r in socket.ask(every, _GET_RULES, netlink.DUMP) if r.get_attr("FRA_SRC") == address]
+        rules = [r for r in _all(socket, fibmsg(), _GET_RULES) if r.get_attr("FRA_SRC") == address]
     if len(rules) != 1 or rules[0].get_attr("FRA_TABLE") != _UNIQUE_TABLE:
         raise ReadbackError(f"rule for packets from {address} on {node.name}", _UNIQUE_TABLE, rules)
 
@@ -80,9 +78,7 @@ def add_address(node: Node, interface: str, address: str, prefix: int) -> None:
         wanted["family"], wanted["prefixlen"], wanted["index"] = AF_INET, prefix, index
         wanted["attrs"] = [("IFA_LOCAL", address), ("IFA_ADDRESS", address)]
         socket.ask(wanted, _NEW_ADDRESS, netlink.CREATE | netlink.EXCLUSIVE)
-        every = ifaddrmsg()
-        every["family"] = AF_INET
-        answers = socket.ask(every, _GET_ADDRESSES, netlink.DUMP)
+        answers = _all(socket, ifaddrmsg(), _GET_ADDRESSES)
         found = [answer.get_attr("IFA_ADDRESS") for answer in answers if answer["index"] == index]
     if address not in found:
         raise ReadbackError(f"addresses of {node.name} {interface}", address, found)
@@ -132,15 +128,15 @@ def _put_route(
     socket.ask(message, _NEW_ROUTE, netlink.CREATE | netlink.REPLACE)
 
 
-def _routes(socket: Netlink) -> list[Any]:
-    every = rtmsg()
-    every["family"] = AF_INET
-    return socket.ask(every, _GET_ROUTES, netlink.DUMP)
+def _all(socket: Netlink, message: Any, kind: int) -> list[Any]:
+    """All that there is of the kind, of IPv4."""
+    message["family"] = AF_INET
+    return socket.ask(message, kind, netlink.DUMP)
 
 
 def _gateways(socket: Netlink, address: str) -> list[str]:
     found = []
-    for route in _routes(socket):
+    for route in _all(socket, rtmsg(), _GET_ROUTES):
         if route["dst_len"] != 32 or route.get_attr("RTA_DST") != address or route.get_attr("RTA_TABLE") != _MAIN:
             continue
         hops = route.get_attr("RTA_MULTIPATH")
