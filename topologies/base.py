@@ -71,5 +71,9 @@ class Topology(Part, ABC):
 
 
 TOPOLOGIES = Registry(
-    "topology", Topology, "topologies", "topologies", without=frozenset({"base", "directions", "layout", "links"})
+    "topology",
+    Topology,
+    "topologies",
+    "topologies",
+    without=frozenset({"base", "directions", "layout", "links", "load_balancer_picture", "load_balancer_plan"}),
 )

@@ -34,7 +34,7 @@ from testbed.network import running
 from testbed.process import CommandLog, run, wait_until
 from testbed.tools import tcpdump
 from topologies.links import LinkProfile
-from topologies.load_balancer import LoadBalancerPlan
+from topologies.load_balancer_plan import LoadBalancerPlan
 
 IPPROTO_MPTCP = 262
 SOL_MPTCP, MPTCP_INFO = 284, 1

@@ -6,7 +6,7 @@ from experiments import plan
 from topologies.anycast import AnycastPlan, AnycastTopo
 from topologies.directions import ByDirection
 from topologies.links import LinkProfile
-from topologies.load_balancer import LoadBalancerPlan, LoadBalancerTopo
+from topologies.load_balancer_plan import LoadBalancerPlan, LoadBalancerTopo
 
 FAST, SLOW = LinkProfile(10**9), LinkProfile(10**8, delay_s=0.02, loss=0.01)
 
