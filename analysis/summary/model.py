@@ -25,11 +25,15 @@ SUMMARY_FILE = "summary.json"
 
 @dataclass(frozen=True, config=CONFIG)
 class Churn:
-    """A server removed or added, `t` seconds after the workload's start."""
+    """A server removed or added, `t` seconds after the workload's start, and the RSTs that reached the client by it.
+
+    `resets` is counted from the table of RSTs; None in a summary that is older than that.
+    """
 
     t: Quantity
     event: Text
     server: Text
+    resets: Count | None = None
 
 
 @dataclass(frozen=True, config=CONFIG)

@@ -27,6 +27,7 @@ from analysis.summary.model import (
     SecondBySecond,
 )
 from analysis.summary.point_tables import Sources
+from analysis.summary.traced_resets import with_traced_resets
 from analysis.tables.packets import tabulate_packets
 from testbed.base.errors import AnalysisError
 from testbed.record.ab import FILE as AB
@@ -71,7 +72,8 @@ def analyse_point_fully(point_dir: Path, waits_of: Collection[str] = ()) -> Poin
         summary, sources = _analyse(point_dir, point, summary)
         if point.plot in waits_of and sources.traffic is not None:
             summary = replace(summary, waits=waits(sources.traffic))
-        return PointAnalysis(summary, point_tables.of_point(summary, sources))
+        tables = point_tables.of_point(summary, sources)
+        return PointAnalysis(with_traced_resets(summary, tables["resets"]), tables)
     # A fault of this room in one point must not cost the user the other points of a long run.
     except Exception as error:
         reasons = (*summary.invalid_reasons, f"the analysis failed: {type(error).__name__}: {error}")

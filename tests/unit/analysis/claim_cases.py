@@ -168,7 +168,8 @@ CASES = {
     "fig13-resets-on-both": Case(
         [timeline("13", otherwise=2)],
         [timeline("13", per_addition=0)],
-        "RSTs per addition: 0 RSTs (7 changes of one seed), wanted: at least 1 (10 times the 0 of other times)",
+        "RSTs per addition: 0 RSTs (7 changes of one seed), wanted: at least 1 (10 times the 0 a change that "
+        "have no change behind them)",
         [timeline("13", per_second=None)],
         "no values per second",
     ),

@@ -95,7 +95,8 @@ def timeline(
     """A valid point of Fig. 13 (TCP) or Fig. 14: 120 s with the sixteen changes, RSTs in the second of each."""
     protocol = "tcp" if figure == "13" else "mptcp"
     scheme = "" if protocol == "tcp" else "paper"
-    churn = changes_of_the_servers()
+    traced = {anycast.REMOVED: per_removal, anycast.ADDED: per_addition}
+    churn = tuple(replace(each, resets=traced[each.event]) for each in changes_of_the_servers())
     starts = {change.t: change.event for change in churn}
     bits, resets = [], []
     out = 0

@@ -46,7 +46,9 @@ def test_the_summary_is_written_and_read_back(tmp_path: Path) -> None:
         "director_bypass_share", "connections", "joined", "failed_requests", "resets", "virtual_s", "wall_s", "valid",
         "invalid_reasons", "clock", "title", "plot", "id", "requests_per_s", "complete_requests", "per_second",
     } <= set(document["points"][0])  # fmt: skip
-    assert document["points"][0]["per_second"]["churn"][0] == {"t": 1.0, "event": "server-removed", "server": "s1"}
+    assert document["points"][0]["per_second"]["churn"][0] == {
+        "t": 1.0, "event": "server-removed", "server": "s1", "resets": 2,
+    }  # fmt: skip
     assert read_summary(run) == points
     assert text_path.read_text() == render_table(points)
     assert sorted(p.name for p in run.iterdir()) == [
