@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 from experiment_texts import PAGE_LOADS, refusal
 
+from experiments.composition import REGISTRIES
+
+DIRECTORS = ", ".join(REGISTRIES["director"].ours())
+
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
@@ -45,7 +49,7 @@ from experiment_texts import PAGE_LOADS, refusal
             "x.toml:11: unknown key 'jitter' in [topology.direct] (valid keys: rate, delay, loss)",
         ),
         # missing
-        ('director = "ipvs-nat"', "", "x.toml:1: missing key 'director' (one of: ecmp, ipvs-nat)"),
+        ('director = "ipvs-nat"', "", f"x.toml:1: missing key 'director' (one of: {DIRECTORS})"),
         ('total = "4 GB"', "", "x.toml:12: workload: it needs total, or requests"),
         ('rate = "100 Mbit/s", ', "", "x.toml:9: missing key 'rate' in [topology.client_director]"),
         ('title = "My page loads"', "", "x.toml:1: missing key 'title'"),
