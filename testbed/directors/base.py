@@ -58,4 +58,4 @@ class Director(Part, ABC):
         yield from ()
 
 
-DIRECTORS = Registry("director", Director, "testbed.directors", "directors")
+DIRECTORS = Registry("director", Director, "testbed.directors", "directors", without=frozenset({"base", "lvs"}))

@@ -5,34 +5,20 @@ What a server sends back to the client's first link leads through it (the server
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from testbed.directors.base import Director
-from testbed.net import ipvs, routing
-from testbed.network import Network
+from testbed.directors.lvs import Lvs
+from testbed.net import ipvs
+from testbed.net.ipvs import Forwarding
 from topologies.layout import Layout, ServerPlace
 
 
-class IpvsNat(Director):
-    """LVS with address translation: the kernel's IPVS spreads connections in turn (scheduler `rr`)."""
+class IpvsNat(Lvs):
+    """LVS with address translation: the kernel's IPVS spreads connections, both ways of which pass it."""
 
-    needs = frozenset({ipvs.NEED})
+    @property
+    def forwarding(self) -> Forwarding:
+        """The service address becomes the server's, and in its answers the other way round."""
+        return ipvs.NAT
 
     def socket_address(self, _layout: Layout, server: ServerPlace) -> str:
         """The server's own: the service address is translated."""
         return server.address
-
-    def prepare(self, network: Network, layout: Layout) -> None:
-        """The service address on the director's link to the client."""
-        routing.add_address(network[layout.director], f"{layout.director}-eth0", layout.service, layout.prefix)
-
-    def serve(self, network: Network, layout: Layout, _seed: int) -> dict[str, Any]:
-        """The virtual service with all servers."""
-        addresses = [server.address for server in layout.servers]
-        return {"ipvs": ipvs.serve(network[layout.director], layout.service, layout.port, addresses)}
-
-    def set_pool(self, network: Network, layout: Layout, servers: Sequence[ServerPlace]) -> None:
-        """Real servers are removed or added; IPVS forgets the connections of those that it does not know."""
-        wanted = [server.address for server in servers]
-        ipvs.set_servers(network[layout.director], layout.service, layout.port, wanted)

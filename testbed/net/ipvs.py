@@ -1,18 +1,19 @@
-"""LVS on the director: a virtual service that translates addresses (NAT), its servers, read back.
+"""LVS on the director: a virtual service with its scheduler, and its real servers; read back.
 
-Source: net/netfilter/ipvs and include/uapi/linux/ip_vs.h of the kernel (generic netlink family IPVS).
+Source: net/netfilter/ipvs and include/uapi/linux/ip_vs.h of the kernel.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from socket import AF_INET, IPPROTO_TCP
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from testbed.base.errors import ReadbackError
 from testbed.base.needs import Call, kernel
+from testbed.net import ipvs_messages as messages
 from testbed.net import netlink, sysctl
-from testbed.net.codecs import genlmsg, nla
 from testbed.net.netlink import Netlink
 from testbed.net.netns import Node, generic_socket, here
 
@@ -24,129 +25,155 @@ NEED = kernel(
     module="ip_vs",
     probe=(Call(function="testbed.net.ipvs:probe"),),
 )
+SCHEDULERS = {
+    name: kernel(
+        f"IPVS scheduler {name}",
+        f"CONFIG_IP_VS_{name.upper()}",
+        purpose="how the load balancer chooses a server",
+        module=f"ip_vs_{name}",
+        probe=(Call(function="testbed.net.ipvs:probe", arguments=(name,)),),
+    )
+    for name in ("wrr", "lc", "wlc", "sh", "mh")
+}
+"""What each scheduler needs beside `NEED`; `rr`, which comes with that, is not among them."""
 
-_FAMILY = "IPVS"
-_NEW_SERVICE, _NEW_DEST, _DEL_DEST, _GET_DEST = 1, 5, 7, 8  # IPVS_CMD_*
-_MASQUERADE = 0  # IP_VS_CONN_F_MASQ
+FALLBACK, PORT = 0x0008, 0x0010  # IP_VS_SVC_F_SCHED_SH_FALLBACK, _PORT; those of mh are the same
+_SCHEDULER_FLAGS = 0x0008 | 0x0010 | 0x0020  # IP_VS_SVC_F_SCHED1 to 3
+_METHOD = 0x0007  # IP_VS_CONN_F_FWD_MASK
 _ONE = 0xFFFFFFFF
 """The netmask of a service at one address."""
 
 
-def probe() -> None:
+@dataclass(frozen=True)
+class Service:
+    """A virtual service over TCP; `flags` are its scheduler's (`FALLBACK`, `PORT`)."""
+
+    address: str
+    port: int
+    scheduler: str = "rr"
+    flags: int = 0
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What tells it from others."""
+        return messages.service(self.address, self.port)
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Forwarding:
+    """How packets get to a real server: IPVS's `method` (IP_VS_CONN_F_*)."""
+
+    method: int
+
+    def attributes(self) -> dict[str, Any]:
+        """What IPVS is told of it for each server."""
+        return {"FWD_METHOD": self.method}
+
+    def record(self) -> dict[str, Any]:
+        """The same as it must read back."""
+        return {"forwarding": self.method}
+
+
+NAT = Forwarding(0)
+"""The service address is translated to the server's, and back in its answers."""
+
+Weights = Mapping[str, int]
+"""Real servers by address, with their weights."""
+
+
+def probe(scheduler: str = "rr") -> None:
     """Offer a service, where it is thrown away."""
-    serve(here(), "10.255.1.1", 80, ["10.255.2.1"])
+    serve(here(), Service("10.255.1.1", 80, scheduler), {"10.255.2.1": 1})
 
 
-def serve(director: Node, vip: str, port: int, servers: list[str], *, scheduler: str = "rr") -> list[dict[str, Any]]:
-    """Offer `vip:port` over TCP, spread over `servers` (addresses) by NAT; returns the servers read back."""
+def serve(director: Node, service: Service, servers: Weights, forwarding: Forwarding = NAT) -> dict[str, Any]:
+    """Offer a service, spread over `servers`; what reads back of both, as `ipvs_service` and `ipvs`."""
     sysctl.put(director, {"net.ipv4.ip_forward": 1})
     with generic_socket(director) as socket:
-        family = socket.family(_FAMILY).id
-        key = _service(vip, port)
-        whole = {**key, "SCHED_NAME": scheduler, "FLAGS": {"flags": 0, "mask": 0xFFFF}, "TIMEOUT": 0, "NETMASK": _ONE}
-        socket.ask(_message(_NEW_SERVICE, whole), family)
-        for address in servers:
-            socket.ask(_message(_NEW_DEST, key, _new_destination(address, port)), family)
-        return _read_back(socket, family, director, vip, port, servers)
+        family = socket.family(messages.FAMILY).id
+        flags = {"flags": service.flags, "mask": 0xFFFF}
+        how = {"SCHED_NAME": service.scheduler, "FLAGS": flags, "TIMEOUT": 0, "NETMASK": _ONE}
+        socket.ask(messages.message(messages.NEW_SERVICE, {**service.key, **how}), family)
+        for address, weight in servers.items():
+            _put(socket, family, messages.NEW_DEST, service, address, weight, forwarding)
+        found = _servers(socket, family, director, service, servers, forwarding)
+        return {"ipvs_service": _service(socket, family, director, service), "ipvs": found}
 
 
-def set_servers(director: Node, vip: str, port: int, servers: list[str]) -> list[dict[str, Any]]:
-    """Remove and add servers of a service until it has just these; returns them read back.
+def set_servers(
+    director: Node, service: Service, servers: Weights, forwarding: Forwarding = NAT
+) -> list[dict[str, Any]]:
+    """Remove and add servers of a service, and change their weights, until it has just these; returns them read back.
 
-    IPVS forgets the connections of a server that is removed: what comes in them is dropped, or reset, from then on.
+    IPVS forgets the connections of a server that is removed: what comes in them is dropped, or reset, from then on. One
+    of weight 0 keeps its connections, and gets no others.
     """
     with generic_socket(director) as socket:
-        family = socket.family(_FAMILY).id
-        key = _service(vip, port)
-        present = [each["address"] for each in _destinations(socket, family, key)]
+        family = socket.family(messages.FAMILY).id
+        present = {each["address"]: each["weight"] for each in _destinations(socket, family, service)}
         for address in set(present) - set(servers):
-            socket.ask(_message(_DEL_DEST, key, _destination(address, port)), family)
-        for address in [each for each in servers if each not in present]:
-            socket.ask(_message(_NEW_DEST, key, _new_destination(address, port)), family)
-        return _read_back(socket, family, director, vip, port, servers)
+            gone = messages.destination(address, service.port)
+            socket.ask(messages.message(messages.DEL_DEST, service.key, gone), family)
+        for address, weight in servers.items():
+            if present.get(address) != weight:
+                command = messages.SET_DEST if address in present else messages.NEW_DEST
+                _put(socket, family, command, service, address, weight, forwarding)
+        return _servers(socket, family, director, service, servers, forwarding)
 
 
-class _Message(genlmsg):  # type: ignore[misc]
-    """A message of the family, with what a service for IPv4 and its servers are told by; addresses are bytes.
-
-    pyroute2 has one as well, but in one module with its socket.
-    """
-
-    nla_map = (("IPVS_CMD_ATTR_UNSPEC", "none"), ("IPVS_CMD_ATTR_SERVICE", "service"), ("IPVS_CMD_ATTR_DEST", "dest"))
-
-    class service(nla):  # type: ignore[misc]
-        nla_map = (
-            ("IPVS_SVC_ATTR_UNSPEC", "none"),
-            ("IPVS_SVC_ATTR_AF", "uint16"),
-            ("IPVS_SVC_ATTR_PROTOCOL", "uint16"),
-            ("IPVS_SVC_ATTR_ADDR", "cdata"),
-            ("IPVS_SVC_ATTR_PORT", "be16"),
-            ("IPVS_SVC_ATTR_FWMARK", "uint32"),
-            ("IPVS_SVC_ATTR_SCHED_NAME", "asciiz"),
-            ("IPVS_SVC_ATTR_FLAGS", "flags"),
-            ("IPVS_SVC_ATTR_TIMEOUT", "uint32"),
-            ("IPVS_SVC_ATTR_NETMASK", "uint32"),
-        )
-
-        class flags(nla):  # type: ignore[misc]
-            fields = (("flags", "I"), ("mask", "I"))
-
-    class dest(nla):  # type: ignore[misc]
-        nla_map = (
-            ("IPVS_DEST_ATTR_UNSPEC", "none"),
-            ("IPVS_DEST_ATTR_ADDR", "cdata"),
-            ("IPVS_DEST_ATTR_PORT", "be16"),
-            ("IPVS_DEST_ATTR_FWD_METHOD", "uint32"),
-            ("IPVS_DEST_ATTR_WEIGHT", "uint32"),
-            ("IPVS_DEST_ATTR_U_THRESH", "uint32"),
-            ("IPVS_DEST_ATTR_L_THRESH", "uint32"),
-        )
-
-
-def _service(vip: str, port: int) -> dict[str, Any]:
-    address = ipaddress.IPv4Address(vip).packed
-    return {"AF": int(AF_INET), "PROTOCOL": int(IPPROTO_TCP), "ADDR": address, "PORT": port}
-
-
-def _destination(address: str, port: int) -> dict[str, Any]:
-    return {"ADDR": ipaddress.IPv4Address(address).packed, "PORT": port}
-
-
-def _new_destination(address: str, port: int) -> dict[str, Any]:
+def _put(
+    socket: Netlink, family: int, command: int, service: Service, address: str, weight: int, forwarding: Forwarding
+) -> None:
     limits = {"U_THRESH": 0, "L_THRESH": 0}  # of connections: none
-    return {**_destination(address, port), "FWD_METHOD": _MASQUERADE, "WEIGHT": 1, **limits}
+    key = messages.destination(address, service.port)
+    server = {**key, **forwarding.attributes(), "WEIGHT": weight, **limits}
+    socket.ask(messages.message(command, service.key, server), family)
 
 
-def _message(command: int, service: dict[str, Any], destination: dict[str, Any] | None = None) -> Any:
-    message = _Message()
-    message["cmd"], message["version"] = command, 1
-    for part, prefix, values in (("SERVICE", "SVC", service), ("DEST", "DEST", destination)):
-        if values is not None:
-            attributes = [(f"IPVS_{prefix}_ATTR_{name}", value) for name, value in values.items()]
-            message["attrs"].append((f"IPVS_CMD_ATTR_{part}", {"attrs": attributes}))
-    return message
+def _service(socket: Netlink, family: int, director: Node, service: Service) -> dict[str, Any]:
+    (answer,) = socket.ask(messages.message(messages.GET_SERVICE, service.key), family)
+    found = answer.get_attr("IPVS_CMD_ATTR_SERVICE")
+    flags = found.get_attr("IPVS_SVC_ATTR_FLAGS")["flags"] & _SCHEDULER_FLAGS
+    read = {"scheduler": found.get_attr("IPVS_SVC_ATTR_SCHED_NAME"), "flags": flags}
+    wanted = {"scheduler": service.scheduler, "flags": service.flags}
+    if read != wanted:
+        raise ReadbackError(f"IPVS service {service} on {director.name}", wanted, read)
+    return read
 
 
-def _read_back(
-    socket: Netlink, family: int, director: Node, vip: str, port: int, servers: list[str]
+def _servers(
+    socket: Netlink, family: int, director: Node, service: Service, servers: Weights, forwarding: Forwarding
 ) -> list[dict[str, Any]]:
-    found = _destinations(socket, family, _service(vip, port))
-    wanted = sorted((address, port, _MASQUERADE) for address in servers)
-    if sorted((d["address"], d["port"], d["forwarding"]) for d in found) != wanted:
-        raise ReadbackError(f"IPVS service {vip}:{port} on {director.name}", wanted, found)
+    found = _destinations(socket, family, service)
+    wanted = [
+        {"address": address, "port": service.port, "weight": weight, **forwarding.record()}
+        for address, weight in servers.items()
+    ]
+    read = [{name: each[name] for name in wanted[0]} for each in found] if wanted else found
+    if sorted(map(_in_order, read)) != sorted(map(_in_order, wanted)):
+        raise ReadbackError(f"servers of the IPVS service {service} on {director.name}", wanted, found)
     return found
 
 
-def _destinations(socket: Netlink, family: int, service: dict[str, Any]) -> list[dict[str, Any]]:
-    answers = socket.ask(_message(_GET_DEST, service), family, netlink.DUMP)
-    found = [answer.get_attr("IPVS_CMD_ATTR_DEST") for answer in answers]
-    return [
-        {
-            # Sixteen bytes, whatever the family.
-            "address": str(ipaddress.IPv4Address(dest.get_attr("IPVS_DEST_ATTR_ADDR")[:4])),
-            "port": dest.get_attr("IPVS_DEST_ATTR_PORT"),
-            "forwarding": dest.get_attr("IPVS_DEST_ATTR_FWD_METHOD") & 0x7,
-            "weight": dest.get_attr("IPVS_DEST_ATTR_WEIGHT"),
-        }
-        for dest in found
-    ]
+def _in_order(server: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(server.items())
+
+
+def _destinations(socket: Netlink, family: int, service: Service) -> list[dict[str, Any]]:
+    answers = socket.ask(messages.message(messages.GET_DEST, service.key), family, netlink.DUMP)
+    return [_destination(answer.get_attr("IPVS_CMD_ATTR_DEST")) for answer in answers]
+
+
+def _destination(dest: Any) -> dict[str, Any]:
+    def get(name: str) -> Any:
+        return dest.get_attr(f"IPVS_DEST_ATTR_{name}")
+
+    return {
+        "address": str(ipaddress.IPv4Address(get("ADDR")[:4])),  # sixteen bytes, whatever the family
+        "port": get("PORT"),
+        "forwarding": get("FWD_METHOD") & _METHOD,
+        "weight": get("WEIGHT"),
+    }

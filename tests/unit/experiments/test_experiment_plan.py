@@ -94,6 +94,7 @@ def test_a_page_load_figure_has_a_point_per_protocol_and_size(name: str, profile
             "director_server_rate_bps": 10**9,
             "director_server_delay_s": 0.0,
             "director_server_loss": 0.0,
+            "scheduler": "rr",
             **SETTINGS_OF_ALL,
             **(AS_IN_THE_PAPER if point.protocol == "mptcp" else BY_ITSELF),
         }

@@ -66,7 +66,8 @@ def refusal(*overrides: str) -> str:
 def test_a_part_is_in_the_point_by_name_settings_and_hash(folder: Path) -> None:
     (folder / "mine.toml").write_text(EXPERIMENT.replace('"mine.py"', '{ part = "mine.py", weight = 3 }'))
     record = only().parts["director"]
-    assert (record.name, record.settings, record.parameters) == ("mine.py", {"weight": 3}, {"weight": 3})
+    settings = {"scheduler": "rr", "weight": 3}  # of the director that it is built on, and its own
+    assert (record.name, record.settings, record.parameters) == ("mine.py", settings, settings)
     assert record.sha256 == own_code.read(folder / "mine.py").sha256
     assert type(parts_of(only()).director).__name__ == "Mine"
     (folder / "mine.py").write_text(DIRECTOR + "\n# changed\n")
