@@ -85,7 +85,8 @@ def stage(point: Point, parts: Parts, log: CommandLog) -> Iterator[Stage]:
         client = network[layout.client]
         director.prepare(network, layout)
         for address in layout.client_further_addresses:
-            routing.add_address(client, layout.client_interfaces[0], address, layout.prefix)
+            written, _, length = address.partition("/")
+            routing.add_address(client, layout.client_interfaces[0], written, int(length))
         if layout.client_gateway:
             routing.default_via(client, layout.client_gateway)
         for place in layout.servers:

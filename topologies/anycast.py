@@ -13,14 +13,16 @@ Each server has one interface with its unique address and the anycast address on
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from mininet.topo import Topo
 from pydantic import Field
 
+from testbed.base.families import ONLY_IPV4, Families
 from testbed.base.needs import Need
 from testbed.base.quantities import Rate, Servers
 from testbed.base.traits import Bottleneck
-from topologies import links
+from topologies import addresses, links
 from topologies.base import Topology
 from topologies.layout import Layout, ServerPlace
 from topologies.links import LinkProfile
@@ -32,20 +34,19 @@ PICTURE = """\
                                             unique  {unique} ... {last}
 """
 
+_FRONT, _BEHIND = 1, 10
+"""The numbers of the networks: the client's, and before those of the servers."""
+
 
 @dataclass(frozen=True)
 class AnycastPlan:
     """Names, interfaces and addresses of the topology for `servers` servers."""
 
     servers: int
+    families: Families = ONLY_IPV4
     client: str = "c"
     router: str = "r"
-    client_address: str = "10.0.1.2"
-    client_second_address: str = "10.0.1.3"
-    router_address: str = "10.0.1.1"
-    anycast: str = "10.0.0.80"
     port: int = 80
-    prefix: int = 24
 
     def server_names(self) -> list[str]:
         """s1 ... sN."""
@@ -55,13 +56,50 @@ class AnycastPlan:
         """Node and interface that everything of the client passes first."""
         return [(self.router, f"{self.router}-eth0")]
 
-    def unique(self, number: int) -> str:
-        """The unique address of server `number` (from 1), which it advertises by ADD_ADDR."""
-        return f"10.0.{10 + number}.2"
+    @property
+    def prefix(self) -> int:
+        """The length of the prefixes of the service's family."""
+        return addresses.PREFIX[self.families.service]
 
-    def gateway(self, number: int) -> str:
-        """The router's address on the link to server `number`."""
-        return f"10.0.{10 + number}.1"
+    @property
+    def anycast(self) -> str:
+        """The service address."""
+        return addresses.address(self.families.service, 0, 80)
+
+    @property
+    def client_addresses(self) -> tuple[str, ...]:
+        """The client's, that of the service's family first."""
+        return tuple(addresses.address(family, _FRONT, 2) for family in self.families.every)
+
+    @property
+    def client_second_address(self) -> str:
+        """The one that a client with an endpoint of its own has as well."""
+        return addresses.address(self.families.service, _FRONT, 3)
+
+    @property
+    def router_addresses(self) -> tuple[str, ...]:
+        """The router's towards the client, that of the service's family first."""
+        return tuple(addresses.address(family, _FRONT, 1) for family in self.families.every)
+
+    def address(self, number: int) -> str:
+        """The address of server `number` (from 1) of the service's family."""
+        return addresses.address(self.families.service, _BEHIND + number, 2)
+
+    def unique(self, number: int) -> str:
+        """The unique address of server `number`, which it advertises by ADD_ADDR."""
+        return addresses.address(self.families.unique, _BEHIND + number, 2)
+
+    def gateways(self, number: int) -> tuple[str, ...]:
+        """The router's addresses on the link to server `number`, that of the service's family first."""
+        return tuple(addresses.address(family, _BEHIND + number, 1) for family in self.families.every)
+
+    def front(self, host: int) -> dict[str, Any]:
+        """What Mininet is told of an interface on the client's link."""
+        return addresses.interface(self.families, _FRONT, host)
+
+    def behind(self, number: int, host: int) -> dict[str, Any]:
+        """What it is told of an interface on the link to server `number`."""
+        return addresses.interface(self.families, _BEHIND + number, host)
 
 
 class AnycastTopo(Topo):  # type: ignore[misc]
@@ -69,12 +107,12 @@ class AnycastTopo(Topo):  # type: ignore[misc]
 
     def build(self, plan: AnycastPlan, client_link: LinkProfile, server_link: LinkProfile) -> None:
         """Add hosts and links; server i hangs on the router's interface `r-eth(i)`."""
-        client = self.addHost(plan.client, ip=f"{plan.client_address}/{plan.prefix}")
-        router = self.addHost(plan.router, forwards=True, ip=f"{plan.router_address}/{plan.prefix}")
+        client = self.addHost(plan.client, **plan.front(2))
+        router = self.addHost(plan.router, forwards=True, **plan.front(1))
         self.addLink(client, router, profile=client_link)
         for number, name in enumerate(plan.server_names(), start=1):
-            server = self.addHost(name, ip=f"{plan.unique(number)}/{plan.prefix}")
-            self.addLink(router, server, profile=server_link, params1={"ip": f"{plan.gateway(number)}/{plan.prefix}"})
+            server = self.addHost(name, **plan.behind(number, 2))
+            self.addLink(router, server, profile=server_link, params1=plan.behind(number, 1))
 
 
 class Anycast(Topology):
@@ -112,9 +150,10 @@ class Anycast(Topology):
             ServerPlace(
                 name=name,
                 interface=f"{name}-eth0",
-                address=plan.unique(number),
+                address=plan.address(number),
                 unique=plan.unique(number),
-                gateway=plan.gateway(number),
+                gateway=plan.gateways(number)[0],
+                further_gateways=plan.gateways(number)[1:],
             )
             for number, name in enumerate(plan.server_names(), start=1)
         )
@@ -126,10 +165,11 @@ class Anycast(Topology):
             port=plan.port,
             prefix=plan.prefix,
             servers=servers,
-            client_addresses=(plan.client_address,),
+            client_addresses=plan.client_addresses,
             client_second_address=plan.client_second_address,
             client_interfaces=(f"{plan.client}-eth0",),
-            client_gateway=plan.router_address,
+            client_gateway=plan.router_addresses[0],
+            client_further_gateways=plan.router_addresses[1:],
             towards_client=plan.towards_client(),
         )
 
@@ -166,7 +206,7 @@ class Anycast(Topology):
             client_link=self.client_link,
             server_link=self.server_link,
             servers=plan.servers,
-            client=plan.client_address,
+            client=plan.client_addresses[0],
             anycast=plan.anycast,
             unique=plan.unique(1),
             last=plan.unique(plan.servers),

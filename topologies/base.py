@@ -75,5 +75,7 @@ TOPOLOGIES = Registry(
     Topology,
     "topologies",
     "topologies",
-    without=frozenset({"base", "directions", "layout", "links", "load_balancer_picture", "load_balancer_plan"}),
+    without=frozenset(
+        {"addresses", "base", "directions", "layout", "links", "load_balancer_picture", "load_balancer_plan"}
+    ),
 )

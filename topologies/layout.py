@@ -20,6 +20,8 @@ class OwnWay:
 class ServerPlace:
     """A server: its interface towards the director and the address on it, its default route, and the unique address
     that it advertises, with a way of its own where it has one (packets from it must not go back by the director).
+
+    `address` and `gateway` are of the service's family; `further_gateways` are default routes of another one.
     """
 
     name: str
@@ -28,16 +30,18 @@ class ServerPlace:
     unique: str
     gateway: str
     own_way: OwnWay | None = None
+    further_gateways: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Layout:
     """A topology for Mininet and the roles in it.
 
-    `director` is the node that spreads the service address over the servers. `client_gateway` is the client's default
-    route, None where it has none; servers have theirs in their place.
-    `client_further_addresses` are on the client's first interface beside the one that `topo` gives it; it may get
-    `client_second_address` there as well. `towards_client` are nodes and interfaces that
+    `director` is the node that spreads the service address over the servers; `prefix` is the length of the prefixes of
+    that address's family. `client_gateway` is the client's default route, None where it has none, and
+    `client_further_gateways` are those of another family; servers have theirs in their place.
+    `client_further_addresses` (with their prefixes) are on the client's first interface beside those that `topo` gives
+    it; it may get `client_second_address` there as well. `towards_client` are nodes and interfaces that
     everything of the client passes first, none of them the client's own. `lossy_links` are pairs of nodes between
     which packets travel one by one, because there is loss to hit them on the way that leads there.
     """
@@ -53,6 +57,7 @@ class Layout:
     client_second_address: str
     client_interfaces: tuple[str, ...]
     client_gateway: str | None = None
+    client_further_gateways: tuple[str, ...] = ()
     client_further_addresses: tuple[str, ...] = ()
     towards_client: Sequence[tuple[str, str]] = ()
     lossy_links: frozenset[frozenset[str]] = frozenset()

@@ -39,10 +39,6 @@ from topologies.load_balancer_plan import LoadBalancerPlan, LoadBalancerTopo
 LIMIT_NOTE = "Limit of MPTCP: the direct path alone. What a page still gets through the director comes on top of it."
 NO_PATH_NOTE = "Limit of a variant whose servers announce no address: the path through the director."
 
-_DIRECT_NETWORK = "10.0.3.0/24"
-_BOTH_NETWORKS = "10.0.0.0/22"
-"""The client's networks, if it has both on one interface: from its own address a server reaches either directly."""
-
 
 class LoadBalancer(Topology):
     """The paper's Fig. 5: a client, a director, servers with a second path to the client past the director."""
@@ -96,7 +92,7 @@ class LoadBalancer(Topology):
                 address=plan.local(number),
                 unique=plan.unique(number),
                 gateway=plan.gateway(number),
-                own_way=OwnWay(f"{name}-eth1", _BOTH_NETWORKS if own else _DIRECT_NETWORK),
+                own_way=OwnWay(f"{name}-eth1", plan.unique_network),
             )
             for number, name in numbered
         )
@@ -114,10 +110,10 @@ class LoadBalancer(Topology):
             port=plan.port,
             prefix=plan.prefix,
             servers=servers,
-            client_addresses=(plan.client_address, plan.client_direct_address),
+            client_addresses=plan.client_addresses,
             client_second_address=plan.client_second_address,
             client_interfaces=(f"{plan.client}-eth0",) if own else (f"{plan.client}-eth0", f"{plan.client}-eth1"),
-            client_further_addresses=(plan.client_direct_address,) if own else (),
+            client_further_addresses=plan.client_direct_addresses if own else (),
             towards_client=plan.towards_client(),
             lossy_links=self._lossy_links(),
         )

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from mininet.topo import Topo
 
+from testbed.base.families import ONLY_IPV4, Families
+from topologies import addresses
 from topologies.links import LinkProfile
+
+_FRONT, _DIRECT, _BEHIND = 1, 3, 10
+"""The numbers of the networks: the client's with the director, the direct one, and before those behind the director."""
 
 
 @dataclass(frozen=True)
@@ -16,16 +22,11 @@ class LoadBalancerPlan:
     servers: int
     switched: bool = False
     one_interface: bool = False
+    families: Families = ONLY_IPV4
     client: str = "c"
     director: str = "d"
     switch: str = "w"
-    client_address: str = "10.0.1.2"
-    client_direct_address: str = "10.0.3.2"
-    client_second_address: str = "10.0.1.3"
-    director_address: str = "10.0.1.1"
-    vip: str = "10.0.1.80"
     port: int = 80
-    prefix: int = 24
 
     def server_names(self) -> list[str]:
         """s1 ... sN."""
@@ -41,17 +42,81 @@ class LoadBalancerPlan:
             return [(self.switch, f"{self.switch}-eth1")]
         return [(self.director, f"{self.director}-eth0"), (self.switch, f"{self.switch}-eth1")]
 
+    @property
+    def prefix(self) -> int:
+        """The length of the prefixes of the service's family."""
+        return addresses.PREFIX[self.families.service]
+
+    @property
+    def vip(self) -> str:
+        """The service address."""
+        return addresses.address(self.families.service, _FRONT, 80)
+
+    @property
+    def client_address(self) -> str:
+        """The client's, towards the director."""
+        return addresses.address(self.families.service, _FRONT, 2)
+
+    @property
+    def client_second_address(self) -> str:
+        """The one that a client with an endpoint of its own has there as well."""
+        return addresses.address(self.families.service, _FRONT, 3)
+
+    @property
+    def client_direct_address(self) -> str:
+        """The client's in the direct network."""
+        return addresses.address(self.families.unique, _DIRECT, 2)
+
+    @property
+    def client_addresses(self) -> tuple[str, ...]:
+        """All that it has from the beginning."""
+        networks = (_FRONT, _DIRECT)
+        return tuple(addresses.address(family, each, 2) for family in self.families.every for each in networks)
+
+    @property
+    def client_direct_addresses(self) -> tuple[str, ...]:
+        """The client's in the direct network, of every family, with their prefixes."""
+        each = self.families.every
+        return tuple(f"{addresses.address(family, _DIRECT, 2)}/{addresses.PREFIX[family]}" for family in each)
+
+    @property
+    def director_address(self) -> str:
+        """The director's, towards the client."""
+        return addresses.address(self.families.service, _FRONT, 1)
+
+    @property
+    def unique_network(self) -> str:
+        """Where a server's unique address reaches the client: the direct network, or all of the client's.
+
+        If the client has both networks on one interface, a server reaches either directly from its own address.
+        """
+        family = self.families.unique
+        return addresses.first_networks(family, 2) if self.one_interface else addresses.network(family, _DIRECT)
+
     def local(self, number: int) -> str:
         """Real server address of server `number` (from 1), behind the director."""
-        return f"10.0.{10 + number}.2"
+        return addresses.address(self.families.service, _BEHIND + number, 2)
 
     def gateway(self, number: int) -> str:
         """The director's address on the link to server `number`."""
-        return f"10.0.{10 + number}.1"
+        return addresses.address(self.families.service, _BEHIND + number, 1)
 
     def unique(self, number: int) -> str:
         """The unique address of server `number`, which it advertises by ADD_ADDR."""
-        return f"10.0.3.{100 + number}"
+        return addresses.address(self.families.unique, _DIRECT, 100 + number)
+
+    def client_interface(self, *, direct: bool) -> dict[str, Any]:
+        """What Mininet is told of the client's interface towards the director, or in the direct network."""
+        return addresses.interface(self.families, _DIRECT if direct else _FRONT, 2)
+
+    def director_interface(self, number: int = 0) -> dict[str, Any]:
+        """What it is told of the director's towards server `number`, or towards the client."""
+        return addresses.interface(self.families, _BEHIND + number if number else _FRONT, 1)
+
+    def server_interface(self, number: int, *, direct: bool) -> dict[str, Any]:
+        """What it is told of a server's towards the director, or in the direct network."""
+        where = (_DIRECT, 100 + number) if direct else (_BEHIND + number, 2)
+        return addresses.interface(self.families, *where)
 
 
 class LoadBalancerTopo(Topo):  # type: ignore[misc]
@@ -66,8 +131,8 @@ class LoadBalancerTopo(Topo):  # type: ignore[misc]
         client_link: LinkProfile | None = None,
     ) -> None:
         """Add hosts and links; the interface names are Mininet's (`c-eth0` first)."""
-        client = self.addHost(plan.client, ip=f"{plan.client_address}/{plan.prefix}")
-        director = self.addHost(plan.director, forwards=True, ip=f"{plan.director_address}/{plan.prefix}")
+        client = self.addHost(plan.client, **plan.client_interface(direct=False))
+        director = self.addHost(plan.director, forwards=True, **plan.director_interface())
         if client_link:
             switch = self.addSwitch(plan.switch)
             self.addLink(client, switch, profile=client_link)
@@ -76,16 +141,16 @@ class LoadBalancerTopo(Topo):  # type: ignore[misc]
             self.addLink(client, director, profile=client_director)
         names = plan.server_names()
         for number, name in enumerate(names, start=1):
-            host = self.addHost(name, ip=f"{plan.local(number)}/{plan.prefix}")
-            self.addLink(director, host, profile=server, params1={"ip": f"{plan.gateway(number)}/{plan.prefix}"})
-        client_side = {"ip": f"{plan.client_direct_address}/{plan.prefix}"}
+            host = self.addHost(name, **plan.server_interface(number, direct=False))
+            self.addLink(director, host, profile=server, params1=plan.director_interface(number))
+        client_side = plan.client_interface(direct=True)
         if not plan.has_switch():
-            unique = {"ip": f"{plan.unique(1)}/{plan.prefix}"}
+            unique = plan.server_interface(1, direct=True)
             self.addLink(client, names[0], profile=direct, params1=client_side, params2=unique)
             return
         if not client_link:
             switch = self.addSwitch(plan.switch)
             self.addLink(client, switch, profile=direct, params1=client_side)
         for number, name in enumerate(names, start=1):
-            unique = {"ip": f"{plan.unique(number)}/{plan.prefix}"}
+            unique = plan.server_interface(number, direct=True)
             self.addLink(name, switch, profile=direct.reversed, params1=unique)

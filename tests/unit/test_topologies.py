@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 
 from experiments import plan
+from testbed.base.families import Families
 from topologies.anycast import AnycastPlan, AnycastTopo
 from topologies.directions import ByDirection
 from topologies.links import LinkProfile
@@ -45,17 +48,43 @@ def test_with_one_interface_the_address_alone_tells_the_path() -> None:
     assert "client ------------- switch" in point.traits.picture
 
 
+@pytest.mark.parametrize("families", [Families(), Families("ipv6", "ipv6"), Families("ipv4", "ipv6")])
 @pytest.mark.parametrize("servers", [1, 3, 64])
-def test_no_address_is_used_twice(servers: int) -> None:
-    lb, anycast = LoadBalancerPlan(servers), AnycastPlan(servers)
+def test_no_address_is_used_twice(servers: int, families: Families) -> None:
+    lb, anycast = LoadBalancerPlan(servers, families=families), AnycastPlan(servers, families=families)
     numbers = range(1, servers + 1)
     for addresses in (
-        [lb.client_address, lb.client_direct_address, lb.director_address, lb.vip]
+        [*lb.client_addresses, lb.director_address, lb.vip]
         + [f(n) for f in (lb.local, lb.gateway, lb.unique) for n in numbers],
-        [anycast.client_address, anycast.router_address, anycast.anycast]
-        + [f(n) for f in (anycast.unique, anycast.gateway) for n in numbers],
+        [*anycast.client_addresses, *anycast.router_addresses, anycast.anycast]
+        + [each for n in numbers for each in {anycast.unique(n), anycast.address(n), *anycast.gateways(n)}],
     ):
         assert len(set(addresses)) == len(addresses)
+        assert addresses == [str(ipaddress.ip_address(each)) for each in addresses]
+
+
+def test_a_network_and_a_host_have_the_same_digits_in_both_families() -> None:
+    four, six = LoadBalancerPlan(3), LoadBalancerPlan(3, families=Families("ipv6", "ipv6"))
+    assert (four.vip, four.local(2), four.unique(3)) == ("10.0.1.80", "10.0.12.2", "10.0.3.103")
+    assert (six.vip, six.local(2), six.unique(3)) == ("fd00:1::80", "fd00:12::2", "fd00:3::103")
+    assert (AnycastPlan(1).anycast, AnycastPlan(1, families=six.families).anycast) == ("10.0.0.80", "fd00::80")
+    assert (four.unique_network, six.unique_network) == ("10.0.3.0/24", "fd00:3::/64")
+
+
+def test_a_network_of_both_of_the_clients_holds_all_of_its_addresses() -> None:
+    for families in (Families(), Families("ipv6", "ipv6")):
+        plan = LoadBalancerPlan(1, one_interface=True, families=families)
+        network = ipaddress.ip_network(plan.unique_network)
+        assert all(ipaddress.ip_address(each) in network for each in (*plan.client_addresses, plan.unique(64)))
+        assert ipaddress.ip_address(plan.local(1)) not in network
+
+
+def test_of_two_families_every_interface_has_an_address_of_each() -> None:
+    plan = LoadBalancerPlan(2, families=Families("ipv4", "ipv6"))
+    topo = LoadBalancerTopo(plan=plan, client_director=SLOW, direct=FAST, server=FAST)
+    assert topo.nodeInfo("c") == {"ip": "10.0.1.2/24", "further_ips": ("fd00:1::2/64",)}
+    assert topo.linkInfo("d", "s2")["params1"] == {"ip": "10.0.12.1/24", "further_ips": ("fd00:12::1/64",)}
+    assert plan.client_addresses == ("10.0.1.2", "10.0.3.2", "fd00:1::2", "fd00:3::2")
 
 
 def test_anycast_servers_hang_on_the_router_in_order() -> None:
