@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from experiments.directors import watching_directors
 from experiments.record import Events, write, write_list
 from experiments.stage import WORK, Stage
 from experiments.workloads.base import Scene
@@ -63,6 +64,8 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
     connections retransmit for minutes, so there may be no moment without packets). Where several servers share an
     address, the SYNs and RSTs at each of them are captured too: nothing else says which of them one came to, or from.
 
+    Of a point that asks for it, what passes the directors is recorded there, too.
+
     Of uploads, what the servers have stored is compared with what was sent; raises `ReadbackError` where it differs.
     In virtual time the block starts at a whole second, with fresh random numbers.
     """
@@ -96,15 +99,20 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
             if len(stage.servers) > 1
         }
         buffer_kib = tcpdump.buffer_kib(stage.parts.workload.most_packets(point.object_bytes))
+        directors = (
+            stack.enter_context(watching_directors(stage, out, buffer_kib)) if point.director_statistics else None
+        )
         with tcpdump.capturing(
             stage.client, stage.layout.client_interfaces, out, log=log, buffer_kib=buffer_kib
         ) as captured:
             drops = {node.name: queues.dropped(node) for node in nodes}
             before = {node.name: protocol_counters(node) for node in nodes}
+            if directors:
+                directors.begin()
             url = f"http://{stage.layout.service}:{stage.layout.port}/{name}"
             if point.clock == "virtual":
                 start_afresh()
-            sampler = Sampler(samples, stage.client, nodes)
+            sampler = Sampler(samples, stage.client, nodes, directors.sample if directors else None)
             yield Scene(
                 client=stage.client,
                 mptcp=point.protocol == "mptcp",
@@ -121,6 +129,8 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
             from_s = sampler.now()
             settled = {node.name: protocol_counters(node) for node in nodes}
             to_s = sampler.now()
+            if directors:
+                directors.settle(sampler.now)
         drops = {
             node.name: {name: count - drops[node.name][name] for name, count in queues.dropped(node).items()}
             for node in nodes

@@ -74,6 +74,11 @@ class Settings(Table):
     protection: Protection
     mptcp: Mptcp = Field(default=Mptcp(), description="How server and client use MPTCP.")
     drop: Drop | None = Field(default=None, description="The loss of one packet per MPTCP connection.")
+    director_statistics: bool = Field(
+        default=False,
+        description="Whether what passes the director is recorded there as well: captures at its links, counters of "
+        "its interfaces, the balancer's own statistics, and once a second how many connections it keeps an entry of.",
+    )
     sysctl: Sysctls = Field(
         default={}, description="Further sysctls of client and servers, and tables of those of one role."
     )

@@ -41,6 +41,16 @@ class Network:
     def __getitem__(self, name: str) -> Node:
         return self.nodes[name]
 
+    def neighbours(self, name: str) -> dict[str, str]:
+        """The nodes at the other ends of a node's links, by its interface."""
+        ends = [end for link in self.mininet.links for end in (link.intf1, link.intf2)]
+        others = [end for link in self.mininet.links for end in (link.intf2, link.intf1)]
+        return {
+            str(end.name): str(other.node.name)
+            for end, other in zip(ends, others, strict=True)
+            if end.node.name == name
+        }
+
 
 @dataclass(frozen=True)
 class _Shaped:

@@ -24,10 +24,16 @@ class Action:
 
 
 class Sampler:
-    """Writes a line per second to samples.jsonl: the client's interfaces, and every node's counters."""
+    """Writes a line per second to samples.jsonl: the client's interfaces, and every node's counters.
 
-    def __init__(self, file: IO[str], client: Node, nodes: Sequence[Node]) -> None:
+    `further` is what else is done at each of these moments, in seconds after the start.
+    """
+
+    def __init__(
+        self, file: IO[str], client: Node, nodes: Sequence[Node], further: Callable[[float], None] | None = None
+    ) -> None:
         self._file = file
+        self._further = further
         self._client = client
         self._nodes = nodes
         self.started = time.monotonic()
@@ -48,6 +54,8 @@ class Sampler:
             counters={node.name: protocol_counters(node) for node in self._nodes},
         )
         self._file.write(sample.line())
+        if self._further:
+            self._further(sample.t_s)
         collect_garbage()
 
     def run(

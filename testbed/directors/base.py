@@ -8,7 +8,9 @@ from typing import Any, ClassVar, Literal
 
 from testbed.base.parts import Complaint, Part
 from testbed.base.registry import Registry
+from testbed.net.netns import Node
 from testbed.network import Network
+from testbed.record.director import Balanced
 from topologies.base import Topology
 from topologies.layout import Layout, ServerPlace
 
@@ -45,6 +47,22 @@ class Director(Part, ABC):
     def carries_answers(self) -> bool:
         """Whether what the servers send from the service address comes back through it; not if they answer past it."""
         return True
+
+    def counted(self, director: Node) -> Balanced:
+        """What the balancer itself has counted so far at one of its nodes, in each direction; nothing if not said.
+
+        Asked around the workload, of points that want it (`director_statistics`).
+        """
+        del director
+        return Balanced()
+
+    def entries(self, director: Node) -> int | None:
+        """How many connections it keeps an entry of at one of its nodes, 0 if it keeps none; None: it cannot tell.
+
+        Asked once a second, of the same points.
+        """
+        del director
+        return None
 
     def prepare(self, network: Network, layout: Layout) -> None:
         """What its own node has before the servers are there; nothing if not said. Raises `ReadbackError`."""

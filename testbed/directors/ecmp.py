@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from testbed.directors.base import Director
 from testbed.net import routing
+from testbed.net.netns import Node
 from testbed.network import Network
 from topologies.layout import Layout, ServerPlace
 
@@ -30,6 +31,10 @@ class Ecmp(Director):
     def prepare_server(self, network: Network, layout: Layout, server: ServerPlace) -> None:
         """The service address."""
         routing.add_address(network[server.name], server.interface, layout.service, 32)
+
+    def entries(self, _director: Node) -> int | None:
+        """None: the hash is all there is."""
+        return 0
 
     def serve(self, network: Network, layout: Layout, seed: int) -> dict[str, Any]:
         """The hash and the nexthops."""

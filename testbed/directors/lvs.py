@@ -15,9 +15,11 @@ from pydantic import Field
 from testbed.base.needs import Need
 from testbed.base.parts import Complaint
 from testbed.directors.base import Director
-from testbed.net import ipvs, routing
+from testbed.net import ipvs, ipvs_statistics, routing
 from testbed.net.ipvs import Forwarding, Service
+from testbed.net.netns import Node
 from testbed.network import Network
+from testbed.record.director import Balanced, Passed
 from topologies.base import Topology
 from topologies.layout import Layout, ServerPlace
 
@@ -91,6 +93,18 @@ class Lvs(Director, ABC):
         """Real servers are removed or added; IPVS forgets the connections of those that it does not know."""
         wanted = self.weighted(layout, servers)
         ipvs.set_servers(network[layout.director], self.service(layout), wanted, self.forwarding)
+
+    def counted(self, director: Node) -> Balanced:
+        """What IPVS says; to the clients nothing where the answers go past it."""
+        found = ipvs_statistics.totals(director)
+        return Balanced(
+            to_servers=Passed(bytes=found.bytes_in, packets=found.packets_in),
+            to_clients=Passed(bytes=found.bytes_out, packets=found.packets_out),
+        )
+
+    def entries(self, director: Node) -> int | None:
+        """Those of its table of connections."""
+        return ipvs_statistics.connections(director)
 
     def service(self, layout: Layout) -> Service:
         """The virtual service, as IPVS is told of it."""

@@ -14,6 +14,7 @@ from pydantic import Field
 from testbed.directors.base import Director
 from testbed.net import nftables, routing, stateless_nat
 from testbed.net.buckets import assign
+from testbed.net.netns import Node
 from testbed.network import Network
 from topologies.layout import Layout, ServerPlace
 
@@ -48,6 +49,10 @@ class Nft(Director):
     def set_pool(self, network: Network, layout: Layout, servers: Sequence[ServerPlace]) -> None:
         """The rules are replaced, in one step."""
         self._spread(network, layout, servers, stateless_nat.seed_of(network[layout.director]))
+
+    def entries(self, _director: Node) -> int | None:
+        """None: the hash is all there is."""
+        return 0
 
     def _spread(self, network: Network, layout: Layout, pool: Sequence[ServerPlace], seed: int) -> dict[str, Any]:
         return stateless_nat.put(

@@ -75,7 +75,8 @@ class Point(_Record):
     `variant` and `condition` are empty where the experiment's file has none. `scheme` is the name of the scheme that
     `mptcp` is in all of its settings, `variant` is then what it is called. `parts` are by their kind: `topology`,
     `director`, `workload`, `timetable`. `mptcp` are the settings of `[mptcp]`, numbers with their unit in the name;
-    `sysctl` are extra sysctls of client and servers, `sysctl_of` those of the nodes with a role. `wire_limit_bps` is
+    `sysctl` are extra sysctls of client and servers, `sysctl_of` those of the nodes with a role. `director_statistics`:
+    what passes the director is recorded there, too. `wire_limit_bps` is
     the goodput that the wire allows, `traits` what the analysis must know of the point's parts.
     """
 
@@ -98,6 +99,7 @@ class Point(_Record):
     drop: Drop | None = None
     sysctl: dict[str, str | int] = {}
     sysctl_of: dict[str, dict[str, str | int]] = {}
+    director_statistics: bool = False
     wire_limit_bps: Annotated[float, Field(ge=0, le=_LARGEST)] | None
     traits: Traits = Traits()
 
@@ -135,8 +137,9 @@ class Point(_Record):
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     def to_json(self) -> str:
-        """The text of `point.json`: the same bytes for the same point."""
-        return self.model_dump_json(indent=2) + "\n"
+        """The text of `point.json`: the same bytes for the same point; what records more is only said where it does."""
+        unsaid = set() if self.director_statistics else {"director_statistics"}
+        return self.model_dump_json(indent=2, exclude=unsaid) + "\n"
 
     @classmethod
     def from_json(cls, text: str, path: Path | str = "point.json") -> Point:

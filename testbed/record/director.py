@@ -1,0 +1,91 @@
+"""What passes a director and what it keeps, for points that ask for it (`director_statistics`).
+
+`director.json` is read around the workload, `director_samples.jsonl` once a second; `director_captures.json` lists the
+captures at its links that lead away from the servers, whose interfaces name them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from testbed.record import model, reading
+from testbed.record.captures import CaptureFile
+from testbed.record.counters import Nodes
+from testbed.record.model import Counter, Moment, Record, Text
+
+FILE = "director.json"
+SAMPLES = "director_samples.jsonl"
+CAPTURES = "director_captures.json"
+
+
+class Passed(Record):
+    """So many bytes in so many packets, as the kernel has them: a burst of segments is one. Bytes begin with IP."""
+
+    bytes: Counter
+    packets: Counter
+
+
+class Balanced(Record):
+    """What a balancer itself has counted of the service, in each direction; None where it does not count."""
+
+    to_servers: Passed | None = None
+    to_clients: Passed | None = None
+
+
+class Reading(Record):
+    """All counts of one director: of its interfaces (link-layer headers included), and of the balancer in it.
+
+    `entries` are the connections that it keeps one of, as in `StateSample`.
+    """
+
+    interfaces: Nodes
+    balancer: Balanced
+    entries: Counter | None = None
+
+
+class DirectorStatistics(Record):
+    """Readings `before` the workload and when what its end set off is over (`after`), by director.
+
+    The second one was taken from one moment to another (`after_s`). `neighbours` are, by director and interface, the
+    nodes at the other end.
+    """
+
+    neighbours: dict[Text, dict[Text, Text]]
+    before: dict[Text, Reading]
+    after: dict[Text, Reading]
+    after_s: tuple[Moment, Moment]
+
+
+class StateSample(Record):
+    """One line of `director_samples.jsonl`, `t` seconds after the workload's start: the connections that each director
+    keeps an entry of, 0 for one that keeps none; None: it does not tell.
+    """
+
+    t_s: Moment = Field(alias="t")
+    entries: dict[Text, Counter | None]
+
+
+class DirectorCapture(CaptureFile):
+    """One capture at an `interface` of a director, the `node`."""
+
+    node: str
+
+
+def read_director_statistics(directory: Path) -> DirectorStatistics | None:
+    """The readings, None for a point that has not asked for them; raises AnalysisError for a malformed file."""
+    path = directory / FILE
+    return model.read(DirectorStatistics, path) if reading.is_there(path) else None
+
+
+def read_state_samples(directory: Path) -> list[StateSample]:
+    """The samples in order of time, none for a point that has not asked; raises AnalysisError with the line."""
+    path = directory / SAMPLES
+    return model.read_lines(StateSample, path) if reading.is_there(path) else []
+
+
+def read_director_captures(directory: Path) -> tuple[DirectorCapture, ...]:
+    """The list of captures at directors, none for a point that has not asked; raises AnalysisError."""
+    path = directory / CAPTURES
+    return model.read_list(DirectorCapture, path) if reading.is_there(path) else ()

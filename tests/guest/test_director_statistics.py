@@ -1,0 +1,46 @@
+"""What a director says of itself beside what was captured at it, in a guest."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.pcap import read_pcap
+from experiments import plan
+from testbed.labs.base import Job
+from testbed.record.director import read_director_captures, read_director_statistics, read_state_samples
+
+SMALL = ("workload.sizes=1000 KB", "workload.total=40 MB", "director_statistics=true", 'protocols=["tcp"]')
+
+
+@pytest.fixture(scope="module")
+def page_loads(lab, tmp_path_factory) -> Path:
+    (point,) = plan.plan(plan.load(plan.find("fig07")), overrides=SMALL)
+    out: Path = tmp_path_factory.mktemp("point")
+    (out / "point.json").write_text(point.to_json())
+    result = lab.run(Job((sys.executable, "-m", "experiments.agent"), out, wall_limit_s=300, clock_limit_s=1000))
+    assert result.status == 0, (out / "guest" / "stderr").read_text()
+    return out
+
+
+def test_ipvs_counts_what_was_captured_at_its_link_to_the_client(page_loads: Path) -> None:
+    statistics = read_director_statistics(page_loads)
+    (capture,) = read_director_captures(page_loads)
+    packets = read_pcap(page_loads / capture.file)
+    assert statistics is not None and (capture.node, capture.interface) == ("d", "d-eth0")
+    assert statistics.neighbours == {"d": {"d-eth0": "c", "d-eth1": "s1"}}
+    before, after = statistics.before["d"].balancer, statistics.after["d"].balancer
+    from_service = packets.sport == 80
+    for way, captured in (("to_clients", from_service), ("to_servers", ~from_service)):
+        grown = getattr(after, way).bytes - getattr(before, way).bytes
+        assert grown == pytest.approx(int(packets.ip_bytes[captured].astype(np.int64).sum()), rel=0.001)
+
+
+def test_each_connection_is_an_entry_that_outlives_it(page_loads: Path) -> None:
+    samples, statistics = read_state_samples(page_loads), read_director_statistics(page_loads)
+    entries = [sample.entries["d"] for sample in samples]
+    assert entries == sorted(entries) and len(samples) > 3
+    assert statistics is not None and statistics.after["d"].entries == entries[-1] >= 40
