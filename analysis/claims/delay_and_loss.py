@@ -18,7 +18,7 @@ from analysis.claims.evidence import (
     within,
 )
 from analysis.claims.load_balancer import SIZES, of_figure, settings
-from analysis.claims.model import CannotBeJudged, Check, Claim
+from analysis.claims.model import CannotBeJudged, Check, Claim, Mechanism
 from analysis.summary.model import PointSummary
 from analysis.summary.paper_values import FIG11_MPTCP, FIG11_TCP
 
@@ -141,9 +141,13 @@ CLAIMS = (
         method="MPTCP, each page size, seed by seed",
         tolerance="At least 95 %: what one reads off a plot.",
         check=_not_affected_by_loss,
-        known_reason="A small page is loaded through the director, and a lost SYN costs it a second. Of larger ones "
-        "one in a hundred loses its ADD_ADDR, which upstream repeats after a second only, and the paper's scheme on "
-        "traffic.",
+        known_reason=Mechanism(
+            "A small page is loaded through the director, and a lost SYN costs it a second. Of larger ones one "
+            "in a hundred loses its ADD_ADDR, which upstream repeats after a second only, and the paper's scheme on "
+            "traffic.",
+            figure="join-delay",
+            command="testbed run fig10 --scheme paper --scheme upstream",
+        ),
     ),
     Claim(
         id="fig10-every-second-subflow",
@@ -157,8 +161,12 @@ CLAIMS = (
         tolerance="All of them. ab opens some connections that it never uses (connections - requests): so many may be "
         "without.",
         check=_second_subflow,
-        known_reason="Upstream repeats a lost ADD_ADDR after a second, when a small page has long been loaded; as in "
-        "the paper it is repeated on traffic.",
+        known_reason=Mechanism(
+            "Upstream repeats a lost ADD_ADDR after a second, when a small page has long been loaded; as in "
+            "the paper it is repeated on traffic.",
+            figure="join-delay",
+            command="testbed run fig10 --scheme paper --scheme upstream",
+        ),
     ),
     Claim(
         id="fig11-mptcp-803",
@@ -171,8 +179,12 @@ CLAIMS = (
         method=f"ab, MPTCP, pages of 10 MB. {_ROUND_TRIP}",
         tolerance="Within 20 %: losses are random, and the kernel is another one.",
         check=partial(_about, "11", "mptcp", _LARGEST, _PAPER_MBPS["mptcp"]),
-        known_reason="Today's kernel leaves the bytes that it has queued on the initial subflow where they are, and "
-        "10 MB wait for the last of them behind round trips of 200 ms (head-of-line blocking).",
+        known_reason=Mechanism(
+            "Today's kernel leaves the bytes that it has queued on the initial subflow where they are, and "
+            "10 MB wait for the last of them behind round trips of 200 ms (head-of-line blocking).",
+            figure="bytes",
+            command="testbed run fig11 --scheme paper --scheme upstream",
+        ),
     ),
     Claim(
         id="fig11-tcp-16",
@@ -186,8 +198,12 @@ CLAIMS = (
         tolerance="Within 20 %: losses are random, and the kernel is another one.",
         check=partial(_about, "11", "tcp", _LARGEST, _PAPER_MBPS["tcp"]),
         by_scheme=False,
-        known_reason="At a round trip of 200 ms and 1 % of loss, Reno's formula (Mathis et al., 1997) gives ten "
-        "connections 7 Mbit/s together; CUBIC gets a little more.",
+        known_reason=Mechanism(
+            "At a round trip of 200 ms and 1 % of loss, Reno's formula (Mathis et al., 1997) gives ten "
+            "connections 7 Mbit/s together; CUBIC gets a little more.",
+            figure="page-size",
+            command="testbed run fig11",
+        ),
     ),
     Claim(
         id="fig11-delay-of-the-round-trip",

@@ -15,7 +15,7 @@ from analysis.claims.evidence import (
     size_name,
     within,
 )
-from analysis.claims.model import CannotBeJudged, Check, Claim
+from analysis.claims.model import CannotBeJudged, Check, Claim, Mechanism
 from analysis.summary.model import PointSummary
 from analysis.summary.paper_values import FIG07_MPTCP
 
@@ -159,8 +159,12 @@ CLAIMS = (
         tolerance="0.75 to 1: below TCP, and by no more than a quarter, beyond which it is not 'slightly'. Virtual "
         "time cannot say anything on CPU cost, so only repeated points in real time count.",
         check=_small_slower,
-        known_reason="In real time the client, the director and the servers share one core, and what MPTCP moves past "
-        "the director saves that core the director's work. It speaks of this machine, not of the paper's servers.",
+        known_reason=Mechanism(
+            "In real time the client, the director and the servers share one core, and what MPTCP moves past "
+            "the director saves that core the director's work. It speaks of this machine, not of the paper's servers.",
+            figure="page-size",
+            command="testbed run fig06 --repeat 3",
+        ),
     ),
     Claim(
         id="fig06-equal-from-100-kb",
@@ -173,9 +177,13 @@ CLAIMS = (
         method="ab, from 100 KB on; repeated real time if there is any, else virtual time",
         tolerance=_EQUAL_TOLERANCE,
         check=_equal_from_100_kb,
-        known_reason="Both paths have 1 Gbit/s and an interface of the client each, and what a server has queued on "
-        "the initial subflow still leaves through the director while the other subflow is at work: MPTCP moves more "
-        "than one link carries. With one interface for both it does not: see fig06-equal-with-one-interface.",
+        known_reason=Mechanism(
+            "Both paths have 1 Gbit/s and an interface of the client each, and what a server has queued on the "
+            "initial subflow still leaves through the director while the other subflow is at work: MPTCP moves more "
+            "than one link carries. With one interface for both it does not: see fig06-equal-with-one-interface.",
+            figure="bytes",
+            command="testbed run fig06 one-interface --clock virtual",
+        ),
     ),
     Claim(
         id="fig06-equal-with-one-interface",
@@ -203,9 +211,13 @@ CLAIMS = (
         "options of MPTCP version 1 take up to 28 bytes a packet (942 is TCP's); 5 % are for start and end of a "
         "workload.",
         check=_fills_the_wire,
-        known_reason="What a server has queued on the initial subflow before the other one is up leaves at 100 "
-        "Mbit/s. Today's kernel queues about 70 KB of a page of 500 KB there, which alone bounds ten of them at a "
-        "time to 690 Mbit/s.",
+        known_reason=Mechanism(
+            "What a server has queued on the initial subflow before the other one is up leaves at 100 "
+            "Mbit/s. Today's kernel queues about 70 KB of a page of 500 KB there, which alone bounds ten of them at a "
+            "time to 690 Mbit/s.",
+            figure="bytes",
+            command="testbed run fig07 --scheme paper --scheme upstream",
+        ),
     ),
     Claim(
         id="fig08-direct-path-at-20-ms",

@@ -71,6 +71,18 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Mechanism:
+    """Why a claim is known not to hold: in words, the kind of figure that shows it, and the command that draws it."""
+
+    text: str
+    figure: str
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.text} Figure `{self.figure}` of `{self.command}` shows it."
+
+
+@dataclass(frozen=True)
 class Claim:
     """A sentence of the paper that a run can confirm or contradict.
 
@@ -91,7 +103,7 @@ class Claim:
     method: str
     tolerance: str
     check: Callable[[Sequence[PointSummary]], Sequence[Check]] = field(repr=False)
-    known_reason: str = ""
+    known_reason: Mechanism | None = None
     by_scheme: bool = True
 
     def judged(self, points: Sequence[PointSummary]) -> Judgement:
@@ -147,7 +159,8 @@ class Judgement:
     def known_reason(self) -> str:
         """Why the claim does not hold, where that is known and it does not, by whatever scheme."""
         every = (self.finding, *(other.finding for other in self.others))
-        return self.claim.known_reason if any(each.verdict is Verdict.FAILS for each in every) else ""
+        fails = any(each.verdict is Verdict.FAILS for each in every)
+        return str(self.claim.known_reason) if fails and self.claim.known_reason else ""
 
 
 def _has_scheme(point: PointSummary) -> bool:
