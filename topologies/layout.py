@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface
 
 from mininet.topo import Topo
 
@@ -61,6 +62,12 @@ class Layout:
     client_further_addresses: tuple[str, ...] = ()
     towards_client: Sequence[tuple[str, str]] = ()
     lossy_links: frozenset[frozenset[str]] = frozenset()
+
+    @property
+    def service_is_on_link(self) -> bool:
+        """Whether the client asks for the service address by ARP, as one of its own first link."""
+        network = IPv4Interface(f"{self.client_addresses[0]}/{self.prefix}").network
+        return IPv4Address(self.service) in network
 
     def is_lossy(self, one: str, other: str) -> bool:
         """Whether the link between two nodes is on a way with loss."""

@@ -28,6 +28,7 @@ MAX_REQUESTS = 10_000_000
 MAX_OBJECT_BYTES = 10**9
 MAX_DELAY_S = 60
 MAX_DURATION_S = 10**7
+MAX_TIMER_S = 86_400
 MAX_RATE_BPS = 10**13
 
 
@@ -61,6 +62,14 @@ def _of_this_world_s(value: float) -> float:
 def _above_zero(value: float) -> float:
     if value <= 0:
         raise ValueError("a duration of 0 makes no sense here")
+    return value
+
+
+def _whole_seconds(value: float) -> float:
+    if value != int(value):
+        raise ValueError(f"{value:g} s is not a number of whole seconds, which is all that the kernel takes here")
+    if value > MAX_TIMER_S:
+        raise ValueError(f"{value:g} s is above {MAX_TIMER_S} s")
     return value
 
 
@@ -105,6 +114,7 @@ Size = Annotated[int, _read(SIZE), _as_text(SIZE)]
 Duration = Annotated[float, _read(DURATION), AfterValidator(_of_this_world_s), _as_text(DURATION)]
 Loss = Annotated[float, _read(SHARE), AfterValidator(_not_everything), _as_text(SHARE)]
 PositiveDuration = Annotated[Duration, AfterValidator(_above_zero), _as_text(DURATION, ABOVE_ZERO)]
+WholeSeconds = Annotated[Duration, AfterValidator(_whole_seconds)]
 Delay = Annotated[Duration, AfterValidator(_of_a_link)]
 PageSize = Annotated[Size, AfterValidator(_of_a_page)]
 Text = Annotated[str, AfterValidator(_one_line)]

@@ -1,6 +1,7 @@
 """A router with equal-cost paths, as in the paper's Fig. 12: every server has the service address (anycast).
 
-The router keeps nothing. When a server leaves or returns, flows come to others by what the hash then says.
+The router keeps nothing. When a server leaves or returns, flows come to others by what the hash then says. Where the
+service address is of the client's own network, the router answers for it, and the servers do not.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from testbed.directors.base import Director
-from testbed.net import routing
+from testbed.net import arp, routing
 from testbed.net.netns import Node
 from testbed.network import Network
 from topologies.layout import Layout, ServerPlace
@@ -28,8 +29,15 @@ class Ecmp(Director):
         """The service address itself."""
         return layout.service
 
+    def prepare(self, network: Network, layout: Layout) -> None:
+        """Its answers for the service address, where the client asks for that."""
+        if layout.service_is_on_link:
+            arp.answer_for_others(network[layout.director], f"{layout.director}-eth0")
+
     def prepare_server(self, network: Network, layout: Layout, server: ServerPlace) -> None:
         """The service address."""
+        if layout.service_is_on_link:
+            arp.keep_to_own_links(network[server.name])
         routing.add_address(network[server.name], server.interface, layout.service, 32)
 
     def entries(self, _director: Node) -> int | None:

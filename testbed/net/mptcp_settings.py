@@ -9,13 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from testbed.base.quantities import Duration
+from testbed.base.quantities import Duration, WholeSeconds
 from testbed.base.table import Table
 
 MAX_PATH_MANAGER_LIMIT = 8
 MAX_RESEND_INTERVAL_S = 120
 MAX_JOIN_SYN_RTO_MIN_S = 1
-MAX_TIMER_S = 86_400
 
 PATCHED_SYSCTLS = (
     "net.mptcp.add_addr_resend_interval",
@@ -34,14 +33,6 @@ CwndPush = Literal["off", "backup", "all"]
 _CWND_PUSH: dict[CwndPush, int] = {"off": 0, "backup": 1, "all": 2}
 
 
-def _whole_seconds(value: float) -> float:
-    if value != int(value):
-        raise ValueError(f"{value:g} s is not a number of whole seconds, which is all that the kernel's sysctl takes")
-    if value > MAX_TIMER_S:
-        raise ValueError(f"{value:g} s is above {MAX_TIMER_S} s")
-    return value
-
-
 def _whole_milliseconds(value: float) -> float:
     if abs(value * 1000 - round(value * 1000)) > 1e-6:
         raise ValueError(f"{value * 1000:g} ms is not a whole number of milliseconds, which the kernel's sysctl takes")
@@ -57,7 +48,6 @@ def _at_most(limit_s: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-WholeSeconds = Annotated[Duration, AfterValidator(_whole_seconds)]
 WholeMilliseconds = Annotated[Duration, AfterValidator(_whole_milliseconds)]
 PathManagerLimit = Annotated[int, Field(ge=0, le=MAX_PATH_MANAGER_LIMIT)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from socket import AF_INET
+from socket import AF_INET, if_indextoname
 from typing import Any
 
 from testbed.base.errors import ReadbackError
@@ -104,6 +104,16 @@ def nexthops(router: Node, address: str, gateways: list[str]) -> list[str]:
     if found != gateways:
         raise ReadbackError(f"nexthops of {address} on {router.name}", gateways, found)
     return found
+
+
+def interface_towards(node: Node, address: str) -> str:
+    """The interface by which a node reaches an address; raises `Refused` if it has no route there."""
+    with routing_socket(node) as socket:
+        wanted = rtmsg()
+        wanted["family"], wanted["dst_len"] = AF_INET, 32
+        wanted["attrs"] = [("RTA_DST", address)]
+        (route,) = socket.ask(wanted, _GET_ROUTES)
+        return if_indextoname(route.get_attr("RTA_OIF"))
 
 
 def probe_nexthops() -> None:

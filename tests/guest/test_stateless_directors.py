@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 PROBE = str(Path(__file__).with_name("disruption_probe.py"))
+RESILIENT = str(Path(__file__).with_name("resilient_probe.py"))
 
 
 def found(guest: Any, director: str, *overrides: str) -> dict[str, Any]:
@@ -22,11 +23,29 @@ def found(guest: Any, director: str, *overrides: str) -> dict[str, Any]:
     return said
 
 
-@pytest.mark.parametrize(("buckets", "least", "most"), [(0, 0.15, 0.35), (1024, 0.0, 0.0)])
-def test_how_many_connections_of_other_servers_move_is_the_hashs_to_say(guest, buckets, least, most) -> None:
+@pytest.mark.parametrize(
+    ("director", "least", "most"),
+    [
+        ('{part = "nft"}', 0.15, 0.35),
+        ('{part = "nft", buckets = 1024}', 0.0, 0.0),
+        ('{part = "ecmp"}', 0.15, 0.35),
+        ('{part = "resilient", buckets = 48}', 0.0, 0.0),
+    ],
+)
+def test_how_many_connections_of_other_servers_move_is_the_hashs_to_say(guest, director, least, most) -> None:
     """A hash scaled to two servers, and before to three: RFC 2992's half of all, a third of which the first had."""
-    said = found(guest, f'{{part = "nft", buckets = {buckets}}}')
+    said = found(guest, director)
     others = [name for name in said["connections"] if name != said["gone"]]
     moved = sum(said["broken"][name] for name in others) / sum(said["connections"][name] for name in others)
     assert least <= moved <= most
     assert said["broken"][said["gone"]] == said["connections"][said["gone"]]
+
+
+def test_a_server_that_returns_to_a_busy_resilient_group_gets_nothing_until_the_timer(guest) -> None:
+    ended = guest(sys.executable, RESILIENT, '{part = "resilient", buckets = 48, unbalanced_timer = "3 s"}')
+    assert ended.result.status == 0, ended.stderr.decode()
+    said = json.loads(ended.stdout)
+    before, without, *since = [[each.get(number, 0) for number in "123"] for each in said["buckets"]]
+    assert before == [16, 16, 16] and without[0] == 0 and sum(without) == 48
+    assert [first for first, *_ in since[:3]] == [0, 0, 0]
+    assert since[-1] == [16, 16, 16]

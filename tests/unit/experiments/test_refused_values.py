@@ -62,7 +62,7 @@ RATE_UNITS = "bit/s, kbit/s, Mbit/s, Gbit/s"
             'add_addr_timeout = "1 s"',
             'add_addr_timeout = "500 ms"',
             "x.toml:19: mptcp.add_addr_timeout: 0.5 s is not a number of whole seconds, "
-            "which is all that the kernel's sysctl takes",
+            "which is all that the kernel takes here",
         ),
         (
             'add_addr_timeout = "1 s"',
