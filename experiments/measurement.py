@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from experiments.changes import Changes
 from experiments.directors import watching_directors
 from experiments.record import Events, write, write_list
 from experiments.stage import WORK, Stage
+from experiments.web_servers import WebServers
 from experiments.workloads.base import Scene
 from testbed.base.errors import ReadbackError
 from testbed.lab_clock import start_afresh
@@ -27,7 +29,7 @@ from testbed.record.counters import Counters
 from testbed.record.loss_injection import InjectedLosses
 from testbed.record.point import Point
 from testbed.record.uploads import Uploads
-from testbed.sampler import Action, Sampler
+from testbed.sampler import Sampler
 from testbed.tools import apache_bench, lighttpd, tcpdump
 
 NEEDS = frozenset({lighttpd.NEED, apache_bench.NEED, tcpdump.NEED})
@@ -75,20 +77,11 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
     with ExitStack() as stack:
         WORK.mkdir(parents=True, exist_ok=True)
         name = lighttpd.generate_file(WORK / "pages", point.object_bytes)
-        roots = [WORK / (f"uploads-{s.node.name}" if is_upload else "pages") for s in stage.servers]
-        for server, root in zip(stage.servers, roots, strict=True):
-            lighttpd.generate_file(root, 1)
-            stack.enter_context(
-                lighttpd.serving(
-                    server.node,
-                    root,
-                    stage.layout.port,
-                    WORK,
-                    mptcp=point.protocol == "mptcp",
-                    uploads=is_upload,
-                    log=log,
-                )
-            )
+        running = stack.enter_context(ExitStack())
+        programs = WebServers(stage, running, mptcp=point.protocol == "mptcp", uploads=is_upload)
+        for server in stage.servers:
+            lighttpd.generate_file(programs.root(server), 1)
+            programs.start(server)
             apache_bench.probe(stage.client, f"http://{server.unique}:{stage.layout.port}/1.bin", log=log)
         apache_bench.probe(stage.client, f"http://{stage.layout.service}:{stage.layout.port}/1.bin", log=log)
         samples = stack.enter_context((out / counters.SAMPLES).open("w"))
@@ -120,7 +113,7 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
                 file=WORK / "pages" / name,
                 sampler=sampler,
                 events=happened,
-                actions=_changes(stage, happened),
+                actions=Changes(stage, happened, programs).actions(),
                 out=out,
                 log=log,
             )
@@ -146,24 +139,8 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
         if stage.injector:
             write(out / losses.FILE, _injected(stage.injector))
         if is_upload:
+            roots = [programs.root(server) for server in stage.servers]
             write(out / uploads.FILE, _stored(WORK / "pages" / name, roots))
-
-
-def _changes(ready: Stage, events: Events) -> list[Action]:
-    """The timetable's changes of the pool."""
-    parts, layout = ready.parts, ready.layout
-    pool = {place.name: True for place in layout.servers}
-
-    def change(event: str, server: str) -> Callable[[], None]:
-        def act() -> None:
-            pool[server] = event == "server-added"
-            parts.director.set_pool(ready.network, layout, [place for place in layout.servers if pool[place.name]])
-            events.add(event, server=server)
-
-        return act
-
-    changes = parts.timetable.changes(parts.workload.planned_s, list(pool))
-    return [Action(each.t_s, change(each.event, each.server)) for each in changes]
 
 
 def _witnessing(server: Node, out: Path, log: CommandLog) -> contextlib.AbstractContextManager[list[tcpdump.Capture]]:

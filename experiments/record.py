@@ -24,10 +24,11 @@ class Events:
         self._zero = time.monotonic()
         self._write(Event(t=0.0, event="workload-started", epoch_s=time.time()))
 
-    def add(self, event: str, *, server: str = "") -> None:
-        """Note an event now, and the server that it is about, if any."""
+    def add(self, event: str, **about: str) -> None:
+        """Note an event now, and the `server` or `director` that it is about, if any (`testbed.record.events`)."""
         t_s = round(time.monotonic() - self._zero, 6)
-        self._write(Event(t=t_s, event=event, server=server) if server else Event(t=t_s, event=event))
+        said = {name: value for name, value in about.items() if value}
+        self._write(Event.model_validate({"t": t_s, "event": event, **said}))
 
     def _write(self, event: Event) -> None:
         self._file.write(event.line())

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from experiments import plots, sysctls
+from experiments import feasibility, plots, sysctls
 from experiments.composition import REGISTRIES
 from experiments.document import Document
 from experiments.schema import VERSION, Settings, model_of
@@ -116,6 +116,7 @@ def _complaints(settings: Settings) -> Iterator[tuple[str, Complaint]]:
     yield from (("director", each) for each in settings.director.check(topology))
     yield from (("workload", each) for each in workload.check(topology))
     yield from (("timetable", each) for each in settings.timetable.check(topology, workload))
+    yield from (("timetable", each) for each in feasibility.check(settings))
     yield from (("protection", each) for each in settings.protection.check(topology))
 
 

@@ -182,6 +182,10 @@ class Process:
         else:
             self._popen.send_signal(number)
 
+    def kill(self) -> None:
+        """End it and all of its group at once, and wait for it."""
+        self.stop(first=signals.SIGKILL)
+
     def stop(self, *, first: int = signals.SIGTERM, grace_s: float = 5.0) -> int:
         """End it: `first` to the group, SIGKILL after `grace_s`; safe to call twice. Returns the status."""
         is_released = self._keeps_id and self._popen.returncode is not None

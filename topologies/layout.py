@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface
 
 from mininet.topo import Topo
@@ -35,12 +35,28 @@ class ServerPlace:
 
 
 @dataclass(frozen=True)
+class DirectorPlace:
+    """One of several directors behind a router: its address for that router, which is its `gateway`.
+
+    `servers` are the servers' addresses behind this director, by the servers' names, and `inside` is its own address
+    there: what a server sends from the one must leave by the other.
+    """
+
+    name: str
+    address: str
+    gateway: str
+    inside: str
+    servers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Layout:
     """A topology for Mininet and the roles in it.
 
-    `director` is the node that spreads the service address over the servers; `prefix` is the length of the prefixes of
-    that address's family. `client_gateway` is the client's default route, None where it has none, and
-    `client_further_gateways` are those of another family; servers have theirs in their place.
+    `director` is the node that spreads the service address over the servers, the first of them where there are
+    `several`: these are behind the router `front`, which spreads flows over them. `prefix` is the length of the
+    prefixes of the service address's family. `client_gateway` is the client's default route, None where it has none,
+    and `client_further_gateways` are those of another family; servers have theirs in their place.
     `client_further_addresses` (with their prefixes) are on the client's first interface beside those that `topo` gives
     it; it may get `client_second_address` there as well. `towards_client` are nodes and interfaces that
     everything of the client passes first, none of them the client's own. `lossy_links` are pairs of nodes between
@@ -62,6 +78,23 @@ class Layout:
     client_further_addresses: tuple[str, ...] = ()
     towards_client: Sequence[tuple[str, str]] = ()
     lossy_links: frozenset[frozenset[str]] = frozenset()
+    front: str = ""
+    several: tuple[DirectorPlace, ...] = ()
+
+    @property
+    def directors(self) -> tuple[str, ...]:
+        """The names of all directors, in order."""
+        return tuple(each.name for each in self.several) or (self.director,)
+
+    def of(self, director: str) -> Layout:
+        """The layout as that director has it: itself, the servers' addresses behind it, and the service for itself."""
+        for place in self.several:
+            if place.name == director:
+                servers = (
+                    replace(each, address=place.servers[each.name], gateway=place.inside) for each in self.servers
+                )
+                return replace(self, director=director, servers=tuple(servers), prefix=32)
+        return self
 
     @property
     def service_is_on_link(self) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from experiments.workloads.base import Workload
 from testbed.base.parts import Complaint, Part
 from testbed.base.registry import Registry
+from testbed.record.events import Kind
 from topologies.base import Topology
 
 MOST_CHANGES = 10_000
@@ -17,15 +17,21 @@ MOST_CHANGES = 10_000
 
 @dataclass(frozen=True)
 class Change:
-    """One change: at `t_s` seconds after the workload started, `server` leaves the pool or returns."""
+    """One change, `t_s` seconds after the workload started (`testbed.record.events`).
+
+    It is about a `server`, by its name, or a `director`, by its number from 1; a flip turns the router's equal-cost
+    paths by so many `places`.
+    """
 
     t_s: float
-    event: Literal["server-removed", "server-added"]
-    server: str
+    event: Kind
+    server: str = ""
+    director: int = 0
+    places: int = 0
 
 
 class Timetable(Part, ABC):
-    """What happens to the pool of servers, and when."""
+    """What happens to the pool of servers, and when; and to directors, and to the paths that lead there."""
 
     @abstractmethod
     def changes(self, duration_s: float | None, servers: Sequence[str]) -> list[Change]:

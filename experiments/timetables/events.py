@@ -1,76 +1,134 @@
-"""A list of changes: which server leaves the pool or returns, and when."""
+"""A list of changes: what happens to which server, which director, or the paths that lead there, and when."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
 
 from experiments.timetables.base import MOST_CHANGES, Change, Timetable
 from experiments.workloads.base import Workload
+from testbed.base.needs import Need
 from testbed.base.parts import Complaint
-from testbed.base.quantities import MAX_SERVERS, Duration
+from testbed.base.quantities import MAX_DIRECTORS, MAX_SERVERS, Duration
 from testbed.base.table import Table
+from testbed.net import silence
+from testbed.record.events import Kind
+from testbed.record.pool import Pool
 from topologies.base import Topology
 
-_EVENTS: dict[str, Literal["server-removed", "server-added"]] = {"remove": "server-removed", "add": "server-added"}
+_KINDS: Mapping[str, Kind] = {
+    "remove": "server-removed",
+    "add": "server-added",
+    "drain": "server-drained",
+    "crash": "server-crashed",
+    "back": "server-back",
+    "lose_director": "director-lost",
+    "director_back": "director-back",
+    "flip": "path-flipped",
+}
+_OF_SERVERS = ("remove", "add", "drain", "crash", "back")
+_OF_DIRECTORS = ("lose_director", "director_back")
+
+_Server = Annotated[int, Field(ge=1, le=MAX_SERVERS)] | None
+_Director = Annotated[int, Field(ge=1, le=MAX_DIRECTORS)] | None
 
 
 class Event(Table):
-    """One change of the pool."""
+    """One change: a time, and one of the others."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["remove"]}, {"required": ["add"]}]})
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [key]} for key in _KINDS]})
 
     at_s: Duration = Field(alias="at", description="When, in seconds after the workload's start.")
-    remove: Annotated[int, Field(ge=1, le=MAX_SERVERS)] | None = Field(
-        default=None, description="The number of the server, from 1, that leaves the pool."
+    remove: _Server = Field(default=None, description="The number of the server, from 1, that leaves the pool.")
+    add: _Server = Field(default=None, description="The number of the server that returns to the pool.")
+    drain: _Server = Field(
+        default=None,
+        description="The number of the server that gets no new connections (weight 0), and keeps those that it has.",
     )
-    add: Annotated[int, Field(ge=1, le=MAX_SERVERS)] | None = Field(
-        default=None, description="The number of the server, from 1, that returns."
+    crash: _Server = Field(
+        default=None,
+        description="The number of the server that loses its power: it falls silent, without a FIN or a RST, and "
+        "whoever spreads the connections is not told.",
+    )
+    back: _Server = Field(
+        default=None, description="The number of the crashed server that has power again; it knows no connection."
+    )
+    lose_director: _Director = Field(
+        default=None,
+        description="The number of the director, from 1, that loses its power; the router in front sees it at once, "
+        "and spreads the flows over the others.",
+    )
+    director_back: _Director = Field(
+        default=None, description="The number of the lost director that is back; it knows no connection."
+    )
+    flip: Annotated[int, Field(ge=1, le=MAX_SERVERS)] | None = Field(
+        default=None,
+        description="By how many places the router's equal-cost paths are turned: each flow comes by another one, "
+        "to another director, or to another server where there is no director.",
     )
 
     @model_validator(mode="after")
     def _is_one_change(self) -> Event:
-        if (self.remove is None) == (self.add is None):
-            raise ValueError("an event says either remove or add, and the number of a server")
+        if len(self._said()) != 1:
+            raise ValueError(f"an event says one of {', '.join(_KINDS)}, and a number")
         return self
+
+    def _said(self) -> dict[str, int]:
+        values: dict[str, int | None] = {key: getattr(self, key) for key in _KINDS}
+        return {key: number for key, number in values.items() if number is not None}
+
+    @property
+    def kind(self) -> Kind:
+        """What happens."""
+        return _KINDS[next(iter(self._said()))]
+
+    def numbers(self) -> Mapping[str, Any]:
+        """To whom, as a `Change` has it, but for a server by its number."""
+        ((key, number),) = self._said().items()
+        return {"server" if key in _OF_SERVERS else "director" if key in _OF_DIRECTORS else "places": number}
 
 
 class Events(Timetable):
     """The changes of a list, at their times."""
 
+    needs = silence.NEEDS
+
     events: Annotated[tuple[Event, ...], Field(strict=False, min_length=1, max_length=MOST_CHANGES)] = Field(
         description='The changes, such as `{ at = "10 s", remove = 1 }`.'
     )
+
+    def features(self) -> frozenset[Need]:
+        """What takes the power of a server or a director, if it happens to one."""
+        dark = any(event.kind in ("server-crashed", "director-lost") for event in self.events)
+        return self.needs if dark else frozenset()
 
     def changes(self, duration_s: float | None, servers: Sequence[str]) -> list[Change]:
         """The list's changes in order of time; those after `duration_s` never come."""
         found = []
         for event in sorted(self.events, key=lambda each: each.at_s):
-            number = event.remove or event.add
-            assert number is not None
+            about = dict(event.numbers())
+            if "server" in about:
+                about["server"] = servers[about["server"] - 1]
             if duration_s is None or event.at_s <= duration_s:
-                name = _EVENTS["remove" if event.remove else "add"]
-                found.append(Change(event.at_s, name, servers[number - 1]))
+                found.append(Change(event.at_s, event.kind, **about))
         return found
 
     def check(self, topology: Topology, workload: Workload) -> Iterator[Complaint]:
-        """Each event is about a server that there is, changes something, and leaves one in the pool."""
-        if any(max(event.remove or 0, event.add or 0) > topology.servers for event in self.events):
-            yield Complaint("events", f"there are {topology.servers} servers, numbered from 1")
-            return
-        pool = {f"s{number}": True for number in range(1, topology.servers + 1)}
-        for change in self.changes(None, list(pool)):
-            returns = change.event == "server-added"
-            if pool[change.server] == returns:
-                where = "in the pool already" if returns else "not in the pool"
-                yield Complaint("events", f"at {change.t_s:g} s server {change.server[1:]} is {where}")
+        """Each event is about somebody that there is, changes something, and leaves one in the pool."""
+        pool = Pool([f"s{number}" for number in range(1, topology.servers + 1)], len(topology.layout().directors))
+        for most, what, about in ((topology.servers, "server", "server"), (pool.directors, "director", "director")):
+            if any(event.numbers().get(about, 0) > most for event in self.events):
+                number = f"are {most} {what}s" if most > 1 else f"is 1 {what}"
+                yield Complaint("events", f"there {number}, numbered from 1")
                 return
-            pool[change.server] = returns
-            if not any(pool.values()):
-                yield Complaint("events", f"at {change.t_s:g} s no server is left in the pool")
+        for change in self.changes(None, pool.everybody):
+            whom = change.server, change.director, change.places
+            if problem := pool.problem(change.event, *whom):
+                yield Complaint("events", f"at {change.t_s:g} s {problem}")
                 return
+            pool.change(change.event, *whom)
         if workload.planned_s is not None and (late := self._after(workload.planned_s)):
             what = f"an event at {late:g} s comes after the workload's end at {workload.planned_s:g} s"
             yield Complaint("events", what)

@@ -22,6 +22,7 @@ PLAIN: Mapping[str, Any] = {"quantities": "plain"}
 
 # The address plans number servers in the last byte of an address; ab sets the other one.
 MAX_SERVERS = 64
+MAX_DIRECTORS = 8
 MAX_AB_CONCURRENCY = 20_000
 MAX_REQUESTS = 10_000_000
 

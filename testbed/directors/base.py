@@ -11,6 +11,7 @@ from testbed.base.registry import Registry
 from testbed.net.netns import Node
 from testbed.network import Network
 from testbed.record.director import Balanced
+from testbed.record.events import Kind
 from topologies.base import Topology
 from topologies.layout import Layout, ServerPlace
 
@@ -21,13 +22,18 @@ LAB_KERNEL = ((1 << 64) - 1, "the lab kernel")
 class Director(Part, ABC):
     """Spreads the service address over the servers; each thing that it sets is read back.
 
+    Its methods are about one node, `layout.director`. Of several directors each is asked for itself, with the layout as
+    that one has it (`Layout.of`); only `prepare_server` is asked once for each server, with the layout of all of them.
+
     `service_path` is how figures call the path to the service address, `role` how an experiment file calls the node,
-    `largest_seed` the largest seed that a point can have, and what bounds it.
+    `largest_seed` the largest seed that a point can have, and what bounds it. `by_order`: which server a flow comes to
+    depends on the order of the pool, as over a router's equal-cost paths, which a flip turns.
     """
 
     service_path: ClassVar[str] = "director"
     role: ClassVar[Literal["director", "router"]] = "director"
     largest_seed: ClassVar[tuple[int, str]] = LAB_KERNEL
+    by_order: ClassVar[bool] = False
 
     @abstractmethod
     def socket_address(self, layout: Layout, server: ServerPlace) -> str:
@@ -42,7 +48,31 @@ class Director(Part, ABC):
 
     @abstractmethod
     def set_pool(self, network: Network, layout: Layout, servers: Sequence[ServerPlace]) -> None:
-        """From now on, new connections come to these servers, at least one, and what else that does to old ones."""
+        """From now on, new connections come to these servers, at least one, and what else that does to old ones.
+
+        Whether it was drained before, or another was, a server that is not among them is out.
+        """
+
+    def drain(
+        self, network: Network, layout: Layout, servers: Sequence[ServerPlace], drained: Sequence[ServerPlace]
+    ) -> None:
+        """As `set_pool`, but those `drained` keep the connections that they have. A director that has none cannot."""
+        raise NotImplementedError
+
+    def forget(self, network: Network, layout: Layout) -> None:
+        """What it knew of connections is gone, as when its node starts again; it is told of its pool afterwards.
+
+        Nobody can reach the node meanwhile. A director that has no such method cannot be lost and come back.
+        """
+        raise NotImplementedError
+
+    def cannot(self, event: Kind) -> bool:
+        """Whether such an event cannot be with this director: it lacks what would be asked of it."""
+        lacking = {
+            "server-drained": type(self).drain is Director.drain,
+            "director-back": type(self).forget is Director.forget,
+        }
+        return lacking.get(event, False)
 
     def carries_answers(self) -> bool:
         """Whether what the servers send from the service address comes back through it; not if they answer past it."""

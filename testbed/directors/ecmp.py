@@ -22,6 +22,7 @@ class Ecmp(Director):
     needs = frozenset({routing.MULTIPATH, *routing.HASH})
     service_path: ClassVar[str] = "anycast address"
     role: ClassVar[Literal["director", "router"]] = "router"
+    by_order: ClassVar[bool] = True
     # net.ipv4.fib_multipath_hash_seed has 32 bits.
     largest_seed: ClassVar[tuple[int, str]] = ((1 << 32) - 1, "the router's hash over its nexthops")
 
@@ -54,5 +55,8 @@ class Ecmp(Director):
         }
 
     def set_pool(self, network: Network, layout: Layout, servers: Sequence[ServerPlace]) -> None:
-        """The nexthops are replaced, in one step."""
+        """The nexthops are replaced, in one step and in this order."""
         routing.nexthops(network[layout.director], layout.service, [server.address for server in servers])
+
+    def forget(self, network: Network, layout: Layout) -> None:
+        """It knows nothing of connections."""

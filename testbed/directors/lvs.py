@@ -15,7 +15,7 @@ from pydantic import Field
 from testbed.base.needs import Need
 from testbed.base.parts import Complaint
 from testbed.directors.base import Director
-from testbed.net import ipvs, ipvs_statistics, routing
+from testbed.net import ipvs, ipvs_connections, ipvs_statistics, routing
 from testbed.net.ipvs import Forwarding, Service
 from testbed.net.netns import Node
 from testbed.network import Network
@@ -105,6 +105,17 @@ class Lvs(Director, ABC):
     def entries(self, director: Node) -> int | None:
         """Those of its table of connections."""
         return ipvs_statistics.connections(director)
+
+    def drain(
+        self, network: Network, layout: Layout, servers: Sequence[ServerPlace], drained: Sequence[ServerPlace]
+    ) -> None:
+        """Drained servers have weight 0."""
+        wanted = {**self.weighted(layout, servers), **{each.address: 0 for each in drained}}
+        ipvs.set_servers(network[layout.director], self.service(layout), wanted, self.forwarding)
+
+    def forget(self, network: Network, layout: Layout) -> None:
+        """The table of connections is empty, and the pool."""
+        ipvs_connections.forget(network[layout.director], self.service(layout), self.forwarding)
 
     def service(self, layout: Layout) -> Service:
         """The virtual service, as IPVS is told of it."""

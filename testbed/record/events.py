@@ -1,8 +1,13 @@
-"""What happened while the workload ran: `events.jsonl`, a line each, written by the agent as it happens."""
+"""What happened while the workload ran: `events.jsonl`, a line each, written by the agent as it happens.
+
+Beside the workload's start and end these are changes: of the servers' pool, of servers and directors themselves, of the
+paths that a router takes.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -11,16 +16,37 @@ from testbed.record.model import EpochSeconds, Moment, Record
 
 FILE = "events.jsonl"
 
+Kind = Literal[
+    "server-removed",
+    "server-added",
+    "server-drained",
+    "server-crashed",
+    "server-back",
+    "director-lost",
+    "director-back",
+    "path-flipped",
+]
+"""A change: a server is taken out of the pool, or put into it; gets no new connections, and keeps those that it has
+(drained); loses its power (crashed), or has it again, with nothing of what it knew (back). A director loses its power,
+or has it again. A router's flows come by other ones of its equal-cost paths."""
+
+CHURN: tuple[Kind, ...] = get_args(Kind)
+"""All of them."""
+
 
 class Event(Record):
-    """Something that happened `t` seconds after the workload's start, on the lab's clock.
+    """Something that happened `t_s` seconds after the workload's start, on the lab's clock.
 
-    `server` came or went, where it is about one; `epoch_s` is that moment as captures have it (of the start only).
+    `server` or `director` is whom it happened to, where it is about one. `by` is a director whose health check it was
+    that took the server out of its own pool, or put it back; empty: the timetable did, at all directors.
+    `epoch_s` is that moment as captures have it (of the start only).
     """
 
     t_s: Moment = Field(alias="t")
     event: str
     server: str = ""
+    director: str = ""
+    by: str = ""
     epoch_s: EpochSeconds | None = None
 
 

@@ -1,0 +1,31 @@
+"""Whether what a timetable has happen can be done to the director and the topology: told before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from experiments.schema import Settings
+from testbed.base.parts import Complaint
+from testbed.record.events import Kind
+
+_WORDS: dict[Kind, str] = {
+    "server-drained": "drain a server",
+    "director-back": "come back without the connections that it knew",
+}
+
+
+def check(settings: Settings) -> Iterator[Complaint]:
+    """The first change that the director cannot make, or that means nothing to it."""
+    topology, director, timetable = settings.topology, settings.director, settings.timetable
+    names = [f"s{number}" for number in range(1, topology.servers + 1)]
+    key = "events" if "events" in type(timetable).model_fields else "part"
+    several = len(topology.layout().directors) > 1
+    for change in timetable.changes(settings.workload.planned_s, names):
+        at = f"at {change.t_s:g} s"
+        if director.cannot(change.event):
+            yield Complaint(key, f"{at} the director {director.part!r} would have to {_WORDS[change.event]}: it cannot")
+            return
+        if change.event == "path-flipped" and not several and not director.by_order:
+            what = f"{at} there are no equal-cost paths to flip: one director, {director.part!r}, decides"
+            yield Complaint(key, what, 'several directors, or a router (director = "ecmp")')
+            return
