@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from testbed.record.events import CHURN
+
 
 @dataclass(frozen=True)
 class Look:
@@ -21,7 +23,7 @@ class Look:
 
 
 _DARK = "#333333"
-_CHANGES = {"removed": ", server removed", "added": ", server added"}
+_CHANGES = {kind.removeprefix("server-"): f", {kind.replace('-', ' ')}" for kind in CHURN}
 
 # Two looks with one hatch are far apart in brightness, so that a print in grey can be told apart as well (tested).
 _LOOKS: Mapping[tuple[str, str | None], Look] = {

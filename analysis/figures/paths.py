@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from analysis.figures import style
+from analysis.figures.changes import MARKS
 from analysis.figures.declaration import Data, Figure, Row, Tables
 from analysis.figures.over_time import in_words, per_step, step_s
 from analysis.figures.selection import (
@@ -27,7 +28,7 @@ Path = tuple[str, str]
 
 
 def draw(canvas: Canvas, data: Data) -> bool:
-    """One panel per point: payload per second on each path, in Mbit/s, with removals and additions marked.
+    """One panel per point: payload per second on each path, in Mbit/s, with every change marked.
 
     Points that differ in their seed alone share a panel: their median, in a band from the least to the most.
     """
@@ -74,15 +75,12 @@ def _over_time(axes: Axes, tables: Tables, members: Sequence[Row], order: Sequen
 
 
 def _mark_churn(axes: Axes, tables: Tables, point: Row) -> None:
-    """A line at every removal and addition; the cycle of changes is a setting, so it is that of every seed."""
+    """A line at every change; the cycle of changes is a setting, so it is that of every seed."""
     events = tables["events"]
-    for event, colour, line in (
-        ("server-removed", style.REMOVAL_COLOUR, "--"),
-        ("server-added", style.ADDITION_COLOUR, ":"),
-    ):
+    for event, mark in MARKS.items():
         for number, t in enumerate(numbers(rows(events, point=point["point"], event=event), "t_s")):
-            label = event.replace("-", " ") if number == 0 else f"_{event}"
-            axes.axvline(t, color=colour, linestyle=line, linewidth=0.8, zorder=1.5, label=label)
+            label = mark.name if number == 0 else f"_{mark.name}"
+            axes.axvline(t, color=mark.colour, linestyle=mark.dash, linewidth=0.8, zorder=1.5, label=label)
 
 
 def _main_seconds(tables: Tables, point: Row) -> pa.Table:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.figures import style
 from analysis.figures.arms import arms_of
+from analysis.figures.changes import MARKS, gone
 from analysis.figures.declaration import Data, Figure
 from analysis.summary import paper_values
 from analysis.summary.model import Churn, SecondBySecond
@@ -76,25 +77,17 @@ def draw(canvas: Canvas, data: Data) -> bool:
 
 
 def _mark_churn(axes: Axes, churn: Sequence[Churn], seconds: int, *, labelled: bool) -> None:
-    out_since: dict[str, float] = {}
-    intervals: list[tuple[float, float]] = []
     for event in churn:
-        removal = event.event == "server-removed"
-        if removal:
-            out_since[event.server] = event.t
-        elif event.server in out_since:
-            intervals.append((out_since.pop(event.server), event.t))
-        name = "server removed" if removal else "server added"
+        mark = MARKS[event.event]
         first = event is next(other for other in churn if other.event == event.event)
         axes.axvline(
-            event.t,
-            color=style.REMOVAL_COLOUR if removal else style.ADDITION_COLOUR,
-            linestyle=(0, (5, 2)) if removal else (0, (1, 1.5)),
-            linewidth=0.9, zorder=1.5, label=name if labelled and first else f"_{name}",
+            event.t, color=mark.colour, linestyle=mark.dash, linewidth=0.9, zorder=1.5,
+            label=mark.name if labelled and first else f"_{mark.name}",
         )  # fmt: skip
-    intervals += [(start, float(seconds)) for start in out_since.values()]
-    for number, (start, end) in enumerate(intervals):
-        label = "server out" if labelled and number == 0 else "_server out"
+    is_about_servers = all(event.event.startswith("server") for event in churn)
+    what = "server out" if is_about_servers else "server or director out"
+    for number, (start, end) in enumerate(gone([(each.t, each.event, each.server) for each in churn], seconds)):
+        label = what if labelled and number == 0 else f"_{what}"
         axes.axvspan(start, end, color=style.REMOVAL_SHADE, linewidth=0, zorder=0.5, label=label)
 
 

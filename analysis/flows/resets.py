@@ -17,12 +17,12 @@ from analysis.flows.connections import Traffic
 from analysis.flows.conversations import first_rows
 from analysis.flows.paths import SERVICE
 from analysis.flows.rst_acceptability import EXACT, UNKNOWN, Acceptability, judge_acceptability
-from analysis.flows.servers import ADDED, REMOVED, Attribution, Pool, ServerEvidence, senders
+from analysis.flows.servers import REMOVED, Attribution, Pool, ServerEvidence, senders
 from analysis.flows.subflows import TO_CLIENT, TO_SERVER, Subflows
 from analysis.flows.tcp_flows import Flows
 from analysis.pcap import ACK, RST, Option, Packets
 from analysis.pcap.columns import Bools, Rows
-from testbed.record.events import Event
+from testbed.record.events import CHURN, Event
 
 NEVER = np.iinfo(np.int64).max
 _NS = 1_000_000_000
@@ -265,8 +265,8 @@ def _churn_in_life(packets: Packets, traffic: Traffic, found: _Found, known: Ser
 
 
 def changes(events: Sequence[Event]) -> list[Event]:
-    """The removals and additions among the events."""
-    return [each for each in events if each.event in (REMOVED, ADDED)]
+    """The changes of servers, directors and paths among the events."""
+    return [each for each in events if each.event in CHURN]
 
 
 def _churn(

@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 from analysis.flows.connections import Traffic, resets
 from analysis.pcap import Packets
 from testbed.base.errors import AnalysisError
-from testbed.record.events import Event
+from testbed.record.events import CHURN, Event
 
 _NS = 1_000_000_000
 _LONGEST_S = 31 * 86_400
 """Longer workloads are mistakes of a clock; there is a value per second of what lies below."""
-
-CHURN = ("server-removed", "server-added")
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ def resets_within(packets: Packets, traffic: Traffic, window: Window) -> tuple[i
 
 
 def churn(events: Sequence[Event]) -> tuple[Event, ...]:
-    """The removals and additions of servers among the events."""
+    """The changes of servers, directors and paths among the events."""
     return tuple(event for event in events if event.event in CHURN)
 
 

@@ -21,14 +21,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.flows.series import CHURN, Window
+from analysis.flows.series import Window
 from analysis.flows.tcp_flows import Sides
 from analysis.pcap import Packets
 from analysis.summary.model import Bottleneck, Fidelity
 from testbed.record.captures import CaptureFile
-from testbed.record.events import Event
+from testbed.record.events import CHURN, Event
 from testbed.record.host_load import HostLoad
 from testbed.record.point import Point
+from testbed.record.pool import Pool
 
 MIN_IDLE_SHARE = 0.05
 """Less idle time than this in a second, and something had to wait: the kernel counts in steps of 1 % of a core."""
@@ -128,12 +129,14 @@ def links(point: Point, window: Window, events: Sequence[Event]) -> list[Link]:
 
 
 def servers_present(events: Sequence[Event], servers: int, seconds: int) -> list[int]:
-    """How many servers the router knows at the end of each whole second."""
-    steps = {"server-removed": -1, "server-added": 1}
-    return [
-        servers + sum(steps[event.event] for event in events if event.event in CHURN and event.t_s < k + 1)
-        for k in range(seconds)
-    ]
+    """How many servers can send at the end of each whole second: in the pool, and with power."""
+    pool, pending, present = Pool(()), list(events), []
+    for second in range(seconds):
+        while pending and pending[0].t_s < second + 1:
+            event = pending.pop(0)
+            pool.change(event.event, event.server)
+        present.append(servers - len(pool.gone))
+    return present
 
 
 def wire_bits(payload_bytes: NDArray[np.int64], protocol: str) -> NDArray[np.int64]:

@@ -25,7 +25,7 @@ SUMMARY_FILE = "summary.json"
 
 @dataclass(frozen=True, config=CONFIG)
 class Churn:
-    """A server removed or added, `t` seconds after the workload's start, and the RSTs that reached the client by it.
+    """A change of servers, directors or paths, `t` seconds after the workload's start; `server`: whom it is about.
 
     `resets` is counted from the table of RSTs; None in a summary that is older than that.
     """

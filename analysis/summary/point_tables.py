@@ -91,7 +91,13 @@ def of_point(summary: PointSummary, sources: Sources) -> dict[str, pa.Table]:
     point = summary.id
     tables = of_summary(summary, sources.window)
     tables["events"] = TABLES["events"].of_rows(
-        {"point": point, "t_s": each.t_s, "event": each.event, "server": each.server or None} for each in sources.events
+        {
+            "point": point,
+            "t_s": each.t_s,
+            "event": each.event,
+            **{name: getattr(each, name) or None for name in ("server", "director", "by")},
+        }
+        for each in sources.events
     )
     tables["samples"] = _samples(point, sources.samples)
     if sources.ab is not None:

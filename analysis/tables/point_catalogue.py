@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analysis.tables.common_columns import POINT
 from analysis.tables.schema import Field, Table
+from testbed.record.events import CHURN
 
 POINTS = Table(
     "points",
@@ -61,14 +62,17 @@ SAMPLES = Table(
     ),
 )
 
+_CHANGES = ", ".join(f"`{each}`" for each in CHURN)
 EVENTS = Table(
     "events",
     "one event of the lab",
     (
         POINT,
         Field("t_s", "number", "when, since the workload's start", "s"),
-        Field("event", "text", "`workload-started`, `server-removed`, `server-added`, `workload-ended`"),
-        Field("server", "text", "the server that was removed or added"),
+        Field("event", "text", f"`workload-started`, {_CHANGES}, `workload-ended`"),
+        Field("server", "text", "the server that it is about"),
+        Field("director", "text", "the director that it is about"),
+        Field("by", "text", "the director whose health check it was; null: the timetable, at all directors"),
     ),
 )
 

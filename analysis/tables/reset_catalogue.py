@@ -42,8 +42,8 @@ RESETS = Table(
         Field("ended_connection", "yes/no", "whether it ended the application's connection"),
         Field("mptcp_reason", "integer", "reason code of MP_TCPRST"),
         Field("cause", "text", "why it was sent: one of the causes below"),
-        Field("churn", "text", "the change of routes behind it: `removed`, `added`; null: none"),
-        Field("churn_server", "text", "the server that was removed or added"),
+        Field("churn", "text", "the change behind it, without `server-`: `removed`, `added`...; null: none"),
+        Field("churn_server", "text", "the server that it is about"),
         Field("churn_t_s", "number", f"when that was {SINCE_START}", "s"),
         Field(
             "churn_evidence",

@@ -59,7 +59,7 @@ CONNECTIONS = Table(
         ),
         Field("reinjected_to_client", "integer", "the same bytes of the connection on a second subflow", "bytes"),
         Field("reinjected_to_server", "integer", "the same bytes of the connection on a second subflow", "bytes"),
-        Field("churn_events", "integer", "removals and additions of servers while it was open"),
+        Field("churn_events", "integer", "changes of servers, directors and paths while it was open"),
         Field(
             "end",
             "text",
