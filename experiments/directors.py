@@ -22,7 +22,7 @@ class Watch:
 
     def __init__(self, stage: Stage, samples: IO[str]) -> None:
         self.nodes = [stage.network[stage.layout.director]]
-        self._part = stage.parts.director
+        self._part, self._layout = stage.parts.director, stage.layout
         self._samples = samples
         self.neighbours = {node.name: stage.network.neighbours(node.name) for node in self.nodes}
         self.before: dict[str, Reading] = {}
@@ -36,7 +36,10 @@ class Watch:
     def sample(self, t_s: float) -> None:
         """Write a line on what they keep."""
         entries = {node.name: self._part.entries(node) for node in self.nodes}
-        self._samples.write(StateSample(t=t_s, entries=entries).line())
+        shares = {node.name: self._part.shares(node, self._layout) for node in self.nodes}
+        held = {name: each for name, each in shares.items() if each is not None}
+        sample = StateSample(t=t_s, entries=entries, shares=held) if held else StateSample(t=t_s, entries=entries)
+        self._samples.write(sample.line())
 
     def settle(self, now: Callable[[], float]) -> None:
         """Read all counts for the last time; `now` has the seconds since the workload's start."""

@@ -94,6 +94,14 @@ class Director(Part, ABC):
         del director
         return None
 
+    def shares(self, director: Node, layout: Layout) -> dict[str, int] | None:
+        """How many buckets of its hash each server has at one of its nodes, by the server's name; None: it has none.
+
+        Asked once a second, of the same points.
+        """
+        del director, layout
+        return None
+
     def prepare(self, network: Network, layout: Layout) -> None:
         """What its own node has before the servers are there; nothing if not said. Raises `ReadbackError`."""
 

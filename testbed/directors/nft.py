@@ -7,6 +7,7 @@ gives to another server, and that server answers them with a RST.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -16,6 +17,7 @@ from testbed.net import nftables, routing, stateless_nat
 from testbed.net.buckets import assign
 from testbed.net.netns import Node
 from testbed.network import Network
+from testbed.record.director import Balanced
 from topologies.layout import Layout, ServerPlace
 
 MOST_BUCKETS = 65_536
@@ -38,6 +40,20 @@ class Nft(Director):
         """The server's own: the service address is translated."""
         return server.address
 
+    def counted(self, director: Node) -> Balanced:
+        """Both directions, by counters in its rules."""
+        found = stateless_nat.counted(director)
+        return Balanced.model_validate({way: asdict(each) for way, each in found.items()})
+
+    def entries(self, _director: Node) -> int | None:
+        """None: the rules are all there is."""
+        return 0
+
+    def shares(self, director: Node, layout: Layout) -> dict[str, int]:
+        """As the map in its rules has them."""
+        found = list(stateless_nat.buckets(director).values())
+        return {server.name: found.count(server.address) for server in layout.servers}
+
     def prepare(self, network: Network, layout: Layout) -> None:
         """The service address on the director's link to the client."""
         routing.add_address(network[layout.director], f"{layout.director}-eth0", layout.service, layout.prefix)
@@ -49,10 +65,6 @@ class Nft(Director):
     def set_pool(self, network: Network, layout: Layout, servers: Sequence[ServerPlace]) -> None:
         """The rules are replaced, in one step."""
         self._spread(network, layout, servers, stateless_nat.seed_of(network[layout.director]))
-
-    def entries(self, _director: Node) -> int | None:
-        """None: the hash is all there is."""
-        return 0
 
     def _spread(self, network: Network, layout: Layout, pool: Sequence[ServerPlace], seed: int) -> dict[str, Any]:
         return stateless_nat.put(

@@ -16,6 +16,7 @@ from testbed.base.needs import program
 from testbed.base.quantities import WholeSeconds
 from testbed.directors.ecmp import Ecmp
 from testbed.net import resilient_nexthops, routing
+from testbed.net.netns import Node
 from testbed.net.resilient_nexthops import Settings
 from testbed.network import Network
 from topologies.layout import Layout, ServerPlace
@@ -50,6 +51,11 @@ class Resilient(Ecmp):
         description="When servers have had too many or too few buckets for so long, busy ones move as well; whole "
         "seconds, 0 s: never.",
     )
+
+    def shares(self, director: Node, layout: Layout) -> dict[str, int]:
+        """As the group's table of buckets has them."""
+        found = resilient_nexthops.buckets(director)
+        return {server.name: found.get(number, 0) for number, server in enumerate(layout.servers, start=1)}
 
     def serve(self, network: Network, layout: Layout, seed: int) -> dict[str, Any]:
         """The hash, and the group of all servers."""

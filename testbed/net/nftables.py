@@ -22,6 +22,14 @@ _SEED = re.compile(r" seed 0x([0-9a-f]+)")
 
 
 @dataclass(frozen=True)
+class Counted:
+    """So many bytes, from IP's header on, in so many packets; a burst of segments is one."""
+
+    bytes: int
+    packets: int
+
+
+@dataclass(frozen=True)
 class Map:
     """A map from packet marks to values of nft's type `kind` (`ipv4_addr`, `iface_index`, `verdict`)."""
 
@@ -86,11 +94,11 @@ def listed(node: Node, family: str, table: str, log: CommandLog | None = None) -
     return [" ".join(block.split()) for block in blocks if block.strip()]
 
 
-def counters(node: Node, family: str, table: str) -> dict[str, tuple[int, int]]:
-    """Bytes (from IP's header on) and packets of each counter of a table, by its name."""
+def counters(node: Node, family: str, table: str) -> dict[str, Counted]:
+    """What each counter of a table has counted, by its name."""
     said = json.loads(run(node.enter("nft", "-j", "list", "counters", "table", family, table)).stdout)
     found = [each["counter"] for each in said["nftables"] if "counter" in each]
-    return {each["name"]: (int(each["bytes"]), int(each["packets"])) for each in found}
+    return {each["name"]: Counted(bytes=each["bytes"], packets=each["packets"]) for each in found}
 
 
 def elements(node: Node, family: str, table: str, name: str) -> dict[int, str]:

@@ -13,7 +13,7 @@ from typing import Any
 from testbed.base.needs import Call, kernel
 from testbed.net import nftables, sysctl
 from testbed.net.netns import Node, here
-from testbed.net.nftables import Map, Table
+from testbed.net.nftables import Counted, Map, Table
 from testbed.process import CommandLog
 
 NEED = kernel(
@@ -29,6 +29,7 @@ NEED = kernel(
 
 _FAMILY, _NAME = "ip", "balancer"
 TO_SERVERS, TO_CLIENTS = "to_servers", "to_clients"
+"""The counters of what came from clients, and of what servers answered."""
 
 
 def probe() -> None:
@@ -75,8 +76,13 @@ def seed_of(director: Node) -> int:
     return nftables.seed_in(nftables.listed(director, _FAMILY, _NAME))
 
 
-def counted(director: Node) -> dict[str, tuple[int, int]]:
-    """Bytes and packets `TO_SERVERS` and `TO_CLIENTS` so far."""
+def buckets(director: Node) -> dict[int, str]:
+    """The address of each bucket's server, as its rules have it now."""
+    return nftables.elements(director, _FAMILY, _NAME, "servers")
+
+
+def counted(director: Node) -> dict[str, Counted]:
+    """What its rules have counted so far, `TO_SERVERS` and `TO_CLIENTS`."""
     return nftables.counters(director, _FAMILY, _NAME)
 
 

@@ -61,10 +61,13 @@ class DirectorStatistics(Record):
 class StateSample(Record):
     """One line of `director_samples.jsonl`, `t` seconds after the workload's start: the connections that each director
     keeps an entry of, 0 for one that keeps none; None: it does not tell.
+
+    `shares` are, of each director that has such, the buckets of its hash that each server has.
     """
 
     t_s: Moment = Field(alias="t")
     entries: dict[Text, Counter | None]
+    shares: dict[Text, dict[Text, Counter]] = Field(default_factory=dict)
 
 
 class DirectorCapture(CaptureFile):
