@@ -36,7 +36,7 @@ class Watch:
     def sample(self, t_s: float) -> None:
         """Write a line on what they keep."""
         entries = {node.name: self._part.entries(node) for node in self.nodes}
-        shares = {node.name: self._part.shares(node, self._layout) for node in self.nodes}
+        shares = {node.name: self._part.shares(node, self._layout.of(node.name)) for node in self.nodes}
         held = {name: each for name, each in shares.items() if each is not None}
         sample = StateSample(t=t_s, entries=entries, shares=held) if held else StateSample(t=t_s, entries=entries)
         self._samples.write(sample.line())

@@ -66,6 +66,9 @@ class Nft(Director):
         """The rules are replaced, in one step."""
         self._spread(network, layout, servers, stateless_nat.seed_of(network[layout.director]))
 
+    def forget(self, network: Network, layout: Layout) -> None:
+        """It knows nothing of connections."""
+
     def _spread(self, network: Network, layout: Layout, pool: Sequence[ServerPlace], seed: int) -> dict[str, Any]:
         return stateless_nat.put(
             network[layout.director],

@@ -34,7 +34,7 @@ class Resilient(Ecmp):
             *routing.HASH,
         }
     )
-    service_path: ClassVar[str] = "anycast address"
+    by_order: ClassVar[bool] = False
 
     buckets: Annotated[int, Field(ge=1, le=_MOST_BUCKETS)] = Field(
         default=128, description="How many buckets the hash has; a multiple of the number of servers spreads evenly."
@@ -65,6 +65,10 @@ class Resilient(Ecmp):
     def set_pool(self, network: Network, layout: Layout, servers: Sequence[ServerPlace]) -> None:
         """The group's members are replaced."""
         self._lead_to(network, layout, servers)
+
+    def forget(self, network: Network, layout: Layout) -> None:
+        """The group is made anew, and its buckets are dealt out again."""
+        resilient_nexthops.forget(network[layout.director], network.log)
 
     def _lead_to(self, network: Network, layout: Layout, servers: Sequence[ServerPlace]) -> dict[str, Any]:
         known = {number: server.address for number, server in enumerate(layout.servers, start=1)}

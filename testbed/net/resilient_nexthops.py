@@ -90,6 +90,11 @@ def put(
     return found
 
 
+def forget(router: Node, log: CommandLog | None = None) -> None:
+    """Take the group away with its table of buckets, and the route over it."""
+    run(router.enter("ip", "nexthop", "del", "id", str(_GROUP)), log=log)
+
+
 def buckets(router: Node) -> dict[int, int]:
     """How many buckets each nexthop has now, by its number."""
     said = json.loads(run(router.enter("ip", "-j", "nexthop", "bucket", "show", "id", str(_GROUP))).stdout)
