@@ -21,7 +21,7 @@ class Watch:
     """A point's directors: `begin` when nothing has passed yet, `sample` once a second, `settle` when all is over."""
 
     def __init__(self, stage: Stage, samples: IO[str]) -> None:
-        self.nodes = [stage.network[stage.layout.director]]
+        self.nodes = [stage.network[name] for name in stage.layout.directors]
         self._part, self._layout = stage.parts.director, stage.layout
         self._samples = samples
         self.neighbours = {node.name: stage.network.neighbours(node.name) for node in self.nodes}

@@ -15,6 +15,7 @@ from analysis.flows.addresses import Addresses
 from analysis.flows.paths import PAST_DIRECTOR, SERVICE, UNIQUE, UNKNOWN_PATH, UNLISTED, VIA_DIRECTOR, PathTable
 from analysis.flows.tcp_flows import Flows, Sides, find_flows
 from analysis.pcap import RST, Packets
+from analysis.pcap.columns import Bools
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,13 +85,18 @@ class Traffic:
 
 
 def find_connections(
-    packets: Packets, addresses: Addresses, *, upload: bool = False, paths: PathTable | None = None
+    packets: Packets,
+    addresses: Addresses,
+    *,
+    upload: bool = False,
+    paths: PathTable | None = None,
+    seen: Bools | None = None,
 ) -> Traffic:
     """Flows, connections and bytes per path of one client's packets (all its interfaces, merged, by time).
 
-    Without `paths` the server's address alone tells them.
+    Without `paths` the server's address alone tells them; `seen` as of `find_flows`.
     """
-    flows, sides = find_flows(packets, addresses, upload=upload, paths=paths)
+    flows, sides = find_flows(packets, addresses, upload=upload, paths=paths, seen=seen)
     measured = sides.from_client if upload else sides.to_client
     connection_flow = np.flatnonzero(flows.listed & flows.is_mptcp & ~flows.is_join)
     token = flows.token[connection_flow]

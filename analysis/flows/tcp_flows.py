@@ -16,8 +16,9 @@ from analysis.flows.addresses import Addresses
 from analysis.flows.conversations import Conversations, find_conversations, first_rows
 from analysis.flows.mptcp_options import tokens_of_keys
 from analysis.flows.paths import PAST_DIRECTOR, SERVICE, UNIQUE, UNLISTED, PathTable, path_table, paths_of_packets
+from analysis.flows.sightings import paths_as_seen
 from analysis.pcap import ACK, RST, SYN, Option, Packets
-from analysis.pcap.columns import Rows
+from analysis.pcap.columns import Bools, Rows
 from analysis.pcap.tables import MptcpTable
 
 # Lengths of the options tell their form (RFC 8684 sections 3.1 and 3.2).
@@ -30,13 +31,14 @@ class Sides:
     """Direction and path of each packet (columns as long as the packets').
 
     `to_client` and `from_client` are both False for packets that are not the client's, and for the copies of a packet
-    that several places captured; `path` is one of `UNKNOWN_PATH`, `VIA_DIRECTOR`, `PAST_DIRECTOR`; `flow` numbers the
-    flows.
+    that several places captured; `path` is one of `UNKNOWN_PATH`, `VIA_DIRECTOR`, `PAST_DIRECTOR`, and `planned` what
+    it would be by the point's plan alone, where captures at directors may say otherwise; `flow` numbers the flows.
     """
 
     to_client: NDArray[np.bool_]
     from_client: NDArray[np.bool_]
     path: NDArray[np.uint8]
+    planned: NDArray[np.uint8]
     flow: NDArray[np.int64]
 
 
@@ -87,11 +89,17 @@ class Flows:
 
 
 def find_flows(
-    packets: Packets, addresses: Addresses, *, upload: bool = False, paths: PathTable | None = None
+    packets: Packets,
+    addresses: Addresses,
+    *,
+    upload: bool = False,
+    paths: PathTable | None = None,
+    seen: Bools | None = None,
 ) -> tuple[Flows, Sides]:
     """The flows, and direction and path of each packet; the flows' `connection` is not known yet (-1).
 
-    Without `paths` the server's address alone tells them.
+    Without `paths` the server's address alone tells them. `seen`: which packets were captured at a director, too (None:
+    nothing was captured there).
     """
     found = find_conversations(packets, addresses.servers)
     count = len(found)
@@ -125,7 +133,7 @@ def find_flows(
     known = token[initial & (token >= 0)], client_token[client_token >= 0]
     to_opener = is_join & np.isin(token, known[1]) & ~np.isin(token, known[0])
     ends = _ends(found, addresses, to_opener)
-    sides = _sides(packets, found=found, ends=ends, paths=path_table() if paths is None else paths)
+    sides = _sides(packets, found=found, ends=ends, paths=path_table() if paths is None else paths, seen=seen)
 
     data = np.flatnonzero((sides.from_client if upload else sides.to_client) & (packets.payload_bytes > 0))
     payload = np.bincount(found.flow[data], packets.payload_bytes[data], minlength=count).astype(np.int64)
@@ -214,12 +222,14 @@ def _ends(found: Conversations, addresses: Addresses, to_opener: NDArray[np.bool
     )
 
 
-def _sides(packets: Packets, found: Conversations, ends: _Ends, paths: PathTable) -> Sides:
+def _sides(packets: Packets, found: Conversations, ends: _Ends, paths: PathTable, seen: Bools | None) -> Sides:
     flow = found.flow
     ours = (flow >= 0) & ends.is_ours[flow]
     from_client = found.from_opener == ends.by_client[flow]
-    path = paths_of_packets(paths, kind=ends.kind, flow=flow, from_client=from_client, interface=packets.interface)
-    return Sides(ours & ~from_client, ours & from_client, path, flow)
+    planned = paths_of_packets(paths, kind=ends.kind, flow=flow, from_client=from_client, interface=packets.interface)
+    to_client = ours & ~from_client
+    path = planned if seen is None else paths_as_seen(planned, seen, to_client)
+    return Sides(to_client, ours & from_client, path, planned, flow)
 
 
 def _first_of(packets: Packets, found: Conversations, table: MptcpTable, which: NDArray[np.bool_]) -> Rows:

@@ -58,6 +58,40 @@ class FailedRequests:
 
 
 @dataclass(frozen=True, config=CONFIG)
+class ServerChange:
+    """A change of the pool or of the directors, `t` seconds after the workload's start, of a server or director.
+
+    `broken` are the downloads that broke between it and the next one.
+    """
+
+    t: Quantity
+    event: Text
+    node: Text
+    broken: Count
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Balancing:
+    """How a service was balanced, and what changes broke (`analysis.summary.balancing` has the definitions).
+
+    `broken` are all broken downloads, `broken_before` those before any change, `under_way` the connections open at the
+    first one. The directors' figures are those of points that recorded them: IP bytes in each direction, of all
+    directors together, and the most entries of connections.
+    """
+
+    changes: tuple[ServerChange, ...] = ()
+    broken: Count = 0
+    broken_before: Count = 0
+    under_way: Count | None = None
+    imbalance_connections: Quantity | None = None
+    imbalance_bytes: Quantity | None = None
+    recovery_s: Quantity | None = None
+    director_bytes_to_servers: Count | None = None
+    director_bytes_to_clients: Count | None = None
+    director_entries: Count | None = None
+
+
+@dataclass(frozen=True, config=CONFIG)
 class Bottleneck:
     """How a link in real time kept its rate: `full_s` seconds were judged, in stretches of `stretch_s`."""
 
@@ -123,6 +157,7 @@ class PointSummary:
     per_second: SecondBySecond | None = None
     waits: Waits | None = None
     fidelity: Fidelity | None = None
+    balancing: Balancing | None = None
     traits: Traits = field(default_factory=Traits)
 
 

@@ -20,6 +20,8 @@ from analysis.flows.paths import path_table
 from analysis.flows.series import Window, churn, per_second, resets_within, workload_window
 from analysis.pcap import Packets, merge, read_stored_pcap
 from analysis.summary import fidelity, point_tables, validity
+from analysis.summary.at_directors import read_at_directors
+from analysis.summary.balancing import with_balancing
 from analysis.summary.model import (
     Churn,
     FailedRequests,
@@ -73,7 +75,8 @@ def analyse_point_fully(point_dir: Path, waits_of: Collection[str] = ()) -> Poin
         if point.plot in waits_of and sources.traffic is not None:
             summary = replace(summary, waits=waits(sources.traffic))
         tables = point_tables.of_point(summary, sources)
-        return PointAnalysis(with_traced_resets(summary, tables["resets"]), tables)
+        summary = with_balancing(with_traced_resets(summary, tables["resets"]), sources, tables)
+        return PointAnalysis(summary, tables)
     # A fault of this room in one point must not cost the user the other points of a long run.
     except Exception as error:
         reasons = (*summary.invalid_reasons, f"the analysis failed: {type(error).__name__}: {error}")
@@ -152,10 +155,14 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
             interfaces = [file.interface for file, found in readable for _ in found.interfaces]
         elif files and not readable:
             captures = None  # each of them has given its reason already
+    recorded = attempt(partial(read_at_directors, directory))
+    if recorded is not None and captures is not None:
+        captures += recorded.captures
     traffic = None
     if packets is not None and addresses is not None:
         paths = path_table(point.traits.paths, interfaces)
-        traffic = find_connections(packets, addresses, upload=point.is_upload, paths=paths)
+        seen = None if recorded is None else recorded.sightings(packets)
+        traffic = find_connections(packets, addresses, upload=point.is_upload, paths=paths, seen=seen)
 
     counters = attempt(partial(read_counters, directory))
     samples = attempt(partial(read_samples, directory))
@@ -200,6 +207,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
         counters=counters,
         samples=samples or (),
         server_packets=server_packets or {},
+        recorded=recorded,
     )
     return replace(summary, valid=not found_wrong, invalid_reasons=tuple(found_wrong)), sources
 

@@ -23,8 +23,10 @@ from analysis.flows.paths import SERVICE
 from analysis.flows.series import Window
 from analysis.flows.servers import ServerEvidence
 from analysis.pcap import RST, Packets, read_stored_pcap
+from analysis.summary.at_directors import AtDirectors, directors_table, state_table
 from analysis.summary.model import PointSummary
 from analysis.tables import TABLES
+from analysis.tables.director_reconciliation import passages, reconcile_passages, reconcile_paths
 from analysis.tables.of_captures import tabulate
 from analysis.tables.reconciliation import (
     FailureCauses,
@@ -38,7 +40,7 @@ from testbed.base.parts import KINDS
 from testbed.record.ab import AbResult
 from testbed.record.captures import read_server_captures
 from testbed.record.counters import Counters, Sample
-from testbed.record.events import Event
+from testbed.record.events import CHURN, Event
 from testbed.record.point import Point
 
 _AS_IN_SUMMARY = (
@@ -63,6 +65,7 @@ class Sources:
     counters: Counters | None = None
     samples: Sequence[Sample] = ()
     server_packets: dict[str, Packets] = dataclasses.field(default_factory=dict)
+    recorded: AtDirectors | None = None
 
 
 def read_server_packets(directory: Path) -> dict[str, Packets]:
@@ -110,6 +113,13 @@ def of_point(summary: PointSummary, sources: Sources) -> dict[str, pa.Table]:
     if observed is not None:
         tables |= tabulate(observed)
         found = _reconciliation(observed, tables["connections"], sources)
+        if recorded := sources.recorded:
+            servers = list(observed.addresses.unique)
+            passed = passages(recorded.statistics, recorded.packets, servers, observed.start_ns)
+            tables["directors"] = directors_table(point, passed, recorded)
+            tables["state"] = state_table(point, recorded.samples)
+            found += reconcile_passages(passed, changed=any(each.event in CHURN for each in sources.events))
+            found.append(reconcile_paths(observed.packets, observed.traffic))
         tables["reconciliation"] = TABLES["reconciliation"].of_rows(
             {"point": point, **dataclasses.asdict(each), "difference": each.counted - each.explained} for each in found
         )

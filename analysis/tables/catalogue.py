@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from analysis.tables.director_catalogue import DIRECTORS, STATE
 from analysis.tables.point_catalogue import EVENTS, PERCENTILES, POINTS, RECONCILIATION, REQUESTS, SAMPLES
 from analysis.tables.reset_catalogue import CAUSES, RESETS
 from analysis.tables.schema import Table
@@ -17,7 +18,7 @@ TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
         POINTS, CONNECTIONS, SUBFLOWS, ANNOUNCEMENTS, RESETS, SECONDS, SAMPLES, EVENTS, REQUESTS, PERCENTILES,
-        RECONCILIATION,
+        RECONCILIATION, DIRECTORS, STATE,
     )
 }  # fmt: skip
 """The tables that every run has, by name; `PACKETS` is not one of them, because of its size."""

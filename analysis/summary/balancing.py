@@ -1,0 +1,146 @@
+"""How well a point's service was balanced, and what its changes broke: the figures of `PointSummary.balancing`.
+
+Enters: the table of connections, the events, the client's packets. Leaves: `Balancing`.
+
+* A download is *broken* if its connection was reset or refused, got no answer, or stood still: it was open when the
+  workload ended, and nothing had come for the last `STALLED_S` seconds. Each belongs to the last change before it
+  ended, or stood still.
+* *Imbalance* is the largest share of a server over the mean of all, of the connections that were opened before the
+  first change: 1 is even.
+* *Recovery* is the time from the first change until the goodput of a whole second is back at `RECOVERED` of what it was
+  in the `BEFORE_S` seconds before; 0: it never fell below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from analysis.flows.series import Window
+from analysis.summary.model import Balancing, PointSummary, ServerChange
+from analysis.summary.point_tables import Sources
+from testbed.record.events import CHURN, Event
+
+STALLED_S = 3.0
+BEFORE_S = 3.0
+RECOVERED = 0.95
+
+_BINS_PER_S = 100
+
+
+def balancing(
+    connections: pa.Table,
+    servers: Sequence[str],
+    events: Sequence[Event],
+    window: Window,
+    arrived: tuple[NDArray[np.int64], NDArray[np.int64]],
+) -> Balancing:
+    """The figures of a point; `arrived` are times in ns and payload bytes of what came to the client."""
+    changes = changes_of(events)
+    first_s = changes[0].t_s if changes else window.duration_s
+    rows = connections.select(_COLUMNS).to_pylist()
+    opened = [row for row in rows if row["syn_s"] is not None and 0 <= row["syn_s"] < first_s]
+    by_server = {name: [row for row in opened if row["server"] == name] for name in servers}
+    unnamed = sum(row["server"] is None for row in opened)
+    times = [change.t_s for change in changes]
+    broken_s = [when for row in rows if (when := _broken(row, window.duration_s)) is not None]
+    broken = np.histogram(broken_s, [*times, np.inf])[0].tolist() if times else []
+    early = len(broken_s) - sum(broken)
+    return Balancing(
+        changes=tuple(
+            ServerChange(t=change.t_s, event=change.event, node=change.server or change.director, broken=count)
+            for change, count in zip(changes, broken, strict=True)
+        ),
+        broken=len(broken_s),
+        broken_before=early,
+        under_way=sum(_is_open_at(row, first_s) for row in rows) if changes else None,
+        imbalance_connections=None if unnamed else _imbalance([len(each) for each in by_server.values()]),
+        imbalance_bytes=None
+        if unnamed
+        else _imbalance([sum(row["bytes_to_client"] for row in each) for each in by_server.values()]),
+        recovery_s=recovery_s(*arrived, window=window, at_s=first_s) if changes else None,
+    )
+
+
+def with_balancing(summary: PointSummary, sources: Sources, tables: Mapping[str, pa.Table]) -> PointSummary:
+    """The summary with `balancing`; as it is where nothing was recorded at the directors."""
+    recorded, packets, traffic, window = sources.recorded, sources.packets, sources.traffic, sources.window
+    if recorded is None or packets is None or traffic is None or window is None or sources.addresses is None:
+        return summary
+    rows = np.flatnonzero(traffic.sides.to_client)
+    found = balancing(
+        tables["connections"],
+        servers=list(sources.addresses.unique),
+        events=sources.events,
+        window=window,
+        arrived=(packets.time_ns[rows], packets.payload_bytes[rows].astype(np.int64)),
+    )
+    passed = tables["directors"].to_pylist()
+    to_servers, to_clients = (
+        sum(row["captured_bytes"] for row in passed if row["direction"] == direction)
+        for direction in ("to-servers", "to-clients")
+    )
+    found = replace(
+        found,
+        director_bytes_to_servers=to_servers,
+        director_bytes_to_clients=to_clients,
+        director_entries=recorded.peak(),
+    )
+    return replace(summary, balancing=found)
+
+
+_COLUMNS = ["server", "syn_s", "last_data_s", "end", "end_s", "survived", "bytes_to_client"]
+
+
+def changes_of(events: Sequence[Event]) -> list[Event]:
+    """What the timetable did; what a director's health check made of it is no change of its own."""
+    return [event for event in events if event.event in CHURN and not event.by]
+
+
+def _broken(row: Mapping[str, Any], duration_s: float) -> float | None:
+    """When a download broke; None: it did not."""
+    syn_s = row["syn_s"]
+    last_s = max(each for each in (row["last_data_s"], syn_s, 0.0) if each is not None)
+    if row["end"] == "open" or (row["end_s"] is not None and row["end_s"] > duration_s):
+        return last_s if duration_s - last_s > STALLED_S else None
+    if row["survived"]:
+        return None
+    if row["end"] == "unanswered":
+        return last_s if duration_s - last_s > STALLED_S else None
+    return float(row["end_s"]) if row["end_s"] is not None else last_s
+
+
+def _is_open_at(row: Mapping[str, Any], t_s: float) -> bool:
+    return row["syn_s"] is not None and row["syn_s"] < t_s and (row["end_s"] is None or row["end_s"] >= t_s)
+
+
+def _imbalance(amounts: Sequence[int]) -> float | None:
+    return max(amounts) * len(amounts) / sum(amounts) if sum(amounts) else None
+
+
+def recovery_s(times_ns: NDArray[np.int64], payload: NDArray[np.int64], *, window: Window, at_s: float) -> float | None:
+    """Seconds from `at_s` until the goodput is back, in steps of 10 ms; None: not while the workload ran."""
+    place = (times_ns - window.start_ns) * _BINS_PER_S // 1_000_000_000
+    count = round(window.duration_s * _BINS_PER_S)
+    inside = (place >= 0) & (place < count)
+    total = np.concatenate(([0], np.cumsum(np.bincount(place[inside], payload[inside], minlength=count))))
+    at = round(at_s * _BINS_PER_S)
+    begin = max(at - round(BEFORE_S * _BINS_PER_S), 0)
+    if at <= begin or at + _BINS_PER_S > count:
+        return None
+    wanted = RECOVERED * (total[at] - total[begin]) / (at - begin) * _BINS_PER_S
+    rates = total[at + _BINS_PER_S :] - total[at:-_BINS_PER_S]
+    back = np.flatnonzero(rates >= wanted)
+    if not len(back):
+        return None
+    # A moment before the fall is not the recovery from it.
+    low = np.flatnonzero(rates < wanted)
+    if not len(low):
+        return 0.0
+    after = back[back > low[0]]
+    return float(after[0]) / _BINS_PER_S if len(after) else None
