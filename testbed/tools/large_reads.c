@@ -38,10 +38,14 @@ struct descriptor {
 	size_t begin, end;
 };
 
+#define WORD 64
+
 static struct descriptor *descriptors;
-static int described; /* how many of them there are */
-static int holding;   /* how many have something kept */
-static int next;      /* where the next report begins */
+static uint64_t *keepers; /* a bit for each of them: whether it has something kept */
+static int described;     /* how many of them there are, a multiple of WORD */
+static int holding;       /* how many have something kept */
+static int next;          /* behind which the next report begins */
+static char *spare;       /* a buffer that nobody needs; it begins with the address of another one, or NULL */
 static int has_read = 1;
 static unsigned long reads, system_calls;
 
@@ -65,30 +69,76 @@ static struct descriptor *find(int fd)
 static struct descriptor *describe(int fd)
 {
 	struct descriptor *more;
-	int count = described ? described : 64;
+	uint64_t *bits;
+	int count = described ? described : WORD;
 
 	if (fd < 0)
 		return NULL;
 	if (fd >= described) {
 		while (count <= fd)
 			count *= 2;
+		bits = realloc(keepers, count / WORD * sizeof(*bits));
+		if (!bits)
+			return NULL;
+		keepers = bits;
 		more = realloc(descriptors, count * sizeof(*more));
 		if (!more)
 			return NULL;
+		descriptors = more;
+		memset(bits + described / WORD, 0, (count - described) / WORD * sizeof(*bits));
 		memset(more + described, 0, (count - described) * sizeof(*more));
 		for (int i = described; i < count; i++)
 			more[i].set = NO_SET;
-		descriptors = more;
 		described = count;
 	}
 	return &descriptors[fd];
 }
 
+/* To be called when it begins, or ceases, to have something kept. */
+static void changed(struct descriptor *it)
+{
+	int fd = it - descriptors;
+
+	keepers[fd / WORD] ^= (uint64_t)1 << fd % WORD;
+	holding += it->begin < it->end ? 1 : -1;
+}
+
+/* The next one behind `fd` that has something kept, `fd` itself at last; there must be one. */
+static int keeper_behind(int fd)
+{
+	int first = (fd + 1) % described;
+	uint64_t bits = keepers[first / WORD] & ~(uint64_t)0 << first % WORD;
+
+	for (fd = first - first % WORD; !bits; bits = keepers[fd / WORD])
+		fd = (fd + WORD) % described;
+	return fd + __builtin_ctzll(bits);
+}
+
+/* A buffer, the one that was given back last: it is still in the processor's cache; NULL if there is no memory. */
+static char *take(void)
+{
+	char *buffer = spare;
+
+	if (!buffer)
+		return malloc(AT_ONCE);
+	memcpy(&spare, buffer, sizeof(spare));
+	return buffer;
+}
+
+static void give_back(struct descriptor *it)
+{
+	memcpy(it->kept, &spare, sizeof(spare));
+	spare = it->kept;
+	it->kept = NULL;
+}
+
 static void forget(struct descriptor *it)
 {
-	if (it->begin < it->end)
-		holding--;
-	free(it->kept);
+	if (it->begin < it->end) {
+		it->begin = it->end;
+		changed(it);
+		give_back(it);
+	}
 	*it = (struct descriptor){.set = NO_SET};
 }
 
@@ -116,13 +166,13 @@ ssize_t read(int fd, void *buffer, size_t size)
 			size = it->end - it->begin;
 		memcpy(buffer, it->kept + it->begin, size);
 		it->begin += size;
-		if (it->begin == it->end)
-			holding--;
+		if (it->begin == it->end) {
+			changed(it);
+			give_back(it);
+		}
 		return size;
 	}
-	if (it->known > 0 && it->set != NO_SET && !it->kept)
-		it->kept = malloc(AT_ONCE);
-	if (it->known < 0 || it->set == NO_SET || !it->kept || size == 0 || size >= AT_ONCE)
+	if (it->known < 0 || it->set == NO_SET || size == 0 || size >= AT_ONCE || !(it->kept = take()))
 		return kernel_read(fd, buffer, size);
 	reads++;
 	system_calls++;
@@ -132,9 +182,10 @@ ssize_t read(int fd, void *buffer, size_t size)
 	if (got > (ssize_t)size) {
 		it->begin = 0;
 		it->end = got - size;
-		holding++;
+		changed(it);
 		got = size;
-	}
+	} else
+		give_back(it);
 	return got;
 }
 
@@ -189,11 +240,13 @@ int epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
 /* Adds to the `count` events those of the set's descriptors that have something kept; returns how many there are now. */
 static int report(int set, struct epoll_event *events, int count, int most)
 {
-	for (int i = 0; i < described && count < most; i++) {
-		struct descriptor *it = &descriptors[next = (next + 1) % described];
+	int fd = next;
+
+	for (int left = holding; left && count < most; left--) {
+		struct descriptor *it = &descriptors[fd = keeper_behind(fd)];
 		int known = 0;
 
-		if (it->begin == it->end || it->set != set || !(it->events & EPOLLIN))
+		if (it->set != set || !(it->events & EPOLLIN))
 			continue;
 		for (int j = 0; j < count && !known; j++)
 			if (events[j].data.u64 == it->data.u64) {
@@ -203,6 +256,8 @@ static int report(int set, struct epoll_event *events, int count, int most)
 		if (!known)
 			events[count++] = (struct epoll_event){EPOLLIN, it->data};
 	}
+	if (count == most) /* the others have their turn with the next one */
+		next = fd;
 	return count;
 }
 

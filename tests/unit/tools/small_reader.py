@@ -236,10 +236,33 @@ def memory() -> None:
     assert sizes[1] - sizes[0] < 4000, sizes
 
 
+def idle_descriptors() -> None:
+    """What a read costs does not grow with the descriptors that have nothing to read."""
+    sender, receiver = _pair()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    last = os.eventfd(0)
+
+    def cost_s() -> float:
+        began_s = time.process_time()
+        for _ in range(100):
+            _send(sender, receiver, b"x" * 60_000)
+            _read_all(poll, receiver, 60_000)
+        return time.process_time() - began_s
+
+    with select.epoll() as poll:
+        poll.register(receiver, select.EPOLLIN)
+        alone_s = min(cost_s() for _ in range(5))
+        poll.register(os.dup2(last, min(hard, 16384) - 1), select.EPOLLIN)
+        assert min(cost_s() for _ in range(5)) < 2 * alone_s
+
+
 SCENARIOS = {
     each.__name__: each
-    for each in (content, end_of_file, reset, many, not_starved, interest, reuse, other_kinds, memory)
-}
+    for each in (
+        content, end_of_file, reset, many, not_starved, interest, reuse, other_kinds, memory, idle_descriptors,
+    )
+}  # fmt: skip
 
 if __name__ == "__main__":
     SCENARIOS[sys.argv[1]]()
