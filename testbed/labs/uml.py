@@ -38,7 +38,8 @@ OPTIONS_CURE = "add to kernel-patches/common/common.config, and run: testbed ker
 class UmlLab:
     """A `Lab` that runs each job in a guest of its own, pinned to one core.
 
-    A guest waits up to `core_wait_s` seconds for a core of its own, then shares one. `kernel_id` is the
+    A guest waits up to `core_wait_s` seconds for a core of its own, then shares one; one in real time shares the core
+    of one in virtual time, which can be held, if there is any. `kernel_id` is the
     identity of the image's build, `manifest` what a run's record says of it, `options` the options (`CONFIG_IP_VS`)
     that it has, None if nobody knows. With `shared_boot`, jobs whose program can stand still are copies of one guest;
     until `close`, those guests stand by.
@@ -67,6 +68,7 @@ class UmlLab:
         self._templates = Templates(image, core_wait_s) if shared_boot else None
         self._image = image
         self._guests = HeldGuests()
+        self._cores: list[int] = []  # of the guests in virtual time
         self._core_wait_s = core_wait_s
         self._kernel_id = kernel_id
         self._manifest = dict(manifest or {})
@@ -125,7 +127,7 @@ class UmlLab:
                 end = self._templates.run(job, [log.fileno() for log in logs], followers, cancel)
             return self._result(job, end.status, end.ended, copy=end.number)
         with ExitStack() as stack:
-            core = stack.enter_context(cores.lease(cancel, self._core_wait_s))
+            core = stack.enter_context(self._core(job.clock, cancel))
             began_s = time.monotonic()
             size = terminal.size() if terminal else None
             (console, out, err), followers = stack.enter_context(self._logs(job, size, stdout, stderr))
@@ -165,6 +167,22 @@ class UmlLab:
                 terminal=terminal,
             )
         return self._result(job, guest.wait(), ended)
+
+    @contextlib.contextmanager
+    def _core(self, clock: Clock, cancel: Cancel) -> Iterator[int]:
+        """The core for a guest, until the block ends."""
+        if clock == "real" and (shared := self._cores[:1]):
+            yield shared[0]
+            return
+        with cores.lease(cancel, self._core_wait_s) as core:
+            if clock == "real":
+                yield core
+                return
+            self._cores.append(core)
+            try:
+                yield core
+            finally:
+                self._cores.remove(core)
 
     @contextlib.contextmanager
     def _logs(

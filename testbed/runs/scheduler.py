@@ -4,8 +4,9 @@ A task is a job for a lab with a name and a cost; what is in it the scheduler do
 failed task gets a directory like any other and stops nobody; Ctrl-C, a closed terminal and an output that nobody reads
 end those that run and keep those that are finished. Labs share the tasks: whoever is free takes the next one that it
 has the clock for. Tasks in real time run one by one: their result depends on what else the machine does. While one says
-that it is measured now, everything else that the toolkit does on this machine is held; where a lab's jobs cannot be
-held, they run last, and alone on their machine.
+that it is measured now, everything else that the toolkit does on this machine is held; before and after, which is
+mostly waiting, it is one more beside those in virtual time. Where a lab's jobs cannot be held, they run last, and alone
+on their machine.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Place:
-    """A lab with the number of tasks in virtual time that it gets at once."""
+    """A lab with the number of tasks in virtual time that it gets at once; with 1 no other goes beside them."""
 
     lab: Lab
     width: int
@@ -147,20 +148,19 @@ def run(
             ends[task.id] = _run_task(task, place.lab, store, cancel=cancel, watcher=told, holds=holds)
         return True
 
-    def work_on(place: Place) -> None:
-        while work(place, "virtual"):
-            pass
-
-    def work_on_all(place: Place) -> None:
-        while work(place, "real") or work(place, "virtual"):
+    def work_on(place: Place, *clocks: Clock) -> None:
+        while any(work(place, clock) for clock in clocks):
             pass
 
     def serve(machine: Sequence[Place]) -> None:
         if len(machine) == 1 and _holds(machine[0].lab):
             (place,) = machine
-            _together([partial(work_on_all, place), *[partial(work_on, place)] * (place.width - 1)])
+            if place.width == 1:
+                work_on(place, "real", "virtual")
+            else:
+                _together([*[partial(work_on, place, "virtual")] * place.width, partial(work_on, place, "real")])
             return
-        _together([partial(work_on, place) for place in machine for _ in range(place.width)])
+        _together([partial(work_on, place, "virtual") for place in machine for _ in range(place.width)])
         while sum(work(place, "real") for place in machine):  # each in turn
             pass
 

@@ -8,13 +8,15 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from probe_cases import processes_in
 
 from testbed.base.errors import GuestAsleep, GuestKilled, GuestPanic, GuestTimeout, RunInterrupted
-from testbed.labs.base import Cancel
+from testbed.labs.base import Cancel, Job
+from testbed.labs.uml import UmlLab
 
 PANIC = """
 # Process 1 ignores signals; with its C library's code overwritten it faults, and that the kernel cannot ignore.
@@ -133,6 +135,30 @@ def test_cancel_ends_the_guest_and_leaves_nothing(guest) -> None:
     with pytest.raises(RunInterrupted):
         guest("sh", "-c", "while :; do :; done", cancel=cancel)
     assert runtime_directories() == []
+
+
+def test_a_guest_in_real_time_shares_the_core_of_one_in_virtual_time(lab, tmp_path, monkeypatch) -> None:
+    own = UmlLab(lab._image)  # waits for a core of its own as long as it takes
+    everywhere = os.sched_getaffinity(0)
+    cancel, locks, outputs = Cancel(), tmp_path / "locks", [tmp_path / "virtual", tmp_path / "real"]
+    for each in (locks, *outputs):
+        each.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(locks))
+    try:
+        os.sched_setaffinity(0, {min(everywhere)})
+        with ThreadPoolExecutor() as pool:
+            spinning = pool.submit(own.run, Job(("sh", "-c", "while :; do :; done"), outputs[0]), cancel=cancel)
+            while not (outputs[0] / "guest" / "console.log").exists():
+                time.sleep(0.05)
+            with own.holding():
+                try:
+                    assert own.run(Job(("true",), outputs[1], clock="real", wall_limit_s=120)).status == 0
+                finally:
+                    cancel.set()
+            with pytest.raises(RunInterrupted):
+                spinning.result()
+    finally:
+        os.sched_setaffinity(0, everywhere)
 
 
 def test_kill_9_of_the_toolkit_ends_the_guest(lab, tmp_path) -> None:

@@ -144,6 +144,24 @@ def test_a_job_in_real_time_is_never_beside_another_of_its_kind_or_one_that_cann
         assert [each for each in together if each & {"r1", "r2"}] == [{"r1"}, {"r2"}]
 
 
+@pytest.mark.parametrize(("width", "beside"), [(2, {"a", "b", "r1"}), (1, {"r1"})])
+def test_a_job_in_real_time_takes_the_place_of_none_in_virtual_time(
+    run_store: RunStore, width: int, beside: set[str]
+) -> None:
+    everybody = threading.Barrier(len(beside), timeout=60)
+    seen: list[set[str]] = []
+
+    def work(job: Job, _out: Sink) -> None:
+        if job.argv[0] in beside:
+            everybody.wait()
+            seen.append(set(lab.under_way))
+            everybody.wait()
+
+    lab = Holdable(work)
+    assert all(end.ok for end in run(run_store, lab, width))
+    assert seen == [beside] * len(beside)
+
+
 def test_what_is_under_way_here_goes_on_while_another_machine_measures(run_store: RunStore) -> None:
     def others() -> AbstractContextManager[None]:
         raise AssertionError("held for nothing")
