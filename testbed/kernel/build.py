@@ -168,7 +168,9 @@ def _compile(
     ours = (recipe.flavour.name, of_source(recipe.source.identity))
     alike = [k.manifest.steps for k in store.all() if (k.manifest.flavour, of_source(k.manifest.source)) == ours]
     expected = next(iter(alike), build_log.STEPS_OF_A_BUILD)
-    _run_make([*make, f"-j{jobs}", recipe.flavour.goal], log, report, expected)
+    # Of a release nobody reads them; of a tree of the user's own they may be what the build is for.
+    quiet = [toolchain.WITHOUT_WARNINGS] if isinstance(recipe.source, DebianSource) else []
+    _run_make([*make, *quiet, f"-j{jobs}", recipe.flavour.goal], log, report, expected)
 
 
 def _collect(recipe: Recipe, store: Cache, objects: Path, whole: Path, *, log_path: Path, seconds: float) -> None:

