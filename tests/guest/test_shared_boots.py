@@ -34,6 +34,11 @@ STANDS_STILL = "import os, sys, time\nfrom testbed import template\ntemplate.sta
 ENDLESS = "open(os.environ['TESTBED_OUT'] + '/began', 'w')\nwhile True: os.times()"
 
 
+@pytest.fixture(scope="module")
+def lab(every_lab: UmlLab) -> UmlLab:
+    return every_lab
+
+
 @pytest.fixture
 def shared(lab: UmlLab) -> Iterator[UmlLab]:
     with contextlib.closing(UmlLab(lab._image, shared_boot=True, core_wait_s=0)) as found:
