@@ -65,7 +65,7 @@ def watching_directors(stage: Stage, out: Path, buffer_kib: int) -> Iterator[Wat
 
     What was found is in `out` then.
     """
-    servers = {server.place.name for server in stage.servers}
+    servers = {server.place.name for server in stage.servers} | stage.layout.behind
     with (out / director.SAMPLES).open("w") as samples, ExitStack() as stack:
         watch = Watch(stage, samples)
         captured = {}

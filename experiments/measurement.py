@@ -12,7 +12,7 @@ from pathlib import Path
 from experiments.changes import Changes
 from experiments.directors import watching_directors
 from experiments.record import Events, write, write_list
-from experiments.stage import WORK, Stage
+from experiments.stage import WORK, Server, Stage
 from experiments.web_servers import WebServers
 from experiments.workloads.base import Scene
 from testbed.base.errors import ReadbackError
@@ -53,9 +53,14 @@ def write_addresses(stage: Stage, out: Path) -> None:
     plan = AddressPlan(
         client=stage.client_addresses,
         service=Service(address=stage.layout.service, port=stage.layout.port),
-        servers={s.node.name: ServerAddresses(unique=s.unique, local=s.local) for s in stage.servers},
+        servers={server.node.name: _addresses(server) for server in stage.servers},
     )
     write(out / addresses.FILE, plan)
+
+
+def _addresses(server: Server) -> ServerAddresses:
+    further = {"further_locals": server.further_locals} if server.further_locals else {}
+    return ServerAddresses.model_validate({"unique": server.unique, "local": server.local, **further})
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from experiments import measurement, stage
 from experiments.composition import REGISTRIES, mptcp_of, parts_of
 from testbed.base.errors import UsageError
 from testbed.base.needs import Need, of_part, packages, sysctl
-from testbed.net import loss_injection, mptcp
+from testbed.net import loss_injection, mptcp, routing
 from testbed.record.point import Point
 
 
@@ -30,6 +30,8 @@ def of_point(point: Point) -> frozenset[Need]:
         found |= of_part(name, _checked(name, needs))
     own = {*point.sysctl, *(name for values in point.sysctl_of.values() for name in values)}
     found |= {sysctl(name, purpose="set by [sysctl]") for name in own}
+    if parts.topology.layout().front:
+        found |= of_part("topology", {routing.MULTIPATH, *routing.HASH})
     if point.drop:
         found |= loss_injection.NEEDS
     if point.protocol == "mptcp":

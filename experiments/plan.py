@@ -172,7 +172,8 @@ def _check_size(found: Sequence[tuple[Case, Valid]], per_seed: int, seeds: Seque
         raise UsageError(what, hint="fewer seeds (--repeat), sizes or variants")
     for _, valid in found:
         with own_code.explained(tuple(valid.codes.values())):
-            most, what = valid.settings.director.largest_seed
+            bounds = (valid.settings.director.largest_seed, valid.settings.topology.largest_seed)
+            most, what = min(each for each in bounds if each)
             too_large = (largest := max(seeds)) > most
         if too_large:
             raise UsageError(f"seed {largest}: {what} takes {most} at most")

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments import several_directors
 from experiments.composition import Parts, mptcp_of
 from testbed.base.needs import sysctl as sysctl_need
+from testbed.directors.base import Director
 from testbed.net import loss_injection, mptcp, netem, routing, sysctl
 from testbed.net.netns import Node
 from testbed.network import NEEDS as NETWORK_NEEDS
@@ -47,11 +49,15 @@ WORK = Path("/tmp/testbed")
 
 @dataclass(frozen=True)
 class Server:
-    """A server's place and its node; `local` is the address that its socket sees for the initial subflow."""
+    """A server's place and its node; `local` is the address that its socket sees for the initial subflow.
+
+    It may see one of `further_locals` where the connection comes by another one of several directors.
+    """
 
     place: ServerPlace
     node: Node
     local: str
+    further_locals: tuple[str, ...] = ()
 
     @property
     def unique(self) -> str:
@@ -83,7 +89,8 @@ def stage(point: Point, parts: Parts, log: CommandLog) -> Iterator[Stage]:
 
     with running(layout.topo, framing, log) as network, losing(point, network, layout.towards_client) as injector:
         client = network[layout.client]
-        director.prepare(network, layout)
+        for name in layout.directors:
+            director.prepare(network, layout.of(name))
         for address in layout.client_further_addresses:
             written, _, length = address.partition("/")
             routing.add_address(client, layout.client_interfaces[0], written, int(length))
@@ -94,21 +101,29 @@ def stage(point: Point, parts: Parts, log: CommandLog) -> Iterator[Stage]:
             routing.default_via(network[place.name], place.gateway)
             if way := place.own_way:
                 routing.from_address(network[place.name], place.unique, way.interface, way.network)
-        servers = tuple(
-            Server(place, network[place.name], director.socket_address(layout, place)) for place in layout.servers
-        )
+        several_directors.connect(network, layout)
+        servers = tuple(_server(director, network, layout, number) for number in range(len(layout.servers)))
         settings = configure_hosts(point, client, servers, second_address=layout.client_second_address)
         for place in layout.servers:
             if found := parts.protection.protect(network, layout, place):
                 settings[place.name]["protection"] = found
-        settings |= director.serve(network, layout, point.seed)
+        settings |= several_directors.serve(director, network, layout, point.seed)
         if own := sysctls_of(point, director.role):
-            settings[layout.director] = {"sysctl": sysctl.put(network[layout.director], own)}
+            for name in layout.directors:
+                settings[name] = {**settings.get(name, {}), "sysctl": sysctl.put(network[name], own)}
         settings["links"] = network.links
         addresses = layout.client_addresses
         if _has_second_address(point):
             addresses = (*addresses, layout.client_second_address)
         yield Stage(parts, layout, network, client, servers, addresses, settings, injector)
+
+
+def _server(director: Director, network: Network, layout: Layout, number: int) -> Server:
+    """A server by its place in the layout's order, with what its socket sees behind each of the directors."""
+    views = [layout.of(name) for name in layout.directors]
+    local, *further = dict.fromkeys(director.socket_address(view, view.servers[number]) for view in views)
+    place = layout.servers[number]
+    return Server(place, network[place.name], local, tuple(further))
 
 
 def configure_hosts(point: Point, client: Node, servers: Sequence[Server], *, second_address: str) -> dict[str, Any]:
@@ -128,7 +143,13 @@ def configure_hosts(point: Point, client: Node, servers: Sequence[Server], *, se
             routing.add_address(client, f"{client.name}-eth0", second_address, 32)
         settings[client.name]["mptcp"] = mptcp.configure_client(client, wanted, second_address=second_address)
         for server in servers:
-            found = mptcp.configure_server(server.node, wanted, local=server.local, unique=server.unique)
+            found = mptcp.configure_server(
+                server.node,
+                wanted,
+                local=server.local,
+                unique=server.unique,
+                further_locals=server.further_locals,
+            )
             settings[server.node.name]["mptcp"] = found
     return settings
 

@@ -24,6 +24,11 @@ class Topology(Part, ABC):
 
     servers: Servers = Field(default=1, description="How many servers there are.")
 
+    @property
+    def largest_seed(self) -> tuple[int, str] | None:
+        """The largest seed that a point can have in it, and what bounds it; None: nothing does."""
+        return None
+
     @abstractmethod
     def layout(self) -> Layout:
         """What is built, and who is who in it."""
@@ -76,6 +81,15 @@ TOPOLOGIES = Registry(
     "topologies",
     "topologies",
     without=frozenset(
-        {"addresses", "base", "directions", "layout", "links", "load_balancer_picture", "load_balancer_plan"}
+        {
+            "addresses",
+            "base",
+            "directions",
+            "layout",
+            "links",
+            "load_balancer_picture",
+            "load_balancer_plan",
+            "several_directors",
+        }
     ),
 )

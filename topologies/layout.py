@@ -54,7 +54,8 @@ class Layout:
     """A topology for Mininet and the roles in it.
 
     `director` is the node that spreads the service address over the servers, the first of them where there are
-    `several`: these are behind the router `front`, which spreads flows over them. `prefix` is the length of the
+    `several`: these are behind the router `front`, which spreads flows over them. `behind` are the nodes that their
+    links to the servers lead to, where these are not the servers. `prefix` is the length of the
     prefixes of the service address's family. `client_gateway` is the client's default route, None where it has none,
     and `client_further_gateways` are those of another family; servers have theirs in their place.
     `client_further_addresses` (with their prefixes) are on the client's first interface beside those that `topo` gives
@@ -78,6 +79,7 @@ class Layout:
     client_further_addresses: tuple[str, ...] = ()
     towards_client: Sequence[tuple[str, str]] = ()
     lossy_links: frozenset[frozenset[str]] = frozenset()
+    behind: frozenset[str] = frozenset()
     front: str = ""
     several: tuple[DirectorPlace, ...] = ()
 
@@ -93,7 +95,8 @@ class Layout:
                 servers = (
                     replace(each, address=place.servers[each.name], gateway=place.inside) for each in self.servers
                 )
-                return replace(self, director=director, servers=tuple(servers), prefix=32)
+                alone = 32 if "." in self.service else 128
+                return replace(self, director=director, servers=tuple(servers), prefix=alone)
         return self
 
     @property

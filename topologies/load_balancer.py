@@ -19,15 +19,21 @@ With `client_link` the client has one interface for both networks, into a switch
     | client |----------------| switch |-------------------| director |-------------------| server i |
     +--------+                +--------+                   +----------+                   +----------+
       10.0.1.2, 10.0.3.2           +------------------- direct -------------------------------+
+
+With several `directors` these are behind a router: `topologies.several_directors`.
 """
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Iterator
+from typing import Annotated, Self
 
+from mininet.topo import Topo
 from pydantic import Field
 
 from testbed.base.needs import Need
+from testbed.base.parts import Complaint
+from testbed.base.quantities import MAX_DIRECTORS
 from testbed.base.traits import Bottleneck
 from topologies import links
 from topologies.base import Topology
@@ -35,6 +41,7 @@ from topologies.layout import Layout, OwnWay, ServerPlace
 from topologies.links import Link, LinkProfile
 from topologies.load_balancer_picture import picture
 from topologies.load_balancer_plan import LoadBalancerPlan, LoadBalancerTopo
+from topologies.several_directors import SeveralDirectorsPlan, SeveralDirectorsTopo
 
 LIMIT_NOTE = "Limit of MPTCP: the direct path alone. What a page still gets through the director comes on top of it."
 NO_PATH_NOTE = "Limit of a variant whose servers announce no address: the path through the director."
@@ -53,6 +60,11 @@ class LoadBalancer(Topology):
         description="The client's only link, for both networks, into a switch that the director and the servers' "
         "second interfaces are on; by default the client has an interface in each network.",
     )
+    directors: Annotated[int, Field(ge=1, le=MAX_DIRECTORS)] = Field(
+        default=1,
+        description="How many directors there are. Several know nothing of each other, and a router in front of them "
+        "spreads the flows over them by a hash: then `client_director` is the client's link to that router.",
+    )
     switched: bool | None = Field(
         default=None,
         description="Whether the direct path goes through a switch; by default where there are several servers.",
@@ -61,7 +73,20 @@ class LoadBalancer(Topology):
     @property
     def plan(self) -> LoadBalancerPlan:
         """Names and addresses."""
+        if self.directors > 1:
+            return SeveralDirectorsPlan(self.servers, bool(self.switched), directors=self.directors)
         return LoadBalancerPlan(self.servers, bool(self.switched), one_interface=self.client_link is not None)
+
+    @property
+    def largest_seed(self) -> tuple[int, str] | None:
+        """That of the router in front of several directors, whose hash has all bits of the seed turned."""
+        return ((1 << 32) - 2, "the router's hash over the directors") if self.directors > 1 else None
+
+    def check(self) -> Iterator[Complaint]:
+        """A client with one interface has one director."""
+        yield from super().check()
+        if self.directors > 1 and self.client_link:
+            yield Complaint("client_link", f"a client with one link has one director, not {self.directors}")
 
     @property
     def profiles(self) -> tuple[LinkProfile, ...]:
@@ -79,7 +104,9 @@ class LoadBalancer(Topology):
 
     def features(self) -> frozenset[Need]:
         """What its links need, and its switch."""
-        return links.features(self.profiles) | ({links.BRIDGE} if self.plan.has_switch() else set())
+        return links.features(self.profiles) | (
+            {links.BRIDGE} if self.directors > 1 or self.plan.has_switch() else set()
+        )
 
     def layout(self) -> Layout:
         """What is built, and who is who in it."""
@@ -96,14 +123,21 @@ class LoadBalancer(Topology):
             )
             for number, name in numbered
         )
-        return Layout(
-            topo=LoadBalancerTopo(
+        topo: Topo
+        if isinstance(plan, SeveralDirectorsPlan):
+            topo = SeveralDirectorsTopo(
+                plan=plan, client_director=client_director, direct=direct, server=director_server
+            )
+        else:
+            topo = LoadBalancerTopo(
                 plan=plan,
                 client_director=client_director,
                 direct=direct,
                 server=director_server,
                 client_link=own[0] if own else None,
-            ),
+            )
+        return Layout(
+            topo=topo,
             client=plan.client,
             director=plan.director,
             service=plan.vip,
@@ -113,9 +147,13 @@ class LoadBalancer(Topology):
             client_addresses=plan.client_addresses,
             client_second_address=plan.client_second_address,
             client_interfaces=(f"{plan.client}-eth0",) if own else (f"{plan.client}-eth0", f"{plan.client}-eth1"),
+            client_gateway=plan.client_gateway,
             client_further_addresses=plan.client_direct_addresses if own else (),
             towards_client=plan.towards_client(),
             lossy_links=self._lossy_links(),
+            behind=plan.behind,
+            front=plan.front,
+            several=plan.several,
         )
 
     def _lossy_links(self) -> frozenset[frozenset[str]]:
@@ -123,8 +161,7 @@ class LoadBalancer(Topology):
         plan, names = self.plan, self.plan.server_names()
         lossy: set[frozenset[str]] = set()
         if self.client_director.profile.is_lossy or self.director_server.profile.is_lossy:
-            neighbours = (plan.switch, *names) if self.client_link else (plan.client, *names)
-            lossy |= {frozenset((plan.director, other)) for other in neighbours}
+            lossy |= {frozenset(pair) for pair in plan.links_by_director()}
         if self.direct.profile.is_lossy:
             middle = plan.switch if plan.has_switch() else names[0]
             lossy |= {frozenset((middle, other)) for other in (plan.client, *names)}

@@ -25,6 +25,17 @@ _ONE_INTERFACE_PICTURE = """\
                               {direct}
                                    unique {unique}, behind the director {local}
 """
+_SEVERAL_PICTURE = """\
+              {client_director}
+  client ------------------------- router
+    | {client:<16}{director:>15} | a hash of the flow
+    |                           director 1 ... {directors}     VIP {vip} on each
+    | {client_direct:<32}|
+    |                                 | {server} each server
+    +----------------------------- server 1{more}
+              {direct}
+                                   unique {unique}, behind director 1 {local}
+"""
 
 
 def picture(
@@ -36,7 +47,9 @@ def picture(
     client_link: LinkProfile | None = None,
 ) -> str:
     """The topology with what its links are."""
-    return (_ONE_INTERFACE_PICTURE if client_link else _PICTURE).format(
+    text = _SEVERAL_PICTURE if plan.several else _ONE_INTERFACE_PICTURE if client_link else _PICTURE
+    return text.format(
+        directors=len(plan.several),
         client_link=client_link or "",
         client_director=client_director,
         direct=direct,

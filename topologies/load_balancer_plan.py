@@ -9,6 +9,7 @@ from mininet.topo import Topo
 
 from testbed.base.families import ONLY_IPV4, Families
 from topologies import addresses
+from topologies.layout import DirectorPlace
 from topologies.links import LinkProfile
 
 _FRONT, _DIRECT, _BEHIND = 1, 3, 10
@@ -41,6 +42,31 @@ class LoadBalancerPlan:
         if self.one_interface:
             return [(self.switch, f"{self.switch}-eth1")]
         return [(self.director, f"{self.director}-eth0"), (self.switch, f"{self.switch}-eth1")]
+
+    @property
+    def client_gateway(self) -> str | None:
+        """The client's default route; both its networks are its own."""
+        return None
+
+    @property
+    def front(self) -> str:
+        """The router in front of several directors."""
+        return ""
+
+    @property
+    def several(self) -> tuple[DirectorPlace, ...]:
+        """The directors, if there are several."""
+        return ()
+
+    @property
+    def behind(self) -> frozenset[str]:
+        """What the directors' links to the servers lead to, if not to the servers."""
+        return frozenset()
+
+    def links_by_director(self) -> list[tuple[str, str]]:
+        """The links on the way by the director, but for a client's only one: the nodes at their ends."""
+        client = self.switch if self.one_interface else self.client
+        return [(self.director, other) for other in (client, *self.server_names())]
 
     @property
     def prefix(self) -> int:

@@ -14,7 +14,7 @@ class Addresses:
     """The client's, the service's and the servers' addresses; IPv4 addresses as integers.
 
     `service` is the VIP or the anycast address, `unique` each server's own: what a client receives from there
-    went past the director. `local` is what a server's own socket sees of the service, and `more_services` are further
+    went past the director. `local` are what a server's own socket sees of the service, and `more_services` are further
     service addresses (of captures that are no point).
     """
 
@@ -22,7 +22,7 @@ class Addresses:
     service: int
     service_port: int
     unique: Mapping[str, int]
-    local: Mapping[str, int] = field(default_factory=dict)
+    local: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     more_services: tuple[int, ...] = ()
 
     @property
@@ -43,7 +43,11 @@ def of_point(plan: AddressPlan) -> Addresses:
         service=_number(plan.service.address),
         service_port=plan.service.port,
         unique={name: _number(server.unique) for name, server in plan.servers.items() if server.unique is not None},
-        local={name: _number(server.local) for name, server in plan.servers.items() if server.local is not None},
+        local={
+            name: tuple(map(_number, (server.local, *server.further_locals)))
+            for name, server in plan.servers.items()
+            if server.local is not None
+        },
     )
 
 

@@ -113,5 +113,5 @@ def _cause(resets: Resets, number: int) -> str:
     text = f"reset by {by}: {resets.cause[number]}"
     if churn is not None:
         event = churn.event
-        text += f" after {event.server} was {event.event.removeprefix('server-')} at {event.t_s:.1f} s"
+        text += f" after {event.whom or 'a path'} was {event.event.partition('-')[2]} at {event.t_s:.1f} s"
     return text

@@ -258,6 +258,6 @@ def _with_traffic(
             bits,
             series.resets,
             series.resets_received,
-            tuple(Churn(event.t_s, event.event, event.server or event.director) for event in churn(events)),
+            tuple(Churn(event.t_s, event.event, event.whom) for event in churn(events)),
         ),
     )

@@ -9,6 +9,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +190,7 @@ def _reconciliation(observed: Observation, connections: pa.Table, sources: Sourc
         lossy=lossy,
     )
     if sources.server_packets:
-        local = [observed.addresses.service, *observed.addresses.local.values()]
+        local = [observed.addresses.service, *chain.from_iterable(observed.addresses.local.values())]
         left_ns = np.concatenate(
             [
                 each.time_ns[((each.flags & RST) != 0) & np.isin(each.src, local)]

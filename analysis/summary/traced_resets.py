@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.summary.model import PointSummary
+from testbed.record.events import CHURN
 
-_EVENTS = {"removed": "server-removed", "added": "server-added"}
+_EVENTS: dict[str, str] = {kind.removeprefix("server-"): kind for kind in CHURN}
 
 
 def with_traced_resets(summary: PointSummary, resets: pa.Table) -> PointSummary:

@@ -43,7 +43,7 @@ RESETS = Table(
         Field("mptcp_reason", "integer", "reason code of MP_TCPRST"),
         Field("cause", "text", "why it was sent: one of the causes below"),
         Field("churn", "text", "the change behind it, without `server-`: `removed`, `added`...; null: none"),
-        Field("churn_server", "text", "the server that it is about"),
+        Field("churn_server", "text", "the server, or director, that it is about"),
         Field("churn_t_s", "number", f"when that was {SINCE_START}", "s"),
         Field(
             "churn_evidence",

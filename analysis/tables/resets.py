@@ -49,7 +49,7 @@ def tabulate_resets(observed: Observation) -> pa.Table:
         "mptcp_reason": np.ma.MaskedArray(packets.mp_tcprst.first("reason", row), ~has_reason),
         "cause": list(resets.cause),
         "churn": [each and each.event.event.removeprefix("server-") for each in churn],
-        "churn_server": [each and each.event.server for each in churn],
+        "churn_server": [each and each.event.whom for each in churn],
         "churn_t_s": [each and each.event.t_s for each in churn],
         "churn_evidence": [each and each.evidence for each in churn],
         "moved_from": [name if stray else None for name, stray in zip(own_servers, is_stray, strict=True)],

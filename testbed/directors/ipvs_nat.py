@@ -5,9 +5,12 @@ What a server sends back to the client's first link leads through it (the server
 
 from __future__ import annotations
 
+from typing import Any
+
 from testbed.directors.lvs import Lvs
-from testbed.net import ipvs
+from testbed.net import ipvs, sysctl
 from testbed.net.ipvs import Forwarding
+from testbed.network import Network
 from topologies.layout import Layout, ServerPlace
 
 
@@ -18,6 +21,17 @@ class IpvsNat(Lvs):
     def forwarding(self) -> Forwarding:
         """The service address becomes the server's, and in its answers the other way round."""
         return ipvs.NAT
+
+    def serve(self, network: Network, layout: Layout, seed: int) -> dict[str, Any]:
+        """As any IPVS; one of several directors sends nothing to the client that it has no connection for.
+
+        Otherwise what a server still sends in a connection that a director has forgotten would pass it as it is, from
+        the server's own address (ip_vs_core.c, `ip_vs_out_hook`); so the server is told by ICMP.
+        """
+        found = super().serve(network, layout, seed)
+        if layout.several:
+            found["sysctl"] = sysctl.put(network[layout.director], {"net.ipv4.vs.nat_icmp_send": 1})
+        return found
 
     def socket_address(self, _layout: Layout, server: ServerPlace) -> str:
         """The server's own: the service address is translated."""

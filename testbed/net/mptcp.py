@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import platform
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from testbed.base.errors import PrerequisiteError, ReadbackError
@@ -56,11 +56,14 @@ def probe() -> None:
             client.connect(listener.getsockname())
 
 
-def configure_server(server: Node, settings: Mptcp, *, local: str, unique: str) -> dict[str, Any]:
+def configure_server(
+    server: Node, settings: Mptcp, *, local: str, unique: str, further_locals: Sequence[str] = ()
+) -> dict[str, Any]:
     """The server's side of the paper: C flag, unique address announced, initial subflow a backup.
 
     `local` is the address that the server's socket sees for the initial subflow: the real server's
-    behind a translating director, the anycast address otherwise. Unless the kernel is the path manager,
+    behind a translating director, the anycast address otherwise; behind several directors it may have
+    `further_locals` as well. Unless the kernel is the path manager,
     there are no endpoints: a daemon in user space does the rest, and no join is let in before it runs.
     Where no setting needs a patch of `kernel-patches/`, no sysctl of one is touched, so that any kernel will do.
     Raises `PrerequisiteError` if the kernel lacks one of them, `ReadbackError`.
@@ -69,7 +72,7 @@ def configure_server(server: Node, settings: Mptcp, *, local: str, unique: str) 
     found = sysctl.put(server, {**settings.server_sysctls, **settings.patched_server_sysctls})
     wanted = {unique: SIGNAL} if settings.in_kernel and settings.add_addr else {}
     if settings.in_kernel and settings.initial_backup:
-        wanted[local] = BACKUP
+        wanted |= dict.fromkeys((local, *further_locals), BACKUP)
     return {"sysctl": found, "endpoints": _put_endpoints(server, wanted)}
 
 

@@ -61,13 +61,14 @@ def from_address(node: Node, address: str, interface: str, network: str) -> None
     with routing_socket(node) as socket:
         way = ("RTA_OIF", interface_index(interface)), ("RTA_PREFSRC", address)
         _put_route(socket, _UNIQUE_TABLE, *way, destination=network, scope=_SCOPE_LINK)
-        rule = fibmsg()
-        rule["family"], rule["src_len"], rule["table"], rule["action"] = AF_INET, 32, _UNIQUE_TABLE, _TO_TABLE
-        rule["attrs"] = [("FRA_SRC", address), ("FRA_TABLE", _UNIQUE_TABLE), ("FRA_PRIORITY", _UNIQUE_TABLE)]
-        socket.ask(rule, _NEW_RULE, netlink.CREATE | netlink.EXCLUSIVE)
-        rules = [r for r in _all(socket, fibmsg(), _GET_RULES) if r.get_attr("FRA_SRC") == address]
-    if len(rules) != 1 or rules[0].get_attr("FRA_TABLE") != _UNIQUE_TABLE:
-        raise ReadbackError(f"rule for packets from {address} on {node.name}", _UNIQUE_TABLE, rules)
+        _put_rule(socket, node, address, _UNIQUE_TABLE)
+
+
+def through(node: Node, address: str, gateway: str, table: int) -> None:
+    """Packets from `address` leave through `gateway`, by a table of their own, whatever the default route."""
+    with routing_socket(node) as socket:
+        _put_route(socket, table, ("RTA_GATEWAY", gateway))
+        _put_rule(socket, node, address, table)
 
 
 def add_address(node: Node, interface: str, address: str, prefix: int) -> None:
@@ -136,6 +137,17 @@ def _put_route(
     message["proto"], message["scope"], message["type"] = _STATIC, scope, _UNICAST
     message["attrs"] = [("RTA_TABLE", table), *([("RTA_DST", address)] if int(length) else []), *way]
     socket.ask(message, _NEW_ROUTE, netlink.CREATE | netlink.REPLACE)
+
+
+def _put_rule(socket: Netlink, node: Node, address: str, table: int) -> None:
+    """What comes from `address` looks in this table first."""
+    rule = fibmsg()
+    rule["family"], rule["src_len"], rule["table"], rule["action"] = AF_INET, 32, table, _TO_TABLE
+    rule["attrs"] = [("FRA_SRC", address), ("FRA_TABLE", table), ("FRA_PRIORITY", table)]
+    socket.ask(rule, _NEW_RULE, netlink.CREATE | netlink.EXCLUSIVE)
+    rules = [r for r in _all(socket, fibmsg(), _GET_RULES) if r.get_attr("FRA_SRC") == address]
+    if len(rules) != 1 or rules[0].get_attr("FRA_TABLE") != table:
+        raise ReadbackError(f"rule for packets from {address} on {node.name}", table, rules)
 
 
 def _all(socket: Netlink, message: Any, kind: int) -> list[Any]:

@@ -36,11 +36,12 @@ class Service(Record):
 class ServerAddresses(Record):
     """A server's `unique` address (what a client receives from there went past the director).
 
-    `local` is what its own socket sees of the service.
+    `local` is what its own socket sees of the service, or one of `further_locals` by another one of several directors.
     """
 
     unique: Address | None = None
     local: Address | None = None
+    further_locals: tuple[Address, ...] = ()
 
 
 class AddressPlan(Record):

@@ -49,6 +49,11 @@ class Event(Record):
     by: str = ""
     epoch_s: EpochSeconds | None = None
 
+    @property
+    def whom(self) -> str:
+        """The server, or the director, that it is about; empty for neither."""
+        return self.server or self.director
+
 
 def read_events(directory: Path) -> tuple[Event, ...]:
     """The events in order of time; raises AnalysisError with the line of a malformed one."""
