@@ -43,7 +43,13 @@ _SCHEME_NAME: JsonSchema = {"type": "string", "description": "The scheme that it
 _WITHOUT: JsonSchema = {
     "type": "array",
     "items": {"type": "string"},
-    "description": "The variants (or schemes) that it means nothing to.",
+    "description": "The variants (or schemes) that it means nothing to, and conditions of other axes.",
+}
+_AXIS: JsonSchema = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": LONGEST_NAME,
+    "description": "Which of several kinds of conditions it is; one of each is met at a time.",
 }
 _ANYTHING: JsonSchema = {"$comment": "Nothing is refused here: editors that read no `if` find the parts' keys."}
 
@@ -80,7 +86,9 @@ def schema(catalog: Catalog) -> JsonSchema:
         "condition": {
             "type": "array",
             "description": "What each variant is put to: what each overrides.",
-            "items": _table({"name": _CHOICE_NAME, "without": _WITHOUT, **overridable}, required=["name"]),
+            "items": _table(
+                {"name": _CHOICE_NAME, "axis": _AXIS, "without": _WITHOUT, **overridable}, required=["name"]
+            ),
         },
     }
     around["scheme"] = {

@@ -2,7 +2,9 @@
 
 A `[[variant]]` is one of the arms that are compared, such as "flag only"; a `[[condition]]` is what each of them is
 put to, such as "1 % loss". Either is a name and, as in a profile, the keys that it overrides. A condition that means
-nothing to some variants (TCP has no ADD_ADDR to lose) names them in `without`.
+nothing to some variants (TCP has no ADD_ADDR to lose) names them in `without`. Conditions may be of several axes, which
+they name (`axis = "balancer"`, `axis = "event"`): then each of one axis meets each of the others, but for those in its
+`without`.
 
 An experiment that has `schemes` instead of variants has an arm for each of these, over MPTCP, and one over TCP if
 that is among its protocols. A variant may begin with a scheme (`scheme = "paper"`) and override some of it.
@@ -13,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from experiments import schemes
 from experiments.document import Document, table_of
@@ -33,11 +36,14 @@ LONGEST_NAME = 48
 
 @dataclass(frozen=True)
 class Choice:
-    """One variant or condition: its name, what it overrides, and (conditions) the variants that it leaves out."""
+    """One variant or condition: its name, what it overrides, and of a condition its axis and what it does not meet:
+    variants, and conditions of other axes.
+    """
 
     name: str
     values: Mapping[str, object]
     table: Document
+    axis: str = ""
     without: frozenset[str] = frozenset()
 
     @property
@@ -52,28 +58,33 @@ class Choice:
 
 @dataclass(frozen=True)
 class Case:
-    """One arm under one condition, each part of which may be missing (None).
+    """One arm under one condition of each axis; any of it may be missing.
 
     An arm is a variant, a scheme, or a variant that begins with a scheme. `only` is the one protocol that it has, where
     that is not the experiment's to say; `changed` says that an option has overridden settings of its scheme.
     """
 
     variant: Choice | None = None
-    condition: Choice | None = None
+    conditions: tuple[Choice, ...] = ()
     scheme: Scheme | None = None
     only: Protocol | None = None
     changed: bool = False
 
     @property
     def choices(self) -> list[Choice | Scheme]:
-        """What there is of scheme, variant and condition, in the order in which they are applied."""
-        return [choice for choice in (self.scheme, self.variant, self.condition) if choice is not None]
+        """What there is of scheme, variant and conditions, in the order in which they are applied."""
+        return [choice for choice in (self.scheme, self.variant, *self.conditions) if choice is not None]
+
+    @property
+    def condition(self) -> str:
+        """The names of its conditions, in the order of their axes, or an empty text."""
+        return ": ".join(each.name for each in self.conditions)
 
     @property
     def label(self) -> str:
         """What it adds to a point's id, each part with a `-` before it."""
         arm = self.variant.label if self.variant else self.scheme.name if self.scheme else ""
-        return "".join(f"-{each}" for each in (self.condition.label if self.condition else "", arm) if each)
+        return "".join(f"-{each}" for each in (*(each.label for each in self.conditions), arm) if each)
 
     @property
     def arm(self) -> str:
@@ -104,7 +115,7 @@ class Axes:
     """By a variant's name the scheme that it begins with."""
 
     def cases(self, asked: Sequence[str] = ()) -> list[Case]:
-        """Every arm under every condition, in the file's order, conditions outside.
+        """Every arm under every condition, in the file's order, conditions outside, the first axis outermost.
 
         `asked` are the names of schemes (`experiments.schemes.chosen`). A file without any of it has the one case of
         no choice. Raises UsageError for a scheme that there is not, or that nothing can be measured with.
@@ -113,11 +124,23 @@ class Axes:
             raise UsageError(f"scheme {wanted[0]!r}: the arms of this experiment are its own: each [[variant]] is one")
         arms = self._arms(asked)
         return [
-            Case(arm.variant, condition, arm.scheme, arm.only)
-            for condition in self.conditions or (None,)
+            Case(arm.variant, conditions, arm.scheme, arm.only)
+            for conditions in self._met()
             for arm in arms
-            if not (condition and _name(arm) in condition.without)
+            if not any(_name(arm) in condition.without for condition in conditions)
         ]
+
+    def _met(self) -> list[tuple[Choice, ...]]:
+        """The conditions that arms are put to together: one of each axis, none of them without another."""
+        by_axis = [[each for each in self.conditions if each.axis == axis] for axis in self._of_conditions()]
+        return [
+            together
+            for together in product(*by_axis)
+            if not any(one.name in other.without for one in together for other in together)
+        ]
+
+    def _of_conditions(self) -> list[str]:
+        return list(dict.fromkeys(each.axis for each in self.conditions))
 
     def _arms(self, asked: Sequence[str]) -> list[Case]:
         if self.variants:
@@ -153,7 +176,7 @@ def axes(whole: Document, offered: Sequence[str], known: Mapping[str, Scheme]) -
     found = Axes(tuple(variants), tuple(conditions), tuple(offered), known, begins_with)
     cases = found.cases([schemes.ALL])
     for index, condition in enumerate(conditions):
-        if all(case.condition is not condition for case in cases):
+        if all(condition not in case.conditions for case in cases):
             raise whole.error(("condition", index, "without"), f"{condition.name!r} leaves out every variant")
     return found
 
@@ -165,18 +188,33 @@ def _name(arm: Case) -> str:
 def _choices(whole: Document, kind: str, variants: Sequence[str]) -> list[Choice]:
     names = _names(whole, kind)
     choices: list[Choice] = []
+    axes_of = [_axis(whole, index) if kind == "condition" else "" for index in range(len(names))]
+    if "" in axes_of and any(axes_of):
+        raise whole.error((kind, axes_of.index("")), "missing key 'axis' in [[condition]]: others have one")
     for index, name in enumerate(names):
         if label_of(name) in (choice.label for choice in choices):
             raise whole.error((kind, index, "name"), f"{kind} {name!r}: another one has the same name in an id")
         table = table_of(whole, kind, index)
-        own = ("name", "scheme" if kind == "variant" else "without")
+        own = ("name", "scheme") if kind == "variant" else ("name", "axis", "without")
         values = {key: value for key, value in table.data.items() if key not in own}
         for key in values:
             if key in (*IDENTITY, *TABLES, "profile"):
                 raise whole.error((kind, index, key), f"a {kind} cannot change {key!r}")
         without = table.data.get("without", []) if kind == "condition" else []
-        choices.append(Choice(name, values, table, _without(whole, index, without, variants)))
+        others = [other for other, axis in zip(names, axes_of, strict=True) if axis != axes_of[index]]
+        left_out = _without(whole, index, without, variants, others)
+        choices.append(Choice(name, values, table, axes_of[index], left_out))
     return choices
+
+
+def _axis(whole: Document, index: int) -> str:
+    path = ("condition", index, "axis")
+    found = whole.value(path)
+    if found is None:
+        return ""
+    if not isinstance(found, str) or not label_of(found) or len(found) > LONGEST_NAME or plain(found) != found:
+        raise whole.error(path, f"axis must be a text with letters or digits, of {LONGEST_NAME} characters at most")
+    return found
 
 
 def _names(whole: Document, kind: str) -> list[str]:
@@ -197,12 +235,16 @@ def _names(whole: Document, kind: str) -> list[str]:
     return names
 
 
-def _without(whole: Document, index: int, without: object, variants: Sequence[str]) -> frozenset[str]:
+def _without(
+    whole: Document, index: int, without: object, variants: Sequence[str], conditions: Sequence[str]
+) -> frozenset[str]:
     path = ("condition", index, "without")
     if not isinstance(without, list):
         raise whole.error(path, "without must be a list of variants' names")
     for place, name in enumerate(without):
-        if name not in variants:
+        if name not in variants and name not in conditions:
             hint = did_you_mean(str(name), variants, "the variants are") if variants else "there is no [[variant]]"
+            if conditions:
+                hint = did_you_mean(str(name), [*variants, *conditions], "there are")
             raise whole.error((*path, place), f"without: no variant {name!r}", hint=hint)
     return frozenset(without)

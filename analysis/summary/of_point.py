@@ -112,6 +112,7 @@ def _of_point(point: Point) -> PointSummary:
         scheme=point.scheme,
         variant=point.variant,
         condition=point.condition,
+        conditions=point.conditions,
         protocol=point.protocol,
         clock=point.clock,
         profile=point.profile,
