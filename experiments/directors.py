@@ -10,6 +10,7 @@ from typing import IO
 
 from experiments.record import write, write_list
 from experiments.stage import Stage
+from testbed.net import queues
 from testbed.net.counters import interface_counters
 from testbed.net.netns import Node
 from testbed.record import director
@@ -55,6 +56,7 @@ class Watch:
         return Reading(
             interfaces={name: each for name, each in interface_counters(node).items() if name in links},
             balancer=self._part.counted(node),
+            dropped={name: each for name, each in queues.dropped(node).items() if name in links},
             entries=self._part.entries(node),
         )
 

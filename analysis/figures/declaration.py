@@ -57,8 +57,9 @@ def always(_points: Sequence[Row]) -> bool:
 class Figure:
     """A kind of figure.
 
-    `scope` says what one drawing shows: an *experiment* (all points of a condition whose `plot` names this figure), a
-    *run* (all points of a condition, of any experiment), a *point*, or a *connection* of a point. `title` is put
+    `scope` says what one drawing shows: an *experiment* (all points of a condition whose `plot` names this figure, or
+    of all conditions `together`), a *run* (all points of a condition, of any experiment; unasked, not of experiments
+    that have their conditions together), a *point*, or a *connection* of a point. `title` is put
     behind the name of what is shown, `description` says it to those who cannot see it. `tables` names the tables that
     it reads; with `waits` the summaries of the points that name it list their connections' waits. `unasked` tells by
     the rows of the table `points` whether `testbed run` and `testbed analyze` draw a run's figure of these. `inches`
@@ -75,6 +76,7 @@ class Figure:
     description: str = ""
     tables: tuple[str, ...] = ()
     waits: bool = False
+    together: bool = False
     unasked: Callable[[Sequence[Row]], bool] = always
     inches: tuple[float, float] = (7.2, 4.2)
     source: str = ""

@@ -6,6 +6,7 @@ Enters: the summaries, the tables, or both. Leaves: drawings, each made when it 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import count, groupby
 
 import pyarrow as pa
@@ -39,13 +40,16 @@ def of_experiments(
 
     def of_figure(each: tuple[PointSummary, Figure]) -> tuple[int, str, str, int]:
         point, figure = each
-        return (*figure_order(point.figure, point.experiment), figure.name, place[point.condition])
+        where = 0 if figure.together else place[point.condition]
+        return (*figure_order(point.figure, point.experiment), figure.name, where)
 
     taken: set[str] = set()
     for _, group in groupby(sorted(wanted, key=of_figure), key=of_figure):
         members, figures = zip(*group, strict=True)
         figure, first = figures[0], members[0]
-        name, title = _experiment_name(first), group_title(members)
+        # Of all conditions together, the figure's name is that of none of them.
+        shown = [replace(each, condition="") for each in members] if figure.together else members
+        name, title = _experiment_name(shown[0]), group_title(shown)
         if first.plot != figure.name:
             name, title = f"{name}-{figure.name}", f"{title}: {figure.title}"
         name = next(each for number in count(1) if (each := f"{name}-{number}" if number > 1 else name) not in taken)
@@ -83,11 +87,15 @@ def of_run(
 
     Without `names` those that want to be drawn of such points, and those of the user's own files.
     """
+    together = {
+        each.experiment for each in summaries if (figure := registry.figures.get(each.plot)) and figure.together
+    }
     for base, heading, members in _groups(points_of(tables)):
         ids = {point["point"] for point in members}
         mine = [summary for summary in summaries if summary.id in ids]
         for figure in registry.of_scope("run"):
-            unasked = figure.name in registry.own or figure.unasked(members)
+            unasked = members[0]["experiment"] not in together and figure.unasked(members)
+            unasked = unasked or figure.name in registry.own
             if figure.name in names if names is not None else unasked:
                 name, title = file_name(f"{base}-{figure.name}"), f"{heading}: {figure.title}"
                 yield Drawing(figure, name, title, Data(_needed(figure, tables), members, mine, mine))

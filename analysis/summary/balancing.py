@@ -3,12 +3,13 @@
 Enters: the table of connections, the events, the client's packets. Leaves: `Balancing`.
 
 * A download is *broken* if its connection was reset or refused, got no answer, or stood still: it was open when the
-  workload ended, and nothing had come for the last `STALLED_S` seconds. Each belongs to the last change before it
-  ended, or stood still.
-* *Imbalance* is the largest share of a server over the mean of all, of the connections that were opened before the
-  first change: 1 is even.
-* *Recovery* is the time from the first change until the goodput of a whole second is back at `RECOVERED` of what it was
-  in the `BEFORE_S` seconds before; 0: it never fell below.
+  workload ended, and nothing new had come for the last `STALLED_S` seconds. Each belongs to the last change before it
+  ended, or stood still. What changes in the first `SETTING_S` seconds is the setting, and no change.
+* *Imbalance* is the largest share of a server over the mean of those in the pool, of the connections that were opened
+  before the first change: 1 is even.
+* *Recovery* is the time from the first change until the goodput of a whole second is back at `RECOVERED` of what it
+  was: of the least of the whole seconds in the `BEFORE_S` seconds before, because without any change it varies with the
+  downloads' beginnings. 0: it never fell below.
 """
 
 from __future__ import annotations
@@ -29,8 +30,11 @@ from testbed.record.events import CHURN, Event
 STALLED_S = 3.0
 BEFORE_S = 3.0
 RECOVERED = 0.95
+SETTING_S = 1.0
 
 _BINS_PER_S = 100
+_NOTICED_S = 0.5
+"""What stands still because of a change may have got its last byte a little before that."""
 
 
 def balancing(
@@ -45,7 +49,8 @@ def balancing(
     first_s = changes[0].t_s if changes else window.duration_s
     rows = connections.select(_COLUMNS).to_pylist()
     opened = [row for row in rows if row["syn_s"] is not None and 0 <= row["syn_s"] < first_s]
-    by_server = {name: [row for row in opened if row["server"] == name] for name in servers}
+    out = {event.server for event in events if event.event == "server-removed" and event.t_s < SETTING_S}
+    by_server = {name: [row for row in opened if row["server"] == name] for name in servers if name not in out}
     unnamed = sum(row["server"] is None for row in opened)
     times = [change.t_s for change in changes]
     broken_s = [when for row in rows if (when := _broken(row, window.duration_s)) is not None]
@@ -94,25 +99,25 @@ def with_balancing(summary: PointSummary, sources: Sources, tables: Mapping[str,
     return replace(summary, balancing=found)
 
 
-_COLUMNS = ["server", "syn_s", "last_data_s", "end", "end_s", "survived", "bytes_to_client"]
+_COLUMNS = ["server", "syn_s", "last_new_data_s", "end", "end_s", "survived", "bytes_to_client"]
 
 
 def changes_of(events: Sequence[Event]) -> list[Event]:
-    """What the timetable did; what a director's health check made of it is no change of its own."""
-    return [event for event in events if event.event in CHURN and not event.by]
+    """What the timetable did; what a director's health check made of it is no change of its own.
+
+    What it did in the first moments, before anything was under way, belongs to the setting.
+    """
+    return [event for event in events if event.event in CHURN and not event.by and event.t_s >= SETTING_S]
 
 
 def _broken(row: Mapping[str, Any], duration_s: float) -> float | None:
     """When a download broke; None: it did not."""
     syn_s = row["syn_s"]
-    last_s = max(each for each in (row["last_data_s"], syn_s, 0.0) if each is not None)
-    if row["end"] == "open" or (row["end_s"] is not None and row["end_s"] > duration_s):
-        return last_s if duration_s - last_s > STALLED_S else None
-    if row["survived"]:
-        return None
-    if row["end"] == "unanswered":
-        return last_s if duration_s - last_s > STALLED_S else None
-    return float(row["end_s"]) if row["end_s"] is not None else last_s
+    last_s = max(each for each in (row["last_new_data_s"], syn_s, 0.0) if each is not None)
+    is_open = row["end"] in ("open", "unanswered") or (row["end_s"] is not None and row["end_s"] > duration_s)
+    if is_open:
+        return last_s + _NOTICED_S if duration_s - last_s > STALLED_S else None
+    return None if row["survived"] else float(row["end_s"] or last_s)
 
 
 def _is_open_at(row: Mapping[str, Any], t_s: float) -> bool:
@@ -131,10 +136,10 @@ def recovery_s(times_ns: NDArray[np.int64], payload: NDArray[np.int64], *, windo
     total = np.concatenate(([0], np.cumsum(np.bincount(place[inside], payload[inside], minlength=count))))
     at = round(at_s * _BINS_PER_S)
     begin = max(at - round(BEFORE_S * _BINS_PER_S), 0)
-    if at <= begin or at + _BINS_PER_S > count:
+    if at - begin < _BINS_PER_S or at + _BINS_PER_S > count:
         return None
-    wanted = RECOVERED * (total[at] - total[begin]) / (at - begin) * _BINS_PER_S
-    rates = total[at + _BINS_PER_S :] - total[at:-_BINS_PER_S]
+    seconds = total[_BINS_PER_S:] - total[:-_BINS_PER_S]  # each by its first moment
+    wanted, rates = RECOVERED * seconds[begin : at - _BINS_PER_S + 1].min(), seconds[at:]
     back = np.flatnonzero(rates >= wanted)
     if not len(back):
         return None

@@ -129,6 +129,7 @@ class PointSummary:
     scheme: Text = ""
     variant: Text = ""
     condition: Text = ""
+    conditions: Mapping[str, Text] = field(default_factory=dict)
     protocol: Text = ""
     clock: Text = ""
     profile: Text = ""

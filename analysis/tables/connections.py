@@ -12,7 +12,7 @@ from analysis.flows.mptcp_options import DENY_JOIN_TO_INITIAL_ADDRESS
 from analysis.flows.observation import Observation
 from analysis.flows.reinjection import reinjected_bytes
 from analysis.flows.resets import NEVER
-from analysis.flows.subflows import TO_CLIENT, TO_SERVER
+from analysis.flows.subflows import TO_CLIENT, TO_SERVER, Subflows
 from analysis.flows.tcp_flows import unknown_protocol
 from analysis.pcap import Option, Packets
 from analysis.pcap.columns import Bools, Rows
@@ -89,6 +89,7 @@ def tabulate_connections(observed: Observation) -> pa.Table:
         "established_s": observed.seconds(subflows.established_row[leaders]),
         "first_data_s": observed.seconds(earliest(subflows.first_data_row[:, TO_CLIENT])),
         "last_data_s": observed.seconds(latest(subflows.last_data_row[:, TO_CLIENT])),
+        "last_new_data_s": observed.seconds(latest(_last_new_rows(subflows, len(flows)))),
         "end_s": observed.seconds(ends.row),
         "join_wait_s": observed.seconds(first_join) - observed.seconds(flows.answer[leaders]),
         "past_wait_s": observed.seconds(first_past) - observed.seconds(syn_row),
@@ -114,6 +115,15 @@ def tabulate_connections(observed: Observation) -> pa.Table:
         "reset": np.ma.MaskedArray(ends.reset, ends.reset < 0),
     }
     return TABLES["connections"].of_columns(columns)
+
+
+def _last_new_rows(subflows: Subflows, flows: int) -> Rows:
+    """For each flow the last packet to the client with payload that it had not had in this flow before, or -1."""
+    space = subflows.space
+    fresh = (space.payload > space.repeated) & (space.index.uniflow % 2 == TO_CLIENT)
+    found = np.full(flows, -1, np.int64)
+    np.maximum.at(found, space.index.uniflow[fresh] >> 1, space.index.rows[fresh])
+    return found
 
 
 def _speaks_mptcp(packets: Packets, uniflow: Rows, flows: int) -> Bools:

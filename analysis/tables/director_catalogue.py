@@ -19,6 +19,11 @@ DIRECTORS = Table(
         Field("interface_packets", "integer", "the packets of that, those that are no TCP among them"),
         Field("balancer_bytes", "integer", "by the balancer's own statistics; null: it has none", "bytes"),
         Field("balancer_packets", "integer", "the packets of that"),
+        Field(
+            "dropped_packets",
+            "integer",
+            "to clients: what its own queues at these links dropped, which is in no capture",
+        ),
         Field("entries_before", "integer", "connections that it kept an entry of before; null: it cannot tell"),
         Field("entries_most", "integer", "the most in one of the samples"),
         Field("entries_after", "integer", "the same when all was over"),

@@ -25,6 +25,9 @@ _TOLERANCE = 0.001
 _SMALL_BYTES = 100
 """What a packet that is no TCP has at most: ARP, neighbour discovery, ICMP."""
 
+_LARGEST_BYTES = 65_535
+"""And a burst of segments."""
+
 Direction = Literal["to-servers", "to-clients"]
 _COUNTERS: Mapping[Direction, str] = {"to-servers": "rx", "to-clients": "tx"}
 
@@ -41,6 +44,7 @@ class Passage:
     interface_packets: int
     balancer_bytes: int | None
     balancer_packets: int | None
+    dropped_packets: int
 
 
 def passages(
@@ -69,6 +73,7 @@ def passages(
                     interface_packets=counted[1],
                     balancer_bytes=balanced[0],
                     balancer_packets=balanced[1],
+                    dropped_packets=_dropped(before, after, links) if direction == "to-clients" else 0,
                 )
             )
     return found
@@ -80,6 +85,10 @@ def _counted(before: Reading, after: Reading, links: Sequence[str], way: str) ->
         for what in ("bytes", "packets")
     ]
     return grown[0], grown[1]
+
+
+def _dropped(before: Reading, after: Reading, links: Sequence[str]) -> int:
+    return sum(after.dropped.get(link, 0) - before.dropped.get(link, 0) for link in links)
 
 
 def _balanced(before: Reading, after: Reading, direction: Direction) -> tuple[int | None, int | None]:
@@ -107,11 +116,16 @@ def reconcile_passages(found: Sequence[Passage], *, changed: bool) -> Iterator[R
         )
         if each.balancer_bytes is None:
             continue
-        agree = _agree(each.balancer_bytes, each.captured_bytes, 0)
+        # What the director's own queue dropped the balancer had forwarded.
+        lost = (each.balancer_packets or 0) - each.captured_packets
+        spare = lost * _LARGEST_BYTES if 0 < lost <= each.dropped_packets else 0
+        agree = _agree(each.balancer_bytes, each.captured_bytes, spare)
         holds = None if changed and not agree and each.balancer_bytes < each.captured_bytes else agree
         note = f"{each.balancer_packets} packets, against {each.captured_packets} in the capture at the links"
+        if each.dropped_packets:
+            note += f"; {each.dropped_packets} dropped by the director's own queue"
         if holds is None:
-            note += "; after a change it has dropped some, or answered them by itself"
+            note += "; of connections whose server has left it drops some, and counts none"
         yield Reconciliation(
             quantity=f"bytes {each.direction.replace('-', ' the ')} by the balancer",
             node=each.director,

@@ -31,6 +31,7 @@ CONNECTIONS = Table(
         Field("established_s", "number", "time of the client's first ACK of the SYN+ACK", "s"),
         Field("first_data_s", "number", "time of the first payload to the client", "s"),
         Field("last_data_s", "number", "time of the last payload to the client", "s"),
+        Field("last_new_data_s", "number", "the same of what had not come before in its subflow", "s"),
         Field("end_s", "number", "when it ended; null: it did not", "s"),
         Field("join_wait_s", "number", "from the initial SYN+ACK to the first SYN+ACK of a join", "s"),
         Field("past_wait_s", "number", "from the first SYN to the first payload that came past the director", "s"),

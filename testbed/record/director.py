@@ -37,11 +37,13 @@ class Balanced(Record):
 class Reading(Record):
     """All counts of one director: of its interfaces (link-layer headers included), and of the balancer in it.
 
-    `entries` are the connections that it keeps one of, as in `StateSample`.
+    `dropped` are the packets that the queues of its interfaces have dropped, which the balancer had forwarded, and
+    which are in no capture. `entries` are the connections that it keeps one of, as in `StateSample`.
     """
 
     interfaces: Nodes
     balancer: Balanced
+    dropped: dict[Text, Counter] = Field(default_factory=dict)
     entries: Counter | None = None
 
 

@@ -15,8 +15,11 @@ _ARP_BYTES = 28
 _ETHERNET_BYTES = 14
 
 
-def record_director(directory: Path, frames: Frames, *, balancer_misses: int = 0) -> Path:
-    """The director `d` captured these frames, and two packets of ARP each way; IPVS counted all but so many bytes."""
+def record_director(directory: Path, frames: Frames, *, balancer_misses: int = 0, queue_dropped: int = 0) -> Path:
+    """The director `d` captured these frames, and two packets of ARP each way; IPVS counted all but so many bytes.
+
+    It also counted so many packets to the client, of 1500 bytes, as its queue dropped.
+    """
     make.write_pcap(directory / "d-eth0.pcap", [*frames])
     capture = {"node": "d", "interface": "d-eth0", "file": "d-eth0.pcap", "captured": len(frames), "dropped": 0}
     runs.write_json(directory / "director_captures.json", [capture])
@@ -26,17 +29,24 @@ def record_director(directory: Path, frames: Frames, *, balancer_misses: int = 0
     balancer, interface = {}, {}
     for to_server, way, name in ((True, "rx", "to_servers"), (False, "tx", "to_clients")):
         total, count = sum(sizes[to_server]), len(sizes[to_server])
-        balancer[name] = {"bytes": total - balancer_misses, "packets": count}
+        more = 0 if to_server else queue_dropped
+        balancer[name] = {"bytes": total - balancer_misses + 1500 * more, "packets": count + more}
         interface[f"{way}_bytes"] = total + _ETHERNET_BYTES * (count + 2) + 2 * _ARP_BYTES
         interface[f"{way}_packets"] = count + 2
     nothing = {"bytes": 0, "packets": 0}
     before = {
         "interfaces": {"d-eth0": dict.fromkeys(interface, 0), "d-eth1": dict.fromkeys(interface, 0)},
         "balancer": {"to_servers": nothing, "to_clients": nothing},
+        "dropped": {"d-eth0": 1},
         "entries": 1,
     }
     # What it has sent on to the server is none of what passed its link to the client.
-    after = {"interfaces": {"d-eth0": interface, "d-eth1": interface}, "balancer": balancer, "entries": 3}
+    after = {
+        "interfaces": {"d-eth0": interface, "d-eth1": interface},
+        "balancer": balancer,
+        "dropped": {"d-eth0": 1 + queue_dropped},
+        "entries": 3,
+    }
     runs.write_json(
         directory / "director.json",
         {

@@ -21,7 +21,7 @@ NOTHING = np.zeros(0, np.int64), np.zeros(0, np.int64)
 
 def download(server: str | None = "s1", *, syn_s: float = 1.0, **changes: Any) -> dict[str, Any]:
     """A connection that was closed in order after five seconds."""
-    end = {"last_data_s": syn_s + 5, "end": "closed", "end_s": syn_s + 5, "survived": True, "bytes_to_client": 1000}
+    end = {"last_new_data_s": syn_s + 5, "end": "closed", "end_s": syn_s + 5, "survived": True, "bytes_to_client": 1000}
     return {"server": server, "syn_s": syn_s, **end, **changes}
 
 
@@ -31,11 +31,11 @@ def judged(*downloads: dict[str, Any], events: tuple[Event, ...] = (STARTED, REM
     )
 
 
-RESET = {"end": "reset", "end_s": 6.01, "survived": False, "last_data_s": 6.0}
-STALLED = {"end": "open", "end_s": None, "last_data_s": 6.0}
-SLOW = {"end": "open", "end_s": None, "last_data_s": 14.9}
-REFUSED = {"end": "refused", "end_s": 7.0, "survived": False, "last_data_s": None}
-UNANSWERED = {"end": "unanswered", "end_s": None, "survived": False, "last_data_s": None}
+RESET = {"end": "reset", "end_s": 6.01, "survived": False, "last_new_data_s": 6.0}
+STALLED = {"end": "open", "end_s": None, "last_new_data_s": 6.0}
+SLOW = {"end": "open", "end_s": None, "last_new_data_s": 14.9}
+REFUSED = {"end": "refused", "end_s": 7.0, "survived": False, "last_new_data_s": None}
+UNANSWERED = {"end": "unanswered", "end_s": None, "survived": False, "last_new_data_s": None}
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_connection_that_has_only_just_been_asked_for_at_the_end_is_not_broken
 
 
 def test_what_ends_with_the_workload_is_not_broken_by_it() -> None:
-    cut_off = {"end": "open", "end_s": 15.1, "last_data_s": 14.99}
+    cut_off = {"end": "open", "end_s": 15.1, "last_new_data_s": 14.99}
     assert judged(download(syn_s=10, **cut_off)).broken == 0
 
 
@@ -78,6 +78,14 @@ def test_imbalance_is_the_largest_over_the_mean_of_what_was_opened_before_the_ch
     assert found.imbalance_bytes == pytest.approx(9000 / 6000)
 
 
+def test_a_server_that_is_out_from_the_beginning_does_not_count_and_its_removal_is_no_change() -> None:
+    out = Event(t=0.000013, event="server-removed", server="s2")
+    added = Event(t=6.0, event="server-added", server="s2")
+    found = judged(download("s1"), download("s1"), events=(STARTED, out, added, ENDED))
+    assert found.imbalance_connections == 1
+    assert [change.event for change in found.changes] == ["server-added"]
+
+
 def test_the_imbalance_is_not_told_where_a_connections_server_is_not_known() -> None:
     assert judged(download(None), download("s1")).imbalance_connections is None
 
@@ -97,6 +105,7 @@ def arriving(rate_of: dict[tuple[float, float], float]) -> tuple[np.ndarray[Any,
         ({(0, 15): 100}, 0.0),
         ({(0, 6): 100, (6, 8): 10, (8, 15): 100}, 1.95),
         ({(0, 6): 100, (6, 15): 90}, None),
+        ({(0, 3.5): 100, (3.5, 4.5): 80, (4.5, 6): 100, (6, 15): 80}, 0.0),
         ({(0, 7): 100, (7, 8): 0, (8, 15): 100}, 1.95),
     ],
 )

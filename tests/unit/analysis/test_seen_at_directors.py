@@ -99,6 +99,14 @@ def test_a_balancer_that_misses_a_hundredth_does_not_agree_but_after_a_change_it
     assert row(analyse_point_fully(directory), quantity)["holds"] is None
 
 
+def test_what_the_directors_own_queue_dropped_the_balancer_has_counted(tmp_path: Path) -> None:
+    directory = runs.load_balancer_point(tmp_path / "p")
+    record_director(directory, captured(directory, "c-eth0"), queue_dropped=5)
+    found = row(analyse_point_fully(directory), "bytes to the clients by the balancer")
+    assert found["difference"] == 7500 and found["holds"] is True
+    assert str(found["note"]).endswith("5 dropped by the director's own queue")
+
+
 def test_the_summary_has_the_directors_figures(tmp_path: Path) -> None:
     directory = runs.load_balancer_point(tmp_path / "p")
     assert analyse_point(directory).balancing is None
