@@ -40,6 +40,10 @@ _TRUST = "--trust-code executes the copy in the run's directory"
 
 _PAST_DIRECTOR = "past the director"
 
+ANSWERS = """\
+  answers of servers from the service address: by {way}, past the director
+"""
+
 CODE = "parts"
 """The folder with users' own parts, beside a point's `point.json` and in a run's directory."""
 
@@ -89,20 +93,35 @@ class Parts:
             planned_s=self.workload.planned_s,
             sender=self.workload.sender,
             servers=self.topology.servers,
-            bottlenecks=self.topology.bottlenecks(mptcp=mptcp),
+            bottlenecks=self.topology.bottlenecks(mptcp=mptcp or self._answers_past),
             delivery_share=self.topology.delivery_share(),
             per_second=self.workload.per_second,
             requests=self.workload.complete_requests,
             must_join=must_join,
-            limit_note=self.topology.limit_note(mptcp=mptcp, past_director=past_director),
-            picture=self.topology.picture(),
+            limit_note=self._limit_note(mptcp=mptcp, past_director=past_director),
+            picture=self._picture(),
         )
+
+    @property
+    def _answers_past(self) -> bool:
+        """Whether what servers send from the service address goes past the director."""
+        return bool(self.topology.answers_past()) and not self.director.carries_answers()
+
+    def _limit_note(self, *, mptcp: bool, past_director: bool) -> str:
+        """Nothing where all that a server sends goes by one path."""
+        if self._answers_past and self.workload.sender == "server":
+            return ""
+        return self.topology.limit_note(mptcp=mptcp, past_director=past_director)
+
+    def _picture(self) -> str:
+        picture = self.topology.picture()
+        return picture + ANSWERS.format(way=self.topology.answers_past()) if self._answers_past else picture
 
     def _paths(self, *, mptcp: bool, fullmesh: bool) -> Iterator[PathTrait]:
         """Where packets go: the topology has the ways, and the director says which of them its answers take."""
         ways: list[tuple[Literal["to-client", "to-server"], Literal["service", "unique"], bool]] = [
             ("to-server", "service", False),
-            ("to-client", "service", not self.director.carries_answers()),
+            ("to-client", "service", self._answers_past),
             ("to-server", "unique", True),
             ("to-client", "unique", True),
         ]
@@ -118,6 +137,14 @@ class Parts:
                 past_director=past,
                 wire_limit_bps=self.wire_limit_bps(mptcp=mptcp, past_director=past),
             )
+
+    def bulk_wire_limit_bps(self, *, mptcp: bool, past_director: bool) -> float:
+        """The goodput that the wire allows by the path that most of a transfer takes, from whoever sends it.
+
+        `past_director` as in `traits`.
+        """
+        past = past_director or (self._answers_past and self.workload.sender == "server")
+        return self.wire_limit_bps(mptcp=mptcp, past_director=past)
 
     def wire_limit_bps(self, *, mptcp: bool, past_director: bool) -> float:
         """The goodput that the wire allows by the path through the director, or past it."""

@@ -19,8 +19,6 @@ from testbed.base.errors import ReadbackError
 from testbed.lab_clock import start_afresh
 from testbed.net import loss_injection, queues
 from testbed.net.counters import protocol_counters
-from testbed.net.netns import Node
-from testbed.process import CommandLog
 from testbed.record import addresses, captures, counters, events, uploads
 from testbed.record import loss_injection as losses
 from testbed.record.addresses import AddressPlan, ServerAddresses, Service
@@ -92,7 +90,7 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
         samples = stack.enter_context((out / counters.SAMPLES).open("w"))
         happened = Events(stack.enter_context((out / events.FILE).open("w")))
         at_servers = {
-            server.node.name: stack.enter_context(_witnessing(server.node, out, log))
+            server.node.name: stack.enter_context(_witnessing(stage, server, out))
             for server in stage.servers
             if len(stage.servers) > 1
         }
@@ -148,13 +146,13 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
             write(out / uploads.FILE, _stored(WORK / "pages" / name, roots))
 
 
-def _witnessing(server: Node, out: Path, log: CommandLog) -> contextlib.AbstractContextManager[list[tcpdump.Capture]]:
-    """The capture of SYNs and RSTs at a server's interface to the service."""
+def _witnessing(stage: Stage, server: Server, out: Path) -> contextlib.AbstractContextManager[list[tcpdump.Capture]]:
+    """The captures of SYNs and RSTs at a server's interfaces to and from the service."""
     return tcpdump.capturing(
-        server,
-        [f"{server.name}-eth0"],
+        server.node,
+        stage.parts.director.server_interfaces(server.place),
         out,
-        log=log,
+        log=stage.network.log,
         what=tcpdump.OPENINGS_AND_RESETS,
         buffer_kib=tcpdump.SMALL_BUFFER_KIB,
     )

@@ -215,7 +215,7 @@ def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
             sysctl=sysctls.of_hosts(settings),
             sysctl_of=sysctls.of_roles(settings),
             director_statistics=settings.director_statistics,
-            wire_limit_bps=parts.wire_limit_bps(mptcp=mptcp, past_director=past_director),
+            wire_limit_bps=parts.bulk_wire_limit_bps(mptcp=mptcp, past_director=past_director),
             traits=parts.traits(
                 mptcp=mptcp,
                 past_director=past_director,

@@ -19,9 +19,10 @@ from mininet.node import Host, Switch
 from mininet.node import Node as MininetNode
 from mininet.topo import Topo
 
-from testbed.base.errors import CommandError
+from testbed.base.errors import CommandError, ReadbackError
 from testbed.net.netns import Node
 from testbed.process import CommandLog, run, wait_until
+from testbed.wire import MTU_BYTES
 
 _LARGEST_WITH_BROADCAST = 30
 
@@ -168,6 +169,8 @@ def make_links(network: Mininet, log: CommandLog) -> None:
         timeout_s=30,
         interval_s=0.1,
     )
+    for each in (end for link in links for end in (link.intf1, link.intf2) if _mtu(end)):
+        _read_mtu(each)
 
 
 def _is_up(interface: Intf) -> bool:
@@ -177,8 +180,24 @@ def _is_up(interface: Intf) -> bool:
 
 
 def _pair(one: Intf, other: Intf) -> str:
-    ends = [f"name {each.name} address {each.mac} netns {each.node.pid}" for each in (one, other)]
+    ends = [f"name {each.name}{_mtu(each)} address {each.mac} netns {each.node.pid}" for each in (one, other)]
     return f"link add {ends[0]} type veth peer {ends[1]}"
+
+
+def _mtu(interface: Intf) -> str:
+    """What a profile says that is not Ethernet's."""
+    wanted = _mtu_bytes(interface)
+    return "" if wanted == MTU_BYTES else f" mtu {wanted}"
+
+
+def _mtu_bytes(interface: Intf) -> int:
+    return int(getattr(interface.params.get("profile"), "mtu_bytes", MTU_BYTES))
+
+
+def _read_mtu(interface: Intf) -> None:
+    found = Path(f"/proc/{interface.node.pid}/root/sys/class/net/{interface.name}/mtu").read_text()
+    if int(found) != (wanted := _mtu_bytes(interface)):
+        raise ReadbackError(f"MTU of {interface.node.name} {interface.name}", wanted, found)
 
 
 def _address(interface: Intf) -> str:

@@ -46,6 +46,12 @@ class Topology(Part, ABC):
         del past_director
         return ()
 
+    def answers_past(self) -> str:
+        """By what a server sends from the service address past the director, if that leaves it to the servers (direct
+        server return), in words: `the direct path`. Empty: it has no such way, and sends it through the director.
+        """
+        return ""
+
     @abstractmethod
     def path_to_service(self) -> tuple[LinkProfile, ...]:
         """The links between the client and a server by the service address."""

@@ -18,11 +18,21 @@ class OwnWay:
 
 
 @dataclass(frozen=True)
+class WayPast:
+    """Packets from the service address leave a server by `interface`, past its director; `gateway` is the next hop."""
+
+    interface: str
+    gateway: str
+
+
+@dataclass(frozen=True)
 class ServerPlace:
     """A server: its interface towards the director and the address on it, its default route, and the unique address
     that it advertises, with a way of its own where it has one (packets from it must not go back by the director).
 
     `address` and `gateway` are of the service's family; `further_gateways` are default routes of another one.
+    `past` is the way of what it sends from the service address itself, where a director leaves that address to its
+    servers; without one that goes by the default route as well. `mtu_bytes` is that of its link to the director.
     """
 
     name: str
@@ -32,6 +42,8 @@ class ServerPlace:
     gateway: str
     own_way: OwnWay | None = None
     further_gateways: tuple[str, ...] = ()
+    past: WayPast | None = None
+    mtu_bytes: int = 1500
 
 
 @dataclass(frozen=True)

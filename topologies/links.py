@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from testbed.base.needs import Need, kernel, program
-from testbed.base.quantities import Rate
+from testbed.base.quantities import Rate, Size
 from testbed.base.table import Table
 from topologies.directions import ByDirection, DirectedDelay, DirectedLoss, by_direction
 
@@ -55,6 +56,11 @@ NEEDS = frozenset({VETH, TBF, NETEM, ETHTOOL})
 """All that links can need."""
 
 
+MTU_BYTES = 1500
+"""Ethernet's: what the client's links have, and all others if not said."""
+MOST_MTU_BYTES = 9000
+
+
 @dataclass(frozen=True)
 class Direction:
     """One direction of a link: its rate on the wire in bit/s, its delay in seconds, its loss (0 to 1)."""
@@ -68,12 +74,15 @@ class Direction:
 class LinkProfile:
     """A full-duplex Ethernet link; delay in seconds and loss (0 to 1) are those of each direction, or differ.
 
+    `mtu_bytes` is what a packet may have, from its IP header on.
+
     It leads from the first node of a topology's `addLink`, which is nearer to the client, to the second one.
     """
 
     rate_bps: int
     delay_s: float | ByDirection = 0.0
     loss: float | ByDirection = 0.0
+    mtu_bytes: int = MTU_BYTES
 
     @property
     def towards_client(self) -> Direction:
@@ -100,8 +109,8 @@ class LinkProfile:
     @property
     def reversed(self) -> LinkProfile:
         """The same link, added from its other end."""
-        turned = (each.reversed if isinstance(each, ByDirection) else each for each in self._directed)
-        return LinkProfile(self.rate_bps, *turned)
+        delay_s, loss = (each.reversed if isinstance(each, ByDirection) else each for each in self._directed)
+        return replace(self, delay_s=delay_s, loss=loss)
 
     @property
     def _directed(self) -> tuple[float | ByDirection, float | ByDirection]:
@@ -110,7 +119,8 @@ class LinkProfile:
     def __str__(self) -> str:
         rate = self.rate_bps / 10**6
         text = f"{rate / 1000:g} Gbit/s" if rate >= 1000 else f"{rate:g} Mbit/s"
-        return text + _shown(self.delay_s, 1000, "ms") + _shown(self.loss, 100, "% loss")
+        mtu = f", MTU {self.mtu_bytes}" if self.mtu_bytes != MTU_BYTES else ""
+        return text + _shown(self.delay_s, 1000, "ms") + _shown(self.loss, 100, "% loss") + mtu
 
 
 def _shown(value: float | ByDirection, factor: int, unit: str) -> str:
@@ -137,6 +147,27 @@ class Link(Table):
     def profile(self) -> LinkProfile:
         """The link as it is built."""
         return LinkProfile(self.rate_bps, by_direction(self.delay_s), by_direction(self.loss))
+
+
+def _at_least_ethernets(value: int) -> int:
+    if not MTU_BYTES <= value <= MOST_MTU_BYTES:
+        raise ValueError(
+            f"{value} bytes: an MTU is {MTU_BYTES} B at least, as the client's is, {MOST_MTU_BYTES} B at most"
+        )
+    return value
+
+
+class InnerLink(Link):
+    """A link behind the director, which may have room for more than a packet of the client's (in a tunnel)."""
+
+    mtu_bytes: Annotated[Size, AfterValidator(_at_least_ethernets)] | None = Field(
+        default=None, alias="mtu", description="Its MTU, for packets in tunnels: 1500 bytes if not said."
+    )
+
+    @property
+    def profile(self) -> LinkProfile:
+        """The link as it is built."""
+        return replace(super().profile, mtu_bytes=self.mtu_bytes or MTU_BYTES)
 
 
 def features(links: Iterable[LinkProfile]) -> frozenset[Need]:

@@ -9,9 +9,10 @@
       |  10.0.3.2              VIP 10.0.1.80                          | 10.0.3.(100+i)
       +------------------- direct (client's switch) ------------------+
 
-The director translates addresses (LVS-NAT), so each server's way back to the client's first link leads
-through it. With one server the direct network is a single link, with more (or where something must sit in
-the middle of it) a switch.
+A director that translates addresses (LVS-NAT) needs each server's way back to the client's first link to lead
+through it. One that leaves the service address to its servers (direct server return) has their answers by the direct
+path, or with `answers = "director"` by itself. With one server the direct network is a single link, with more (or
+where something must sit in the middle of it) a switch.
 
 With `client_link` the client has one interface for both networks, into a switch in front of everything::
 
@@ -26,7 +27,7 @@ With several `directors` these are behind a router: `topologies.several_director
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from mininet.topo import Topo
 from pydantic import Field
@@ -37,8 +38,8 @@ from testbed.base.quantities import MAX_DIRECTORS
 from testbed.base.traits import Bottleneck
 from topologies import links
 from topologies.base import Topology
-from topologies.layout import Layout, OwnWay, ServerPlace
-from topologies.links import Link, LinkProfile
+from topologies.layout import Layout, OwnWay, ServerPlace, WayPast
+from topologies.links import InnerLink, Link, LinkProfile
 from topologies.load_balancer_picture import picture
 from topologies.load_balancer_plan import LoadBalancerPlan, LoadBalancerTopo
 from topologies.several_directors import SeveralDirectorsPlan, SeveralDirectorsTopo
@@ -54,7 +55,7 @@ class LoadBalancer(Topology):
 
     client_director: Link = Field(description="The link between the client and the director.")
     direct: Link = Field(description="The direct path: every server's second interface, and the client's.")
-    director_server: Link = Field(description="The link between the director and each server.")
+    director_server: InnerLink = Field(description="The link between the director and each server.")
     client_link: Link | None = Field(
         default=None,
         description="The client's only link, for both networks, into a switch that the director and the servers' "
@@ -64,6 +65,11 @@ class LoadBalancer(Topology):
         default=1,
         description="How many directors there are. Several know nothing of each other, and a router in front of them "
         "spreads the flows over them by a hash: then `client_director` is the client's link to that router.",
+    )
+    answers: Literal["direct", "director"] | None = Field(
+        default=None,
+        description="By which link servers send from the service address, if their director leaves it to them "
+        "(`ipvs-dr`, `ipvs-tun`): the direct path if not said, or back through the director.",
     )
     switched: bool | None = Field(
         default=None,
@@ -120,6 +126,8 @@ class LoadBalancer(Topology):
                 unique=plan.unique(number),
                 gateway=plan.gateway(number),
                 own_way=OwnWay(f"{name}-eth1", plan.unique_network),
+                past=WayPast(f"{name}-eth1", plan.client_past_director) if self.answers_past() else None,
+                mtu_bytes=director_server.mtu_bytes,
             )
             for number, name in numbered
         )
@@ -192,6 +200,10 @@ class LoadBalancer(Topology):
         if self.client_link:
             return ()
         return ("-eth1",) if past_director else ("-eth0",)
+
+    def answers_past(self) -> str:
+        """The direct path, unless told otherwise."""
+        return "" if self.answers == "director" else "the direct path"
 
     def limit_note(self, *, mptcp: bool, past_director: bool) -> str:
         """What a limit that is worked out from `path_rate_bps` leaves out."""

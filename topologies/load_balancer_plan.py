@@ -94,6 +94,11 @@ class LoadBalancerPlan:
         return addresses.address(self.families.unique, _DIRECT, 2)
 
     @property
+    def client_past_director(self) -> str:
+        """The next hop of what a server sends from the service address in the direct network: the client itself."""
+        return addresses.address(self.families.service, _DIRECT, 2)
+
+    @property
     def client_addresses(self) -> tuple[str, ...]:
         """All that it has from the beginning."""
         networks = (_FRONT, _DIRECT)

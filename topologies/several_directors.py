@@ -116,7 +116,7 @@ class SeveralDirectorsTopo(Topo):  # type: ignore[misc]
     ) -> None:
         """Add hosts and links; the interface names are Mininet's (`c-eth0` first)."""
         before = LinkProfile(client_director.rate_bps)
-        behind = LinkProfile(plan.servers * server.rate_bps)
+        behind = LinkProfile(plan.servers * server.rate_bps, mtu_bytes=server.mtu_bytes)
         client = self.addHost(plan.client, **plan.client_interface(direct=False))
         router = self.addHost(plan.router, forwards=True, **plan.director_interface())
         self.addLink(client, router, profile=client_director)

@@ -102,6 +102,10 @@ class Director(Part, ABC):
         del director, layout
         return None
 
+    def server_interfaces(self, server: ServerPlace) -> tuple[str, ...]:
+        """The interfaces of a server at which all is seen that it gets and sends by the service address."""
+        return (server.interface,)
+
     def prepare(self, network: Network, layout: Layout) -> None:
         """What its own node has before the servers are there; nothing if not said. Raises `ReadbackError`."""
 

@@ -64,21 +64,33 @@ class Service:
 
 @dataclass(frozen=True)
 class Forwarding:
-    """How packets get to a real server: IPVS's `method` (IP_VS_CONN_F_*)."""
+    """How packets get to a real server: IPVS's `method` (IP_VS_CONN_F_*), and what kind of tunnel it is, to which port.
+
+    The kind is IPVS's as well (IP_VS_CONN_F_TUNNEL_TYPE_*); None where there is no tunnel.
+    """
 
     method: int
+    tunnel: int | None = None
+    tunnel_port: int = 0
 
     def attributes(self) -> dict[str, Any]:
         """What IPVS is told of it for each server."""
-        return {"FWD_METHOD": self.method}
+        found = {"FWD_METHOD": self.method}
+        return found if self.tunnel is None else {**found, "TUN_TYPE": self.tunnel, "TUN_PORT": self.tunnel_port}
 
     def record(self) -> dict[str, Any]:
         """The same as it must read back."""
-        return {"forwarding": self.method}
+        found = {"forwarding": self.method}
+        return found if self.tunnel is None else {**found, "tunnel": self.tunnel, "tunnel_port": self.tunnel_port}
 
 
 NAT = Forwarding(0)
 """The service address is translated to the server's, and back in its answers."""
+
+DIRECT_ROUTING = Forwarding(3)
+"""Nothing is translated: the packet goes to the server's link-layer address, and the server has the service's."""
+TUNNEL = 2
+"""The method that puts the packet into another one, for the server's own address."""
 
 Weights = Mapping[str, int]
 """Real servers by address, with their weights."""
@@ -171,9 +183,11 @@ def _destination(dest: Any) -> dict[str, Any]:
     def get(name: str) -> Any:
         return dest.get_attr(f"IPVS_DEST_ATTR_{name}")
 
-    return {
+    found = {
         "address": str(ipaddress.IPv4Address(get("ADDR")[:4])),  # sixteen bytes, whatever the family
         "port": get("PORT"),
         "forwarding": get("FWD_METHOD") & _METHOD,
         "weight": get("WEIGHT"),
     }
+    tunnel = {"tunnel": get("TUN_TYPE"), "tunnel_port": get("TUN_PORT")}
+    return {**found, **tunnel} if found["forwarding"] == TUNNEL else found

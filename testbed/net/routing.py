@@ -35,7 +35,7 @@ _CUSTOM_POLICY = 3
 _FIVE_TUPLE = 0x37
 """FIB_MULTIPATH_HASH_FIELD_ of both addresses, the protocol and both ports (include/net/ip_fib.h)."""
 
-_UNIQUE_TABLE = 100
+_UNIQUE_TABLE, _SERVICE_TABLE = 100, 101
 
 # include/uapi/linux/rtnetlink.h and fib_rules.h
 _NEW_ADDRESS, _GET_ADDRESSES, _NEW_ROUTE, _GET_ROUTES, _NEW_RULE, _GET_RULES = 20, 22, 24, 26, 32, 34
@@ -69,6 +69,25 @@ def through(node: Node, address: str, gateway: str, table: int) -> None:
     with routing_socket(node) as socket:
         _put_route(socket, table, ("RTA_GATEWAY", gateway))
         _put_rule(socket, node, address, table)
+
+
+def answers_from(node: Node, address: str, interface: str, gateway: str, largest_segment: int) -> None:
+    """Packets from `address` leave by `interface` for `gateway`, wherever they go.
+
+    The peers are told to send no TCP segment above `largest_segment` bytes.
+    """
+    with routing_socket(node) as socket:
+        way = ("RTA_OIF", interface_index(interface)), ("RTA_GATEWAY", gateway), ("RTA_PREFSRC", address)
+        metrics = ("RTA_METRICS", {"attrs": [("RTAX_ADVMSS", largest_segment)]})
+        _put_route(socket, _SERVICE_TABLE, *way, metrics)
+        _put_rule(socket, node, address, _SERVICE_TABLE)
+        routes = [
+            (route.get_attr("RTA_GATEWAY"), route.get_attr("RTA_METRICS").get_attr("RTAX_ADVMSS"))
+            for route in _all(socket, rtmsg(), _GET_ROUTES)
+            if route.get_attr("RTA_TABLE") == _SERVICE_TABLE
+        ]
+    if routes != [(gateway, largest_segment)]:
+        raise ReadbackError(f"route of what {node.name} sends from {address}", (gateway, largest_segment), routes)
 
 
 def add_address(node: Node, interface: str, address: str, prefix: int) -> None:

@@ -1,0 +1,87 @@
+"""LVS with tunnels (TUN): packets go on to a server inside others, over any network, and the server answers past it.
+
+What a site has whose servers are not on the director's link: IPIP as LVS always had it, GRE, or GUE, which a network
+spreads over its paths as any UDP. As with direct routing each server has the service address itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from testbed.base.needs import Need
+from testbed.base.parts import Complaint
+from testbed.directors.ipvs_dr import IpvsDr
+from testbed.net import direct_return, ipvs, tunnels
+from testbed.net.ipvs import Forwarding
+from testbed.net.tunnels import Tunnel
+from testbed.network import Network
+from testbed.wire import MTU_BYTES
+from topologies.base import Topology
+from topologies.layout import Layout, ServerPlace
+
+
+class IpvsTun(IpvsDr):
+    """LVS with tunnels: the kernel's IPVS sends packets on inside others; servers answer past it."""
+
+    needs = IpvsDr.needs | {kind.need for kind in tunnels.KINDS.values()}
+
+    tunnel: Literal["ipip", "gre", "gue"] = Field(
+        default="ipip", description="What a packet is put into: IP (20 bytes more), GRE (24), GUE over UDP (32)."
+    )
+    tunnel_port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
+        default=None, description=f"The servers' UDP port for `gue`: {tunnels.GUE_PORT} if not said."
+    )
+    clamp_mss: bool = Field(
+        default=True,
+        description="Whether servers tell clients to send no segment that is too large for the tunnel. Without it the "
+        "link to the servers must have room for more than 1500 bytes (`mtu`).",
+    )
+
+    @property
+    def kind(self) -> Tunnel:
+        """The kind of tunnel."""
+        return tunnels.KINDS[self.tunnel]
+
+    @property
+    def forwarding(self) -> Forwarding:
+        """Through the tunnel."""
+        port = (self.tunnel_port or tunnels.GUE_PORT) if self.kind.over_udp else 0
+        return Forwarding(ipvs.TUNNEL, self.kind.ipvs, port)
+
+    def features(self) -> frozenset[Need]:
+        """Those of direct return, and the tunnel."""
+        return super().features() | {self.kind.need}
+
+    def check(self, topology: Topology) -> Iterator[Complaint]:
+        """A full packet of the client's must fit into the tunnel, or the client be told."""
+        yield from super().check(topology)
+        if self.tunnel_port is not None and not self.kind.over_udp:
+            yield Complaint("tunnel_port", f"{self.tunnel!r} has no port", hint="it is for 'gue'")
+        room = min(server.mtu_bytes for server in topology.layout().servers)
+        wanted = MTU_BYTES + self.kind.overhead_bytes
+        if not self.clamp_mss and room < wanted:
+            what = f"a full packet has {wanted} bytes in the tunnel, and the link to the servers takes {room}"
+            yield Complaint("clamp_mss", what, hint=f'clamp_mss = true, or mtu = "{wanted} B" for that link')
+
+    def prepare_server(self, network: Network, layout: Layout, server: ServerPlace) -> None:
+        """The end of the tunnel, with the service address."""
+        port = self.forwarding.tunnel_port
+        tunnels.receive(network[server.name], self.kind, port, network.log)
+        super().prepare_server(network, layout, server)
+
+    def service_interface(self, server: ServerPlace) -> str:
+        """Where the tunnel ends."""
+        return tunnels.interface(server.name)
+
+    def server_interfaces(self, server: ServerPlace) -> tuple[str, ...]:
+        """What comes in the tunnel is seen where it comes out."""
+        _, *others = super().server_interfaces(server)
+        return (tunnels.interface(server.name), *others)
+
+    def largest_segment(self, server: ServerPlace) -> int:
+        """What the tunnel leaves of the link's MTU, if servers are to tell."""
+        room = server.mtu_bytes - self.kind.overhead_bytes - MTU_BYTES if self.clamp_mss else 0
+        return direct_return.LARGEST_SEGMENT + min(0, room)
