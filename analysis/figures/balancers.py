@@ -100,12 +100,13 @@ def _bar(axes: Axes, arm: Arm, place: int, points: Sequence[PointSummary]) -> No
 
 
 def _of_changes(points: Sequence[PointSummary]) -> tuple[float, str]:
-    """The share that broke, and `4 of 15, back in 1.2 s`; nothing of a goodput that never fell."""
+    """The share that broke, and `4 of 15, 3 new, back in 1.2 s`: new ones began after the change."""
     figures = [point.balancing for point in points if point.balancing]
     broken = fmean(sum(change.broken for change in each.changes) for each in figures)
     under_way = fmean(each.under_way or 0 for each in figures)
     share = min(broken / under_way, 1.0) if under_way else 0.0
-    number = f"{_short(broken)} of {_short(under_way)}"
+    new = fmean(sum(change.broken_new for change in each.changes) for each in figures)
+    number = f"{_short(broken)} of {_short(under_way)}" + (f", {_short(new)} new" if new else "")
     recovered = [each.recovery_s for each in figures]
     known = [each for each in recovered if each is not None]
     if len(known) < len(recovered):

@@ -29,12 +29,15 @@ from testbed.record.director import (
 
 @dataclass(frozen=True, eq=False)
 class AtDirectors:
-    """The readings, the entries second by second, and the packets captured at each director by its name."""
+    """The readings, the entries second by second, and by each director's name the packets captured there, and at which
+    of its links.
+    """
 
     statistics: DirectorStatistics
     samples: Sequence[StateSample]
     packets: Mapping[str, Packets]
     captures: Sequence[Capture]
+    links: Mapping[str, Sequence[str]]
 
     def sightings(self, packets: Packets) -> Bools:
         """Which of the client's packets a director had, too."""
@@ -53,16 +56,18 @@ def read_at_directors(directory: Path) -> AtDirectors | None:
     if statistics is None:
         return None
     found: dict[str, list[Packets]] = {}
+    links: dict[str, list[str]] = {}
     captures = []
     files: Sequence[DirectorCapture] = read_director_captures(directory)
     for file in files:
         packets = read_stored_pcap(directory / file.file)
         found.setdefault(file.node, []).append(packets)
+        links.setdefault(file.node, []).append(file.interface)
         captures.append(Capture(file, packets.records, packets.warnings))
     if lacking := sorted({*statistics.before, *statistics.after} ^ found.keys()):
         raise AnalysisError(f"{CAPTURES}: it and director.json are not about the same directors: {', '.join(lacking)}")
     merged = {name: merge(each) for name, each in found.items()}
-    return AtDirectors(statistics, read_state_samples(directory), merged, tuple(captures))
+    return AtDirectors(statistics, read_state_samples(directory), merged, tuple(captures), links)
 
 
 def directors_table(point: str, passed: Sequence[Passage], recorded: AtDirectors) -> pa.Table:

@@ -52,18 +52,18 @@ def balancing(
     out = {event.server for event in events if event.event == "server-removed" and event.t_s < SETTING_S}
     by_server = {name: [row for row in opened if row["server"] == name] for name in servers if name not in out}
     unnamed = sum(row["server"] is None for row in opened)
-    times = [change.t_s for change in changes]
-    broken_s = [when for row in rows if (when := _broken(row, window.duration_s)) is not None]
-    broken = np.histogram(broken_s, [*times, np.inf])[0].tolist() if times else []
-    early = len(broken_s) - sum(broken)
+    broken = [(when, row) for row in rows if (when := _broken(row, window.duration_s)) is not None]
+    under_way = [row for row in rows if _is_open_at(row, first_s)]
+    ends_s = [*(change.t_s for change in changes[1:]), np.inf]
     return Balancing(
         changes=tuple(
-            ServerChange(t=change.t_s, event=change.event, node=change.server or change.director, broken=count)
-            for change, count in zip(changes, broken, strict=True)
+            _of_change(change, [row for when, row in broken if change.t_s <= when < end_s])
+            for change, end_s in zip(changes, ends_s, strict=False)
         ),
-        broken=len(broken_s),
-        broken_before=early,
-        under_way=sum(_is_open_at(row, first_s) for row in rows) if changes else None,
+        broken=len(broken),
+        broken_before=sum(when < first_s for when, _ in broken) if changes else len(broken),
+        under_way=len(under_way) if changes else None,
+        joined=sum(_has_joined(row, first_s) for row in under_way) if changes else None,
         imbalance_connections=None if unnamed else _imbalance([len(each) for each in by_server.values()]),
         imbalance_bytes=None
         if unnamed
@@ -99,7 +99,7 @@ def with_balancing(summary: PointSummary, sources: Sources, tables: Mapping[str,
     return replace(summary, balancing=found)
 
 
-_COLUMNS = ["server", "syn_s", "last_new_data_s", "end", "end_s", "survived", "bytes_to_client"]
+_COLUMNS = ["join_wait_s", "server", "syn_s", "last_new_data_s", "end", "end_s", "survived", "bytes_to_client"]
 
 
 def changes_of(events: Sequence[Event]) -> list[Event]:
@@ -118,6 +118,24 @@ def _broken(row: Mapping[str, Any], duration_s: float) -> float | None:
     if is_open:
         return last_s + _NOTICED_S if duration_s - last_s > STALLED_S else None
     return None if row["survived"] else float(row["end_s"] or last_s)
+
+
+def _of_change(change: Event, broken: Sequence[Mapping[str, Any]]) -> ServerChange:
+    """A change, with what broke between it and the next one."""
+    old = [row for row in broken if row["syn_s"] is None or row["syn_s"] < change.t_s]
+    return ServerChange(
+        t=change.t_s,
+        event=change.event,
+        node=change.server or change.director,
+        broken=len(old),
+        broken_joined=sum(_has_joined(row, change.t_s) for row in old),
+        broken_new=len(broken) - len(old),
+    )
+
+
+def _has_joined(row: Mapping[str, Any], t_s: float) -> bool:
+    """Whether it had a second subflow by then."""
+    return row["syn_s"] is not None and row["join_wait_s"] is not None and row["syn_s"] + row["join_wait_s"] < t_s
 
 
 def _is_open_at(row: Mapping[str, Any], t_s: float) -> bool:

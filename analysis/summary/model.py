@@ -61,13 +61,16 @@ class FailedRequests:
 class ServerChange:
     """A change of the pool or of the directors, `t` seconds after the workload's start, of a server or director.
 
-    `broken` are the downloads that broke between it and the next one.
+    `broken` are the downloads under way at it that broke before the next one, `broken_joined` those among them that had
+    a second subflow by then, `broken_new` those that were begun after it and broke before the next one.
     """
 
     t: Quantity
     event: Text
     node: Text
     broken: Count
+    broken_joined: Count = 0
+    broken_new: Count = 0
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -75,14 +78,15 @@ class Balancing:
     """How a service was balanced, and what changes broke (`analysis.summary.balancing` has the definitions).
 
     `broken` are all broken downloads, `broken_before` those before any change, `under_way` the connections open at the
-    first one. The directors' figures are those of points that recorded them: IP bytes in each direction, of all
-    directors together, and the most entries of connections.
+    first one, `joined` those among them that had a second subflow by then. The directors' figures are those of points
+    that recorded them: IP bytes in each direction, of all directors together, and the most entries of connections.
     """
 
     changes: tuple[ServerChange, ...] = ()
     broken: Count = 0
     broken_before: Count = 0
     under_way: Count | None = None
+    joined: Count | None = None
     imbalance_connections: Quantity | None = None
     imbalance_bytes: Quantity | None = None
     recovery_s: Quantity | None = None

@@ -118,8 +118,7 @@ def of_point(summary: PointSummary, sources: Sources) -> dict[str, pa.Table]:
         tables |= tabulate(observed)
         found = _reconciliation(observed, tables["connections"], sources)
         if recorded := sources.recorded:
-            servers = list(observed.addresses.unique)
-            passed = passages(recorded.statistics, recorded.packets, servers, observed.start_ns)
+            passed = passages(recorded.statistics, recorded.packets, recorded.links, observed.start_ns)
             tables["directors"] = directors_table(point, passed, recorded)
             tables["state"] = state_table(point, recorded.samples)
             found += reconcile_passages(passed, changed=any(each.event in CHURN for each in sources.events))

@@ -48,20 +48,19 @@ class Passage:
 
 
 def passages(
-    statistics: DirectorStatistics, packets: Mapping[str, Packets], servers: Sequence[str], start_ns: int
+    statistics: DirectorStatistics, packets: Mapping[str, Packets], links: Mapping[str, Sequence[str]], start_ns: int
 ) -> list[Passage]:
-    """Both directions of every director, from the workload's start to the last reading."""
+    """Both directions of every director, from the workload's start to the last reading; `links` were captured."""
     end_ns = start_ns + round(statistics.after_s[1] * _NS)
     found = []
     for name, before in statistics.before.items():
         after, mine = statistics.after[name], packets[name]
-        links = [each for each, other in statistics.neighbours[name].items() if other not in servers]
         within = (mine.time_ns >= start_ns) & (mine.time_ns <= end_ns)
         # The client's port is the greater one, as everywhere.
         to_servers = mine.sport > mine.dport
         for direction in _COUNTERS:
             rows = within & (to_servers if direction == "to-servers" else ~to_servers)
-            counted = _counted(before, after, links, _COUNTERS[direction])
+            counted = _counted(before, after, links[name], _COUNTERS[direction])
             balanced = _balanced(before, after, direction)
             found.append(
                 Passage(
@@ -73,7 +72,7 @@ def passages(
                     interface_packets=counted[1],
                     balancer_bytes=balanced[0],
                     balancer_packets=balanced[1],
-                    dropped_packets=_dropped(before, after, links) if direction == "to-clients" else 0,
+                    dropped_packets=_dropped(before, after, links[name]) if direction == "to-clients" else 0,
                 )
             )
     return found

@@ -67,6 +67,12 @@ def test_a_bar_is_the_share_that_broke_and_says_of_how_many_and_when_the_goodput
     assert said(ecmp_removed) == ["15 of 15, not back", "INVALID"]
 
 
+def test_what_broke_that_began_after_the_change_is_told_apart() -> None:
+    changes = (ServerChange(6.0, "server-crashed", "s4", broken=4, broken_new=3),)
+    (cell,) = grid([point(TCP, "NAT", "server crashed", changes=changes)])
+    assert widths(cell) == [approx(4 / 15)] and said(cell) == ["4 of 15, 3 new"]
+
+
 def test_where_nothing_happens_stands_last_what_goes_through_the_director() -> None:
     _, quiet, _, none = grid(points())
     assert widths(quiet) == [1, approx(0.2)]

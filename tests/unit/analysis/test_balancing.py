@@ -21,7 +21,14 @@ NOTHING = np.zeros(0, np.int64), np.zeros(0, np.int64)
 
 def download(server: str | None = "s1", *, syn_s: float = 1.0, **changes: Any) -> dict[str, Any]:
     """A connection that was closed in order after five seconds."""
-    end = {"last_new_data_s": syn_s + 5, "end": "closed", "end_s": syn_s + 5, "survived": True, "bytes_to_client": 1000}
+    end = {
+        "join_wait_s": None,
+        "last_new_data_s": syn_s + 5,
+        "end": "closed",
+        "end_s": syn_s + 5,
+        "survived": True,
+        "bytes_to_client": 1000,
+    }
     return {"server": server, "syn_s": syn_s, **end, **changes}
 
 
@@ -44,7 +51,8 @@ UNANSWERED = {"end": "unanswered", "end_s": None, "survived": False, "last_new_d
 )
 def test_a_download_is_broken_if_it_was_reset_refused_or_stands_still(what: dict[str, Any], broken: int) -> None:
     found = judged(download(syn_s=5.9, **{"end_s": 10.9, **what}))
-    assert found.broken == broken == sum(change.broken for change in found.changes) + found.broken_before
+    (change,) = found.changes
+    assert found.broken == broken == change.broken and change.broken_new == found.broken_before == 0
 
 
 def test_a_connection_that_has_only_just_been_asked_for_at_the_end_is_not_broken() -> None:
@@ -68,6 +76,18 @@ def test_each_broken_download_belongs_to_the_change_before_it() -> None:
         ("server-added", "s1", 1),
     ]
     assert (found.broken, found.broken_before, found.under_way) == (4, 1, 3)
+
+
+def test_a_download_that_began_after_the_change_is_counted_apart_from_those_under_way() -> None:
+    (change,) = judged(download(**RESET), download(syn_s=7.0, **STALLED), download(syn_s=7.0, **REFUSED)).changes
+    assert (change.broken, change.broken_new) == (1, 2)
+
+
+def test_those_that_had_a_second_subflow_at_the_change_are_known() -> None:
+    soon, late = {"join_wait_s": 0.1}, {"join_wait_s": 5.5}
+    found = judged(download(**RESET, **soon), download(**RESET, **late), download(**soon), download("s2", **RESET))
+    assert (found.changes[0].broken, found.changes[0].broken_joined) == (3, 1)
+    assert (found.under_way, found.joined) == (4, 2)
 
 
 def test_imbalance_is_the_largest_over_the_mean_of_what_was_opened_before_the_change() -> None:
