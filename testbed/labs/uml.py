@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,8 +38,8 @@ OPTIONS_CURE = "add to kernel-patches/common/common.config, and run: testbed ker
 class UmlLab:
     """A `Lab` that runs each job in a guest of its own, pinned to one core.
 
-    A guest waits up to `core_wait_s` seconds for a core of its own, then shares one; one in real time shares the core
-    of one in virtual time, which can be held, if there is any. `kernel_id` is the
+    A guest waits up to `core_wait_s` seconds for a core of its own, then shares one. One in real time takes the core of
+    one in virtual time, which is held until the first `holding` is over; without any it waits, too. `kernel_id` is the
     identity of the image's build, `manifest` what a run's record says of it, `options` the options (`CONFIG_IP_VS`)
     that it has, None if nobody knows. With `shared_boot`, jobs whose program can stand still are copies of one guest;
     until `close`, those guests stand by.
@@ -69,6 +69,7 @@ class UmlLab:
         self._image = image
         self._guests = HeldGuests()
         self._cores: list[int] = []  # of the guests in virtual time
+        self._alone = ExitStack()  # closed when who is in real time need not be alone on its core any more
         self._core_wait_s = core_wait_s
         self._kernel_id = kernel_id
         self._manifest = dict(manifest or {})
@@ -101,9 +102,12 @@ class UmlLab:
         said = features.static_findings([need for need in others if need not in tried], self._options, OPTIONS_CURE)
         return said + libraries.find(ours) + features.probe(tried, features.as_job(self, "virtual", cancel))
 
-    def holding(self) -> AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
         """Hold the guests in virtual time until the block ends; they do not notice."""
-        return self._guests.holding()
+        with self._guests.holding():
+            yield
+        self._alone.close()
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None
@@ -157,7 +161,7 @@ class UmlLab:
             )
             stack.callback(guest.release)
             if job.clock == "virtual":
-                stack.enter_context(self._guests.running(guest))
+                stack.enter_context(self._guests.running(guest, core))
             ended = wait_for_end(
                 guest,
                 began_s=began_s,
@@ -172,7 +176,9 @@ class UmlLab:
     def _core(self, clock: Clock, cancel: Cancel) -> Iterator[int]:
         """The core for a guest, until the block ends."""
         if clock == "real" and (shared := self._cores[:1]):
-            yield shared[0]
+            with ExitStack() as self._alone:
+                self._alone.enter_context(self._guests.holding(shared[0]))
+                yield shared[0]
             return
         with cores.lease(cancel, self._core_wait_s) as core:
             if clock == "real":
