@@ -9,7 +9,7 @@ TEST_PACKAGES := $(shell grep -hv '^\#' tests/debian-packages.txt tests/lab/ssh/
 VM_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-vm.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv part-packages lock lock-kernel kernel kernels other-kernels libraries compiled vm run-lb run-anycast reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder bench-memory doctor clean
+.PHONY: help setup packages venv part-packages lock lock-kernel kernel kernels other-kernels libraries compiled vm run-lb run-anycast run-balancers reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder bench-memory doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,9 @@ run-lb: setup    ## Figures 6 to 11: the load balancer; TCP and the paper's sche
 
 run-anycast: setup      ## Figures 13 and 14: anycast; SCHEMES as for run-lb
 	$(TESTBED) run fig13 fig14 --profile $(PROFILE) $(addprefix --scheme ,$(SCHEMES))
+
+run-balancers: setup    ## any layer-4 load balancer: what changes break, balancer by balancer
+	$(TESTBED) run balancers --profile $(PROFILE) --shared-boot
 
 reproduce: setup        ## every experiment with all of its schemes, then the report on the paper's claims; goes on where it was interrupted
 	.ci/reproduce $(TESTBED) $(PROFILE)

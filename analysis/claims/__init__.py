@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.claims import anycast, delay_and_loss, load_balancer, scheme, uploads
+from analysis.claims import anycast, balancers, delay_and_loss, load_balancer, scheme, uploads
 from analysis.claims.model import Check, Claim, Estimate, Finding, Judgement, OfScheme, Verdict
 from analysis.summary.model import PointSummary
 
@@ -20,6 +20,7 @@ CLAIMS: tuple[Claim, ...] = (
     *anycast.CLAIMS,
     *scheme.CLAIMS,
     *uploads.CLAIMS,
+    *balancers.CLAIMS,
 )
 
 

@@ -24,11 +24,12 @@ def seen_at_directors(packets: Packets, at_directors: Packets) -> Bools:
 def paths_as_seen(planned: U8, seen: Bools, to_client: Bools) -> U8:
     """The path of each packet: that of the plan, but where a capture says better.
 
-    What reached the client without having been at a director went past it. What the client sent and no director has may
-    have been lost on the way to it: there the plan stands, as for packets that have no path in it at all.
+    What was at a director has passed it, or was sent by it: a director that knows nothing of a connection may answer by
+    itself, where the plan has no path from it. What reached the client without having been there went past it. What the
+    client sent and no director has may have been lost on the way to it: there the plan stands, as for packets that have
+    no path in it at all.
     """
-    known = planned != UNKNOWN_PATH
     path = planned.copy()
-    path[known & seen] = VIA_DIRECTOR
-    path[known & ~seen & to_client] = PAST_DIRECTOR
+    path[seen] = VIA_DIRECTOR
+    path[(planned != UNKNOWN_PATH) & ~seen & to_client] = PAST_DIRECTOR
     return path

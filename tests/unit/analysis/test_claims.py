@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from claim_cases import CASES, KB, MB
+from balancer_claim_cases import CASES as OF_BALANCERS
+from claim_cases import CASES as OF_THE_FIGURES
+from claim_cases import KB, MB
 from claim_points import SIZES, page, pages, timeline
 
 from analysis.claims import CLAIMS, Judgement, Verdict, judge
@@ -13,6 +15,8 @@ from analysis.claims.evidence import wilson
 from analysis.claims.model import CannotBeJudged
 from analysis.figures.registry import load_registry
 from analysis.summary.model import PointSummary
+
+CASES = OF_THE_FIGURES | OF_BALANCERS
 
 
 def judgement(points: list[PointSummary], claim_id: str) -> Judgement:

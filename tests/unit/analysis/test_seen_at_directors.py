@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import packet_maker as make
 import pytest
 import run_maker as runs
 from director_maker import captured, record_director
-from point_changes import tamper
+from point_changes import append_packet, tamper
 from test_paths import ANSWER_BYTES, CONNECTIONS, answers_past_the_director
 
 from analysis.summary.of_point import PointAnalysis, analyse_point, analyse_point_fully
@@ -49,6 +50,16 @@ def test_what_the_plan_and_the_captures_say_agrees_where_the_director_carries_th
     assert (found.summary.valid, found.summary.invalid_reasons) == (True, ())
     assert found.summary.director_bypass_share == planned == pytest.approx(0.9)
     assert row(found, "payload to the client through a director")["holds"] is True
+
+
+def test_what_a_director_sends_by_itself_is_no_packet_on_a_wrong_path(tmp_path: Path) -> None:
+    directory = answers_past_the_director(tmp_path / "p", said=True)
+    append_packet(directory, make.to_client(80, 40001, make.RST, seq=77))
+    assert analyse_point(directory).invalid_reasons[0].startswith("wrong path: 1 packets")
+    record_director(directory, captured(directory, "c-eth0"))
+    found = analyse_point_fully(directory)
+    assert found.summary.invalid_reasons == ()
+    assert [each["path"] for each in found.tables["resets"].to_pylist()] == ["director"]
 
 
 def test_what_the_client_sent_and_no_director_has_may_be_lost_and_is_not_past_it(tmp_path: Path) -> None:
