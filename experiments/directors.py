@@ -11,7 +11,7 @@ from typing import IO
 from experiments.record import write, write_list
 from experiments.stage import Stage
 from testbed.net import queues
-from testbed.net.counters import interface_counters
+from testbed.net.counters import interface_counters, protocol_counters
 from testbed.net.netns import Node
 from testbed.record import director
 from testbed.record.director import DirectorCapture, DirectorStatistics, Reading, StateSample
@@ -57,6 +57,7 @@ class Watch:
             interfaces={name: each for name, each in interface_counters(node).items() if name in links},
             balancer=self._part.counted(node),
             dropped={name: each for name, each in queues.dropped(node).items() if name in links},
+            resets=protocol_counters(node).get("TcpOutRsts", 0),
             entries=self._part.entries(node),
         )
 

@@ -43,13 +43,19 @@ class ServerEvidence:
     """What is known beside the client's packets; all of it may be empty.
 
     `captures` has SYNs and RSTs as captured at servers, `sent_resets` each server's count of sent RSTs, `events` the
-    removals and additions, all times on the lab's clock; `start_ns` is the workload's start.
+    removals and additions, all times on the lab's clock; `start_ns` is the workload's start. `directors` have sent so
+    many RSTs by themselves.
     """
 
     start_ns: int = 0
     events: Sequence[Event] = ()
     captures: Mapping[str, Packets] = field(default_factory=dict)
     sent_resets: Mapping[str, CounterSeries] = field(default_factory=dict)
+    directors: Mapping[str, int] = field(default_factory=dict)
+
+    def is_director(self, sender: Attribution) -> bool:
+        """Whether a RST was a director's own, be it of which of several."""
+        return sender.name in self.directors or bool(sender.candidates and {*sender.candidates} <= {*self.directors})
 
 
 class Pool:
@@ -135,6 +141,10 @@ def senders(
         before = [name for name, at_ns in seen if at_ns <= t_ns]
         if before:
             found.append(Attribution(before[-1], CAPTURE))
+            continue
+        if known.directors and known.captures:  # what left no server came from a director, with the service address
+            names = tuple(known.directors)
+            found.append(Attribution(names[0], CAPTURE) if len(names) == 1 else Attribution(None, POOL, names))
             continue
         own = own_server[flow]
         if packets.flags[row] & ACK and own.name and flows.has_syn[flow]:

@@ -43,6 +43,12 @@ class AtDirectors:
         """Which of the client's packets a director had, too."""
         return seen_at_directors(packets, merge(list(self.packets.values())))
 
+    def sent_resets(self) -> dict[str, int]:
+        """How many RSTs each director has sent by itself, of those that have."""
+        after = self.statistics.after
+        grown = {name: after[name].resets - before.resets for name, before in self.statistics.before.items()}
+        return {name: count for name, count in grown.items() if count}
+
     def peak(self) -> int | None:
         """The most entries that all directors together had in a sample; None where one of them cannot tell."""
         sums = [_sum(sample) for sample in self.samples]

@@ -134,7 +134,13 @@ def observation(point: str, sources: Sources) -> Observation | None:
     window = sources.window
     if sources.packets is None or sources.traffic is None or sources.addresses is None or window is None:
         return None
-    known = ServerEvidence(window.start_ns, sources.events, sources.server_packets, sent_resets(sources.samples))
+    known = ServerEvidence(
+        window.start_ns,
+        sources.events,
+        sources.server_packets,
+        sent_resets(sources.samples),
+        sources.recorded.sent_resets() if sources.recorded else {},
+    )
     return Observation(
         point=point,
         packets=sources.packets,
@@ -200,7 +206,8 @@ def _reconciliation(observed: Observation, connections: pa.Table, sources: Sourc
             ]
         )
         on_service = observed.traffic.flows.kind[observed.resets.flow] == SERVICE
-        received_ns = times_ns[observed.resets.to_client & on_service]
+        by_server = np.array([not observed.known.is_director(each) for each in observed.resets.sender], np.bool_)
+        received_ns = times_ns[observed.resets.to_client & on_service & by_server]
         found.append(
             reconcile_server_captures(
                 left_ns,

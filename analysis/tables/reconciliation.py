@@ -85,6 +85,8 @@ def reconcile_resets(
     if reading is not None:
         received = np.flatnonzero(to_client & (times_ns <= reading.t_ns)).tolist()
         sent = {name: _grown(counters, reading, name) for name in servers}
+        directors = [number for number in received if known.is_director(resets.sender[number])]
+        received = [number for number in received if number not in set(directors)]
         by = [resets.sender[number].name for number in received]
         unnamed = by.count(None)
         total = sum(sent.values())
@@ -115,6 +117,21 @@ def reconcile_resets(
             )
             for name, count in sent.items()
         ]
+        if known.directors:
+            sent_by = sum(known.directors.values())
+            note = f"{SENT_RESETS} of the directors around the workload, against RSTs that left no server"
+            rows.append(
+                _sent(
+                    "RSTs from the directors",
+                    node=None,
+                    sent=sent_by,
+                    captured=len(directors),
+                    unnamed=0,
+                    drops=None,
+                    lossy=lossy,
+                    note=note,
+                )
+            )
     reading = quiet_reading(
         counters, samples=samples, times_ns=times_ns[~to_client], start_ns=known.start_ns, transit_s=0.0
     )

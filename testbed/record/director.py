@@ -38,12 +38,14 @@ class Reading(Record):
     """All counts of one director: of its interfaces (link-layer headers included), and of the balancer in it.
 
     `dropped` are the packets that the queues of its interfaces have dropped, which the balancer had forwarded, and
-    which are in no capture. `entries` are the connections that it keeps one of, as in `StateSample`.
+    which are in no capture, `resets` the RSTs that the node has sent by itself. `entries` are the connections that it
+    keeps one of, as in `StateSample`.
     """
 
     interfaces: Nodes
     balancer: Balanced
     dropped: dict[Text, Counter] = Field(default_factory=dict)
+    resets: Counter = 0
     entries: Counter | None = None
 
 

@@ -15,10 +15,12 @@ _ARP_BYTES = 28
 _ETHERNET_BYTES = 14
 
 
-def record_director(directory: Path, frames: Frames, *, balancer_misses: int = 0, queue_dropped: int = 0) -> Path:
+def record_director(
+    directory: Path, frames: Frames, *, balancer_misses: int = 0, queue_dropped: int = 0, resets: int = 0
+) -> Path:
     """The director `d` captured these frames, and two packets of ARP each way; IPVS counted all but so many bytes.
 
-    It also counted so many packets to the client, of 1500 bytes, as its queue dropped.
+    It also counted so many packets to the client, of 1500 bytes, as its queue dropped. It has sent so many RSTs itself.
     """
     make.write_pcap(directory / "d-eth0.pcap", [*frames])
     capture = {"node": "d", "interface": "d-eth0", "file": "d-eth0.pcap", "captured": len(frames), "dropped": 0}
@@ -45,6 +47,7 @@ def record_director(directory: Path, frames: Frames, *, balancer_misses: int = 0
         "interfaces": {"d-eth0": interface, "d-eth1": interface},
         "balancer": balancer,
         "dropped": {"d-eth0": 1 + queue_dropped},
+        "resets": resets,
         "entries": 3,
     }
     runs.write_json(

@@ -62,6 +62,19 @@ def test_what_a_director_sends_by_itself_is_no_packet_on_a_wrong_path(tmp_path: 
     assert [each["path"] for each in found.tables["resets"].to_pylist()] == ["director"]
 
 
+def test_a_reset_that_left_no_server_is_the_directors(tmp_path: Path) -> None:
+    directory = runs.load_balancer_point(tmp_path / "p", protocol="tcp")
+    append_packet(directory, make.to_client(80, 40001, make.RST, seq=77))
+    record_director(directory, captured(directory, "c-eth0"), resets=1)
+    make.write_pcap(directory / "s1-eth0.pcap", [])
+    runs.write_json(directory / "server_captures.json", [{"node": "s1", "file": "s1-eth0.pcap"}])
+    found = analyse_point_fully(directory)
+    (reset,) = found.tables["resets"].to_pylist()
+    assert (reset["sender"], reset["sender_evidence"]) == ("d", "capture")
+    left = row(found, "RSTs that left the servers")
+    assert (left["counted"], left["explained"], left["holds"]) == (0, 0, True)
+
+
 def test_what_the_client_sent_and_no_director_has_may_be_lost_and_is_not_past_it(tmp_path: Path) -> None:
     directory = planned_through_the_director(tmp_path / "p")
     record_director(directory, captured(directory, "c-eth0")[:1])
