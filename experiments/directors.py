@@ -14,7 +14,7 @@ from testbed.net import queues
 from testbed.net.counters import interface_counters, protocol_counters
 from testbed.net.netns import Node
 from testbed.record import director
-from testbed.record.director import DirectorCapture, DirectorStatistics, Reading, StateSample
+from testbed.record.director import DirectorCapture, DirectorStatistics, Passed, Reading, StateSample
 from testbed.tools import tcpdump
 
 
@@ -29,6 +29,8 @@ class Watch:
         self.before: dict[str, Reading] = {}
         self.after: dict[str, Reading] = {}
         self.after_s = (0.0, 0.0)
+        self._servers = [server.node for server in stage.servers]
+        self.passed_on: dict[str, Passed] = {}
 
     def begin(self) -> None:
         """Read all counts."""
@@ -47,6 +49,8 @@ class Watch:
         from_s = now()
         self.after = self._read()
         self.after_s = (from_s, now())
+        passed = {node.name: self._part.passed_on(node) for node in self._servers}
+        self.passed_on = {name: each for name, each in passed.items() if each is not None}
 
     def _read(self) -> dict[str, Reading]:
         return {node.name: self._reading(node) for node in self.nodes}
@@ -85,6 +89,10 @@ def watching_directors(stage: Stage, out: Path, buffer_kib: int) -> Iterator[Wat
         ]
         write_list(out / director.CAPTURES, found)
         statistics = DirectorStatistics(
-            neighbours=watch.neighbours, before=watch.before, after=watch.after, after_s=watch.after_s
+            neighbours=watch.neighbours,
+            before=watch.before,
+            after=watch.after,
+            after_s=watch.after_s,
+            **({"passed_on": watch.passed_on} if watch.passed_on else {}),
         )
         write(out / director.FILE, statistics)

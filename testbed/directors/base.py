@@ -10,7 +10,7 @@ from testbed.base.parts import Complaint, Part
 from testbed.base.registry import Registry
 from testbed.net.netns import Node
 from testbed.network import Network
-from testbed.record.director import Balanced
+from testbed.record.director import Balanced, Passed
 from testbed.record.events import Kind
 from topologies.base import Topology
 from topologies.layout import Layout, ServerPlace
@@ -105,6 +105,14 @@ class Director(Part, ABC):
     def server_interfaces(self, server: ServerPlace) -> tuple[str, ...]:
         """The interfaces of a server at which all is seen that it gets and sends by the service address."""
         return (server.interface,)
+
+    def passed_on(self, server: Node) -> Passed | None:
+        """What a server has passed on to another one so far, because it was not its own; None: none of them does.
+
+        Asked after the workload, of the same points.
+        """
+        del server
+        return None
 
     def prepare(self, network: Network, layout: Layout) -> None:
         """What its own node has before the servers are there; nothing if not said. Raises `ReadbackError`."""

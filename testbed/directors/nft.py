@@ -1,48 +1,82 @@
 """A director without any state, by nftables: a hash over each packet's flow says which server it goes to.
 
+In two forms: addresses are translated packet by packet, both ways (`nat`); or packets go on as they are, and servers,
+which have the service address themselves, answer past it (`dsr`, direct server return).
+
 What a site has whose balancer must not remember anything. A change of the pool moves the flows that the hash then
 gives to another server, and that server answers them with a RST.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from testbed.base.needs import Need
 from testbed.directors.base import Director
-from testbed.net import nftables, routing, stateless_nat
+from testbed.net import direct_return, nftables, routing, stateless_dsr, stateless_nat
 from testbed.net.buckets import assign
 from testbed.net.netns import Node
+from testbed.net.stateless_dsr import Further
 from testbed.network import Network
 from testbed.record.director import Balanced
-from topologies.layout import Layout, ServerPlace
+from topologies.layout import Layout, ServerPlace, WayPast
 
 MOST_BUCKETS = 65_536
 
 
 class Nft(Director):
-    """nftables with address translation and no state: a hash spreads packets over the servers, flow by flow."""
+    """nftables without any state: a hash spreads packets over the servers, flow by flow."""
 
-    needs = frozenset({stateless_nat.NEED, nftables.PROGRAM})
+    needs = frozenset({stateless_nat.NEED, stateless_dsr.NEED, nftables.PROGRAM, *direct_return.NEEDS})
     # nft takes 32 bits.
     largest_seed: ClassVar[tuple[int, str]] = ((1 << 32) - 1, "the director's hash")
 
+    form: Literal["nat", "dsr"] = Field(
+        default="nat",
+        description="Whether addresses are translated, and answers come back through the director; or servers have "
+        "the service address themselves, and answer past it (direct server return).",
+    )
     buckets: Annotated[int, Field(ge=0, le=MOST_BUCKETS)] = Field(
         default=0,
         description="How many buckets the hash has, each of which belongs to a server (rendezvous hashing); 0: as many "
         "equal ranges as there are servers in the pool, in their order (hash-threshold, RFC 2992).",
     )
 
-    def socket_address(self, _layout: Layout, server: ServerPlace) -> str:
-        """The server's own: the service address is translated."""
-        return server.address
+    @property
+    def is_direct(self) -> bool:
+        """Whether servers have the service address themselves."""
+        return self.form == "dsr"
+
+    @property
+    def answers_past(self) -> bool:
+        """Whether servers answer past it, where there is a way."""
+        return self.is_direct
+
+    def features(self) -> frozenset[Need]:
+        """Those of its form."""
+        own = {stateless_dsr.NEED, *direct_return.NEEDS} if self.is_direct else {stateless_nat.NEED}
+        return frozenset({nftables.PROGRAM, *own})
+
+    def carries_answers(self) -> bool:
+        """Where they do not go past it."""
+        return not self.answers_past
+
+    def socket_address(self, layout: Layout, server: ServerPlace) -> str:
+        """The server's own where the service address is translated, else that."""
+        return layout.service if self.is_direct else server.address
+
+    def server_interfaces(self, server: ServerPlace) -> tuple[str, ...]:
+        """Its link to the director, and that by which it answers."""
+        past = (server.past.interface,) if self.answers_past and server.past else ()
+        return (server.interface, *past)
 
     def counted(self, director: Node) -> Balanced:
         """Both directions, by counters in its rules."""
-        found = stateless_nat.counted(director)
+        found = stateless_dsr.counted(director) if self.is_direct else stateless_nat.counted(director)
         return Balanced.model_validate({way: asdict(each) for way, each in found.items()})
 
     def entries(self, _director: Node) -> int | None:
@@ -51,12 +85,25 @@ class Nft(Director):
 
     def shares(self, director: Node, layout: Layout) -> dict[str, int]:
         """As the map in its rules has them."""
-        found = list(stateless_nat.buckets(director).values())
+        held = stateless_dsr.buckets(director) if self.is_direct else stateless_nat.buckets(director)
+        found = list(held.values())
         return {server.name: found.count(server.address) for server in layout.servers}
 
     def prepare(self, network: Network, layout: Layout) -> None:
         """The service address on the director's link to the client."""
         routing.add_address(network[layout.director], f"{layout.director}-eth0", layout.service, layout.prefix)
+        if self.is_direct:
+            direct_return.accept(network[layout.client])
+            if not self.answers_past or not all(server.past for server in layout.servers):
+                direct_return.forward(network[layout.director])
+
+    def prepare_server(self, network: Network, layout: Layout, server: ServerPlace) -> None:
+        """Where it answers past the director, the service address, and the way of what it sends from there."""
+        if self.is_direct:
+            node, back = network[server.name], WayPast(server.interface, server.gateway)
+            way = server.past if self.answers_past and server.past else back
+            direct_return.receive(node, layout.service, "lo")
+            direct_return.answer(node, layout.service, way.interface, way.gateway)
 
     def serve(self, network: Network, layout: Layout, seed: int) -> dict[str, Any]:
         """The rules, with all servers."""
@@ -64,18 +111,26 @@ class Nft(Director):
 
     def set_pool(self, network: Network, layout: Layout, servers: Sequence[ServerPlace]) -> None:
         """The rules are replaced, in one step."""
-        self._spread(network, layout, servers, stateless_nat.seed_of(network[layout.director]))
+        self._spread(network, layout, servers, self._seed(network[layout.director]))
 
     def forget(self, network: Network, layout: Layout) -> None:
         """It knows nothing of connections."""
 
+    def _seed(self, director: Node) -> int:
+        return stateless_dsr.seed_of(director) if self.is_direct else stateless_nat.seed_of(director)
+
     def _spread(self, network: Network, layout: Layout, pool: Sequence[ServerPlace], seed: int) -> dict[str, Any]:
-        return stateless_nat.put(
-            network[layout.director],
-            layout.service,
-            layout.port,
-            assign(self.buckets, [server.address for server in pool]),
-            [server.address for server in layout.servers],
-            seed=seed,
-            log=network.log,
+        director, log = network[layout.director], network.log
+        held = assign(self.buckets, [server.address for server in pool])
+        if not self.is_direct:
+            everyone = [server.address for server in layout.servers]
+            return stateless_nat.put(director, layout.service, layout.port, held, everyone, seed=seed, log=log)
+        interface, further = f"{layout.director}-eth0", self._further(director, layout, held)
+        return stateless_dsr.put(
+            director, interface, layout.service, layout.port, held, seed=seed, further=further, log=log
         )
+
+    def _further(self, director: Node, layout: Layout, held: Mapping[int, str]) -> Further:
+        """What else its rules have, when buckets are `held` by these addresses."""
+        del director, layout, held
+        return Further()

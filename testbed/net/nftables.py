@@ -9,8 +9,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from testbed.base.errors import ReadbackError
+from testbed.base.errors import CommandError, ReadbackError
 from testbed.base.needs import program
 from testbed.net.netns import Node
 from testbed.process import CommandLog, run
@@ -18,6 +19,7 @@ from testbed.process import CommandLog, run
 PROGRAM = program("nft", package="nftables", purpose="rules of the kernel's nftables")
 """What loads and lists the rules."""
 
+_NOT_THERE = "No such file or directory"
 _SEED = re.compile(r" seed 0x([0-9a-f]+)")
 
 
@@ -31,14 +33,20 @@ class Counted:
 
 @dataclass(frozen=True)
 class Map:
-    """A map from packet marks to values of nft's type `kind` (`ipv4_addr`, `iface_index`, `verdict`)."""
+    """A map from packet marks, or TCP ports, to values of nft's type `kind` (`ipv4_addr`, `iface_index`, `verdict`)."""
 
     kind: str
     elements: Mapping[int, str]
+    key: Literal["mark", "inet_service"] = "mark"
 
     def declaration(self) -> str:
         """Its type, as a statement."""
-        return f"type mark : {self.kind}"
+        return f"type {self.key} : {self.kind}"
+
+    def listed(self) -> str:
+        """Its elements, as they are listed."""
+        form = "0x{:08x} : {}" if self.key == "mark" else "{} : {}"
+        return ", ".join(form.format(*each) for each in sorted(self.elements.items()))
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,7 @@ class Table:
         """Each counter, map and chain as `nft -s list table` has it, blanks folded."""
         found = [f"counter {name} {{ }}" for name in self.counters]
         for name, each in self.maps.items():
-            elements = ", ".join(f"0x{mark:08x} : {value}" for mark, value in sorted(each.elements.items()))
-            held = f"elements = {{ {elements} }} " if elements else ""
+            held = f"elements = {{ {each.listed()} }} " if each.elements else ""
             found.append(f"map {name} {{ {each.declaration()} {held}}}")
         return found + [f"chain {name} {{ {' '.join(lines)} }}" for name, lines in self.chains.items()]
 
@@ -102,10 +109,23 @@ def counters(node: Node, family: str, table: str) -> dict[str, Counted]:
 
 
 def elements(node: Node, family: str, table: str, name: str) -> dict[int, str]:
-    """What a map of addresses holds."""
-    said = json.loads(run(node.enter("nft", "-j", "list", "map", family, table, name)).stdout)
+    """What a map holds, nothing if there is none; of one whose values are verdicts, the chains that they lead to."""
+    listed = run(node.enter("nft", "-j", "list", "map", family, table, name), check=False)
+    if _NOT_THERE in listed.stderr:
+        return {}
+    if listed.status:
+        raise CommandError(listed.argv, listed.status, listed.stderr)
+    said = json.loads(listed.stdout)
     (found,) = (each["map"] for each in said["nftables"] if "map" in each)
-    return {int(mark): str(value) for mark, value in found.get("elem", ())}
+    return {int(mark): _value(value) for mark, value in found.get("elem", ())}
+
+
+def _value(value: Any) -> str:
+    """A plain value, or the target of a verdict: `{"jump": {"target": "chain"}}`."""
+    if isinstance(value, str):
+        return value
+    ((_, verdict),) = value.items()
+    return str(verdict["target"])
 
 
 def flow_hash(size: int, seed: int) -> str:

@@ -52,7 +52,8 @@ class Reading(Record):
 class DirectorStatistics(Record):
     """Readings `before` the workload and when what its end set off is over (`after`), by director.
 
-    The second one was taken from one moment to another (`after_s`). `neighbours` are, by director and interface, the
+    The second one was taken from one moment to another (`after_s`). `passed_on` is what servers have passed on to each
+    other until then, where they do so. `neighbours` are, by director and interface, the
     nodes at the other end.
     """
 
@@ -60,6 +61,7 @@ class DirectorStatistics(Record):
     before: dict[Text, Reading]
     after: dict[Text, Reading]
     after_s: tuple[Moment, Moment]
+    passed_on: dict[Text, Passed] = Field(default_factory=dict)
 
 
 class StateSample(Record):

@@ -28,6 +28,7 @@ def found(guest: Any, director: str, *overrides: str) -> dict[str, Any]:
     [
         ('{part = "nft"}', 0.15, 0.35),
         ('{part = "nft", buckets = 1024}', 0.0, 0.0),
+        ('{part = "nft", form = "dsr", buckets = 64}', 0.0, 0.0),
         ('{part = "ecmp"}', 0.15, 0.35),
         ('{part = "resilient", buckets = 48}', 0.0, 0.0),
     ],
@@ -39,6 +40,11 @@ def test_how_many_connections_of_other_servers_move_is_the_hashs_to_say(guest, d
     moved = sum(said["broken"][name] for name in others) / sum(said["connections"][name] for name in others)
     assert least <= moved <= most
     assert said["broken"][said["gone"]] == said["connections"][said["gone"]]
+
+
+def test_a_second_chance_keeps_every_connection_even_those_of_the_server_that_leaves(guest) -> None:
+    said = found(guest, '{part = "second-chance", buckets = 64}')
+    assert set(said["broken"].values()) == {0}
 
 
 def test_a_server_that_returns_to_a_busy_resilient_group_gets_nothing_until_the_timer(guest) -> None:

@@ -43,3 +43,8 @@ def test_the_seed_of_a_listed_hash_is_found() -> None:
     assert seed_in(TABLE.blocks()) == 255
     with pytest.raises(LookupError):
         seed_in(["counter passed { }"])
+
+
+def test_keys_of_a_map_are_marks_or_ports() -> None:
+    assert Map("verdict", {10: "jump a", 2: "jump b"}).listed() == "0x00000002 : jump b, 0x0000000a : jump a"
+    assert Map("ipv4_addr", {20001: "10.0.11.2"}, key="inet_service").listed() == "20001 : 10.0.11.2"
