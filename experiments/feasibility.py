@@ -29,3 +29,10 @@ def check(settings: Settings) -> Iterator[Complaint]:
             what = f"{at} there are no equal-cost paths to flip: one director, {director.part!r}, decides"
             yield Complaint(key, what, 'several directors, or a router (director = "ecmp")')
             return
+
+
+def check_announcements(settings: Settings) -> Iterator[Complaint]:
+    """What the director has servers announce, only the kernel's path manager can: a port needs its listener there."""
+    if settings.director.carries_joins and "mptcp" in settings.protocols and not settings.mptcp.in_kernel:
+        what = f"the director {settings.director.part!r} has servers announce a port, for which the kernel listens"
+        yield Complaint("path_manager", what, 'path_manager = "kernel"')

@@ -192,7 +192,8 @@ def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
         protection=settings.protection,
         codes=valid.codes,
     )
-    past_director = mptcp and settings.mptcp.add_addr
+    announces = mptcp and settings.mptcp.add_addr
+    past_director = announces and not settings.director.carries_joins
     with parts.explained():
         return Point(
             id=f"{settings.name}{case.label}-{axes.protocol}-{size_label(axes.object_bytes)}{real}-seed{axes.seed}",
@@ -220,7 +221,7 @@ def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
                 mptcp=mptcp,
                 past_director=past_director,
                 # Of a variant, and of packets that are lost on purpose, the joins are the result.
-                must_join=mptcp and not case.variant and not settings.drop and (past_director or not case.scheme),
+                must_join=mptcp and not case.variant and not settings.drop and (announces or not case.scheme),
                 fullmesh=mptcp and settings.mptcp.client_endpoint == "fullmesh",
             ),
         )

@@ -52,16 +52,18 @@ class Server:
     """A server's place and its node; `local` is the address that its socket sees for the initial subflow.
 
     It may see one of `further_locals` where the connection comes by another one of several directors.
+    `announced` is what it tells clients by ADD_ADDR: an address, and a port if joins go to another one.
     """
 
     place: ServerPlace
     node: Node
     local: str
+    announced: tuple[str, int]
     further_locals: tuple[str, ...] = ()
 
     @property
     def unique(self) -> str:
-        """The unique address that it advertises."""
+        """The unique address, which it advertises if the director has nothing else announced."""
         return self.place.unique
 
 
@@ -123,7 +125,7 @@ def _server(director: Director, network: Network, layout: Layout, number: int) -
     views = [layout.of(name) for name in layout.directors]
     local, *further = dict.fromkeys(director.socket_address(view, view.servers[number]) for view in views)
     place = layout.servers[number]
-    return Server(place, network[place.name], local, tuple(further))
+    return Server(place, network[place.name], local, director.announced(layout, place), tuple(further))
 
 
 def configure_hosts(point: Point, client: Node, servers: Sequence[Server], *, second_address: str) -> dict[str, Any]:
@@ -143,11 +145,13 @@ def configure_hosts(point: Point, client: Node, servers: Sequence[Server], *, se
             routing.add_address(client, f"{client.name}-eth0", second_address, 32)
         settings[client.name]["mptcp"] = mptcp.configure_client(client, wanted, second_address=second_address)
         for server in servers:
+            address, port = server.announced
             found = mptcp.configure_server(
                 server.node,
                 wanted,
                 local=server.local,
-                unique=server.unique,
+                unique=address,
+                port=port,
                 further_locals=server.further_locals,
             )
             settings[server.node.name]["mptcp"] = found

@@ -117,6 +117,7 @@ def _complaints(settings: Settings) -> Iterator[tuple[str, Complaint]]:
     yield from (("workload", each) for each in workload.check(topology))
     yield from (("timetable", each) for each in settings.timetable.check(topology, workload))
     yield from (("timetable", each) for each in feasibility.check(settings))
+    yield from (("mptcp", each) for each in feasibility.check_announcements(settings))
     yield from (("protection", each) for each in settings.protection.check(topology))
 
 

@@ -27,17 +27,23 @@ class Director(Part, ABC):
 
     `service_path` is how figures call the path to the service address, `role` how an experiment file calls the node,
     `largest_seed` the largest seed that a point can have, and what bounds it. `by_order`: which server a flow comes to
-    depends on the order of the pool, as over a router's equal-cost paths, which a flip turns.
+    depends on the order of the pool, as over a router's equal-cost paths, which a flip turns. `carries_joins`: what
+    servers announce is of the service address, so that joins, and all that they carry, come by the director as well.
     """
 
     service_path: ClassVar[str] = "director"
     role: ClassVar[Literal["director", "router"]] = "director"
     largest_seed: ClassVar[tuple[int, str]] = LAB_KERNEL
     by_order: ClassVar[bool] = False
+    carries_joins: ClassVar[bool] = False
 
     @abstractmethod
     def socket_address(self, layout: Layout, server: ServerPlace) -> str:
         """The address that a server's own socket sees for the initial subflow."""
+
+    def announced(self, _layout: Layout, server: ServerPlace) -> tuple[str, int]:
+        """What a server announces for joins: its unique address, or another one, and a port (0: the service's own)."""
+        return server.unique, 0
 
     @abstractmethod
     def serve(self, network: Network, layout: Layout, seed: int) -> dict[str, Any]:

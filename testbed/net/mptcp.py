@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import platform
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from testbed.base.errors import PrerequisiteError, ReadbackError
@@ -57,22 +57,22 @@ def probe() -> None:
 
 
 def configure_server(
-    server: Node, settings: Mptcp, *, local: str, unique: str, further_locals: Sequence[str] = ()
+    server: Node, settings: Mptcp, *, local: str, unique: str, port: int = 0, further_locals: Sequence[str] = ()
 ) -> dict[str, Any]:
     """The server's side of the paper: C flag, unique address announced, initial subflow a backup.
 
-    `local` is the address that the server's socket sees for the initial subflow: the real server's
-    behind a translating director, the anycast address otherwise; behind several directors it may have
-    `further_locals` as well. Unless the kernel is the path manager,
-    there are no endpoints: a daemon in user space does the rest, and no join is let in before it runs.
+    With a `port` that is announced as well, and the kernel listens there, for joins only. `local` is the address that
+    the server's socket sees for the initial subflow: the real server's behind a translating director, the anycast
+    address otherwise; behind several directors it may have `further_locals` as well. Unless the kernel is the path
+    manager, there are no endpoints: a daemon in user space does the rest, and no join is let in before it runs.
     Where no setting needs a patch of `kernel-patches/`, no sysctl of one is touched, so that any kernel will do.
     Raises `PrerequisiteError` if the kernel lacks one of them, `ReadbackError`.
     """
     _require(server, settings.patched_server_sysctls)
     found = sysctl.put(server, {**settings.server_sysctls, **settings.patched_server_sysctls})
-    wanted = {unique: SIGNAL} if settings.in_kernel and settings.add_addr else {}
+    wanted = {(unique, port): SIGNAL} if settings.in_kernel and settings.add_addr else {}
     if settings.in_kernel and settings.initial_backup:
-        wanted |= dict.fromkeys((local, *further_locals), BACKUP)
+        wanted |= {(address, 0): BACKUP for address in (local, *further_locals)}
     return {"sysctl": found, "endpoints": _put_endpoints(server, wanted)}
 
 
@@ -101,20 +101,24 @@ def configure_client(client: Node, settings: Mptcp, *, second_address: str = "")
     if limited != wanted:
         raise ReadbackError(f"MPTCP limits of {client.name}", wanted, limited)
     flags = _ENDPOINT_FLAGS[settings.client_endpoint]
-    endpoints = _put_endpoints(client, {second_address: flags} if flags else {})
+    endpoints = _put_endpoints(client, {(second_address, 0): flags} if flags else {})
     return {"sysctl": found, "limits": limited, "endpoints": endpoints}
 
 
-def _put_endpoints(node: Node, wanted: dict[str, int]) -> dict[str, int]:
+def _put_endpoints(node: Node, wanted: Mapping[tuple[str, int], int]) -> dict[str, int]:
+    """Endpoints by address and port (0: none), with their flags; returns what reads back, as `address:port`."""
     with generic_socket(node) as path_manager:
         family = path_manager.family(FAMILY).id
-        for identifier, (address, flags) in enumerate(wanted.items(), start=1):
+        for identifier, ((address, port), flags) in enumerate(wanted.items(), start=1):
             endpoint = _message(Cmd.ADD_ADDR)
-            endpoint["attrs"] = [("MPTCP_PM_ATTR_ADDR", {"attrs": _endpoint(address, identifier, flags)})]
+            own_port = [("MPTCP_PM_ADDR_ATTR_PORT", port)] if port else []
+            attributes = [*_endpoint(address, identifier, flags), *own_port]
+            endpoint["attrs"] = [("MPTCP_PM_ATTR_ADDR", {"attrs": attributes})]
             path_manager.ask(endpoint, family)
         found = _endpoints(path_manager, family)
-    if found != wanted:
-        raise ReadbackError(f"MPTCP endpoints of {node.name}", wanted, found)
+    named = {_shown(address, port): flags for (address, port), flags in wanted.items()}
+    if found != named:
+        raise ReadbackError(f"MPTCP endpoints of {node.name}", named, found)
     return found
 
 
@@ -142,5 +146,10 @@ def _endpoints(path_manager: Netlink, family: int) -> dict[str, int]:
     found = {}
     for message in path_manager.ask(_message(Cmd.GET_ADDR), family, netlink.DUMP):
         address = message.get_attr("MPTCP_PM_ATTR_ADDR")
-        found[address.get_attr("MPTCP_PM_ADDR_ATTR_ADDR4")] = address.get_attr("MPTCP_PM_ADDR_ATTR_FLAGS")
+        name = _shown(address.get_attr("MPTCP_PM_ADDR_ATTR_ADDR4"), address.get_attr("MPTCP_PM_ADDR_ATTR_PORT") or 0)
+        found[name] = address.get_attr("MPTCP_PM_ADDR_ATTR_FLAGS")
     return found
+
+
+def _shown(address: str, port: int) -> str:
+    return f"{address}:{port}" if port else address

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 PROBE = str(Path(__file__).with_name("disruption_probe.py"))
+PORTS = str(Path(__file__).with_name("signalled_port_probe.py"))
 RESILIENT = str(Path(__file__).with_name("resilient_probe.py"))
 
 
@@ -55,3 +56,13 @@ def test_a_server_that_returns_to_a_busy_resilient_group_gets_nothing_until_the_
     assert before == [16, 16, 16] and without[0] == 0 and sum(without) == 48
     assert [first for first, *_ in since[:3]] == [0, 0, 0]
     assert since[-1] == [16, 16, 16]
+
+
+def test_whoever_connects_to_a_port_that_is_for_joins_is_refused_and_counted(guest) -> None:
+    """By the server whose port it is: TCP, and MPTCP that would open a connection."""
+    ended = guest(sys.executable, PORTS)
+    assert ended.result.status == 0, ended.stderr.decode()
+    said = json.loads(ended.stdout)
+    ports = [["s1", "10.0.1.80", 20001], ["s2", "10.0.1.80", 20002], ["s3", "10.0.1.80", 20003]]
+    assert said["connections"] == [[*each, "ECONNREFUSED"] for each in ports for _ in range(2)]
+    assert said["refused"] == {"s1": 2, "s2": 2, "s3": 2}
