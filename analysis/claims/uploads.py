@@ -1,4 +1,4 @@
-"""The claim that the scheme works for uploads, too."""
+"""The claims that the scheme works for uploads, too, whatever the director, and that direct server return does not."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ from analysis.claims.evidence import (
 from analysis.claims.load_balancer import settings
 from analysis.claims.model import Check, Claim
 from analysis.summary.model import PointSummary
+
+DIRECTORS = ("NAT", "DR", "TUN, IPIP", "TUN, GRE", "TUN, GUE")
+"""The conditions of the experiment `upload-directors`."""
+BY_DIRECTOR = "upload-directors"
+_LEAST_OF_LIMIT = 0.9
 
 LARGE = (1_000_000, 5_000_000, 10_000_000)
 SETTINGS = settings() | {"direction": "upload"}
@@ -42,6 +47,46 @@ def _works(points: Sequence[PointSummary]) -> list[Check]:
     return checks
 
 
+def _by_tcp_through_the_director(points: Sequence[PointSummary]) -> list[Check]:
+    return _of_limit(points, "tcp", "the director's link", most_bypass=0.0)
+
+
+def _past_any_director(points: Sequence[PointSummary]) -> list[Check]:
+    checks = _of_limit(points, "mptcp", "the direct path")
+    for name, members in _by_director(points, "mptcp").items():
+        checks.append(every_used_connection_joined(members, f"{name}, connections with a second subflow"))
+    return checks
+
+
+def _by_director(points: Sequence[PointSummary], protocol: str) -> dict[str, list[PointSummary]]:
+    """The points of the experiment that speak, by director; raises CannotBeJudged."""
+    wanted = Wanted("", protocol, SETTINGS, experiment=BY_DIRECTOR)
+    found = {}
+    for name in DIRECTORS:
+        by_size = find([point for point in points if point.condition == name], wanted)
+        found[name] = next(iter(by_size.values()))
+    return found
+
+
+def _of_limit(
+    points: Sequence[PointSummary], protocol: str, link: str, most_bypass: float | None = None
+) -> list[Check]:
+    """Per director: goodput as a share of what the wire allows; with `most_bypass`, how much went past it."""
+    checks = []
+    for name, members in _by_director(points, protocol).items():
+        limit = members[0].wire_limit_bps
+        if limit is None:
+            checks.append(Check(name, None, bound="", holds=None, why="the wire limit is not known"))
+            continue
+        least = _LEAST_OF_LIMIT * limit / 1e6
+        bound = f"at least {least:.0f} Mbit/s, 90 % of {link}"
+        checks.append(within(f"{name}, goodput", by_seed(members, goodput_mbps), "Mbit/s", bound, low=least))
+        if most_bypass is not None:
+            share = by_seed(members, bypass_percent)
+            checks.append(within(f"{name}, past the director", share, "%", f"{most_bypass:g} %", high=most_bypass))
+    return checks
+
+
 CLAIMS = (
     Claim(
         id="works-for-uploads",
@@ -56,5 +101,31 @@ CLAIMS = (
         tolerance="It works if no upload fails, every used connection gets its second subflow, and it is used: more "
         "goodput than the 100 Mbit/s of the director's link, and more than half of the bytes past the director.",
         check=_works,
+    ),
+    Claim(
+        id="uploads-by-tcp-through-the-director",
+        place="§V-B",
+        figure="",
+        sentence="Direct server return is for answers alone: with any director, an upload by TCP goes through it.",
+        paper="",
+        quantity="goodput of uploads by TCP, share of the bytes past the director",
+        unit="Mbit/s, %",
+        method="ab -u (PUT), pages of 1 MB, by NAT, direct routing and tunnels; experiment `upload-directors`",
+        tolerance="At least 90 % of the wire limit of the director's link, which is for the pages that ab has under "
+        "way at its end and does not count; and not a byte past the director.",
+        check=_by_tcp_through_the_director,
+    ),
+    Claim(
+        id="uploads-past-any-director",
+        place="§V-B",
+        figure="",
+        sentence="The scheme works in both directions: with any director, uploads fill the path past it.",
+        paper="",
+        quantity="goodput of uploads by MPTCP, second subflows",
+        unit="Mbit/s, %",
+        method="ab -u (PUT), pages of 1 MB, by NAT, direct routing and tunnels; experiment `upload-directors`",
+        tolerance="At least 90 % of the wire limit of the direct path; and every used connection gets its second "
+        "subflow.",
+        check=_past_any_director,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from claim_points import changes_of_the_servers, page, pages, scheme, seeds, timeline, upload, without
+from claim_points import by_director, changes_of_the_servers, page, pages, scheme, seeds, timeline, upload, without
 
 from analysis.claims import load_balancer
 from analysis.claims.delay_and_loss import READINGS
@@ -225,5 +225,19 @@ CASES = {
         "10 MB, goodput: 95.0 Mbit/s (one seed), wanted: above 100 Mbit/s",
         UPLOADS[:2],
         "10 MB: no valid point",
+    ),
+    "uploads-by-tcp-through-the-director": Case(
+        by_director("tcp", 93.0),
+        by_director("tcp", 93.0, director_bypass_share=0.5),
+        "NAT, past the director: 50.0 % (one seed), wanted: 0 %",
+        by_director("tcp", 93.0)[:-1],
+        "no such point: upload-directors, TCP",
+    ),
+    "uploads-past-any-director": Case(
+        by_director("mptcp", 900.0),
+        [*by_director("mptcp", 900.0)[1:], *by_director("mptcp", 800.0)[:1]],
+        "NAT, goodput: 800.0 Mbit/s (one seed), wanted: at least 831 Mbit/s, 90 % of the direct path",
+        by_director("mptcp", 900.0)[1:],
+        "no such point: upload-directors, MPTCP",
     ),
 }

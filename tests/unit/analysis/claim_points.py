@@ -74,6 +74,13 @@ def upload(size: int, mbps: float, **changes: Any) -> PointSummary:
     return replace(point, figure="", experiment="upload", **changes)
 
 
+def by_director(protocol: str, mbps: float, **changes: Any) -> list[PointSummary]:
+    """A valid point of the uploads of 1 MB by each director."""
+    fields: dict[str, Any] = {"figure": "", "experiment": uploads.BY_DIRECTOR, **changes}
+    point = page("7", protocol, 1_000_000, mbps, parameters={"requests": REQUESTS, **uploads.SETTINGS, **SCHEME})
+    return [replace(point, condition=name, id=f"{point.id}-{name}", **fields) for name in uploads.DIRECTORS]
+
+
 def changes_of_the_servers() -> tuple[Churn, ...]:
     """The sixteen changes of Figs. 13 and 14."""
     removed = [Churn(10.0 + 15 * k, anycast.REMOVED, f"s{k % 3 + 1}") for k in range(8)]

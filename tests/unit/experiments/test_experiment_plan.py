@@ -61,7 +61,15 @@ def points_of(name: str, profile: str = "quick", **more: list[int] | list[str]) 
 
 def test_the_papers_figures_and_the_ablations_come_with_the_toolkit() -> None:
     others = ["ablation-add-addr", "ablation-schemes", "balancers", "delay-readings"]
-    assert plan.available() == [*others, *PAGE_LOAD_FIGURES, "fig13", "fig14", "one-interface", "upload"]
+    assert plan.available() == [
+        *others,
+        *PAGE_LOAD_FIGURES,
+        "fig13",
+        "fig14",
+        "one-interface",
+        "upload",
+        "upload-directors",
+    ]
 
 
 @pytest.mark.parametrize("profile", ["quick", "paper"])
