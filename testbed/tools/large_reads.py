@@ -7,16 +7,15 @@ itself stays as it is. What is in the cache is told by the source's content; it 
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed.base.errors import AnalysisError, CommandError, PrerequisiteError, ReadbackError
+from testbed.base.errors import AnalysisError, PrerequisiteError, ReadbackError
 from testbed.base.needs import Call, Need
-from testbed.process import run
 from testbed.record.large_reads import FILE, Reads, read_large_reads
+from testbed.tools.shared_library import SharedLibrary
 
 if TYPE_CHECKING:
     from testbed.kernel.cache import Cache
@@ -32,50 +31,22 @@ NEED = Need(
     cure="run: make setup; or do without: --set workload.large_reads=false",
 )
 
-_SOURCE = Path(__file__).with_name("large_reads.c")
-_COMPILE = ("gcc", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra")
-_LIMIT_S = 120.0
+LIBRARY = SharedLibrary(NAME, Path(__file__).with_name("large_reads.c"), "the library for large reads", NEED.cure)
 
 
 def identity() -> str:
     """What the library is called in the cache: a hash over its source and how it is compiled."""
-    said = " ".join(_COMPILE).encode() + b"\n" + _SOURCE.read_bytes()
-    return hashlib.sha256(said).hexdigest()[:12]
+    return LIBRARY.identity
 
 
 def find(cache: Cache) -> Path | None:
     """The library in the cache, None if it is not there."""
-    path = cache.libraries / identity() / NAME
-    return path if path.is_file() else None
+    return LIBRARY.find(cache)
 
 
 def ensure(cache: Cache) -> Path:
     """The library in the cache, built if it is not there; raises `PrerequisiteError` where it cannot be."""
-    if found := find(cache):
-        return found
-    name = identity()
-    cache.prepare()
-    store = cache.library_artifacts
-    with store.lock(name, lambda: None):
-        if found := find(cache):
-            return found
-        with store.building(name) as area:
-            (area / "whole").mkdir()
-            _compile(area / "whole" / NAME)
-            store.publish(area / "whole", name)
-    return cache.libraries / name / NAME
-
-
-def _compile(target: Path) -> None:
-    try:
-        run([*_COMPILE, "-o", target, _SOURCE], timeout_s=_LIMIT_S)
-    except CommandError as error:
-        why = error.stderr.strip().splitlines()[:1] or [error.message]
-        what = "gcc is not installed" if error.status is None else f"gcc says: {why[0]}"
-        raise PrerequisiteError(
-            f"the library for large reads cannot be built: {what}",
-            hint=NEED.cure,
-        ) from error
+    return LIBRARY.ensure(cache)
 
 
 def installed(environment: Mapping[str, str] | None = None) -> Path:

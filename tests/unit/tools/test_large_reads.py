@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,7 @@ def test_a_server_that_nobody_listens_at_is_refused_in_the_same_way(library: Pat
     assert totals(url, "-n", "3", preload=library) == totals(url, "-n", "3")
 
 
-def test_it_is_built_once_and_named_by_its_source(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_built_once_and_named_by_its_source(library: Path) -> None:
     cache = Cache(library.parents[2])
     assert library.parent.name == large_reads.identity()
     before = library.stat().st_mtime_ns
@@ -100,8 +101,7 @@ def test_it_is_built_once_and_named_by_its_source(library: Path, monkeypatch: py
     assert library.stat().st_mtime_ns == before
     other = library.with_suffix(".c")
     other.write_text("int other;\n")
-    monkeypatch.setattr(large_reads, "_SOURCE", other)
-    assert large_reads.find(cache) is None
+    assert replace(large_reads.LIBRARY, source=other).find(cache) is None
 
 
 def test_without_a_compiler_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
