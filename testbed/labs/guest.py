@@ -158,11 +158,11 @@ def power_off() -> None:
     ctypes.CDLL(None).reboot(_POWER_OFF)
 
 
-def main(out: Path = guest_mounts.OUT) -> None:
-    """Run the job found in `out` and leave its status there."""
+def main(out: Path = guest_mounts.OUT, lay: Callable[[], None] = guest_mounts.lay) -> None:
+    """Lay the mounts, run the job found in `out` and leave its status there."""
     verdict: dict[str, Any] = {"reason": "supervisor", "status": None}
     try:
-        guest_mounts.lay()
+        lay()
         job = read_job(out)
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         Path("/proc/sys/kernel/hostname").write_text("testbed\n")

@@ -7,6 +7,7 @@ process ids and random numbers must not depend on them.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from testbed.labs.mount import RDONLY, mount
@@ -18,15 +19,31 @@ OUT = Path("/run/testbed/out")
 _RUNTIME = Path("/proc/self/cwd")
 
 
-def lay() -> None:
-    """Lay the mounts; /tmp, /run and the like are empty, but for what the toolkit needs from under them, read-only.
+def exposed(runtime: Path) -> list[str]:
+    """What the toolkit needs from under the directories that a guest hides, as the lab has noted it."""
+    return (runtime / "expose").read_text(errors="surrogateescape").splitlines()
 
-    Raises OSError.
+
+def lay() -> None:
+    """Lay the mounts of a guest of the uml lab, whose kernel opens this machine's files itself; raises OSError."""
+    lay_over(
+        exposed(_RUNTIME),
+        # The kernel, which is that process, opens the path itself.
+        window=lambda target: mount("none", target, "hostfs", data=f"{_RUNTIME}/window"),
+        expose=lambda path: mount("none", path, "hostfs", RDONLY, data=path),
+    )
+
+
+def lay_over(paths: Sequence[str], *, window: Callable[[str], None], expose: Callable[[str], None]) -> None:
+    """Lay the mounts; /tmp, /run and the like are empty, but for `paths`, what the toolkit needs from under them.
+
+    `window` mounts the job's output directory, and comes before anything is hidden but /run; `expose` mounts a path of
+    this machine, read-only. Raises OSError.
     """
-    exposed = (_RUNTIME / "expose").read_text(errors="surrogateescape").splitlines()
     mount("proc", "/proc", "proc")
     mount("sysfs", "/sys", "sysfs")
-    mount("devtmpfs", "/dev", "devtmpfs")
+    if " /dev devtmpfs " not in Path("/proc/mounts").read_text():  # some kernels do it themselves
+        mount("devtmpfs", "/dev", "devtmpfs")
     for folder in ("/dev/pts", "/dev/shm"):
         Path(folder).mkdir(parents=True, exist_ok=True)
     mount("devpts", "/dev/pts", "devpts")
@@ -34,13 +51,12 @@ def lay() -> None:
     mount("tmpfs", "/run", "tmpfs", data="mode=755")
     for folder in ("/run/netns", "/run/lock", str(OUT)):
         Path(folder).mkdir(parents=True)
-    # The kernel, which is that process, opens the path itself.
-    mount("none", str(OUT), "hostfs", data=f"{_RUNTIME}/window")
+    window(str(OUT))
     for folder in ("/tmp", "/var/tmp"):
         mount("tmpfs", folder, "tmpfs", data="mode=1777")
     if Path("/sys/fs/cgroup").is_dir():
         mount("cgroup2", "/sys/fs/cgroup", "cgroup2")
-    for path in exposed:
+    for path in paths:
         Path(path).mkdir(parents=True, exist_ok=True)
-    for path in exposed:
-        mount("none", path, "hostfs", RDONLY, data=path)
+    for path in paths:
+        expose(path)

@@ -18,6 +18,7 @@ CLOCK_START_NS = 1_507_593_600 * 10**9  # 2017-10-10, the week of ICNP 2017
 BOOT_SEED = 1
 """The seed of what a guest draws before its program sets the job's own, where its kernel can take another one."""
 
+_INIT = Path(__file__).with_name("guest_init.sh")
 _MASKED = ("/tmp", "/run", "/var/tmp", "/dev/shm")
 _STDIN_FILE = "guest/stdin"
 _MEMORY = "4G"  # with 512 MB the anycast point is slower and its results are wrong
@@ -52,12 +53,12 @@ def prepare_output(output: Path, job: Job, window_size: tuple[int, int] | None =
         shutil.copyfile(job.stdin, output / _STDIN_FILE)
 
 
-def prepare_runtime(runtime: Path, output: Path, job: Job) -> None:
-    """Lay in a guest's working directory what it begins with, and the way to its output; raises OSError."""
+def prepare_runtime(runtime: Path, output: Path, job: Job, init: Path = _INIT) -> None:
+    """Lay in a guest's working directory what it begins with (`init`), and the way to its output; raises OSError."""
     (runtime / "window").symlink_to(output)
     (runtime / "python").write_text(sys.executable + "\n")
     (runtime / "expose").write_text("".join(f"{path}\n" for path in toolkit_paths(job)))
-    shutil.copyfile(Path(__file__).with_name("guest_init.sh"), runtime / "init")
+    shutil.copyfile(init, runtime / "init")
     (runtime / "init").chmod(0o755)
 
 
