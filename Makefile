@@ -7,9 +7,10 @@ SCHEMES ?=
 PACKAGES := $(shell grep -hv '^\#' testbed/debian-packages.txt testbed/debian-packages-ssh.txt)
 TEST_PACKAGES := $(shell grep -hv '^\#' tests/debian-packages.txt tests/lab/ssh/debian-packages.txt)
 VM_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-vm.txt)
+COUNTING_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-counting.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv part-packages lock lock-kernel kernel kernels other-kernels libraries compiled vm run-lb run-anycast run-balancers reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder bench-memory doctor clean
+.PHONY: help setup packages venv part-packages lock lock-kernel kernel kernels other-kernels libraries compiled vm counting run-lb run-anycast run-balancers reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder bench-memory doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,6 +55,10 @@ vm: packages venv       ## build the lab VM: QEMU, its kernel, its disk
 	@.ci/install-packages $(VM_PACKAGES)
 	$(TESTBED) vm build
 
+counting: setup  ## what testbed count-instructions takes: QEMU and its kernel
+	@.ci/install-packages $(COUNTING_PACKAGES)
+	$(TESTBED) kernel build --flavour x86_64
+
 run-lb: setup    ## Figures 6 to 11: the load balancer; TCP and the paper's scheme, or SCHEMES=all, SCHEMES="paper close"
 	$(TESTBED) run fig06 fig07 fig08 fig09 fig10 fig11 --profile $(PROFILE) $(addprefix --scheme ,$(SCHEMES))
 
@@ -80,10 +85,10 @@ test-kernel: packages venv      ## the kernels' own MPTCP selftests, unpatched a
 	$(TESTBED) kernel test
 	.ci/other-release 7.3 $(TESTBED) kernel test --release 7.3
 
-test-vm: packages venv  ## the tests of the lab VM: builds its kernel and a disk, boots it
-	@.ci/install-packages $(TEST_PACKAGES) $(VM_PACKAGES)
+test-vm: packages venv  ## the tests of the lab VM and of instruction counts: builds their kernel and a disk, boots it
+	@.ci/install-packages $(TEST_PACKAGES) $(VM_PACKAGES) $(COUNTING_PACKAGES)
 	$(TESTBED) kernel build --flavour x86_64
-	TESTBED_TEST_VM=1 .venv/bin/pytest tests/lab/vm
+	TESTBED_TEST_VM=1 .venv/bin/pytest tests/lab/vm tests/lab/counting
 
 # Not part of CI: from nothing it takes 15 minutes of processor time, more than 8 minutes on two cores.
 test-debian13: venv     ## set-up, unit tests and a point of each set-up on Debian 13, in a chroot (needs root)

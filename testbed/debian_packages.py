@@ -11,6 +11,7 @@ from testbed.process import run
 
 PACKAGES_FILE = Path(testbed.__file__).with_name("debian-packages.txt")
 VM_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-vm.txt")
+COUNTING_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-counting.txt")
 SSH_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-ssh.txt")
 TOOLS = ("apache2-utils", "ethtool", "iproute2", "lighttpd", "mininet", "mptcpize", "tcpdump")
 """The packages whose versions a run's record has: with others of them a point may exchange other bytes."""

@@ -16,7 +16,13 @@ from testbed.base.errors import PrerequisiteError, TestbedError
 from testbed.base.needs import Need
 from testbed.base.needs import packages as packages_of
 from testbed.base.text import plain
-from testbed.debian_packages import SSH_PACKAGES_FILE, VM_PACKAGES_FILE, debian_packages, package_versions
+from testbed.debian_packages import (
+    COUNTING_PACKAGES_FILE,
+    SSH_PACKAGES_FILE,
+    VM_PACKAGES_FILE,
+    debian_packages,
+    package_versions,
+)
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel, default_cache
 from testbed.labs import catalog, cores, features, guest_memory, libraries, runtime_directory
@@ -59,6 +65,7 @@ def examine(
     yield packages(needs)
     yield vm_packages()
     yield ssh_packages()
+    yield counting_packages()
     for need in features.ordered(needs):
         if need.program:
             path = features.find_program(need.program)
@@ -166,6 +173,11 @@ def ssh_packages() -> Check:
     """Which of the ssh lab's Debian packages are installed here; without them everything else works."""
     names = " ".join(debian_packages(SSH_PACKAGES_FILE))
     return _packages_of("the ssh lab", SSH_PACKAGES_FILE, f"run as root: apt-get install {names}", "--lab ssh:")
+
+
+def counting_packages() -> Check:
+    """Which Debian packages are installed of those that counting instructions takes; without them all else works."""
+    return _packages_of("instruction counts", COUNTING_PACKAGES_FILE, "run make counting", "count-instructions")
 
 
 def _packages_of(whose: str, path: Path, cure: str, option: str) -> Check:

@@ -14,6 +14,7 @@ one; what goes on is an event for whoever listens (`experiments.api.events`).
 from experiments.api.agreement import compare_labs
 from experiments.api.analysing import Analysis, analyse
 from experiments.api.benchmark import measure
+from experiments.api.instructions import count_instructions
 from experiments.api.own_parts import load_parts
 from experiments.api.planning import plan, plan_with_figures
 from experiments.api.runs import resume, run
@@ -23,6 +24,7 @@ __all__ = [
     "Analysis",
     "analyse",
     "compare_labs",
+    "count_instructions",
     "load_parts",
     "measure",
     "plan",

@@ -17,6 +17,7 @@ from experiments.cli.diff import diff
 from experiments.cli.figures import figures
 from experiments.cli.guest import exec_command, shell
 from experiments.cli.inspect import list_command, show
+from experiments.cli.instructions import count_instructions
 from experiments.cli.kernel import kernel
 from experiments.cli.kernel_test import kernel_test
 from experiments.cli.output import OutputLost, complain, tell
@@ -40,7 +41,7 @@ def root() -> None:
 
 
 kernel.add_command(kernel_test)
-root.add_commands("Run experiments", list_command, show, schema, run, verify, agree)
+root.add_commands("Run experiments", list_command, show, schema, run, verify, agree, count_instructions)
 root.add_commands("Look at results", analyze, figures, report, diff)
 root.add_commands("Labs and kernels", exec_command, shell, kernel, vm, bench)
 root.add_commands("On servers of your own", path_manager)
