@@ -1,4 +1,7 @@
-"""What happens to a stage while it is measured: its timetable's changes, done and noted at their times."""
+"""What happens to a stage while it is measured: its timetable's changes, and what its directors find out by checks.
+
+Each is done and noted at its time.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from experiments.record import Events
 from experiments.stage import Stage
 from experiments.timetables.base import Change
 from experiments.web_servers import WebServers
+from testbed.health_check import Checker
 from testbed.net import routing, silence
 from testbed.record.pool import Pool
 from testbed.sampler import Action
@@ -25,12 +29,34 @@ class Changes:
         self._layout, self._director = ready.layout, ready.parts.director
         self._servers = {server.node.name: server for server in ready.servers}
         self._pool = Pool(list(self._servers), len(self._layout.directors))
+        self._checkers = {
+            name: Checker(ready.network[name], self._layout.port, check)
+            for name in self._layout.directors
+            if (check := self._director.health_check)
+        }
 
     def actions(self) -> list[Action]:
-        """All that the timetable has happen."""
+        """All that the timetable has happen, and the directors' checks."""
         parts = self._ready.parts
         changes = parts.timetable.changes(parts.workload.planned_s, list(self._servers))
-        return [Action(each.t_s, self._act(each)) for each in changes]
+        found = [Action(each.t_s, self._act(each)) for each in changes]
+        if check := self._director.health_check:
+            for ask, at_s in ((True, check.interval_s), (False, check.interval_s + check.answer_s)):
+                found.append(Action(at_s, self._ask if ask else self._judge, check.interval_s))
+        return found
+
+    def _ask(self) -> None:
+        """Each director that has power begins to check all servers."""
+        for number in self._pool.present:
+            name = self._layout.directors[number - 1]
+            self._checkers[name].ask({place.name: place.address for place in self._layout.of(name).servers})
+
+    def _judge(self) -> None:
+        """Each takes out of its own pool who has failed too often, and puts back who is well again."""
+        for name, checker in self._checkers.items():
+            for server in checker.answers():
+                self._tell(name)
+                self._events.add("server-removed" if server in checker.sick else "server-added", server=server, by=name)
 
     def _act(self, change: Change) -> Callable[[], None]:
         def act() -> None:
@@ -58,9 +84,11 @@ class Changes:
         layout, network = self._layout.of(director), self._ready.network
         places = {place.name: place for place in layout.servers}
         servers = self._pool.servers if self._layout.front else self._pool.in_order(self._pool.servers)
-        wanted = [places[name] for name in servers]
-        if self._pool.drained:
-            self._director.drain(network, layout, wanted, [places[name] for name in self._pool.drained])
+        sick = self._checkers[director].sick if self._checkers else set()
+        # Who finds everybody sick is more likely sick itself: then all stay, as with most load balancers.
+        wanted = [places[name] for name in servers if name not in sick] or [places[name] for name in servers]
+        if drained := [places[name] for name in self._pool.drained if name not in sick]:
+            self._director.drain(network, layout, wanted, drained)
         else:
             self._director.set_pool(network, layout, wanted)
 
@@ -71,6 +99,8 @@ class Changes:
             silence.silence(network[director], log)
         else:
             self._director.forget(network, self._layout.of(director))
+            if self._checkers:
+                self._checkers[director].forget()
             self._tell(director)
             silence.restore(network[director], log)
         self._lead_to_directors()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from bisect import insort
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 from testbed.lab_clock import collect_garbage
@@ -17,10 +18,11 @@ PERIOD_S = 1.0
 
 @dataclass(frozen=True)
 class Action:
-    """Something to do at `t_s` seconds after the start."""
+    """Something to do at `t_s` seconds after the start, and again every so many seconds, if said."""
 
     t_s: float
     act: Callable[[], None]
+    every_s: float | None = None
 
 
 class Sampler:
@@ -72,7 +74,10 @@ class Sampler:
             if wait(max(0.0, mark - self.now())):
                 return
             while pending and pending[0].t_s <= mark:
-                pending.pop(0).act()
+                action = pending.pop(0)
+                action.act()
+                if action.every_s is not None:
+                    insort(pending, replace(action, t_s=action.t_s + action.every_s), key=lambda each: each.t_s)
             if mark >= (seconds + 1) * PERIOD_S:
                 seconds += 1
                 self.sample()

@@ -11,7 +11,7 @@ from experiments.workloads.base import MOST_BYTES, MOST_SECONDS, Scene, Workload
 from testbed.base.errors import CommandError
 from testbed.base.needs import Need
 from testbed.base.parts import Complaint
-from testbed.base.quantities import Concurrency, PageSize, PositiveDuration
+from testbed.base.quantities import Concurrency, PageSize, Patience, PositiveDuration
 from testbed.tools import apache_bench, large_reads
 from topologies.base import Topology
 
@@ -35,6 +35,12 @@ class LongDownloads(Workload):
     size_bytes: PageSize = Field(alias="size", description="The files' size.")
     concurrency: Concurrency = Field(description="Downloads under way at a time (`ab -c`).")
     duration_s: PositiveDuration = Field(alias="duration", description="How long, on the lab's clock.")
+    timeout_s: Patience | None = Field(
+        default=None,
+        alias="timeout",
+        description="When the client gives up: so many whole seconds in which nothing comes on any of its connections "
+        "(`ab -s`), which ends the workload; 600 s if not said.",
+    )
     large_reads: bool = Field(
         default=True, description="Whether ab reads 64 KB at a time, by a preloaded library, where it asks for 8."
     )
@@ -81,7 +87,9 @@ class LongDownloads(Workload):
 
         Raises `ReadbackError` if it did not read as it was to.
         """
-        argv = apache_bench.command(scene.url, concurrency=self.concurrency, requests=None, mptcp=scene.mptcp)
+        argv = apache_bench.command(
+            scene.url, concurrency=self.concurrency, requests=None, mptcp=scene.mptcp, timeout_s=self.timeout_s
+        )
         if self.large_reads:
             argv = preloading(argv, scene)
         scene.sampler.start()

@@ -12,7 +12,7 @@ from experiments.workloads.base import MOST_BYTES, Scene, Workload, has_ended, p
 from testbed.base.errors import CommandError
 from testbed.base.needs import Need
 from testbed.base.parts import Complaint
-from testbed.base.quantities import MAX_REQUESTS, Concurrency, Requests, Size, Sizes
+from testbed.base.quantities import MAX_REQUESTS, Concurrency, Patience, Requests, Size, Sizes
 from testbed.tools import apache_bench, large_reads, lighttpd
 from topologies import links
 from topologies.base import Topology
@@ -54,6 +54,12 @@ class PageLoads(Workload):
     max_requests: Requests | None = Field(default=None, description="No more requests per size than this.")
     requests: Requests | None = Field(
         default=None, description="So many requests per size, whatever the size (`ab -n`); instead of `total`."
+    )
+    timeout_s: Patience | None = Field(
+        default=None,
+        alias="timeout",
+        description="When the client gives up: so many whole seconds in which nothing comes on any of its connections "
+        "(`ab -s`), which ends the workload; 600 s if not said.",
     )
     large_reads: bool = Field(
         default=False, description="Whether ab reads 64 KB at a time, by a preloaded library, where it asks for 8."
@@ -170,6 +176,7 @@ class PageLoads(Workload):
             requests=self.requests,
             mptcp=scene.mptcp,
             upload=scene.file if self.direction == "upload" else None,
+            timeout_s=self.timeout_s,
         )
         if self.large_reads:
             argv = preloading(argv, scene)

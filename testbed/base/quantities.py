@@ -116,6 +116,7 @@ Duration = Annotated[float, _read(DURATION), AfterValidator(_of_this_world_s), _
 Loss = Annotated[float, _read(SHARE), AfterValidator(_not_everything), _as_text(SHARE)]
 PositiveDuration = Annotated[Duration, AfterValidator(_above_zero), _as_text(DURATION, ABOVE_ZERO)]
 WholeSeconds = Annotated[Duration, AfterValidator(_whole_seconds)]
+Patience = Annotated[PositiveDuration, AfterValidator(_whole_seconds)]
 Delay = Annotated[Duration, AfterValidator(_of_a_link)]
 PageSize = Annotated[Size, AfterValidator(_of_a_page)]
 Text = Annotated[str, AfterValidator(_one_line)]

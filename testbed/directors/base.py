@@ -6,8 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from testbed.base.parts import Complaint, Part
 from testbed.base.registry import Registry
+from testbed.health_check import HealthCheck
 from testbed.net.netns import Node
 from testbed.network import Network
 from testbed.record.director import Balanced, Passed
@@ -36,6 +39,12 @@ class Director(Part, ABC):
     largest_seed: ClassVar[tuple[int, str]] = LAB_KERNEL
     by_order: ClassVar[bool] = False
     carries_joins: ClassVar[bool] = False
+
+    health_check: HealthCheck | None = Field(
+        default=None,
+        description="How it finds out by itself that a server is gone, and takes it out of its pool; by default it "
+        "does not, and is told by the timetable alone.",
+    )
 
     @abstractmethod
     def socket_address(self, layout: Layout, server: ServerPlace) -> str:

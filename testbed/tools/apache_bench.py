@@ -22,17 +22,26 @@ def probe(client: Node, url: str, *, log: CommandLog) -> None:
     run(client.enter("ab", "-q", "-n", "1", "-c", "1", "-s", "60", url), log=log)
 
 
-def command(url: str, *, concurrency: int, requests: int | None, mptcp: bool, upload: Path | None = None) -> list[str]:
+def command(
+    url: str,
+    *,
+    concurrency: int,
+    requests: int | None,
+    mptcp: bool,
+    upload: Path | None = None,
+    timeout_s: float | None = None,
+) -> list[str]:
     """The argv; `requests=None` is a run that only a signal ends, and that survives failed downloads.
 
-    With `upload` each request is a PUT of that file.
+    With `upload` each request is a PUT of that file. It gives up when for `timeout_s` nothing comes on any connection.
     """
+    patience = _STALL_LIMIT_S if timeout_s is None else int(timeout_s)
     wrap = ["mptcpize", "run"] if mptcp else []
     count = requests if requests is not None else _ENDLESS
     survive = ["-r"] if requests is None else []
     put = ["-T", "application/octet-stream", "-u", str(upload)] if upload else []
     return [
-        *wrap, "ab", "-q", *survive, *put, "-s", str(_STALL_LIMIT_S), "-n", str(count), "-c", str(concurrency), url,
+        *wrap, "ab", "-q", *survive, *put, "-s", str(patience), "-n", str(count), "-c", str(concurrency), url,
     ]  # fmt: skip
 
 

@@ -1,0 +1,98 @@
+"""Health checks: a director connects to its servers now and then, and takes out of its pool who does not answer.
+
+What keepalived, a cloud's load balancer or a router's own probes do. The connection is a real one, over TCP, from the
+director's node to the address at which it knows the server.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from testbed.base.quantities import PositiveDuration
+from testbed.base.table import Table
+from testbed.net.netns import Node, inside
+
+_Times = Annotated[int, Field(ge=1, le=1000)]
+
+
+class HealthCheck(Table):
+    """How a director finds out that a server is gone: checks at `interval`, 2 x `interval`... of the workload."""
+
+    interval_s: PositiveDuration = Field(alias="interval", description="From one check of every server to the next.")
+    timeout_s: PositiveDuration | None = Field(
+        default=None,
+        alias="timeout",
+        description="How long the server may take to accept the connection; shorter than `interval`, half of it if "
+        "not said.",
+    )
+    failures: _Times = Field(
+        default=2, description="So many checks in a row must fail before the server is taken out of the pool."
+    )
+    successes: _Times = Field(default=1, description="So many must succeed before it is put back.")
+
+    @model_validator(mode="after")
+    def _has_an_answer_before_it_asks_again(self) -> Self:
+        if self.answer_s >= self.interval_s:
+            raise ValueError(f"timeout = {self.answer_s:g} s must be shorter than interval = {self.interval_s:g} s")
+        return self
+
+    @property
+    def answer_s(self) -> float:
+        """How long an answer may take."""
+        return self.interval_s / 2 if self.timeout_s is None else self.timeout_s
+
+
+@dataclass
+class Checker:
+    """One director's checks of its servers: `ask`, and when an answer may have taken long enough, `answers`.
+
+    `verdicts` counts the checks in a row that have ended alike: above zero they succeeded, below they failed.
+    """
+
+    node: Node
+    port: int
+    settings: HealthCheck
+    verdicts: dict[str, int] = field(default_factory=dict)
+    sick: set[str] = field(default_factory=set)
+    _asked: dict[str, socket.socket] = field(default_factory=dict)
+
+    def ask(self, addresses: Mapping[str, str]) -> None:
+        """Begin to connect to each server, by its name."""
+        with inside(self.node):
+            for name, address in addresses.items():
+                family = socket.AF_INET6 if ":" in address else socket.AF_INET
+                self._asked[name] = asked = socket.socket(family, socket.SOCK_STREAM)
+                asked.setblocking(False)
+                asked.connect_ex((address, self.port))
+
+    def answers(self) -> list[str]:
+        """The servers that are sick from now on, or well again; who has not answered by now has failed."""
+        changed = []
+        for name, asked in self._asked.items():
+            has_accepted = _has_accepted(asked)
+            asked.close()
+            before = self.verdicts.get(name, 0)
+            self.verdicts[name] = max(before, 0) + 1 if has_accepted else min(before, 0) - 1
+            enough = self.settings.successes if has_accepted else -self.settings.failures
+            if self.verdicts[name] == enough and (name in self.sick) == has_accepted:
+                self.sick ^= {name}
+                changed.append(name)
+        self._asked.clear()
+        return changed
+
+    def forget(self) -> None:
+        """Nothing is known of any server, as when the director starts."""
+        self.verdicts.clear()
+        self.sick.clear()
+
+
+def _has_accepted(asked: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(asked, select.POLLOUT)
+    return bool(poll.poll(0)) and asked.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
