@@ -67,6 +67,7 @@ def test_the_papers_figures_and_the_ablations_come_with_the_toolkit() -> None:
         "fig13",
         "fig14",
         "one-interface",
+        "several-servers",
         "upload",
         "upload-directors",
     ]
@@ -93,6 +94,7 @@ def test_a_page_load_figure_has_a_point_per_protocol_and_size(name: str, profile
             "concurrency": 10,
             "large_reads": False,
             "servers": 1,
+            "directors": 1,
             "client_director_rate_bps": rate_bps,
             "client_director_delay_s": delay_s,
             "client_director_loss": loss,
@@ -216,7 +218,7 @@ def test_a_path_is_found_and_comes_before_a_shipped_name(tmp_path: Path, monkeyp
 
 ALL = (
     "ablation-add-addr, ablation-schemes, balancers, delay-readings, "
-    "fig06, fig07, fig08, fig09, fig10, fig11, fig13, fig14, one-interface, upload"
+    "fig06, fig07, fig08, fig09, fig10, fig11, fig13, fig14, one-interface, several-servers, upload"
 )
 
 
