@@ -218,7 +218,8 @@ def test_a_path_is_found_and_comes_before_a_shipped_name(tmp_path: Path, monkeyp
 
 ALL = (
     "ablation-add-addr, ablation-schemes, balancers, delay-readings, "
-    "fig06, fig07, fig08, fig09, fig10, fig11, fig13, fig14, one-interface, several-servers, upload"
+    "fig06, fig07, fig08, fig09, fig10, fig11, fig13, fig14, one-interface, several-servers, upload, "
+    "upload-directors"
 )
 
 
