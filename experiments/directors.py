@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from experiments.record import write, write_list
 from experiments.stage import Stage
@@ -14,7 +14,7 @@ from testbed.net import queues
 from testbed.net.counters import interface_counters, protocol_counters
 from testbed.net.netns import Node
 from testbed.record import director
-from testbed.record.director import DirectorCapture, DirectorStatistics, Passed, Reading, StateSample
+from testbed.record.director import DirectorCapture, DirectorStatistics, OfServer, Passed, Reading, StateSample
 from testbed.tools import tcpdump
 
 
@@ -52,6 +52,11 @@ class Watch:
         passed = {node.name: self._part.passed_on(node) for node in self._servers}
         self.passed_on = {name: each for name, each in passed.items() if each is not None}
 
+    def of_servers(self) -> dict[str, dict[str, OfServer]]:
+        """What each balancer has counted of each server; a balancer's own sums may need two seconds."""
+        found = {node.name: self._part.of_servers(node, self._layout.of(node.name)) for node in self.nodes}
+        return {name: each for name, each in found.items() if each is not None}
+
     def _read(self) -> dict[str, Reading]:
         return {node.name: self._reading(node) for node in self.nodes}
 
@@ -88,11 +93,13 @@ def watching_directors(stage: Stage, out: Path, buffer_kib: int) -> Iterator[Wat
             for capture in each
         ]
         write_list(out / director.CAPTURES, found)
+        # The captures' end took longer than the two seconds that a balancer's sums are late.
+        told: dict[str, Any] = {"passed_on": watch.passed_on, "servers": watch.of_servers()}
         statistics = DirectorStatistics(
             neighbours=watch.neighbours,
             before=watch.before,
             after=watch.after,
             after_s=watch.after_s,
-            **({"passed_on": watch.passed_on} if watch.passed_on else {}),
+            **{name: each for name, each in told.items() if each},
         )
         write(out / director.FILE, statistics)

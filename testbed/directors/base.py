@@ -13,7 +13,7 @@ from testbed.base.registry import Registry
 from testbed.health_check import HealthCheck
 from testbed.net.netns import Node
 from testbed.network import Network
-from testbed.record.director import Balanced, Passed
+from testbed.record.director import Balanced, OfServer, Passed
 from testbed.record.events import Kind
 from topologies.base import Topology
 from topologies.layout import Layout, ServerPlace
@@ -113,6 +113,14 @@ class Director(Part, ABC):
         """How many buckets of its hash each server has at one of its nodes, by the server's name; None: it has none.
 
         Asked once a second, of the same points.
+        """
+        del director, layout
+        return None
+
+    def of_servers(self, director: Node, layout: Layout) -> dict[str, OfServer] | None:
+        """What the balancer itself has counted of each server of the pool, by its name; None: it does not count them.
+
+        Asked once, of the same points, at least two seconds after the workload.
         """
         del director, layout
         return None

@@ -19,7 +19,7 @@ from testbed.net import ipvs, ipvs_connections, ipvs_statistics, routing
 from testbed.net.ipvs import Forwarding, Service
 from testbed.net.netns import Node
 from testbed.network import Network
-from testbed.record.director import Balanced, Passed
+from testbed.record.director import Balanced, OfServer, Passed
 from topologies.base import Topology
 from topologies.layout import Layout, ServerPlace
 
@@ -101,6 +101,19 @@ class Lvs(Director, ABC):
             to_servers=Passed(bytes=found.bytes_in, packets=found.packets_in),
             to_clients=Passed(bytes=found.bytes_out, packets=found.packets_out),
         )
+
+    def of_servers(self, director: Node, layout: Layout) -> dict[str, OfServer] | None:
+        """What IPVS says of each real server."""
+        names = {place.address: place.name for place in layout.servers}
+        found = ipvs_statistics.of_servers(director, self.service(layout))
+        return {
+            names[address]: OfServer(
+                connections=each.connections,
+                to_server=Passed(bytes=each.totals.bytes_in, packets=each.totals.packets_in),
+                to_clients=Passed(bytes=each.totals.bytes_out, packets=each.totals.packets_out),
+            )
+            for address, each in found.items()
+        }
 
     def entries(self, director: Node) -> int | None:
         """Those of its table of connections."""

@@ -62,11 +62,23 @@ class Message(genlmsg):  # type: ignore[misc]
             ("IPVS_DEST_ATTR_PERSIST_CONNS", "uint32"),
             ("IPVS_DEST_ATTR_STATS", "none"),
             ("IPVS_DEST_ATTR_ADDR_FAMILY", "uint16"),
-            ("IPVS_DEST_ATTR_STATS64", "none"),
+            ("IPVS_DEST_ATTR_STATS64", "stats"),
             ("IPVS_DEST_ATTR_TUN_TYPE", "uint8"),
             ("IPVS_DEST_ATTR_TUN_PORT", "be16"),
             ("IPVS_DEST_ATTR_TUN_FLAGS", "uint16"),
         )
+
+        class stats(nla):  # type: ignore[misc]
+            """What it has been sent, and has answered by the director, since it became a server of the service."""
+
+            nla_map = (
+                ("IPVS_STATS_ATTR_UNSPEC", "none"),
+                ("IPVS_STATS_ATTR_CONNS", "uint64"),
+                ("IPVS_STATS_ATTR_INPKTS", "uint64"),
+                ("IPVS_STATS_ATTR_OUTPKTS", "uint64"),
+                ("IPVS_STATS_ATTR_INBYTES", "uint64"),
+                ("IPVS_STATS_ATTR_OUTBYTES", "uint64"),
+            )
 
 
 def service(address: str, port: int) -> dict[str, Any]:

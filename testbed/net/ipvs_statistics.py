@@ -7,9 +7,13 @@ netlink tells of a service, are as old as the estimator's last round, up to two 
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
-from testbed.net.netns import Node
+from testbed.net import ipvs_messages as messages
+from testbed.net import netlink
+from testbed.net.ipvs import Service
+from testbed.net.netns import Node, generic_socket
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,30 @@ def totals(director: Node) -> Totals:
     rows = [line.split() for line in director.read("ip_vs_stats_percpu").splitlines()[2:]]
     of_cpus = [[int(each, 16) for each in row[2:6]] for row in rows if row and row[0].isalnum() and len(row) == 6]
     return Totals(*(sum(column) for column in zip(*of_cpus, strict=True)))
+
+
+@dataclass(frozen=True)
+class OfServer:
+    """What IPVS has counted of one real server since it is one, the connections that it was given among it."""
+
+    connections: int
+    totals: Totals
+
+
+def of_servers(director: Node, service: Service) -> dict[str, OfServer]:
+    """What IPVS has counted of each real server that the service has, by address; up to two seconds old."""
+    with generic_socket(director) as socket:
+        wanted = messages.message(messages.GET_DEST, service.key)
+        answers = socket.ask(wanted, socket.family(messages.FAMILY).id, netlink.DUMP)
+    found = {}
+    for answer in answers:
+        server = answer.get_attr("IPVS_CMD_ATTR_DEST")
+        counted = server.get_attr("IPVS_DEST_ATTR_STATS64")
+        names = ("CONNS", "INPKTS", "OUTPKTS", "INBYTES", "OUTBYTES")
+        connections, *numbers = (int(counted.get_attr(f"IPVS_STATS_ATTR_{name}")) for name in names)
+        address = str(ipaddress.IPv4Address(server.get_attr("IPVS_DEST_ATTR_ADDR")[:4]))
+        found[address] = OfServer(connections, Totals(*numbers))
+    return found
 
 
 def connections(director: Node) -> int:

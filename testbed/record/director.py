@@ -34,6 +34,14 @@ class Balanced(Record):
     to_clients: Passed | None = None
 
 
+class OfServer(Record):
+    """What a balancer has counted of one server since it serves: connections that it was given, bytes, packets."""
+
+    connections: Counter
+    to_server: Passed
+    to_clients: Passed
+
+
 class Reading(Record):
     """All counts of one director: of its interfaces (link-layer headers included), and of the balancer in it.
 
@@ -53,8 +61,9 @@ class DirectorStatistics(Record):
     """Readings `before` the workload and when what its end set off is over (`after`), by director.
 
     The second one was taken from one moment to another (`after_s`). `passed_on` is what servers have passed on to each
-    other until then, where they do so. `neighbours` are, by director and interface, the
-    nodes at the other end.
+    other until then, where they do so; `servers`, by director, what its balancer has counted of each server that is in
+    the pool at the end, what came before the workload included. `neighbours` are, by director and interface, the nodes
+    at the other end.
     """
 
     neighbours: dict[Text, dict[Text, Text]]
@@ -62,6 +71,7 @@ class DirectorStatistics(Record):
     after: dict[Text, Reading]
     after_s: tuple[Moment, Moment]
     passed_on: dict[Text, Passed] = Field(default_factory=dict)
+    servers: dict[Text, dict[Text, OfServer]] = Field(default_factory=dict)
 
 
 class StateSample(Record):

@@ -47,6 +47,14 @@ def test_the_scheme_fills_all_ways_to_the_client_and_every_connection_joins(runs
     assert found.connections == found.joined
 
 
+def test_what_ipvs_has_counted_of_its_servers_is_what_it_has_counted_in_all(runs: Runs) -> None:
+    statistics = read_director_statistics(runs.directory)
+    assert statistics is not None
+    total, (server,) = statistics.after["d"].balancer, statistics.servers["d"].values()
+    assert (server.to_server, server.to_clients) == (total.to_servers, total.to_clients)
+    assert server.connections == statistics.after["d"].entries
+
+
 def test_of_a_download_that_is_answered_past_it_the_director_carries_acks_only(runs: Runs) -> None:
     found, statistics = runs.tcp, read_director_statistics(runs.directory)
     assert statistics is not None and found.complete_requests is not None

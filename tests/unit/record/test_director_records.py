@@ -13,6 +13,7 @@ from testbed.record.director import (
     Balanced,
     DirectorCapture,
     DirectorStatistics,
+    OfServer,
     Passed,
     Reading,
     StateSample,
@@ -27,14 +28,16 @@ READING = Reading(
     balancer=Balanced(to_servers=Passed(bytes=350, packets=5)),
     entries=1,
 )
+OF_SERVER = OfServer(connections=41, to_server=Passed(bytes=350, packets=5), to_clients=Passed(bytes=0, packets=0))
 STATISTICS = DirectorStatistics(
     neighbours={"d": {"d-eth0": "c"}}, before={"d": READING}, after={"d": READING}, after_s=(1.5, 1.500006)
 )
 
 
 def test_what_a_director_counted_is_read_as_it_was_written(tmp_path: Path) -> None:
-    write(tmp_path / "director.json", STATISTICS)
-    assert read_director_statistics(tmp_path) == STATISTICS
+    for wanted in (STATISTICS, STATISTICS.model_copy(update={"servers": {"d": {"s1": OF_SERVER}}})):
+        write(tmp_path / "director.json", wanted)
+        assert read_director_statistics(tmp_path) == wanted
     capture = DirectorCapture(node="d", interface="d-eth0", file="d-eth0.pcap", captured=3199, dropped=0)
     write_list(tmp_path / "director_captures.json", [capture])
     assert read_director_captures(tmp_path) == (capture,)
