@@ -29,18 +29,14 @@ PROGRAMS: Mapping[str, str] = {"iptables": "iptables", "ip6tables": "iptables", 
 """What the scripts run beyond what the testbed needs anyway; without it they skip what uses it."""
 
 _NET = Path("tools/testing/selftests/net")
-_FILES = ("lib.sh", "net_helper.sh")
+# What the scripts take from the folder above theirs: each release has some of it.
+_SHARED = ("lib.sh", "net_helper.sh", "lib/sh/*.sh")
 # Every `:` line of the array `all_tests_sorted` in mptcp_join.sh, e.g. `f@subflows_tests`.
 _GROUP = re.compile(r"^\t(\w)@\w+$", re.MULTILINE)
 # mptcp_connect.sh draws delay, loss, reordering, offloads and file size; two kernels must get the same ones.
 _CONNECT = ("-d", "20", "-l", "0.5%", "-r", "25% 50%", "-e", "gro", "-f", "1000001")
-# The variants of mptcp_connect.sh that the kernel's Makefile lists as tests of their own.
-_CONNECT_MODES: Mapping[str, tuple[str, ...]] = {
-    "-poll": (),
-    "-mmap": ("-m", "mmap"),
-    "-sendfile": ("-m", "sendfile"),
-    "-checksum": ("-C",),
-}
+# What a release's mptcp_connect_MODE.sh calls mptcp_connect.sh with, e.g. `-m mmap`.
+_MODE = re.compile(r'/mptcp_connect\.sh" (.+) "\$\{@\}"$', re.MULTILINE)
 _BUILD_LIMIT_S = 1800.0
 
 
@@ -79,11 +75,20 @@ def units(suite: Suite) -> list[Unit]:
     return [
         Unit("pm_netlink", "pm_netlink.sh"),
         *(
-            Unit(f"mptcp_connect{mode}", "mptcp_connect.sh", (*_CONNECT, *options))
-            for mode, options in _CONNECT_MODES.items()
+            Unit(f"mptcp_connect-{mode}", "mptcp_connect.sh", (*_CONNECT, *options))
+            for mode, options in _connect_modes(suite.scripts).items()
         ),
         *(Unit(f"mptcp_join-{letter}", "mptcp_join.sh", (f"-{letter}",)) for letter in groups),
     ]
+
+
+def _connect_modes(scripts: Path) -> dict[str, tuple[str, ...]]:
+    """The ways in which mptcp_connect.sh is a test of its own, with the options of each: `poll` has none."""
+    modes: dict[str, tuple[str, ...]] = {"poll": ()}
+    for path in sorted(scripts.glob("mptcp_connect_*.sh")):
+        if (match := _MODE.search(path.read_text(encoding="utf-8"))) is not None:
+            modes[path.stem.removeprefix("mptcp_connect_")] = tuple(match[1].split())
+    return modes
 
 
 def require_programs() -> None:
@@ -134,6 +139,15 @@ def prepare(release: Release = DEFAULT, *, progress: Report = silent, cache: Cac
     return suite
 
 
+def lay_out(tree: Path, whole: Path) -> None:
+    """Copy the scripts of a kernel tree, and what they source, to where a suite has them."""
+    shutil.copytree(tree / _NET / "mptcp", whole / "mptcp")
+    for path in (path for pattern in _SHARED for path in (tree / _NET).glob(pattern)):
+        copy = whole / path.relative_to(tree / _NET)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy)
+
+
 def _suite(store: Cache, wanted: DebianSource) -> Suite:
     name = hashlib.sha256(f"{wanted.identity}\n{toolchain.compiler()}".encode()).hexdigest()[:12]
     return Suite(store.selftest_artifacts.folder / name, wanted.identity)
@@ -144,9 +158,7 @@ def _build(tree: Path, area: Path) -> None:
     whole, headers = area / "whole", area / "headers"
     headers.mkdir()
     environment = toolchain.environment(os.environ)
-    shutil.copytree(tree / _NET / "mptcp", whole / "mptcp")
-    for file in _FILES:
-        shutil.copy2(tree / _NET / file, whole / file)
+    lay_out(tree, whole)
     # User-Mode Linux exports no headers; its programs are the host's, so the host's port has them.
     export: list[str | Path] = ["make", "-C", tree, "ARCH=x86_64", f"O={headers}", "headers"]
     include = f"KHDR_INCLUDES=-isystem {headers / 'usr' / 'include'}"

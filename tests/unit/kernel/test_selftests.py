@@ -20,6 +20,8 @@ all_tests_sorted=(
 )
 """
 
+MODE = 'MPTCP_LIB_KSFT_TEST="$(basename "${0}" .sh)" \\\n\t"$(dirname "${0}")/mptcp_connect.sh" -m mmap "${@}"\n'
+
 
 def end(*subtests: Subtest, error: str = "", warnings: tuple[str, ...] = (), unit: str = "u") -> UnitResult:
     return UnitResult(unit, subtests, error, warnings, 1.0, 2.0)
@@ -121,6 +123,7 @@ def suite(tmp_path: Path) -> Suite:
     suite = Suite(tmp_path, "test")
     suite.scripts.mkdir()
     (suite.scripts / "mptcp_join.sh").write_text(JOIN)
+    (suite.scripts / "mptcp_connect_mmap.sh").write_text(MODE)
     return suite
 
 
@@ -128,7 +131,24 @@ def test_the_units_are_the_groups_that_the_script_itself_lists(suite: Suite) -> 
     found = {unit.name: unit for unit in units(suite)}
     assert [name for name in found if name.startswith("mptcp_join")] == ["mptcp_join-f", "mptcp_join-6"]
     assert found["mptcp_join-6"].options == ("-6",)
-    assert {"pm_netlink", "mptcp_connect-poll", "mptcp_connect-mmap"} <= set(found)
+    assert "pm_netlink" in found
+
+
+def test_mptcp_connect_runs_in_each_mode_that_the_release_has_a_script_for(suite: Suite) -> None:
+    found = {unit.name: unit.options[-2:] for unit in units(suite) if unit.script == "mptcp_connect.sh"}
+    assert set(found) == {"mptcp_connect-poll", "mptcp_connect-mmap"}
+    assert found["mptcp_connect-mmap"] == ("-m", "mmap") != found["mptcp_connect-poll"]
+
+
+@pytest.mark.parametrize("shared", [("lib.sh", "net_helper.sh"), ("lib.sh", "lib/sh/defer.sh")])
+def test_the_scripts_keep_what_their_release_has_in_the_folder_above(tmp_path: Path, shared: tuple[str, ...]) -> None:
+    net = tmp_path / "tree" / "tools" / "testing" / "selftests" / "net"
+    for name in (*shared, "mptcp/mptcp_join.sh", "other.sh"):
+        (net / name).parent.mkdir(parents=True, exist_ok=True)
+        (net / name).write_text(name)
+    selftests.lay_out(tmp_path / "tree", tmp_path / "whole")
+    found = {str(path.relative_to(tmp_path / "whole")) for path in (tmp_path / "whole").rglob("*.sh")}
+    assert found == {*shared, "mptcp/mptcp_join.sh"}
 
 
 def test_a_script_whose_groups_cannot_be_told_is_refused(suite: Suite) -> None:
