@@ -83,7 +83,8 @@ def _repeated(found: dict[int, list[PointSummary]]) -> dict[int, list[PointSumma
     if fewest < _REAL_REPEATS:
         raise CannotBeJudged(
             f"real time has noise that {fewest} repeat{'' if fewest == 1 else 's'} cannot show; it takes "
-            f"{_REAL_REPEATS} (testbed run fig06 --repeat {_REAL_REPEATS}), and virtual time says nothing on CPU cost"
+            f"{_REAL_REPEATS} (testbed run fig06 --repeat {_REAL_REPEATS}), and virtual time says nothing on CPU cost, "
+            "which testbed count-instructions fig06 counts"
         )
     return found
 
