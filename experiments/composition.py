@@ -17,6 +17,7 @@ from experiments.timetables.base import TIMETABLES, Timetable
 from experiments.workloads.base import WORKLOADS, Workload
 from testbed.base import own_code
 from testbed.base.errors import ConfigError, UsageError
+from testbed.base.families import ServerAddress
 from testbed.base.own_code import Code
 from testbed.base.own_errors import BadCode
 from testbed.base.parts import KINDS, UNSAID, Part
@@ -28,7 +29,7 @@ from testbed.directors.base import DIRECTORS, Director
 from testbed.net.mptcp_settings import Mptcp
 from testbed.protection.base import PROTECTIONS, Protection
 from testbed.record.point import PartRecord, Point
-from testbed.wire import mptcp_upload_wire_limit_bps, mptcp_wire_limit_bps, tcp_wire_limit_bps
+from testbed.wire import mptcp_wire_limit_bps, tcp_wire_limit_bps
 from topologies.base import TOPOLOGIES, Topology
 
 REGISTRIES: Mapping[str, Registry[Any]] = dict(
@@ -119,7 +120,7 @@ class Parts:
 
     def _paths(self, *, mptcp: bool, fullmesh: bool) -> Iterator[PathTrait]:
         """Where packets go: the topology has the ways, and the director says which of them its answers take."""
-        ways: list[tuple[Literal["to-client", "to-server"], Literal["service", "unique"], bool]] = [
+        ways: list[tuple[Literal["to-client", "to-server"], ServerAddress, bool]] = [
             ("to-server", "service", False),
             ("to-client", "service", self._answers_past),
             ("to-server", "unique", True),
@@ -135,7 +136,7 @@ class Parts:
                 address=address,
                 interfaces=self.topology.path_interfaces(past_director=past),
                 past_director=past,
-                wire_limit_bps=self.wire_limit_bps(mptcp=mptcp, past_director=past),
+                wire_limit_bps=self.wire_limit_bps(mptcp=mptcp, past_director=past, address=address),
             )
 
     def bulk_wire_limit_bps(self, *, mptcp: bool, past_director: bool) -> float:
@@ -144,13 +145,14 @@ class Parts:
         `past_director` as in `traits`.
         """
         past = past_director or (self._answers_past and self.workload.sender == "server")
-        return self.wire_limit_bps(mptcp=mptcp, past_director=past)
+        return self.wire_limit_bps(mptcp=mptcp, past_director=past, address="unique" if past_director else "service")
 
-    def wire_limit_bps(self, *, mptcp: bool, past_director: bool) -> float:
-        """The goodput that the wire allows by the path through the director, or past it."""
-        of_mptcp = mptcp_upload_wire_limit_bps if self.workload.sender == "client" else mptcp_wire_limit_bps
-        limit = of_mptcp if mptcp else tcp_wire_limit_bps
-        return round(limit(self.topology.path_rate_bps(past_director=past_director)), 1)
+    def wire_limit_bps(self, *, mptcp: bool, past_director: bool, address: ServerAddress) -> float:
+        """The goodput that the wire allows by the path through the director, or past it, with a server's `address`."""
+        rate_bps, family = self.topology.path_rate_bps(past_director=past_director), self.topology.families.of(address)
+        if mptcp:
+            return round(mptcp_wire_limit_bps(rate_bps, family, upload=self.workload.sender == "client"), 1)
+        return round(tcp_wire_limit_bps(rate_bps, family), 1)
 
     @contextmanager
     def explained(self) -> Iterator[None]:

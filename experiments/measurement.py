@@ -16,6 +16,7 @@ from experiments.stage import WORK, Server, Stage
 from experiments.web_servers import WebServers
 from experiments.workloads.base import Scene
 from testbed.base.errors import ReadbackError
+from testbed.base.families import in_url
 from testbed.lab_clock import start_afresh
 from testbed.net import loss_injection, queues
 from testbed.net.counters import protocol_counters
@@ -77,6 +78,8 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
     log = stage.network.log
     is_upload = stage.parts.workload.sender == "client"
     nodes = [stage.client, *(server.node for server in stage.servers)]
+    mapped = stage.parts.topology.client_family == "ipv6"
+    service = f"http://{in_url(stage.layout.service, mapped=mapped)}:{stage.layout.port}"
     with ExitStack() as stack:
         WORK.mkdir(parents=True, exist_ok=True)
         name = lighttpd.generate_file(WORK / "pages", point.object_bytes)
@@ -85,8 +88,8 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
         for server in stage.servers:
             lighttpd.generate_file(programs.root(server), 1)
             programs.start(server)
-            apache_bench.probe(stage.client, f"http://{server.unique}:{stage.layout.port}/1.bin", log=log)
-        apache_bench.probe(stage.client, f"http://{stage.layout.service}:{stage.layout.port}/1.bin", log=log)
+            apache_bench.probe(stage.client, f"http://{in_url(server.unique)}:{stage.layout.port}/1.bin", log=log)
+        apache_bench.probe(stage.client, f"{service}/1.bin", log=log)
         samples = stack.enter_context((out / counters.SAMPLES).open("w"))
         happened = Events(stack.enter_context((out / events.FILE).open("w")))
         at_servers = {
@@ -105,14 +108,13 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
             before = {node.name: protocol_counters(node) for node in nodes}
             if directors:
                 directors.begin()
-            url = f"http://{stage.layout.service}:{stage.layout.port}/{name}"
             if point.clock == "virtual":
                 start_afresh()
             sampler = Sampler(samples, stage.client, nodes, directors.sample if directors else None)
             yield Scene(
                 client=stage.client,
                 mptcp=point.protocol == "mptcp",
-                url=url,
+                url=f"{service}/{name}",
                 file=WORK / "pages" / name,
                 sampler=sampler,
                 events=happened,
@@ -148,12 +150,13 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
 
 def _witnessing(stage: Stage, server: Server, out: Path) -> contextlib.AbstractContextManager[list[tcpdump.Capture]]:
     """The captures of SYNs and RSTs at a server's interfaces to and from the service."""
+    families = stage.parts.topology.families
     return tcpdump.capturing(
         server.node,
         stage.parts.director.server_interfaces(server.place),
         out,
         log=stage.network.log,
-        what=tcpdump.OPENINGS_AND_RESETS,
+        what=" or ".join(tcpdump.OPENINGS_AND_RESETS[each] for each in families.every),
         buffer_kib=tcpdump.SMALL_BUFFER_KIB,
     )
 

@@ -12,6 +12,7 @@ from experiments import measurement, stage
 from experiments.composition import REGISTRIES, mptcp_of, parts_of
 from testbed.base.errors import UsageError
 from testbed.base.needs import Need, of_part, packages, sysctl
+from testbed.directors.base import DIRECTORS, Director
 from testbed.net import loss_injection, mptcp, routing
 from testbed.record.point import Point
 
@@ -22,12 +23,15 @@ def of_point(point: Point) -> frozenset[Need]:
     Raises what `parts_of` does, and `UsageError` for what goes wrong in a user's own part.
     """
     parts = parts_of(point)
+    families = parts.topology.families
     found = {*stage.NEEDS, *measurement.NEEDS}
     for kind, part in parts.by_kind().items():
         name = f"{kind} {point.parts[kind].name}"
         with parts.explained():
             needs = part.features()
         found |= of_part(name, _checked(name, needs))
+        if isinstance(part, Director) and families.service == "ipv6":
+            found |= of_part(name, part.ipv6_needs)
     own = {*point.sysctl, *(name for values in point.sysctl_of.values() for name in values)}
     found |= {sysctl(name, purpose="set by [sysctl]") for name in own}
     if parts.topology.layout().front:
@@ -36,6 +40,7 @@ def of_point(point: Point) -> frozenset[Need]:
         found |= loss_injection.NEEDS
     if point.protocol == "mptcp":
         found |= {_of_scheme(need, point.scheme) for need in mptcp.needs_of(mptcp_of(point))}
+        found |= {mptcp.OVER_IPV6} if "ipv6" in families.every else set()
     return frozenset(found)
 
 
@@ -61,7 +66,9 @@ def _checked(name: str, needs: object) -> Collection[Need]:
 def every() -> frozenset[Need]:
     """All that points of our parts can need: what doctor and set-up see to."""
     ours = (found.part.needs for registry in REGISTRIES.values() for found in registry.all_ours())
-    return stage.NEEDS.union(measurement.NEEDS, loss_injection.NEEDS, mptcp.NEEDS, mptcp.PATCHED_NEEDS, *ours)
+    of_mptcp = {*mptcp.NEEDS, mptcp.OVER_IPV6, *mptcp.PATCHED_NEEDS}
+    over_ipv6 = (found.part.ipv6_needs for found in DIRECTORS.all_ours())
+    return stage.NEEDS.union(measurement.NEEDS, loss_injection.NEEDS, of_mptcp, *ours, *over_ipv6)
 
 
 def main() -> None:

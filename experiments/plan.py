@@ -192,7 +192,7 @@ def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
         protection=settings.protection,
         codes=valid.codes,
     )
-    announces = mptcp and settings.mptcp.add_addr
+    announces = mptcp and settings.mptcp.add_addr and topology.can_join
     past_director = announces and not settings.director.carries_joins
     with parts.explained():
         return Point(
@@ -221,7 +221,11 @@ def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
                 mptcp=mptcp,
                 past_director=past_director,
                 # Of a variant, and of packets that are lost on purpose, the joins are the result.
-                must_join=mptcp and not case.variant and not settings.drop and (announces or not case.scheme),
+                must_join=mptcp
+                and topology.can_join
+                and not case.variant
+                and not settings.drop
+                and (announces or not case.scheme),
                 fullmesh=mptcp and settings.mptcp.client_endpoint == "fullmesh",
             ),
         )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from testbed.base.families import family_of
 from testbed.directors.base import Director
 from testbed.net import routing
 from testbed.network import Network
+from topologies.addresses import PREFIX
 from topologies.layout import Layout
 
-_PREFIX = 24
 _TABLES = 200
 """The number before those of the tables by which a server answers through a director."""
 
@@ -27,7 +28,7 @@ def connect(network: Network, layout: Layout) -> None:
         for place in layout.servers:
             server, address = network[place.name], director.servers[place.name]
             if address != place.address:
-                routing.add_address(server, place.interface, address, _PREFIX)
+                routing.add_address(server, place.interface, address, PREFIX[family_of(address)])
             routing.through(server, address, director.inside, _TABLES + number)
 
 
@@ -40,7 +41,7 @@ def serve(director: Director, network: Network, layout: Layout, seed: int) -> di
         return director.serve(network, layout, seed)
     found: dict[str, Any] = {name: director.serve(network, layout.of(name), seed) for name in layout.directors}
     router = network[layout.front]
-    hashing = routing.hash_by_flow(router, seed ^ _ALL_BITS)
+    hashing = routing.hash_by_flow(router, seed ^ _ALL_BITS, family_of(layout.service))
     addresses = [each.address for each in layout.several]
     return {
         **found,

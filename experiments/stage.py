@@ -15,6 +15,7 @@ from typing import Any
 
 from experiments import several_directors
 from experiments.composition import Parts, mptcp_of
+from testbed.base.families import whole_length
 from testbed.base.needs import sysctl as sysctl_need
 from testbed.directors.base import Director
 from testbed.net import loss_injection, mptcp, netem, routing, sysctl
@@ -89,18 +90,23 @@ def stage(point: Point, parts: Parts, log: CommandLog) -> Iterator[Stage]:
     def framing(one: str, other: str) -> netem.Framing:
         return "packets" if layout.is_lossy(one, other) else "bursts"
 
-    with running(layout.topo, framing, log) as network, losing(point, network, layout.towards_client) as injector:
+    families = parts.topology.families.every
+    with (
+        running(layout.topo, framing, log, families) as network,
+        losing(point, network, layout.towards_client) as injector,
+    ):
         client = network[layout.client]
         for name in layout.directors:
             director.prepare(network, layout.of(name))
         for address in layout.client_further_addresses:
             written, _, length = address.partition("/")
             routing.add_address(client, layout.client_interfaces[0], written, int(length))
-        if layout.client_gateway:
-            routing.default_via(client, layout.client_gateway)
+        for gateway in filter(None, (layout.client_gateway, *layout.client_further_gateways)):
+            routing.default_via(client, gateway)
         for place in layout.servers:
             director.prepare_server(network, layout, place)
-            routing.default_via(network[place.name], place.gateway)
+            for gateway in (place.gateway, *place.further_gateways):
+                routing.default_via(network[place.name], gateway)
             if way := place.own_way:
                 routing.from_address(network[place.name], place.unique, way.interface, way.network)
         several_directors.connect(network, layout)
@@ -114,6 +120,8 @@ def stage(point: Point, parts: Parts, log: CommandLog) -> Iterator[Stage]:
             for name in layout.directors:
                 settings[name] = {**settings.get(name, {}), "sysctl": sysctl.put(network[name], own)}
         settings["links"] = network.links
+        if network.ipv6:
+            settings["ipv6"] = network.ipv6
         addresses = layout.client_addresses
         if _has_second_address(point):
             addresses = (*addresses, layout.client_second_address)
@@ -142,7 +150,7 @@ def configure_hosts(point: Point, client: Node, servers: Sequence[Server], *, se
     if point.protocol == "mptcp":
         wanted = mptcp_of(point)
         if wanted.has_second_address:
-            routing.add_address(client, f"{client.name}-eth0", second_address, 32)
+            routing.add_address(client, f"{client.name}-eth0", second_address, whole_length(second_address))
         settings[client.name]["mptcp"] = mptcp.configure_client(client, wanted, second_address=second_address)
         for server in servers:
             address, port = server.announced

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from experiments import feasibility, plots, sysctls
+from experiments import families, feasibility, plots, sysctls
 from experiments.composition import REGISTRIES
 from experiments.document import Document
 from experiments.schema import VERSION, Settings, model_of
@@ -113,6 +113,7 @@ def _complaints(settings: Settings) -> Iterator[tuple[str, Complaint]]:
     """What the parts say against their tables, each by itself and with the others."""
     topology, workload = settings.topology, settings.workload
     yield from (("topology", each) for each in topology.check())
+    yield from (("topology", each) for each in families.complaints(settings))
     yield from (("director", each) for each in settings.director.check(topology))
     yield from (("workload", each) for each in workload.check(topology))
     yield from (("timetable", each) for each in settings.timetable.check(topology, workload))

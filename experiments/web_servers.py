@@ -32,6 +32,7 @@ class WebServers:
             WORK,
             mptcp=self._mptcp,
             uploads=self._uploads,
+            ipv6="ipv6" in self._stage.parts.topology.families.every,
             log=self._stage.network.log,
         )
         self._processes[server.node.name] = self._running.enter_context(serving)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from mininet.topo import Topo
 
 from testbed.base.errors import CommandError
+from testbed.base.families import ONLY_IPV4, Family
 from testbed.base.needs import program
-from testbed.net import netem, offload, queues, tbf
+from testbed.net import ipv6, netem, offload, queues, sysctl, tbf
 from testbed.net.netns import Node
 from testbed.net.queues import Queue
 from testbed.process import CommandLog
@@ -31,12 +32,16 @@ FramingChoice = Callable[[str, str], netem.Framing]
 
 @dataclass
 class Network:
-    """The running topology: its nodes by name, what was set on its links, and every command."""
+    """The running topology: its nodes by name, what was set on its links, and every command.
+
+    `ipv6` is what each node was told of that family, if its addresses are among the topology's.
+    """
 
     mininet: Any
     nodes: dict[str, Node]
     log: CommandLog
     links: list[dict[str, Any]] = field(default_factory=list)
+    ipv6: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Node:
         return self.nodes[name]
@@ -112,11 +117,28 @@ def _put(network: Network, name: str, shapes: list[_Shaped]) -> list[dict[str, A
     return [shape.record(*each) for shape, each in zip(shapes, zip(used, found, strict=True), strict=True)]
 
 
+def _with_ipv6(mininet: Any, topo: Topo, families: Collection[Family]) -> dict[str, dict[str, str]]:
+    """Tell each node of IPv6, which has no interfaces yet; beside IPv4, who forwards packets does so in both."""
+    told = {}
+    for each in (*mininet.hosts, *mininet.switches):
+        node = Node(each.name, each.pid)
+        if topo.isSwitch(node.name):
+            told[node.name] = ipv6.switch_off(node)
+            continue
+        forwards = bool(topo.nodeInfo(node.name).get("forwards", False))
+        told[node.name] = ipv6.prepare(node, forwards=forwards)
+        if forwards and "ipv4" in families:
+            told[node.name] |= sysctl.put(node, {ipv6.FORWARDS["ipv4"]: 1})
+    return told
+
+
 @contextlib.contextmanager
-def running(topo: Topo, framing: FramingChoice, log: CommandLog) -> Iterator[Network]:
+def running(
+    topo: Topo, framing: FramingChoice, log: CommandLog, families: Collection[Family] = ONLY_IPV4.every
+) -> Iterator[Network]:
     """Start the topology and shape its links, each of which leads from the client's end to the servers'.
 
-    `framing(node, node)` says how each link counts frames.
+    `framing(node, node)` says how each link counts frames; `families` are those of the topology's addresses.
     """
     from testbed import (
         nodes as kinds,
@@ -124,10 +146,11 @@ def running(topo: Topo, framing: FramingChoice, log: CommandLog) -> Iterator[Net
 
     mininet = kinds.build(topo)
     try:
+        told = _with_ipv6(mininet, topo, families) if "ipv6" in families else {}
         kinds.make_links(mininet, log)
         mininet.start()
         nodes = {node.name: Node(node.name, node.pid) for node in (*mininet.hosts, *mininet.switches)}
-        network = Network(mininet, nodes, log)
+        network = Network(mininet, nodes, log, ipv6=told)
         _shape_links(network, topo, framing)
         yield network
     finally:

@@ -9,6 +9,7 @@ From then on Mininet works as ever: with the first command that it has for a nod
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mininet.node import Node as MininetNode
 from mininet.topo import Topo
 
 from testbed.base.errors import CommandError, ReadbackError
+from testbed.base.families import family_of
 from testbed.net.netns import Node
 from testbed.process import CommandLog, run, wait_until
 from testbed.wire import MTU_BYTES
@@ -154,7 +156,7 @@ def make_links(network: Mininet, log: CommandLog) -> None:
     _ip(["ip"], [_pair(link.intf1, link.intf2) for link in links], log)
     for node in (*network.hosts, *network.switches):
         interfaces = [each for each in node.intfList() if isinstance(each, PlannedInterface)]
-        lines = [_address(each) for each in interfaces if each.ip]
+        lines = [line for each in interfaces for line in _addresses(each)]
         if isinstance(node, LearningSwitch):
             lines += ["link add br0 type bridge stp_state 0 forward_delay 0", "link set br0 up"]
             lines += [f"link set {each.name} master br0" for each in interfaces]
@@ -200,9 +202,21 @@ def _read_mtu(interface: Intf) -> None:
         raise ReadbackError(f"MTU of {interface.node.name} {interface.name}", wanted, found)
 
 
-def _address(interface: Intf) -> str:
-    broadcast = "broadcast + " if int(interface.prefixLen) <= _LARGEST_WITH_BROADCAST else ""
-    return f"address add {interface.ip}/{interface.prefixLen} {broadcast}dev {interface.name}"
+def _addresses(interface: Intf) -> Iterator[str]:
+    """What gives an interface its address, and those of other families: `further_ips`, with their prefixes."""
+    node, params = interface.node, interface.params
+    if node and interface is node.intfs[min(node.intfs)]:  # of which Mininet has what the topology says of the node
+        params = {**node.params, **params}
+    first = [f"{interface.ip}/{interface.prefixLen}"] if interface.ip else []
+    for address in (*first, *params.get("further_ips", ())):
+        yield f"address add {address} {_how(address)}dev {interface.name}"
+
+
+def _how(address: str) -> str:
+    """In IPv4 with the network's broadcast address; in IPv6 at once, without asking whether somebody has it."""
+    if family_of(address) == "ipv6":
+        return "nodad "
+    return "broadcast + " if int(address.partition("/")[2]) <= _LARGEST_WITH_BROADCAST else ""
 
 
 def _ip(argv: list[str], lines: list[str], log: CommandLog) -> None:

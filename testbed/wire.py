@@ -7,17 +7,19 @@ second of a bulk transfer in full segments, from server to client where nothing 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from testbed.base.families import Family
+
 MTU_BYTES = 1500
 ETHERNET_HEADER_BYTES = 14
 ETHERNET_OVERHEAD_BYTES = 24
 FRAME_BYTES = MTU_BYTES + ETHERNET_HEADER_BYTES
 WIRE_BYTES = FRAME_BYTES + ETHERNET_OVERHEAD_BYTES
 
-_IPV4_HEADER_BYTES = 20
+_IP_HEADER_BYTES: Mapping[Family, int] = {"ipv4": 20, "ipv6": 40}
 _TCP_HEADER_BYTES = 20
 _TIMESTAMPS_BYTES = 12
-
-TCP_PAYLOAD_BYTES = MTU_BYTES - _IPV4_HEADER_BYTES - _TCP_HEADER_BYTES - _TIMESTAMPS_BYTES
 
 # RFC 8684 section 3.3: 4 of header, 8 of DATA_ACK, 8 of data sequence number, 4 of subflow sequence number,
 # 2 of length = 26, and 2 of padding; no checksum. Linux (net/mptcp/options.c, mptcp_established_options_dss)
@@ -27,23 +29,28 @@ TCP_PAYLOAD_BYTES = MTU_BYTES - _IPV4_HEADER_BYTES - _TCP_HEADER_BYTES - _TIMEST
 DSS_BYTES = 28
 UPLOAD_DSS_BYTES = 24
 
-MPTCP_PAYLOAD_BYTES = TCP_PAYLOAD_BYTES - DSS_BYTES
-MPTCP_UPLOAD_PAYLOAD_BYTES = TCP_PAYLOAD_BYTES - UPLOAD_DSS_BYTES
+
+def tcp_payload_bytes(family: Family = "ipv4") -> int:
+    """What a full frame of TCP with timestamps carries: 1448 bytes, over IPv6 1428."""
+    return MTU_BYTES - _IP_HEADER_BYTES[family] - _TCP_HEADER_BYTES - _TIMESTAMPS_BYTES
 
 
-def tcp_wire_limit_bps(rate_bps: float) -> float:
-    """Goodput limit of TCP with timestamps on a link of `rate_bps`: 941.5 Mbit/s of 1 Gbit/s."""
-    return rate_bps * TCP_PAYLOAD_BYTES / WIRE_BYTES
+def mptcp_payload_bytes(family: Family = "ipv4", *, upload: bool = False) -> int:
+    """What a full frame of MPTCP with timestamps carries: 1420 bytes, 1424 of an upload; over IPv6 20 fewer."""
+    return tcp_payload_bytes(family) - (UPLOAD_DSS_BYTES if upload else DSS_BYTES)
 
 
-def mptcp_wire_limit_bps(rate_bps: float) -> float:
-    """Goodput limit of MPTCP version 1 with timestamps on a link of `rate_bps`: 923.3 Mbit/s of 1 Gbit/s."""
-    return rate_bps * MPTCP_PAYLOAD_BYTES / WIRE_BYTES
+def tcp_wire_limit_bps(rate_bps: float, family: Family = "ipv4") -> float:
+    """Goodput limit of TCP with timestamps on a link of `rate_bps`: 941.5 Mbit/s of 1 Gbit/s, over IPv6 928.5."""
+    return rate_bps * tcp_payload_bytes(family) / WIRE_BYTES
 
 
-def mptcp_upload_wire_limit_bps(rate_bps: float) -> float:
-    """Goodput limit of a client's upload over MPTCP on a link of `rate_bps`: 925.9 Mbit/s of 1 Gbit/s."""
-    return rate_bps * MPTCP_UPLOAD_PAYLOAD_BYTES / WIRE_BYTES
+def mptcp_wire_limit_bps(rate_bps: float, family: Family = "ipv4", *, upload: bool = False) -> float:
+    """Goodput limit of MPTCP version 1 with timestamps on a link of `rate_bps`: 923.3 Mbit/s of 1 Gbit/s.
+
+    Of a client's upload 925.9 Mbit/s; over IPv6 910.3 and 912.9.
+    """
+    return rate_bps * mptcp_payload_bytes(family, upload=upload) / WIRE_BYTES
 
 
 def compensated_rate_bps(rate_bps: int) -> int:

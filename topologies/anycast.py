@@ -23,7 +23,7 @@ from testbed.base.needs import Need
 from testbed.base.quantities import Rate, Servers
 from testbed.base.traits import Bottleneck
 from topologies import addresses, links
-from topologies.base import Topology
+from topologies.families import IPV6, WithFamilies
 from topologies.layout import Layout, ServerPlace
 from topologies.links import LinkProfile
 
@@ -115,10 +115,10 @@ class AnycastTopo(Topo):  # type: ignore[misc]
             self.addLink(router, server, profile=server_link, params1=plan.behind(number, 1))
 
 
-class Anycast(Topology):
+class Anycast(WithFamilies):
     """The paper's Fig. 12: a client, a router, servers behind it that share an anycast address."""
 
-    needs = links.NEEDS
+    needs = links.NEEDS | {IPV6}
 
     servers: Servers = Field(description="How many servers there are.")
     client_rate_bps: Rate = Field(alias="client_rate", description="The rate of the client's link.")
@@ -127,7 +127,7 @@ class Anycast(Topology):
     @property
     def plan(self) -> AnycastPlan:
         """Names and addresses."""
-        return AnycastPlan(self.servers)
+        return AnycastPlan(self.servers, self.families)
 
     @property
     def client_link(self) -> LinkProfile:
@@ -140,8 +140,8 @@ class Anycast(Topology):
         return LinkProfile(self.server_rate_bps)
 
     def features(self) -> frozenset[Need]:
-        """What its links need."""
-        return links.features((self.client_link, self.server_link))
+        """What its links need, and its addresses."""
+        return links.features((self.client_link, self.server_link)) | self.family_needs()
 
     def layout(self) -> Layout:
         """What is built, and who is who in it."""

@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import Field
 
+from testbed.base.families import ONLY_IPV4, Families, Family
 from testbed.base.parts import Complaint, Part
 from testbed.base.quantities import Servers
 from testbed.base.registry import Registry
@@ -28,6 +29,24 @@ class Topology(Part, ABC):
     def largest_seed(self) -> tuple[int, str] | None:
         """The largest seed that a point can have in it, and what bounds it; None: nothing does."""
         return None
+
+    @property
+    def families(self) -> Families:
+        """The families of the service address and of the servers' unique addresses; IPv4, if not said."""
+        return ONLY_IPV4
+
+    @property
+    def client_family(self) -> Family:
+        """The family of the client's sockets: one of IPv6 speaks to an IPv4 service by a v4-mapped address."""
+        return self.families.service
+
+    @property
+    def can_join(self) -> bool:
+        """Whether a connection to the service address can have subflows to a unique one.
+
+        A socket of IPv4 takes addresses of that family only (net/mptcp/pm.c, `mptcp_pm_addr_families_match`).
+        """
+        return self.client_family == "ipv6" or self.families.unique == "ipv4"
 
     @abstractmethod
     def layout(self) -> Layout:
@@ -91,6 +110,7 @@ TOPOLOGIES = Registry(
             "addresses",
             "base",
             "directions",
+            "families",
             "layout",
             "links",
             "load_balancer_picture",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import ip_address, ip_interface
 
 from mininet.topo import Topo
+
+from testbed.base.families import whole_length
 
 
 @dataclass(frozen=True)
@@ -107,15 +109,15 @@ class Layout:
                 servers = (
                     replace(each, address=place.servers[each.name], gateway=place.inside) for each in self.servers
                 )
-                alone = 32 if "." in self.service else 128
+                alone = whole_length(self.service)
                 return replace(self, director=director, servers=tuple(servers), prefix=alone)
         return self
 
     @property
     def service_is_on_link(self) -> bool:
-        """Whether the client asks for the service address by ARP, as one of its own first link."""
-        network = IPv4Interface(f"{self.client_addresses[0]}/{self.prefix}").network
-        return IPv4Address(self.service) in network
+        """Whether the client asks its first link for the service address, as one of its own network."""
+        network = ip_interface(f"{self.client_addresses[0]}/{self.prefix}").network
+        return ip_address(self.service) in network
 
     def is_lossy(self, one: str, other: str) -> bool:
         """Whether the link between two nodes is on a way with loss."""

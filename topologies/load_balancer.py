@@ -37,7 +37,7 @@ from testbed.base.parts import Complaint
 from testbed.base.quantities import MAX_DIRECTORS
 from testbed.base.traits import Bottleneck
 from topologies import links
-from topologies.base import Topology
+from topologies.families import IPV6, WithFamilies
 from topologies.layout import Layout, OwnWay, ServerPlace, WayPast
 from topologies.links import InnerLink, Link, LinkProfile
 from topologies.load_balancer_picture import picture
@@ -48,10 +48,10 @@ LIMIT_NOTE = "Limit of MPTCP: the direct path alone. What a page still gets thro
 NO_PATH_NOTE = "Limit of a variant whose servers announce no address: the path through the director."
 
 
-class LoadBalancer(Topology):
+class LoadBalancer(WithFamilies):
     """The paper's Fig. 5: a client, a director, servers with a second path to the client past the director."""
 
-    needs = links.NEEDS | {links.BRIDGE}
+    needs = links.NEEDS | {links.BRIDGE, IPV6}
 
     client_director: Link = Field(description="The link between the client and the director.")
     direct: Link = Field(description="The direct path: every server's second interface, and the client's.")
@@ -80,8 +80,11 @@ class LoadBalancer(Topology):
     def plan(self) -> LoadBalancerPlan:
         """Names and addresses."""
         if self.directors > 1:
-            return SeveralDirectorsPlan(self.servers, bool(self.switched), directors=self.directors)
-        return LoadBalancerPlan(self.servers, bool(self.switched), one_interface=self.client_link is not None)
+            return SeveralDirectorsPlan(
+                self.servers, bool(self.switched), families=self.families, directors=self.directors
+            )
+        one_interface = self.client_link is not None
+        return LoadBalancerPlan(self.servers, bool(self.switched), one_interface, families=self.families)
 
     @property
     def largest_seed(self) -> tuple[int, str] | None:
@@ -109,10 +112,9 @@ class LoadBalancer(Topology):
         return self.model_copy(update={"switched": True})
 
     def features(self) -> frozenset[Need]:
-        """What its links need, and its switch."""
-        return links.features(self.profiles) | (
-            {links.BRIDGE} if self.directors > 1 or self.plan.has_switch() else set()
-        )
+        """What its links need, its addresses and its switch."""
+        found = links.features(self.profiles) | self.family_needs()
+        return found | ({links.BRIDGE} if self.directors > 1 or self.plan.has_switch() else set())
 
     def layout(self) -> Layout:
         """What is built, and who is who in it."""

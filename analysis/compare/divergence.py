@@ -6,14 +6,14 @@ Enters: two raw directories. Leaves: a `PointDivergence`. The runs may have othe
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from analysis.compare.packet_divergence import PacketDivergence, in_bytes, in_normalised_packets
 from analysis.compare.packet_text import Capture
-from analysis.flows.addresses import of_point
+from analysis.flows.addresses import ipv6_of, of_point
 from testbed.base.errors import AnalysisError
 from testbed.record import counters, digests, events, outcome, reading
 from testbed.record.addresses import read_addresses
@@ -76,10 +76,12 @@ class PointDivergence:
 def compare_points(ours: Path, theirs: Path, context: int = CONTEXT) -> PointDivergence:
     """Compare two raw directories; `context` packets lead up to each. Raises AnalysisError for what it cannot read."""
     left, right = read_point(ours), read_point(theirs)
-    captures, others = _captures(ours), {capture.interface: capture for capture in _captures(theirs)}
+    plan = read_addresses(ours)
+    captures = _captures(ours, ipv6_of(plan))
+    others = {capture.interface: capture for capture in _captures(theirs, ipv6_of(plan))}
     if {capture.interface for capture in captures} != set(others):
         raise AnalysisError(f"{ours} and {theirs}: not the same topology: they captured on other interfaces")
-    addresses = of_point(read_addresses(ours))
+    addresses = of_point(plan)
     packets = in_bytes(captures, others, addresses, context)
     normalised = in_normalised_packets(captures, others, addresses, context) if packets else []
     lines = [
@@ -98,9 +100,9 @@ def compare_points(ours: Path, theirs: Path, context: int = CONTEXT) -> PointDiv
     )
 
 
-def _captures(directory: Path) -> list[Capture]:
+def _captures(directory: Path, ipv6: Sequence[bytes]) -> list[Capture]:
     start_ns = _start_ns(directory)
-    return [Capture(entry.interface, directory / entry.file, start_ns) for entry in read_captures(directory)]
+    return [Capture(entry.interface, directory / entry.file, start_ns, ipv6) for entry in read_captures(directory)]
 
 
 def _start_ns(directory: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.flows.mptcp_options import DENY_JOIN_TO_INITIAL_ADDRESS, parse_handshake_options
-from analysis.pcap import ACK, FIN, PSH, RST, SYN, Packets, read_stored_pcap
+from analysis.pcap import ACK, FIN, PSH, RST, SYN, Packets, read_stored_pcap, with_first_ipv6
 
 _FLAGS = ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST"), (PSH, "PSH"), (ACK, "ACK"))
 _TIMESTAMPS, _MPTCP = 8, 30
@@ -40,16 +41,20 @@ class PacketText:
 
 @dataclass(frozen=True, eq=False)
 class Capture:
-    """One interface's capture; `start_ns` is the time of the workload's start."""
+    """One interface's capture; `start_ns` is the time of the workload's start.
+
+    The IPv6 addresses `ipv6` have the first numbers, which are the same then in every capture.
+    """
 
     interface: str
     path: Path
     start_ns: int
+    ipv6: Sequence[bytes] = ()
 
     @cached_property
     def packets(self) -> Packets:
         """The packets, read when they are first needed; raises AnalysisError."""
-        return read_stored_pcap(self.path)
+        return with_first_ipv6(read_stored_pcap(self.path), self.ipv6)
 
     def text(self, row: int) -> PacketText:
         """The packet in that row, in words."""

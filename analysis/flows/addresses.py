@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import IPv6Address, ip_address
 
 from testbed.record.addresses import AddressPlan
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """The client's, the service's and the servers' addresses; IPv4 addresses as integers.
+    """The client's, the service's and the servers' addresses; of IPv4 as integers, of IPv6 as packets number them.
 
     `service` is the VIP or the anycast address, `unique` each server's own: what a client receives from there
     went past the director. `local` are what a server's own socket sees of the service, and `more_services` are further
@@ -37,19 +37,33 @@ class Addresses:
 
 
 def of_point(plan: AddressPlan) -> Addresses:
-    """The addresses of a point."""
+    """The addresses of a point, as packets have them in which `ipv6_of` the plan come first (`with_first_ipv6`)."""
+    ipv6 = ipv6_of(plan)
+
+    def number(address: str) -> int:
+        parsed = ip_address(address)
+        return 1 + ipv6.index(parsed.packed) if isinstance(parsed, IPv6Address) else int(parsed)
+
     return Addresses(
-        client=tuple(map(_number, plan.client)),
-        service=_number(plan.service.address),
+        client=tuple(map(number, plan.client)),
+        service=number(plan.service.address),
         service_port=plan.service.port,
-        unique={name: _number(server.unique) for name, server in plan.servers.items() if server.unique is not None},
+        unique={name: number(server.unique) for name, server in plan.servers.items() if server.unique is not None},
         local={
-            name: tuple(map(_number, (server.local, *server.further_locals)))
+            name: tuple(map(number, (server.local, *server.further_locals)))
             for name, server in plan.servers.items()
             if server.local is not None
         },
     )
 
 
-def _number(address: str) -> int:
-    return int(IPv4Address(address))
+def ipv6_of(plan: AddressPlan) -> list[bytes]:
+    """The plan's IPv6 addresses, each once."""
+    of_servers = [
+        address
+        for each in plan.servers.values()
+        for address in (each.unique, each.local, *each.further_locals)
+        if address
+    ]
+    parsed = map(ip_address, (*plan.client, plan.service.address, *of_servers))
+    return list(dict.fromkeys(each.packed for each in parsed if isinstance(each, IPv6Address)))

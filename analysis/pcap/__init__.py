@@ -30,6 +30,7 @@ from analysis.pcap.packets import (
     Packets,
     concatenate,
     merge,
+    with_first_ipv6,
 )
 from analysis.pcap.reader import CHUNK_BYTES, iter_packets, read_pcap, read_stored_pcap
 from analysis.pcap.tables import OPTION_TABLES, Option
@@ -58,4 +59,5 @@ __all__ = [
     "read_pcap",
     "read_stored_pcap",
     "tunnel_name",
+    "with_first_ipv6",
 ]

@@ -193,6 +193,12 @@ def merge(captures: Sequence[Packets]) -> Packets:
     return concatenate(adjusted).by_time()
 
 
+def with_first_ipv6(packets: Packets, first: Iterable[bytes]) -> Packets:
+    """The packets, in which these distinct IPv6 addresses have the first numbers, from 1, be they there or not."""
+    ipv6 = tuple(dict.fromkeys((addresses.UNSPECIFIED, *first, *packets.ipv6)))
+    return replace(_renumbered(packets, ipv6), ipv6=ipv6)
+
+
 def _renumbered(packets: Packets, ipv6: Sequence[bytes]) -> Packets:
     """The packets with the IPv6 addresses numbered as in `ipv6`."""
     if packets.ipv6 == ipv6[: len(packets.ipv6)]:

@@ -43,6 +43,7 @@ FULL_SHARE = 0.9
 _NS = 1_000_000_000
 _WIRE_BYTES = 1538
 _PAYLOAD_BYTES = {"tcp": 1448, "mptcp": 1420}
+_LONGER_HEADER_BYTES = 20  # of IPv6
 _BUCKET_BYTES = 100_000  # what a link's token bucket can save up
 _BUCKETS_PER_STRETCH = 10
 _SHORTEST_STRETCH_S = 0.01
@@ -74,7 +75,7 @@ def judge(
         numbers = [number for number, file in enumerate(files) if file.interface.endswith(link.interfaces)]
         moved = sides.from_client if point.is_upload else sides.to_client
         mine = moved & np.isin(packets.interface, np.array(numbers, np.uint16))
-        wire = wire_bits(packets.payload_bytes[mine].astype(np.int64), point.protocol)
+        wire = wire_bits(packets.payload_bytes[mine].astype(np.int64), point.protocol, packets.ip_version[mine])
         found.append(spacing(link, packets.time_ns[mine] - window.start_ns, wire))
     return verdict(min(idle, default=None), found, sum(file.dropped for file in files))
 
@@ -139,9 +140,9 @@ def servers_present(events: Sequence[Event], servers: int, seconds: int) -> list
     return present
 
 
-def wire_bits(payload_bytes: NDArray[np.int64], protocol: str) -> NDArray[np.int64]:
+def wire_bits(payload_bytes: NDArray[np.int64], protocol: str, ip_version: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Bits on a wire of Ethernet for each captured packet, a burst of which is as many frames as its payload fills."""
-    most = _PAYLOAD_BYTES.get(protocol, 1448)
+    most = _PAYLOAD_BYTES.get(protocol, 1448) - _LONGER_HEADER_BYTES * (ip_version == 6)
     frames = np.maximum(-(-payload_bytes // most), 1)
     bits: NDArray[np.int64] = 8 * (payload_bytes + frames * (_WIRE_BYTES - most))
     return bits

@@ -13,12 +13,12 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from analysis.flows.addresses import of_point
+from analysis.flows.addresses import ipv6_of, of_point
 from analysis.flows.connections import Traffic, find_connections
 from analysis.flows.joins import join_outcomes, waits
 from analysis.flows.paths import path_table
 from analysis.flows.series import Window, churn, per_second, resets_within, workload_window
-from analysis.pcap import Packets, merge, read_stored_pcap
+from analysis.pcap import Packets, merge, read_stored_pcap, with_first_ipv6
 from analysis.summary import fidelity, point_tables, validity
 from analysis.summary.at_directors import read_at_directors
 from analysis.summary.balancing import with_balancing
@@ -139,7 +139,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     window = None if events is None else attempt(partial(workload_window, events, point.traits.planned_s))
     ab = attempt(partial(read_ab, directory / AB))
     plan = attempt(partial(read_addresses, directory))
-    addresses = None if plan is None else of_point(plan)
+    addresses, ipv6 = (None, []) if plan is None else (of_point(plan), ipv6_of(plan))
     files = attempt(partial(read_captures, directory))
 
     captures: list[validity.Capture] | None = None
@@ -150,7 +150,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
         readable = [(file, found) for file, found in decoded if found is not None]
         captures = [validity.Capture(file, found.records, found.warnings) for file, found in readable]
         if readable and len(readable) == len(files):
-            packets = merge([found for _, found in readable])
+            packets = with_first_ipv6(merge([found for _, found in readable]), ipv6)
             # All of them are at the client: what goes by one interface may be answered by another.
             packets = replace(packets, places=(0,) * len(packets.interfaces))
             interfaces = [file.interface for file, found in readable for _ in found.interfaces]
@@ -167,7 +167,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
 
     counters = attempt(partial(read_counters, directory))
     samples = attempt(partial(read_samples, directory))
-    server_packets = attempt(partial(point_tables.read_server_packets, directory))
+    server_packets = attempt(partial(point_tables.read_server_packets, directory, ipv6))
     losses = attempt(partial(read_injected_losses, directory)) if point.drop_packet else None
     drops = None if losses is None else losses.dropped
     load = attempt(partial(read_host_load, directory))

@@ -23,7 +23,7 @@ from analysis.flows.observation import Observation
 from analysis.flows.paths import SERVICE
 from analysis.flows.series import Window
 from analysis.flows.servers import ServerEvidence
-from analysis.pcap import RST, Packets, merge, read_stored_pcap
+from analysis.pcap import RST, Packets, merge, read_stored_pcap, with_first_ipv6
 from analysis.summary.at_directors import AtDirectors, directors_table, state_table
 from analysis.summary.model import PointSummary
 from analysis.tables import TABLES
@@ -69,12 +69,15 @@ class Sources:
     recorded: AtDirectors | None = None
 
 
-def read_server_packets(directory: Path) -> dict[str, Packets]:
-    """SYNs and RSTs as captured at each server, at one or several interfaces, by its name; raises AnalysisError."""
+def read_server_packets(directory: Path, ipv6: Sequence[bytes]) -> dict[str, Packets]:
+    """SYNs and RSTs as captured at each server, at one or several interfaces, by its name; raises AnalysisError.
+
+    The IPv6 addresses `ipv6` have the first numbers, as at the client.
+    """
     found: dict[str, list[Packets]] = {}
     for capture in read_server_captures(directory):
         found.setdefault(capture.node, []).append(read_stored_pcap(directory / capture.file))
-    return {node: merge(each) if len(each) > 1 else each[0] for node, each in found.items()}
+    return {node: with_first_ipv6(merge(each) if len(each) > 1 else each[0], ipv6) for node, each in found.items()}
 
 
 def of_summary(summary: PointSummary, window: Window | None = None) -> dict[str, pa.Table]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from typing import Literal
 
 Family = Literal["ipv4", "ipv6"]
+BOTH: frozenset[Family] = frozenset({"ipv4", "ipv6"})
+ServerAddress = Literal["service", "unique"]
 
 
 def family_of(address: str) -> Family:
     """The family of an address, by the way it is written."""
     return "ipv6" if ":" in address else "ipv4"
+
+
+def number_of(address: str) -> int:
+    """The kernel's number for the family of an address: AF_INET or AF_INET6."""
+    return int(socket.AF_INET6 if family_of(address) == "ipv6" else socket.AF_INET)
 
 
 def whole_length(address: str) -> int:
@@ -37,7 +45,7 @@ class Families:
         """Each once, that of the service first: what the nodes have addresses of."""
         return tuple(dict.fromkeys((self.service, self.unique)))
 
-    def of(self, address: Literal["service", "unique"]) -> Family:
+    def of(self, address: ServerAddress) -> Family:
         """The family of a server's address of this kind."""
         return self.service if address == "service" else self.unique
 

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from testbed.base.families import Family
+from testbed.base.needs import Need
 from testbed.base.parts import Complaint, Part
 from testbed.base.registry import Registry
 from testbed.health_check import HealthCheck
@@ -32,6 +34,7 @@ class Director(Part, ABC):
     `largest_seed` the largest seed that a point can have, and what bounds it. `by_order`: which server a flow comes to
     depends on the order of the pool, as over a router's equal-cost paths, which a flip turns. `carries_joins`: what
     servers announce is of the service address, so that joins, and all that they carry, come by the director as well.
+    `families` are those of which the service address can be, `ipv6_needs` what it needs besides where that is of IPv6.
     """
 
     service_path: ClassVar[str] = "director"
@@ -39,6 +42,8 @@ class Director(Part, ABC):
     largest_seed: ClassVar[tuple[int, str]] = LAB_KERNEL
     by_order: ClassVar[bool] = False
     carries_joins: ClassVar[bool] = False
+    families: ClassVar[frozenset[Family]] = frozenset({"ipv4"})
+    ipv6_needs: ClassVar[frozenset[Need]] = frozenset()
 
     health_check: HealthCheck | None = Field(
         default=None,

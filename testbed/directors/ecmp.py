@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
+from testbed.base.families import BOTH, Family, family_of, whole_length
+from testbed.base.needs import Need
 from testbed.directors.base import Director
 from testbed.net import arp, routing
 from testbed.net.netns import Node
@@ -20,6 +22,8 @@ class Ecmp(Director):
     """A router with equal-cost paths: it spreads flows by a hash over their 5-tuple, and keeps no state."""
 
     needs = frozenset({routing.MULTIPATH, *routing.HASH})
+    families: ClassVar[frozenset[Family]] = BOTH
+    ipv6_needs: ClassVar[frozenset[Need]] = routing.HASH_IPV6
     service_path: ClassVar[str] = "anycast address"
     role: ClassVar[Literal["director", "router"]] = "router"
     by_order: ClassVar[bool] = True
@@ -33,13 +37,13 @@ class Ecmp(Director):
     def prepare(self, network: Network, layout: Layout) -> None:
         """Its answers for the service address, where the client asks for that."""
         if layout.service_is_on_link:
-            arp.answer_for_others(network[layout.director], f"{layout.director}-eth0")
+            arp.answer_for_others(network[layout.director], f"{layout.director}-eth0", layout.service)
 
     def prepare_server(self, network: Network, layout: Layout, server: ServerPlace) -> None:
         """The service address."""
         if layout.service_is_on_link:
             arp.keep_to_own_links(network[server.name])
-        routing.add_address(network[server.name], server.interface, layout.service, 32)
+        routing.add_address(network[server.name], server.interface, layout.service, whole_length(layout.service))
 
     def entries(self, _director: Node) -> int | None:
         """None: the hash is all there is."""
@@ -50,12 +54,12 @@ class Ecmp(Director):
         router = network[layout.director]
         addresses = [server.address for server in layout.servers]
         return {
-            "router": routing.hash_by_flow(router, seed),
+            "router": routing.hash_by_flow(router, seed, family_of(layout.service)),
             "nexthops": routing.nexthops(router, layout.service, addresses),
         }
 
     def set_pool(self, network: Network, layout: Layout, servers: Sequence[ServerPlace]) -> None:
-        """The nexthops are replaced, in one step and in this order."""
+        """The nexthops are replaced, in this order."""
         routing.nexthops(network[layout.director], layout.service, [server.address for server in servers])
 
     def forget(self, network: Network, layout: Layout) -> None:

@@ -5,8 +5,9 @@ What a server sends back to the client's first link leads through it (the server
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
+from testbed.base.families import BOTH, Family
 from testbed.directors.lvs import Lvs
 from testbed.net import ipvs, sysctl
 from testbed.net.ipvs import Forwarding
@@ -16,6 +17,8 @@ from topologies.layout import Layout, ServerPlace
 
 class IpvsNat(Lvs):
     """LVS with address translation: the kernel's IPVS spreads connections, both ways of which pass it."""
+
+    families: ClassVar[frozenset[Family]] = BOTH
 
     @property
     def forwarding(self) -> Forwarding:

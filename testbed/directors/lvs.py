@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -35,6 +35,7 @@ class Lvs(Director, ABC):
     """The kernel's IPVS."""
 
     needs = frozenset({ipvs.NEED, *ipvs.SCHEDULERS.values()})
+    ipv6_needs: ClassVar[frozenset[Need]] = frozenset({ipvs.OVER_IPV6})
 
     scheduler: Scheduler = Field(
         default="rr",

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from testbed.base.families import family_of
 from testbed.base.needs import program
 from testbed.base.quantities import WholeSeconds
 from testbed.directors.ecmp import Ecmp
@@ -59,7 +60,7 @@ class Resilient(Ecmp):
 
     def serve(self, network: Network, layout: Layout, seed: int) -> dict[str, Any]:
         """The hash, and the group of all servers."""
-        hashing = routing.hash_by_flow(network[layout.director], seed)
+        hashing = routing.hash_by_flow(network[layout.director], seed, family_of(layout.service))
         return {"router": hashing, "resilient": self._lead_to(network, layout, layout.servers)}
 
     def set_pool(self, network: Network, layout: Layout, servers: Sequence[ServerPlace]) -> None:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from testbed.base.errors import ReadbackError
+from testbed.base.families import Family, family_of, in_url
 from testbed.base.needs import Call, kernel
 from testbed.net import ipvs_messages as messages
 from testbed.net import netlink, sysctl
+from testbed.net.ipv6 import FORWARDS
 from testbed.net.netlink import Netlink
 from testbed.net.netns import Node, generic_socket, here
 
@@ -25,6 +27,13 @@ NEED = kernel(
     module="ip_vs",
     probe=(Call(function="testbed.net.ipvs:probe"),),
 )
+OVER_IPV6 = kernel(
+    "IPVS over IPv6",
+    "CONFIG_IP_VS_IPV6",
+    purpose="a service at an IPv6 address",
+    probe=(Call(function="testbed.net.ipvs:probe_ipv6"),),
+)
+"""What a service at an IPv6 address needs beside `NEED`."""
 SCHEDULERS = {
     name: kernel(
         f"IPVS scheduler {name}",
@@ -40,8 +49,8 @@ SCHEDULERS = {
 FALLBACK, PORT = 0x0008, 0x0010  # IP_VS_SVC_F_SCHED_SH_FALLBACK, _PORT; those of mh are the same
 _SCHEDULER_FLAGS = 0x0008 | 0x0010 | 0x0020  # IP_VS_SVC_F_SCHED1 to 3
 _METHOD = 0x0007  # IP_VS_CONN_F_FWD_MASK
-_ONE = 0xFFFFFFFF
-"""The netmask of a service at one address."""
+_ONE: Mapping[Family, int] = {"ipv4": 0xFFFFFFFF, "ipv6": 128}
+"""The netmask of a service at one address; of IPv6 the length of its prefix."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,7 @@ class Service:
         return messages.service(self.address, self.port)
 
     def __str__(self) -> str:
-        return f"{self.address}:{self.port}"
+        return f"{in_url(self.address)}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -101,13 +110,23 @@ def probe(scheduler: str = "rr") -> None:
     serve(here(), Service("10.255.1.1", 80, scheduler), {"10.255.2.1": 1})
 
 
+def probe_ipv6() -> None:
+    """Offer a service at an IPv6 address, where it is thrown away."""
+    serve(here(), Service("fd00:255:1::1", 80), {"fd00:255:2::1": 1})
+
+
 def serve(director: Node, service: Service, servers: Weights, forwarding: Forwarding = NAT) -> dict[str, Any]:
     """Offer a service, spread over `servers`; what reads back of both, as `ipvs_service` and `ipvs`."""
-    sysctl.put(director, {"net.ipv4.ip_forward": 1})
+    sysctl.put(director, {FORWARDS[family_of(service.address)]: 1})
     with generic_socket(director) as socket:
         family = socket.family(messages.FAMILY).id
         flags = {"flags": service.flags, "mask": 0xFFFF}
-        how = {"SCHED_NAME": service.scheduler, "FLAGS": flags, "TIMEOUT": 0, "NETMASK": _ONE}
+        how = {
+            "SCHED_NAME": service.scheduler,
+            "FLAGS": flags,
+            "TIMEOUT": 0,
+            "NETMASK": _ONE[family_of(service.address)],
+        }
         socket.ask(messages.message(messages.NEW_SERVICE, {**service.key, **how}), family)
         for address, weight in servers.items():
             _put(socket, family, messages.NEW_DEST, service, address, weight, forwarding)
@@ -176,15 +195,17 @@ def _in_order(server: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def _destinations(socket: Netlink, family: int, service: Service) -> list[dict[str, Any]]:
     answers = socket.ask(messages.message(messages.GET_DEST, service.key), family, netlink.DUMP)
-    return [_destination(answer.get_attr("IPVS_CMD_ATTR_DEST")) for answer in answers]
+    family_of_servers = family_of(service.address)
+    return [_destination(answer.get_attr("IPVS_CMD_ATTR_DEST"), family_of_servers) for answer in answers]
 
 
-def _destination(dest: Any) -> dict[str, Any]:
+def _destination(dest: Any, family: Family) -> dict[str, Any]:
     def get(name: str) -> Any:
         return dest.get_attr(f"IPVS_DEST_ATTR_{name}")
 
     found = {
-        "address": str(ipaddress.IPv4Address(get("ADDR")[:4])),  # sixteen bytes, whatever the family
+        # Sixteen bytes, whatever the family.
+        "address": str(ipaddress.ip_address(get("ADDR")[: 4 if family == "ipv4" else 16])),
         "port": get("PORT"),
         "forwarding": get("FWD_METHOD") & _METHOD,
         "weight": get("WEIGHT"),

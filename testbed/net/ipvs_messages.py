@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from socket import AF_INET, IPPROTO_TCP
+from socket import IPPROTO_TCP
 from typing import Any
 
+from testbed.base.families import number_of
 from testbed.net.codecs import genlmsg, nla
 
 FAMILY = "IPVS"
@@ -21,7 +22,7 @@ Values = Mapping[str, Any]
 
 
 class Message(genlmsg):  # type: ignore[misc]
-    """A message of the family, with what a service for IPv4 and its servers are told by; addresses are bytes."""
+    """A message of the family, with what a service and its servers are told by; addresses are bytes."""
 
     nla_map = (("IPVS_CMD_ATTR_UNSPEC", "none"), ("IPVS_CMD_ATTR_SERVICE", "service"), ("IPVS_CMD_ATTR_DEST", "dest"))
 
@@ -82,14 +83,14 @@ class Message(genlmsg):  # type: ignore[misc]
 
 
 def service(address: str, port: int) -> dict[str, Any]:
-    """What tells a service from others: it is for TCP, at an IPv4 address."""
-    packed = ipaddress.IPv4Address(address).packed
-    return {"AF": int(AF_INET), "PROTOCOL": int(IPPROTO_TCP), "ADDR": packed, "PORT": port}
+    """What tells a service from others: it is for TCP, at this address."""
+    packed = ipaddress.ip_address(address).packed
+    return {"AF": number_of(address), "PROTOCOL": int(IPPROTO_TCP), "ADDR": packed, "PORT": port}
 
 
 def destination(address: str, port: int) -> dict[str, Any]:
     """What tells a real server of a service from others."""
-    return {"ADDR": ipaddress.IPv4Address(address).packed, "PORT": port}
+    return {"ADDR": ipaddress.ip_address(address).packed, "PORT": port}
 
 
 def message(command: int, service: Values, destination: Values | None = None) -> Message:

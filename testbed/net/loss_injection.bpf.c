@@ -21,9 +21,14 @@ extern void *bpf_map_lookup_elem(void *map, const void *key) HELPER(map_lookup_e
 extern long bpf_map_update_elem(void *map, const void *key, const void *value, __u64 flags) HELPER(map_update_elem);
 extern long bpf_skb_load_bytes(const void *skb, __u32 offset, void *to, __u32 bytes) HELPER(skb_load_bytes);
 
+/* An IPv4 address is the last four bytes of one of IPv6: v4-mapped, as RFC 4291 section 2.5.5.2 has it. */
+struct address {
+	__be32 words[4];
+};
+
 /* Both ends of a TCP flow, the lower address first: the same for both directions. */
 struct flow {
-	__be32 address[2];
+	struct address address[2];
 	__be16 port[2];
 };
 
@@ -105,24 +110,51 @@ static void walk(struct __sk_buff *skb, __u32 at, __u32 end, __u8 tcp_flags, str
 	}
 }
 
+/* Where TCP's header is, and the addresses of the packet; 0 if it is none of TCP. An extension header is none. */
+static __u32 past_ip(struct __sk_buff *skb, struct flow *flow)
+{
+	__u8 version_and_length, protocol;
+	__be16 ethertype;
+
+	if (bpf_skb_load_bytes(skb, 12, &ethertype, 2))
+		return 0;
+	if (ethertype == __builtin_bswap16(ETH_P_IPV6)) {
+		if (bpf_skb_load_bytes(skb, ETH_HLEN + 6, &protocol, 1) || protocol != IPPROTO_TCP ||
+		    bpf_skb_load_bytes(skb, ETH_HLEN + 8, flow->address, 32))
+			return 0;
+		return ETH_HLEN + 40;
+	}
+	if (ethertype != __builtin_bswap16(ETH_P_IP))
+		return 0;
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &version_and_length, 1) ||
+	    bpf_skb_load_bytes(skb, ETH_HLEN + 9, &protocol, 1) || protocol != IPPROTO_TCP)
+		return 0;
+	for (int i = 0; i < 2; i++) {
+		flow->address[i].words[2] = __builtin_bswap32(0xffff);
+		if (bpf_skb_load_bytes(skb, ETH_HLEN + 12 + 4 * i, &flow->address[i].words[3], 4))
+			return 0;
+	}
+	return ETH_HLEN + (version_and_length & 0x0f) * 4;
+}
+
+static int is_above(const struct address *one, const struct address *other)
+{
+	for (int i = 0; i < 4; i++)
+		if (one->words[i] != other->words[i])
+			return one->words[i] > other->words[i];
+	return 0;
+}
+
 static int parse(struct __sk_buff *skb, struct flow *flow, struct options *found)
 {
-	__u8 version_and_length, protocol, data_offset, tcp_flags;
-	__be16 ethertype;
-	__u32 tcp;
+	__u8 data_offset, tcp_flags;
+	__u32 tcp = past_ip(skb, flow);
 
-	if (bpf_skb_load_bytes(skb, 12, &ethertype, 2) || ethertype != __builtin_bswap16(ETH_P_IP))
+	if (!tcp || bpf_skb_load_bytes(skb, tcp + 12, &data_offset, 1) || bpf_skb_load_bytes(skb, tcp + 13, &tcp_flags, 1))
 		return 0;
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &version_and_length, 1) || bpf_skb_load_bytes(skb, ETH_HLEN + 9, &protocol, 1))
+	if (bpf_skb_load_bytes(skb, tcp, flow->port, 4) || bpf_skb_load_bytes(skb, tcp + 4, &found->sequence, 4))
 		return 0;
-	tcp = ETH_HLEN + (version_and_length & 0x0f) * 4;
-	if (protocol != IPPROTO_TCP || bpf_skb_load_bytes(skb, tcp + 12, &data_offset, 1) ||
-	    bpf_skb_load_bytes(skb, tcp + 13, &tcp_flags, 1))
-		return 0;
-	if (bpf_skb_load_bytes(skb, ETH_HLEN + 12, flow->address, 8) || bpf_skb_load_bytes(skb, tcp, flow->port, 4) ||
-	    bpf_skb_load_bytes(skb, tcp + 4, &found->sequence, 4))
-		return 0;
-	if (flow->address[0] > flow->address[1])
+	if (is_above(&flow->address[0], &flow->address[1]))
 		*flow = (struct flow){{flow->address[1], flow->address[0]}, {flow->port[1], flow->port[0]}};
 	walk(skb, tcp + 20, tcp + (data_offset >> 4) * 4, tcp_flags, found);
 	return found->kinds;

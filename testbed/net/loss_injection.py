@@ -44,7 +44,7 @@ NEEDS = frozenset(
 _SOURCE = Path(__file__).with_name("loss_injection.bpf.c")
 _PROGRAM = "drop_one"
 _HOOKS = {"ingress": 0xFFFFFFF2, "egress": 0xFFFFFFF3}  # TC_H_CLSACT with TC_H_MIN_INGRESS, TC_H_MIN_EGRESS
-_CONNECTION_BYTES, _COUNT = 20, struct.Struct("=II")
+_CONNECTION_BYTES, _COUNT = 44, struct.Struct("=II")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from testbed.base.errors import PrerequisiteError, ReadbackError
+from testbed.base.families import Family, family_of, number_of
 from testbed.base.needs import PATCHED, Call, Need, kernel, program
 from testbed.base.needs import sysctl as sysctl_need
 from testbed.net import netlink, sysctl
@@ -26,6 +27,7 @@ from testbed.net.netns import Node, generic_socket
 SIGNAL, SUBFLOW, BACKUP, FULLMESH = 1, 2, 4, 8  # MPTCP_PM_ADDR_FLAG_*, include/uapi/linux/mptcp_pm.h
 
 _ENDPOINT_FLAGS = {"none": 0, "subflow": SUBFLOW, "fullmesh": SUBFLOW | FULLMESH}
+_ADDRESS: Mapping[Family, str] = {"ipv4": "ADDR4", "ipv6": "ADDR6"}
 _IPPROTO_MPTCP = 262
 
 NEEDS = frozenset(
@@ -37,6 +39,14 @@ NEEDS = frozenset(
 )
 """What every point over MPTCP needs."""
 
+OVER_IPV6 = kernel(
+    "MPTCP over IPv6",
+    "CONFIG_MPTCP_IPV6",
+    purpose="addresses of the family",
+    probe=(Call(function="testbed.net.mptcp:probe", arguments=("::1",)),),
+)
+"""What every point over MPTCP needs that has IPv6 addresses."""
+
 PATCHED_NEEDS = frozenset(sysctl_need(name, "a setting of our patches", PATCHED) for name in PATCHED_SYSCTLS)
 """What settings need that upstream lacks."""
 
@@ -47,12 +57,13 @@ def needs_of(settings: Mptcp) -> frozenset[Need]:
     return NEEDS | {need for need in PATCHED_NEEDS if need.sysctl in patched}
 
 
-def probe() -> None:
+def probe(address: str = "127.0.0.1") -> None:
     """Connect over MPTCP to oneself."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, _IPPROTO_MPTCP) as listener:
-        listener.bind(("127.0.0.1", 0))
+    family = number_of(address)
+    with socket.socket(family, socket.SOCK_STREAM, _IPPROTO_MPTCP) as listener:
+        listener.bind((address, 0))
         listener.listen()
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM, _IPPROTO_MPTCP) as client:
+        with socket.socket(family, socket.SOCK_STREAM, _IPPROTO_MPTCP) as client:
             client.connect(listener.getsockname())
 
 
@@ -138,7 +149,7 @@ def _message(command: Cmd) -> Any:
 
 
 def _endpoint(address: str, identifier: int, flags: int) -> list[tuple[str, Any]]:
-    values = {"FAMILY": int(socket.AF_INET), "ADDR4": address, "ID": identifier, "FLAGS": flags}
+    values = {"FAMILY": number_of(address), _ADDRESS[family_of(address)]: address, "ID": identifier, "FLAGS": flags}
     return [(f"MPTCP_PM_ADDR_ATTR_{name}", value) for name, value in values.items()]
 
 
@@ -146,7 +157,8 @@ def _endpoints(path_manager: Netlink, family: int) -> dict[str, int]:
     found = {}
     for message in path_manager.ask(_message(Cmd.GET_ADDR), family, netlink.DUMP):
         address = message.get_attr("MPTCP_PM_ATTR_ADDR")
-        name = _shown(address.get_attr("MPTCP_PM_ADDR_ATTR_ADDR4"), address.get_attr("MPTCP_PM_ADDR_ATTR_PORT") or 0)
+        (host,) = filter(None, (address.get_attr(f"MPTCP_PM_ADDR_ATTR_{name}") for name in _ADDRESS.values()))
+        name = _shown(host, address.get_attr("MPTCP_PM_ADDR_ATTR_PORT") or 0)
         found[name] = address.get_attr("MPTCP_PM_ADDR_ATTR_FLAGS")
     return found
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from testbed.base.errors import ReadbackError
+from testbed.base.families import family_of, whole_length
 from testbed.base.needs import Call, kernel
 from testbed.net import routing
 from testbed.net.netns import Node, here
@@ -78,7 +79,7 @@ def put(
     ]
     group = "/".join(map(str, sorted(members)))
     lines.append(f"nexthop replace id {_GROUP} group {group} {settings.words()}")
-    lines.append(f"route replace {address}/32 nhid {_GROUP}")
+    lines.append(f"route replace {address}/{whole_length(address)} nhid {_GROUP}")
     run(router.enter("ip", "-batch", "-"), stdin="".join(f"{line}\n" for line in lines), log=log)
     wanted = {
         "nexthops": {number: known[number] for number in sorted(members)},
@@ -104,7 +105,9 @@ def buckets(router: Node) -> dict[int, int]:
 def _listed(router: Node, address: str) -> dict[str, Any]:
     listed = json.loads(run(router.enter("ip", "-j", "-d", "nexthop", "show")).stdout)
     objects = {each["id"]: each for each in listed}
-    routes = json.loads(run(router.enter("ip", "-j", "route", "show", f"{address}/32")).stdout)
+    whole = f"{address}/{whole_length(address)}"
+    family = ["-6"] if family_of(address) == "ipv6" else []
+    routes = json.loads(run(router.enter("ip", *family, "-j", "route", "show", whole)).stdout)
     group = objects[_GROUP]
     arguments = group["resilient_args"]
     return {

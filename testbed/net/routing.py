@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from socket import AF_INET, if_indextoname
+from collections.abc import Mapping
+from socket import if_indextoname
 from typing import Any
 
 from testbed.base.errors import ReadbackError
+from testbed.base.families import Family, family_of, number_of, whole_length
 from testbed.base.needs import Call, kernel
 from testbed.base.needs import sysctl as sysctl_need
 from testbed.net import netlink, sysctl
@@ -14,12 +16,20 @@ from testbed.net.netlink import Netlink
 from testbed.net.netns import Node, here, interface_index, routing_socket
 from testbed.process import run
 
-HASH_SYSCTLS = (
-    "net.ipv4.ip_forward",
-    "net.ipv4.fib_multipath_hash_policy",
-    "net.ipv4.fib_multipath_hash_fields",
-    "net.ipv4.fib_multipath_hash_seed",
-)
+HASH_SYSCTLS: Mapping[Family, tuple[str, ...]] = {
+    "ipv4": (
+        "net.ipv4.ip_forward",
+        "net.ipv4.fib_multipath_hash_policy",
+        "net.ipv4.fib_multipath_hash_fields",
+        "net.ipv4.fib_multipath_hash_seed",
+    ),
+    "ipv6": (
+        "net.ipv6.conf.all.forwarding",
+        "net.ipv6.fib_multipath_hash_policy",
+        "net.ipv6.fib_multipath_hash_fields",
+        "net.ipv4.fib_multipath_hash_seed",  # of both families
+    ),
+}
 """What `hash_by_flow` sets; the fields came with Linux 5.13, the seed with 6.11."""
 
 MULTIPATH = kernel(
@@ -28,8 +38,11 @@ MULTIPATH = kernel(
     purpose="a router with equal-cost paths",
     probe=(Call(function="testbed.net.routing:probe_nexthops"),),
 )
-HASH = frozenset(sysctl_need(name, purpose="the hash over equal-cost paths") for name in HASH_SYSCTLS)
-"""The needs of `nexthops` and of `hash_by_flow`."""
+HASH, HASH_IPV6 = (
+    frozenset(sysctl_need(name, purpose="the hash over equal-cost paths") for name in HASH_SYSCTLS[family])
+    for family in ("ipv4", "ipv6")
+)
+"""The needs of `nexthops` and of `hash_by_flow`, in either family."""
 
 _CUSTOM_POLICY = 3
 _FIVE_TUPLE = 0x37
@@ -41,15 +54,16 @@ _UNIQUE_TABLE, _SERVICE_TABLE = 100, 101
 _NEW_ADDRESS, _GET_ADDRESSES, _NEW_ROUTE, _GET_ROUTES, _NEW_RULE, _GET_RULES = 20, 22, 24, 26, 32, 34
 _MAIN, _STATIC, _UNICAST, _TO_TABLE = 254, 4, 1, 1
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
+_AT_ONCE = 0x02  # IFA_F_NODAD: nobody is asked whether he has this IPv6 address already
 
 
 def default_via(node: Node, gateway: str) -> None:
     """Send everything without a better route to `gateway`."""
     with routing_socket(node) as socket:
-        _put_route(socket, _MAIN, ("RTA_GATEWAY", gateway))
+        _put_route(socket, _MAIN, ("RTA_GATEWAY", gateway), destination=_everything(gateway))
         routes = [
             route.get_attr("RTA_GATEWAY")
-            for route in _all(socket, rtmsg(), _GET_ROUTES)
+            for route in _all(socket, rtmsg(), _GET_ROUTES, gateway)
             if route["dst_len"] == 0 and route.get_attr("RTA_TABLE") == _MAIN
         ]
     if routes != [gateway]:
@@ -67,7 +81,7 @@ def from_address(node: Node, address: str, interface: str, network: str) -> None
 def through(node: Node, address: str, gateway: str, table: int) -> None:
     """Packets from `address` leave through `gateway`, by a table of their own, whatever the default route."""
     with routing_socket(node) as socket:
-        _put_route(socket, table, ("RTA_GATEWAY", gateway))
+        _put_route(socket, table, ("RTA_GATEWAY", gateway), destination=_everything(gateway))
         _put_rule(socket, node, address, table)
 
 
@@ -79,11 +93,11 @@ def answers_from(node: Node, address: str, interface: str, gateway: str, largest
     with routing_socket(node) as socket:
         way = ("RTA_OIF", interface_index(interface)), ("RTA_GATEWAY", gateway), ("RTA_PREFSRC", address)
         metrics = ("RTA_METRICS", {"attrs": [("RTAX_ADVMSS", largest_segment)]})
-        _put_route(socket, _SERVICE_TABLE, *way, metrics)
+        _put_route(socket, _SERVICE_TABLE, *way, metrics, destination=_everything(gateway))
         _put_rule(socket, node, address, _SERVICE_TABLE)
         routes = [
             (route.get_attr("RTA_GATEWAY"), route.get_attr("RTA_METRICS").get_attr("RTAX_ADVMSS"))
-            for route in _all(socket, rtmsg(), _GET_ROUTES)
+            for route in _all(socket, rtmsg(), _GET_ROUTES, gateway)
             if route.get_attr("RTA_TABLE") == _SERVICE_TABLE
         ]
     if routes != [(gateway, largest_segment)]:
@@ -95,31 +109,36 @@ def add_address(node: Node, interface: str, address: str, prefix: int) -> None:
     with routing_socket(node) as socket:
         index = interface_index(interface)
         wanted = ifaddrmsg()
-        wanted["family"], wanted["prefixlen"], wanted["index"] = AF_INET, prefix, index
+        wanted["family"], wanted["prefixlen"], wanted["index"] = number_of(address), prefix, index
+        wanted["flags"] = _AT_ONCE if family_of(address) == "ipv6" else 0
         wanted["attrs"] = [("IFA_LOCAL", address), ("IFA_ADDRESS", address)]
         socket.ask(wanted, _NEW_ADDRESS, netlink.CREATE | netlink.EXCLUSIVE)
-        answers = _all(socket, ifaddrmsg(), _GET_ADDRESSES)
+        answers = _all(socket, ifaddrmsg(), _GET_ADDRESSES, address)
         found = [answer.get_attr("IFA_ADDRESS") for answer in answers if answer["index"] == index]
     if address not in found:
         raise ReadbackError(f"addresses of {node.name} {interface}", address, found)
 
 
-def hash_by_flow(router: Node, seed: int) -> dict[str, str]:
+def hash_by_flow(router: Node, seed: int, family: Family = "ipv4") -> dict[str, str]:
     """Spread flows over equal-cost nexthops by their 5-tuple, as a router does, with a hash that `seed` decides.
 
     Policy 1 is not that hash here: it takes the one that a packet carries already, and over veth a packet still
     carries its sender's socket's, which is random, changes at every retransmission timeout, and is another one in
-    a RST that no socket sent. Policy 3 always reads the packet (net/ipv4/route.c, `fib_multipath_hash`).
+    a RST that no socket sent. Policy 3 always reads the packet (net/ipv4/route.c, `fib_multipath_hash`; of IPv6,
+    net/ipv6/route.c, `rt6_multipath_hash`), and of IPv6 not the flow label, which is that same number of the socket's.
     """
-    return sysctl.put(router, dict(zip(HASH_SYSCTLS, (1, _CUSTOM_POLICY, _FIVE_TUPLE, seed), strict=True)))
+    return sysctl.put(router, dict(zip(HASH_SYSCTLS[family], (1, _CUSTOM_POLICY, _FIVE_TUPLE, seed), strict=True)))
 
 
 def nexthops(router: Node, address: str, gateways: list[str]) -> list[str]:
-    """Route `address` over equal-cost `gateways`, replacing what was there; returns what reads back."""
+    """Route `address` over equal-cost `gateways`, replacing what was there; returns what reads back.
+
+    In IPv4 that is one step. In IPv6 the first one takes the place of all that were there, and the others join it.
+    """
     hops = [{"hops": 0, "attrs": [("RTA_GATEWAY", gateway)]} for gateway in gateways]
     way = ("RTA_GATEWAY", gateways[0]) if len(gateways) == 1 else ("RTA_MULTIPATH", hops)
     with routing_socket(router) as socket:
-        _put_route(socket, _MAIN, way, destination=f"{address}/32")
+        _put_route(socket, _MAIN, way, destination=f"{address}/{whole_length(address)}")
         found = _gateways(socket, address)
     if found != gateways:
         raise ReadbackError(f"nexthops of {address} on {router.name}", gateways, found)
@@ -130,7 +149,7 @@ def interface_towards(node: Node, address: str) -> str:
     """The interface by which a node reaches an address; raises `Refused` if it has no route there."""
     with routing_socket(node) as socket:
         wanted = rtmsg()
-        wanted["family"], wanted["dst_len"] = AF_INET, 32
+        wanted["family"], wanted["dst_len"] = number_of(address), whole_length(address)
         wanted["attrs"] = [("RTA_DST", address)]
         (route,) = socket.ask(wanted, _GET_ROUTES)
         return if_indextoname(route.get_attr("RTA_OIF"))
@@ -147,12 +166,12 @@ def probe_nexthops() -> None:
 
 
 def _put_route(
-    socket: Netlink, table: int, *way: tuple[str, Any], destination: str = "0.0.0.0/0", scope: int = _SCOPE_UNIVERSE
+    socket: Netlink, table: int, *way: tuple[str, Any], destination: str, scope: int = _SCOPE_UNIVERSE
 ) -> None:
     """Make this the route to `destination`, whatever was there."""
     address, _, length = destination.partition("/")
     message = rtmsg()
-    message["family"], message["dst_len"], message["table"] = AF_INET, int(length), table
+    message["family"], message["dst_len"], message["table"] = number_of(address), int(length), table
     message["proto"], message["scope"], message["type"] = _STATIC, scope, _UNICAST
     message["attrs"] = [("RTA_TABLE", table), *([("RTA_DST", address)] if int(length) else []), *way]
     socket.ask(message, _NEW_ROUTE, netlink.CREATE | netlink.REPLACE)
@@ -161,24 +180,31 @@ def _put_route(
 def _put_rule(socket: Netlink, node: Node, address: str, table: int) -> None:
     """What comes from `address` looks in this table first."""
     rule = fibmsg()
-    rule["family"], rule["src_len"], rule["table"], rule["action"] = AF_INET, 32, table, _TO_TABLE
+    rule["family"], rule["src_len"] = number_of(address), whole_length(address)
+    rule["table"], rule["action"] = table, _TO_TABLE
     rule["attrs"] = [("FRA_SRC", address), ("FRA_TABLE", table), ("FRA_PRIORITY", table)]
     socket.ask(rule, _NEW_RULE, netlink.CREATE | netlink.EXCLUSIVE)
-    rules = [r for r in _all(socket, fibmsg(), _GET_RULES) if r.get_attr("FRA_SRC") == address]
+    rules = [r for r in _all(socket, fibmsg(), _GET_RULES, address) if r.get_attr("FRA_SRC") == address]
     if len(rules) != 1 or rules[0].get_attr("FRA_TABLE") != table:
         raise ReadbackError(f"rule for packets from {address} on {node.name}", table, rules)
 
 
-def _all(socket: Netlink, message: Any, kind: int) -> list[Any]:
-    """All that there is of the kind, of IPv4."""
-    message["family"] = AF_INET
+def _everything(like: str) -> str:
+    """All destinations of an address's family."""
+    return "::/0" if family_of(like) == "ipv6" else "0.0.0.0/0"
+
+
+def _all(socket: Netlink, message: Any, kind: int, like: str) -> list[Any]:
+    """All that there is of the kind, of the family of the address `like`."""
+    message["family"] = number_of(like)
     return socket.ask(message, kind, netlink.DUMP)
 
 
 def _gateways(socket: Netlink, address: str) -> list[str]:
     found = []
-    for route in _all(socket, rtmsg(), _GET_ROUTES):
-        if route["dst_len"] != 32 or route.get_attr("RTA_DST") != address or route.get_attr("RTA_TABLE") != _MAIN:
+    for route in _all(socket, rtmsg(), _GET_ROUTES, address):
+        is_whole = route["dst_len"] == whole_length(address)
+        if not is_whole or route.get_attr("RTA_DST") != address or route.get_attr("RTA_TABLE") != _MAIN:
             continue
         hops = route.get_attr("RTA_MULTIPATH")
         found += [hop.get_attr("RTA_GATEWAY") for hop in hops] if hops else [route.get_attr("RTA_GATEWAY")]

@@ -29,10 +29,11 @@ class Settings:
     """What the path manager does.
 
     `unique`: the address (and port) to announce, at most one per IP version; a connection gets the one of
-    its own. `backup`: make the initial subflow a backup. `close_initial`: close it once a subflow to the
-    unique address is up. `repeat_s`: announce again after so many seconds without such a subflow, then
-    after twice as long, and so on, `MAX_REPEATS` times; 0 leaves it to the kernel, which repeats an
-    ADD_ADDR without echo three times every `net.mptcp.add_addr_timeout` seconds.
+    its own, or, if its socket takes both versions, the other one. `backup`: make the initial subflow a
+    backup. `close_initial`: close it once a subflow to the unique address is up. `repeat_s`: announce again
+    after so many seconds without such a subflow, then after twice as long, and so on, `MAX_REPEATS` times; 0
+    leaves it to the kernel, which repeats an ADD_ADDR without echo three times every
+    `net.mptcp.add_addr_timeout` seconds.
     """
 
     unique: tuple[SocketAddress, ...]
@@ -143,14 +144,16 @@ class PathManager:
         known = self._connections.get(token)
         if known and (known.local, known.remote) == (local, remote):
             return False
-        same_ip = [unique for unique in self._settings.unique if unique.is_ipv4 == local.is_ipv4]
+        # An IPv4 address that a socket of IPv6 sees is v4-mapped: such a socket can have subflows of either version.
+        usable = [unique for unique in self._settings.unique if local.takes_both or unique.is_ipv4 == local.is_ipv4]
+        usable.sort(key=lambda unique: unique.is_ipv4 != local.is_ipv4)
         self.counts["connections"] += 1
-        if not same_ip:
+        if not usable:
             self.counts["no-unique-address"] += 1
-        elif same_ip[0].plain_host == local.plain_host and same_ip[0].port in (0, local.port):
+        elif usable[0].plain_host == local.plain_host and usable[0].port in (0, local.port):
             self.counts["already-unique"] += 1
         else:
-            self._connections[token] = _Connection(token, local, remote, same_ip[0])
+            self._connections[token] = _Connection(token, local, remote, usable[0])
             self._touched[token] = None
         return True
 

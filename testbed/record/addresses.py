@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+import ipaddress
 from pathlib import Path
 from typing import Annotated
 
@@ -17,9 +17,9 @@ FILE = "addresses.json"
 
 def _is_address(text: str) -> str:
     try:
-        IPv4Address(text)
+        ipaddress.ip_address(text)
     except ValueError:
-        raise PydanticCustomError("address", "not an IPv4 address") from None
+        raise PydanticCustomError("address", "not an IP address") from None
     return text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from testbed.base.errors import CommandError, TestbedError
@@ -17,7 +17,7 @@ from testbed.process import CommandLog, Process, run, wait_until
 _CONFIG = """\
 server.document-root = "{root}"
 server.port = {port}
-server.bind = "0.0.0.0"
+{bind}
 server.errorlog = "{error_log}"
 server.max-fds = 8192
 server.max-connections = 4096
@@ -25,6 +25,11 @@ server.max-keep-alive-requests = 0
 server.max-read-idle = 3600
 mimetype.assign = ( "" => "application/octet-stream" )
 """
+_BIND: Mapping[bool, str] = {
+    False: 'server.bind = "0.0.0.0"',
+    # One socket for both families: what comes by IPv4 has a v4-mapped address there.
+    True: 'server.bind = "[::]"\nserver.v4mapped = "enable"',
+}
 # An upload is spooled beside its target, on the same tmpfs: the host's file system is read-only in a guest.
 _UPLOADS = """\
 server.modules = ( "mod_webdav" )
@@ -48,8 +53,8 @@ def generate_file(root: Path, size_bytes: int) -> str:
     return name
 
 
-def _listening(node: Node, port: int) -> bool:
-    rows = node.read("tcp").splitlines()[1:]
+def _listening(node: Node, port: int, *, ipv6: bool) -> bool:
+    rows = node.read("tcp6" if ipv6 else "tcp").splitlines()[1:]
     return any(row.split()[1].endswith(f":{port:04X}") and row.split()[3] == _LISTEN for row in rows)
 
 
@@ -84,21 +89,23 @@ def serving(
     mptcp: bool,
     log: CommandLog,
     uploads: bool = False,
+    ipv6: bool = False,
     timeout_s: float = 30.0,
 ) -> Iterator[Process]:
     """Run lighttpd on the node until the block ends; its log goes to `work`. With `uploads` a PUT writes into `root`.
 
+    It listens on a socket of IPv4, or with `ipv6` on one of IPv6 that takes both families.
     Returns once it listens; raises `GuestTimeout` if it does not within `timeout_s`.
     """
     config = work / f"lighttpd-{node.name}.conf"
     error_log, complaints = (work / f"lighttpd-{node.name}.{kind}" for kind in ("log", "txt"))
     parts = [_CONFIG, *([_UPLOADS] if uploads else [])]
-    config.write_text("".join(parts).format(root=root, port=port, error_log=error_log))
+    config.write_text("".join(parts).format(root=root, port=port, bind=_BIND[ipv6], error_log=error_log))
     argv = [*(["mptcpize", "run"] if mptcp else []), "lighttpd", "-D", "-f", str(config)]
     # What it has against its configuration, it says before it opens its log.
     with complaints.open("wb") as err, Process(node.enter(*argv), stderr=err, log=log, keeps_id=False) as process:
         wait_until(
-            lambda: _listening(node, port) or process.poll() is not None,
+            lambda: _listening(node, port, ipv6=ipv6) or process.poll() is not None,
             f"lighttpd on {node.name}",
             timeout_s=timeout_s,
         )

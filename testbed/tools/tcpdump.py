@@ -6,12 +6,13 @@ import contextlib
 import re
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from testbed.base.errors import CommandError
+from testbed.base.families import Family
 from testbed.base.needs import program
 from testbed.net.netns import Node
 from testbed.process import CommandLog, Process, wait_until
@@ -21,7 +22,12 @@ NEED = program("tcpdump", package="tcpdump", purpose="captures")
 
 SNAP_BYTES = 128
 EVERYTHING = "tcp"
-OPENINGS_AND_RESETS = "tcp[tcpflags] & (tcp-syn|tcp-rst) != 0"
+OPENINGS_AND_RESETS: Mapping[Family, str] = {
+    "ipv4": "tcp[tcpflags] & (tcp-syn|tcp-rst) != 0",
+    # libpcap's `tcp[...]` is of IPv4 only: here the next header is TCP, 13 bytes into which are its flags.
+    "ipv6": "(ip6[6] = 6 and ip6[53] & (tcp-syn|tcp-rst) != 0)",
+}
+"""Filters of the packets of a family with one of these flags; they may be joined by `or`."""
 BUFFER_KIB, SMALL_BUFFER_KIB = 65536, 4096
 _HAND_OVER_S = 1.2
 _BUFFERED_BYTES = 512  # of a packet in the buffer: its head, what is kept of it, and what alignment leaves

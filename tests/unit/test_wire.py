@@ -21,12 +21,19 @@ def test_mptcp_downloads_get_1420_of_1538_bytes() -> None:
 
 
 def test_mptcp_uploads_get_1424_because_a_client_acknowledges_with_32_bits() -> None:
-    assert wire.mptcp_upload_wire_limit_bps(1e9) == pytest.approx(925_877_763.3, abs=0.1)
+    assert wire.mptcp_wire_limit_bps(1e9, upload=True) == pytest.approx(925_877_763.3, abs=0.1)
+
+
+def test_the_longer_header_of_ipv6_costs_20_bytes_a_frame() -> None:
+    assert wire.tcp_wire_limit_bps(1e9, "ipv6") == pytest.approx(1e9 * 1428 / 1538)
+    assert wire.mptcp_wire_limit_bps(1e9, "ipv6") == pytest.approx(1e9 * 1400 / 1538)
+    assert wire.mptcp_wire_limit_bps(1e9, "ipv6", upload=True) == pytest.approx(1e9 * 1404 / 1538)
 
 
 def test_headers_options_and_payload_fill_the_mtu() -> None:
     option_space = 40
-    assert wire.MPTCP_PAYLOAD_BYTES + 20 + 20 + option_space == wire.MTU_BYTES
+    assert wire.mptcp_payload_bytes() + 20 + 20 + option_space == wire.MTU_BYTES
+    assert wire.mptcp_payload_bytes("ipv6") + 40 + 20 + option_space == wire.MTU_BYTES
 
 
 @pytest.mark.parametrize("rate_bps", [10**6, 10**8, 10**9, 10**10])

@@ -26,6 +26,11 @@ class SocketAddress:
         return str(getattr(address, "ipv4_mapped", None) or address)
 
     @property
+    def takes_both(self) -> bool:
+        """Whether it is the end of a socket of IPv6, which takes addresses of IPv4 as well, v4-mapped."""
+        return self.family == socket.AF_INET6
+
+    @property
     def is_ipv4(self) -> bool:
         """Whether packets go by IPv4, be the socket IPv6 or not."""
         return ":" not in self.plain_host

@@ -40,9 +40,9 @@ def test_a_second_without_idle_time_is_a_problem() -> None:
 
 
 def test_bits_on_the_wire_count_every_frame_of_a_burst() -> None:
-    bits = fidelity.wire_bits(np.array([0, 1448, 1449, 14480]), "tcp")
+    bits = fidelity.wire_bits(np.array([0, 1448, 1449, 14480]), "tcp", np.full(4, 4, np.uint8))
     assert bits.tolist() == [8 * 90, 8 * 1538, 8 * (1449 + 180), 80 * 1538]
-    assert fidelity.wire_bits(np.array([1420]), "mptcp").tolist() == [8 * 1538]
+    assert fidelity.wire_bits(np.array([1420, 1400]), "mptcp", np.array([4, 6], np.uint8)).tolist() == [8 * 1538] * 2
 
 
 def spacing(per_stretch: list[float], rates: tuple[float, ...] = (RATE,)) -> fidelity.Bottleneck:

@@ -7,7 +7,7 @@ import pytest
 from testbed.base.errors import ReadbackError
 from testbed.net import netem, queues, tbf
 from testbed.net.netns import here
-from testbed.nodes import PlannedInterface, _address
+from testbed.nodes import PlannedInterface, _addresses
 from topologies.links import Direction
 
 
@@ -17,14 +17,23 @@ def test_an_interface_that_is_not_there_yet_notes_what_it_is_given() -> None:
     interface.setIP("10.0.1.2/24")
     assert interface.isUp(setUp=True) and not interface.exists
     assert (interface.MAC(), interface.IP()) == ("00:00:00:00:00:01", "10.0.1.2")
-    assert _address(interface) == "address add 10.0.1.2/24 broadcast + dev c-eth0"
+    assert [*_addresses(interface)] == ["address add 10.0.1.2/24 broadcast + dev c-eth0"]
+
+
+def test_an_address_of_ipv6_is_there_at_once_and_beside_that_of_ipv4() -> None:
+    interface = PlannedInterface("c-eth0", further_ips=("fd00:1::2/64",))
+    interface.setIP("10.0.1.2/24")
+    assert [*_addresses(interface)] == [
+        "address add 10.0.1.2/24 broadcast + dev c-eth0",
+        "address add fd00:1::2/64 nodad dev c-eth0",
+    ]
 
 
 @pytest.mark.parametrize("prefix", [31, 32])
 def test_a_network_of_one_or_two_addresses_has_none_for_all(prefix: int) -> None:
     interface = PlannedInterface("c-eth0")
     interface.setIP("10.0.1.2", prefix)
-    assert _address(interface) == f"address add 10.0.1.2/{prefix} dev c-eth0"
+    assert [*_addresses(interface)] == [f"address add 10.0.1.2/{prefix} dev c-eth0"]
 
 
 def test_a_delay_of_one_direction_is_in_its_own_queue() -> None:

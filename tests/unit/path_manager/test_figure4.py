@@ -140,22 +140,6 @@ def test_the_same_address_with_another_port_is_another_way_in() -> None:
     assert after(path_manager, replace(JOINED, local=SocketAddress("10.9.1.80", 8080))) == [("close-initial", 1)]
 
 
-def test_each_connection_gets_the_address_of_its_ip_version() -> None:
-    ipv6 = SocketAddress("fd09:3::101")
-    path_manager = manager(unique=(UNIQUE, ipv6), backup=False)
-    path_manager.observe(replace(ESTABLISHED, token=4))
-    path_manager.observe(replace(ESTABLISHED, token=46, local=SocketAddress("::ffff:10.9.1.80", 80)))
-    path_manager.observe(replace(ESTABLISHED, token=6, local=SocketAddress("fd09:1::80", 80)))
-    addresses = [_decoded(command.message).get_attr("MPTCP_PM_ATTR_ADDR") for command in path_manager.due(0)]
-    assert [address.get_attr("MPTCP_PM_ADDR_ATTR_FAMILY") for address in addresses] == [2, 2, 10]
-
-
-def test_a_connection_of_an_ip_version_without_an_address_is_counted() -> None:
-    path_manager = manager()
-    assert after(path_manager, replace(ESTABLISHED, local=SocketAddress("fd09:1::80", 80))) == []
-    assert path_manager.counts["no-unique-address"] == 1
-
-
 def test_announcements_are_repeated_at_doubling_intervals_until_a_join() -> None:
     path_manager = manager(repeat_s=0.2, backup=False)
     assert after(path_manager, ESTABLISHED, now_s=10.0) == [("announce", 1)]

@@ -144,7 +144,7 @@ def test_a_writer_cannot_write_what_a_reader_would_refuse() -> None:
         (CaptureFile, {"interface": "a", "file": "f", "captured": 1.5, "dropped": 0}, "x: 'captured' is 1.5, not of "),
         (Outcome, {"status": "well"}, "x: 'status' is 'well': Input should be 'ok' or 'failed'"),
         (Outcome, {"status": "ok", "files": ["a", 5]}, "x: 'files' is ['a', 5]: 5 in it is no text"),
-        (AddressPlan, ADDRESSES.fields() | {"client": ["10.0.0.256"]}, "'client.0' is '10.0.0.256': not an IPv4"),
+        (AddressPlan, ADDRESSES.fields() | {"client": ["10.0.0.256"]}, "'client.0' is '10.0.0.256': not an IP address"),
         (AddressPlan, ADDRESSES.fields() | {"servers": {"s" * 99: 5}}, "'servers." + "s" * 60 + "...' is 5, not of "),
         (Sample, SAMPLE.fields() | {"counters": {"s": {"n": 1 << 63}}}, "'counters.s.n' is 9223372036854775808"),
     ],
