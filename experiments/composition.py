@@ -129,6 +129,9 @@ class Parts:
         if fullmesh and self.topology.path_interfaces(past_director=False):
             # To the client's first address a server answers by its default route, whatever it answers from.
             ways.append(("to-client", "unique", False))
+        if self._answers_past and len(self.topology.layout().directors) > 1:
+            # A director that has no entry for what comes to it answers for itself: with a RST.
+            ways.append(("to-client", "service", False))
         for direction, address, past in ways:
             yield PathTrait(
                 name=_PAST_DIRECTOR if past else self.director.service_path,

@@ -94,3 +94,11 @@ def test_the_routers_hash_takes_32_bits_of_a_seed() -> None:
     with pytest.raises(UsageError, match=r"the router's hash over the directors takes 4294967294 at most"):
         plan.plan(experiment, seeds=[2**32], overrides=["topology.directors=2"])
     assert plan.plan(experiment, seeds=[2**32])
+
+
+@pytest.mark.parametrize(("director", "past"), [("ipvs-nat", [False]), ("ipvs-dr", [True, False])])
+def test_a_directors_own_resets_come_by_the_director_where_answers_go_past_it(director: str, past: list[bool]) -> None:
+    overrides = ["topology.directors=2", f"director={director}"]
+    traits = plan.plan(plan.load(plan.find("fig07")), overrides=overrides)[-1].traits
+    ways = [each for each in traits.paths if (each.direction, each.address) == ("to-client", "service")]
+    assert [each.past_director for each in ways] == past
