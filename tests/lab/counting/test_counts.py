@@ -31,7 +31,7 @@ def test_a_loop_of_known_length_is_counted(counting: Machine, tmp_path: Path) ->
     assert done.result.kernel_warnings == ()
     before, start, end = done.marks
     nothing = start.programs - before.programs
-    assert 2_000_002 <= end.programs - start.programs - nothing < 2_001_000
+    assert 2_000_002 <= end.programs - start.programs - nothing < 2_005_000  # the call itself is more than a mark
 
 
 def test_the_machine_sees_this_machines_files_and_writes_only_into_its_window(
