@@ -184,10 +184,10 @@ def _together(workers: Sequence[Callable[[], None]]) -> None:
 
 
 class _Queue:
-    """The tasks that nobody has taken yet."""
+    """The tasks that nobody has taken yet, the longest first: so the last ones end at nearly the same time."""
 
     def __init__(self, tasks: Sequence[Task]) -> None:
-        self._tasks = list(tasks)
+        self._tasks = sorted(tasks, key=lambda task: -task.estimate_s)
         self._lock = threading.Lock()
 
     def take(self, clock: Clock, clocks: Sequence[Clock]) -> Task | None:

@@ -74,6 +74,16 @@ def run(run_store: RunStore, lab: Lab, watcher: Watcher, cancel: Cancel | None =
     return scheduler.run(tasks, [Place(lab, 1)], run_store, cancel=cancel or Cancel(), watcher=watcher)
 
 
+def test_the_longest_comes_first_and_those_of_a_length_in_their_order(run_store: RunStore) -> None:
+    lengths_s = dict(zip(NAMES, (1.0, 3.0, 3.0), strict=True))
+    tasks = [Task(name, lambda output: Job(("true",), output), estimate_s=lengths_s[name]) for name in NAMES]
+    watcher = Watcher()
+    lab = Lab(lambda _out, _err: None)
+    ends = scheduler.run(tasks, [Place(lab, 1)], run_store, cancel=Cancel(), watcher=watcher)
+    assert [end.id for end in watcher.ended] == ["two", "three", "one"]
+    assert [end.id for end in ends] == list(NAMES)
+
+
 def test_an_output_that_is_closed_ends_the_run_and_keeps_what_is_finished(run_store: RunStore) -> None:
     watcher = Watcher(BrokenPipeError(32, "Broken pipe"))
     with pytest.raises(RunInterrupted, match="Broken pipe"):
