@@ -53,8 +53,7 @@ class Settings:
 
 def probe() -> None:
     """Lead a route over such a group, where it is thrown away."""
-    lines = ["link add probe-r type dummy", "address add 10.255.3.1/24 dev probe-r", "link set probe-r up"]
-    run(["ip", "-batch", "-"], stdin="".join(f"{line}\n" for line in lines))
+    routing.add_probe_link("probe-r", "10.255.3.1/24")
     known = {number: f"10.255.3.{number}" for number in (2, 3)}
     put(here(), "10.255.0.81", known, known, Settings(16, 120, 0))
     run(["ip", "link", "del", "probe-r"])

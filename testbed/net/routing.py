@@ -155,6 +155,14 @@ def interface_towards(node: Node, address: str) -> str:
         return if_indextoname(route.get_attr("RTA_OIF"))
 
 
+def add_probe_link(name: str, address: str) -> None:
+    """An interface with this address for a probe, which takes it away again."""
+    run(["ip", "link", "add", name, "type", "veth", "peer", "name", f"{name}-peer"])
+    run(["ip", "address", "add", address, "dev", name])
+    for each in (name, f"{name}-peer"):
+        run(["ip", "link", "set", each, "up"])
+
+
 def probe_nexthops() -> None:
     """Set nexthops, where they are thrown away."""
     run(["ip", "link", "add", "probe-c", "type", "veth", "peer", "name", "probe-d"])

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from testbed.base.needs import Call, kernel
-from testbed.net import nftables
+from testbed.net import nftables, routing
 from testbed.net.netns import Node, here
 from testbed.net.nftables import Counted, Map, Table
 from testbed.net.stateless_dsr import Further
@@ -52,8 +52,7 @@ class Neighbour:
 
 def probe() -> None:
     """Pass on to one other server, where it is thrown away."""
-    lines = ["link add probe-s type dummy", "address add 10.255.5.1/24 dev probe-s", "link set probe-s up"]
-    run(["ip", "-batch", "-"], stdin="".join(f"{line}\n" for line in lines))
+    routing.add_probe_link("probe-s", "10.255.5.1/24")
     pass_on(here(), "10.255.1.1", 80, [Neighbour(2, "10.255.5.2", "probe-s")])
     run(["ip", "link", "del", "probe-s"])
 

@@ -46,8 +46,7 @@ class Further:
 
 def probe() -> None:
     """Spread a service over two servers, where it is thrown away."""
-    lines = ["link add probe-n type dummy", "address add 10.255.4.1/24 dev probe-n", "link set probe-n up"]
-    run(["ip", "-batch", "-"], stdin="".join(f"{line}\n" for line in lines))
+    routing.add_probe_link("probe-n", "10.255.4.1/24")
     put(here(), "probe-n", "10.255.1.1", 80, {0: "10.255.4.2", 1: "10.255.4.3"}, seed=1)
     run(["ip", "link", "del", "probe-n"])
 
