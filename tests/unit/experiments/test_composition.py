@@ -25,7 +25,12 @@ VERSION_1 = sorted((Path(__file__).with_name("data") / "version-1").glob("*.json
 
 
 def could_be_said_before(point: Point) -> bool:
-    """Whether its client has an interface in each network, and its links are the same in both directions."""
+    """Whether it is of the parts that there were, its client has an interface in each network, and its links are the
+    same in both directions.
+    """
+    together = [point.names[kind] for kind in ("topology", "director", "workload")]
+    if together not in (["load-balancer", "ipvs-nat", "page-loads"], ["anycast", "ecmp", "long-downloads"]):
+        return False
     return not any(name.startswith("client_link") or "_towards_" in name for name in point.parameters)
 
 
