@@ -60,7 +60,7 @@ def points_of(name: str, profile: str = "quick", **more: list[int] | list[str]) 
 
 
 def test_the_papers_figures_and_the_ablations_come_with_the_toolkit() -> None:
-    others = ["ablation-add-addr", "ablation-schemes", "balancers", "delay-readings"]
+    others = ["ablation-add-addr", "ablation-schemes", "balancers", "delay-readings", "families"]
     assert plan.available() == [
         *others,
         *PAGE_LOAD_FIGURES,
@@ -219,7 +219,7 @@ def test_a_path_is_found_and_comes_before_a_shipped_name(tmp_path: Path, monkeyp
 
 
 ALL = (
-    "ablation-add-addr, ablation-schemes, balancers, delay-readings, "
+    "ablation-add-addr, ablation-schemes, balancers, delay-readings, families, "
     "fig06, fig07, fig08, fig09, fig10, fig11, fig13, fig14, one-interface, several-servers, upload, "
     "upload-directors"
 )
