@@ -6,6 +6,9 @@ Where it has none past the director, they come back through it.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from testbed.base.families import BOTH, Family
 from testbed.base.needs import Need
 from testbed.directors.lvs import Lvs
 from testbed.net import direct_return, ipvs
@@ -18,6 +21,7 @@ class IpvsDr(Lvs):
     """LVS with direct routing: the kernel's IPVS passes packets on as they are; servers answer past it."""
 
     needs = Lvs.needs | direct_return.NEEDS
+    families: ClassVar[frozenset[Family]] = BOTH
 
     @property
     def forwarding(self) -> Forwarding:
@@ -58,6 +62,6 @@ class IpvsDr(Lvs):
         """Its link to the director, and that by which it answers."""
         return (server.interface, server.past.interface) if server.past else (server.interface,)
 
-    def largest_segment(self, _server: ServerPlace) -> int:
+    def largest_segment(self, server: ServerPlace) -> int:
         """The TCP segment in bytes that fits on the way to a server."""
-        return direct_return.LARGEST_SEGMENT
+        return direct_return.largest_segment(server.address)

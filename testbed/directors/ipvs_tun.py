@@ -7,10 +7,11 @@ spreads over its paths as any UDP. As with direct routing each server has the se
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from testbed.base.families import Family
 from testbed.base.needs import Need
 from testbed.base.parts import Complaint
 from testbed.directors.ipvs_dr import IpvsDr
@@ -27,6 +28,7 @@ class IpvsTun(IpvsDr):
     """LVS with tunnels: the kernel's IPVS sends packets on inside others; servers answer past it."""
 
     needs = IpvsDr.needs | {kind.need for kind in tunnels.KINDS.values()}
+    families: ClassVar[frozenset[Family]] = frozenset({"ipv4"})
 
     tunnel: Literal["ipip", "gre", "gue"] = Field(
         default="ipip", description="What a packet is put into: IP (20 bytes more), GRE (24), GUE over UDP (32)."

@@ -5,14 +5,18 @@ Source: Documentation/networking/ip-sysctl.rst of the kernel (arp_ignore, arp_an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from testbed.base.families import Family, family_of, whole_length
 from testbed.base.needs import sysctl as sysctl_need
 from testbed.net import routing, sysctl
 from testbed.net.netns import Node
 from testbed.wire import MTU_BYTES
 
-_HEADERS_BYTES = 40
-"""Those of IPv4 and TCP without options, which an MSS leaves out."""
-LARGEST_SEGMENT = MTU_BYTES - _HEADERS_BYTES
+_HEADERS_BYTES: Mapping[Family, int] = {"ipv4": 40, "ipv6": 60}
+"""Those of IP and TCP without options, which an MSS leaves out."""
+LARGEST_SEGMENT = MTU_BYTES - _HEADERS_BYTES["ipv4"]
+"""Over IPv4."""
 
 # A server says nothing of its loopback's address on a link: who asks for it there means the director.
 _QUIET = {"net.ipv4.conf.all.arp_ignore": 1, "net.ipv4.conf.all.arp_announce": 2}
@@ -33,7 +37,7 @@ def receive(server: Node, address: str, interface: str = "lo") -> None:
     What arrives at an interface without any address is dropped by the loosest filter, too: that of a tunnel has it.
     """
     sysctl.put(server, {**_QUIET, **_LOOSE})
-    routing.add_address(server, interface, address, 32)
+    routing.add_address(server, interface, address, whole_length(address))
 
 
 def answer(server: Node, address: str, interface: str, gateway: str, largest_segment: int = LARGEST_SEGMENT) -> None:
@@ -50,5 +54,13 @@ def accept(client: Node) -> None:
 
 
 def forward(director: Node) -> None:
-    """The director passes on to clients what servers send from the service address, which it has as well."""
+    """The director passes on to clients what servers send from the service address, which it has as well.
+
+    In IPv6 it forwards from the beginning, and looks at nobody's source.
+    """
     sysctl.put(director, {"net.ipv4.ip_forward": 1, **_LOOSE, **_FROM_ITSELF})
+
+
+def largest_segment(address: str) -> int:
+    """The TCP segment in bytes that fills an Ethernet frame, of the family of this address."""
+    return MTU_BYTES - _HEADERS_BYTES[family_of(address)]

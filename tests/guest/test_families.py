@@ -68,6 +68,13 @@ def test_every_connection_joins_and_the_direct_path_is_full(
     assert {row["server_address"] for row in subflows if row["kind"] == "join"} == {unique}
 
 
+def test_direct_return_over_ipv6_fills_the_direct_path(lab, tmp_path) -> None:
+    direct_return = (*IPV6, "director.part=ipvs-dr", "topology.servers=2")
+    summary = run_point(lab, tmp_path / "p", "fig07", "tcp", *direct_return, *PAGES).summary
+    assert summary.wire_limit_bps == pytest.approx(1e9 * 1428 / 1538, abs=0.1)
+    assert 0.98 * summary.wire_limit_bps <= summary.goodput_bps <= summary.wire_limit_bps
+
+
 def test_a_client_with_plain_ipv4_sockets_joins_no_ipv6_address(lab, tmp_path) -> None:
     plain = (*DUAL, "topology.client_sockets=ipv4")
     summary = run_point(lab, tmp_path / "p", "fig07", "mptcp", *plain, *PAGES).summary
