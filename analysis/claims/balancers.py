@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from analysis.claims.evidence import by_seed, ratios, wilson, within
-from analysis.claims.model import CannotBeJudged, Check, Claim, Estimate, NoSuchPoint
+from analysis.claims.model import CannotBeJudged, Check, Claim, Estimate, Mechanism, NoSuchPoint
 from analysis.summary.model import PointSummary, ServerChange
 
 EXPERIMENT = "balancers"
@@ -135,6 +135,14 @@ def _survives(event: str) -> Callable[[Points], list[Check]]:
     return partial(_survived, event=event)
 
 
+_LATE_JOIN = Mechanism(
+    "Where the service address has a path of its own, a connection that begins shortly before the change has that path "
+    "for itself, while its join waits behind the direct path's full queue: nine tenths of its object are on the "
+    "initial subflow by then, and are lost with it. With direct return there is no such path, and none breaks.",
+    figure="balancers",
+    command="testbed run balancers --shared-boot",
+)
+
 _METHOD = "experiment `balancers`: fifteen downloads of 3 MB at a time for 15 s, four servers, all links at 50 Mbit/s"
 
 CLAIMS = (
@@ -163,6 +171,7 @@ CLAIMS = (
         method=_METHOD + ", two directors that know nothing of each other, one of which falls silent at 6 s",
         tolerance="None may break, with any balancer; and some of TCP's must, or losing a director would be no test.",
         check=_survives(LOST),
+        known_reason=_LATE_JOIN,
         by_scheme=False,
     ),
     Claim(
@@ -176,6 +185,7 @@ CLAIMS = (
         method=_METHOD + ", the fourth server is removed at 6 s",
         tolerance="None may break, with any balancer; and some of TCP's must, or the removal would be no test.",
         check=_survives(REMOVED),
+        known_reason=_LATE_JOIN,
         by_scheme=False,
     ),
     Claim(

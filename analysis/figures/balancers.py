@@ -28,7 +28,11 @@ _LIMIT = 1.75
 
 _WORDS_SIZE = 6.8
 _SHORTEST_S = 0.05
-_THROUGH = "nothing: through the director"
+_THROUGH = "through the director"
+_LEGEND = (
+    "Bars: of the downloads under way, those that the change broke; new: begun after it, and broken.\n"
+    "On the right, where nothing happens: payload through the director, all bytes there, entries kept."
+)
 
 
 def draw(canvas: Canvas, data: Data) -> bool:
@@ -55,7 +59,7 @@ def draw(canvas: Canvas, data: Data) -> bool:
                     style.label(balancer), rotation=0, ha="right", va="center", labelpad=6, fontweight="bold"
                 )
     handles = [Patch(color=arm.look.colour, label=arm.name) for arm in arms]
-    canvas.legend(handles=handles, loc="outside lower center", ncols=len(arms))
+    canvas.legend(handles=handles, loc="outside lower center", ncols=len(arms), title=_LEGEND, title_fontsize=8)
     return True
 
 

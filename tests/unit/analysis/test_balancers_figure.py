@@ -84,7 +84,7 @@ def test_rows_and_columns_have_their_names_once() -> None:
     axes = grid(points())
     assert [each.get_title(loc="left") for each in axes] == [
         "server removed",
-        "nothing: through the director",
+        "through the director",
         "",
         "",
     ]
