@@ -15,7 +15,8 @@ SCHEDULERS = ("rr", "wrr", "lc", "wlc", "sh", "mh")
 COMBINATIONS = [
     *(f'{{part="{part}", scheduler="{each}"}}' for part in ("ipvs-nat", "ipvs-dr") for each in SCHEDULERS),
     *(f'{{part="ipvs-tun", tunnel="{each}", scheduler="wlc"}}' for each in ("ipip", "gre", "gue")),
-    *(f'{{part="nft", buckets={each}}}' for each in (0, 64)),
+    *(f'{{part="nft", form="{form}", buckets={each}}}' for form in ("nat", "dsr") for each in (0, 64)),
+    '{part="second-chance"}',
     '{part="ecmp"}',
     '{part="resilient"}',
 ]

@@ -38,7 +38,7 @@ def test_every_part_runs_and_the_report_is_the_last(place: Path) -> None:
     status, calls = reproduce(place)
     assert status == 0
     root = "results/reproduce-quick"
-    figures = "fig07 fig08 fig09 fig10 fig11 delay-readings one-interface several-servers"
+    figures = "fig07 fig08 fig09 fig10 fig11 delay-readings one-interface several-servers families"
     assert calls[0] == f"run {figures} --scheme all --profile quick --out {root}/load-balancer"
     parts = ["load-balancer", "upload", "anycast", "cpu-cost", "ablations", "balancers"]
     assert [call.rpartition("/")[2] for call in calls[:-1]] == parts
