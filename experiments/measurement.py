@@ -86,7 +86,8 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
         running = stack.enter_context(ExitStack())
         programs = WebServers(stage, running, mptcp=point.protocol == "mptcp", uploads=is_upload)
         for server in stage.servers:
-            lighttpd.generate_file(programs.root(server), 1)
+            for size_bytes in (1, *stage.parts.workload.also_served):
+                lighttpd.generate_file(programs.root(server), size_bytes)
             programs.start(server)
             apache_bench.probe(stage.client, f"http://{in_url(server.unique)}:{stage.layout.port}/1.bin", log=log)
         apache_bench.probe(stage.client, f"{service}/1.bin", log=log)

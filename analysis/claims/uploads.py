@@ -22,7 +22,11 @@ from analysis.summary.model import PointSummary
 DIRECTORS = ("NAT", "DR", "TUN, IPIP", "TUN, GRE", "TUN, GUE")
 """The conditions of the experiment `upload-directors`."""
 BY_DIRECTOR = "upload-directors"
+MIXED_LOAD = "mixed-load"
+MIXED = ("NAT", "DR", "TUN, GUE")
+"""The conditions of the experiment `mixed-load`."""
 _LEAST_OF_LIMIT = 0.9
+_LEAST_OF_MIXED_UPLOADS = 0.75
 
 LARGE = (1_000_000, 5_000_000, 10_000_000)
 SETTINGS = settings() | {"direction": "upload"}
@@ -58,11 +62,39 @@ def _past_any_director(points: Sequence[PointSummary]) -> list[Check]:
     return checks
 
 
-def _by_director(points: Sequence[PointSummary], protocol: str) -> dict[str, list[PointSummary]]:
-    """The points of the experiment that speak, by director; raises CannotBeJudged."""
-    wanted = Wanted("", protocol, SETTINGS, experiment=BY_DIRECTOR)
+def _both_ways_at_once(points: Sequence[PointSummary]) -> list[Check]:
+    checks = []
+    for name, members in _by_director(points, "mptcp", MIXED_LOAD, MIXED).items():
+        for what, limit, share, value in (
+            ("uploads", members[0].wire_limit_bps, _LEAST_OF_MIXED_UPLOADS, goodput_mbps),
+            ("downloads", _limit_past_director_bps(members[0]), _LEAST_OF_LIMIT, _meanwhile_mbps),
+        ):
+            if limit is None:
+                checks.append(Check(f"{name}, {what}", None, bound="", holds=None, why="the wire limit is not known"))
+                continue
+            least = share * limit / 1e6
+            bound = f"at least {least:.0f} Mbit/s, {share:.0%} of the direct path".replace("%", " %", 1)
+            checks.append(within(f"{name}, {what}", by_seed(members, value), "Mbit/s", bound, low=least))
+    return checks
+
+
+def _limit_past_director_bps(point: PointSummary) -> float | None:
+    """What the wire allows to the client from a server's unique address."""
+    limits = (each.wire_limit_bps for each in point.traits.paths if each.past_director)
+    return max((each for each in limits if each is not None), default=None)
+
+
+def _meanwhile_mbps(point: PointSummary) -> float | None:
+    return None if point.meanwhile_goodput_bps is None else point.meanwhile_goodput_bps / 1e6
+
+
+def _by_director(
+    points: Sequence[PointSummary], protocol: str, experiment: str = BY_DIRECTOR, directors: Sequence[str] = DIRECTORS
+) -> dict[str, list[PointSummary]]:
+    """The points of an experiment that speak, by director; raises CannotBeJudged."""
+    wanted = Wanted("", protocol, SETTINGS, experiment=experiment)
     found = {}
-    for name in DIRECTORS:
+    for name in directors:
         by_size = find([point for point in points if point.condition == name], wanted)
         found[name] = next(iter(by_size.values()))
     return found
@@ -127,5 +159,21 @@ CLAIMS = (
         tolerance="At least 90 % of the wire limit of the direct path; and every used connection gets its second "
         "subflow.",
         check=_past_any_director,
+    ),
+    Claim(
+        id="both-ways-at-once-past-any-director",
+        place="§V-B",
+        figure="",
+        sentence="The scheme works in both directions at once: with any director, uploads and downloads fill the path "
+        "past it.",
+        paper="",
+        quantity="goodput of uploads, and of the downloads meanwhile, by MPTCP",
+        unit="Mbit/s",
+        method="ab -u (PUT), ten pages of 1 MB at a time, and ten downloads of 2 MB meanwhile, by NAT, direct routing "
+        "and a tunnel; experiment `mixed-load`",
+        tolerance="At least 90 % of the wire limit of the direct path for downloads, 75 % for uploads: the downloads' "
+        "ACKs take 3 % of that way, the pages that ab has under way at its end and does not count 5 %, and the rest is "
+        "for ten new connections at a time that start slowly beside ACKs that wait in queues.",
+        check=_both_ways_at_once,
     ),
 )

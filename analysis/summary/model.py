@@ -143,6 +143,7 @@ class PointSummary:
     parameters: Mapping[str, object] = field(default_factory=dict)
     goodput_bps: Quantity | None = None
     wire_limit_bps: Quantity | None = None
+    meanwhile_goodput_bps: Quantity | None = None
     requests_per_s: Quantity | None = None
     complete_requests: Count | None = None
     failed_requests: Count | None = None

@@ -32,8 +32,9 @@ from analysis.summary.point_tables import Sources
 from analysis.summary.traced_resets import with_traced_resets
 from analysis.tables.packets import tabulate_packets
 from testbed.base.errors import AnalysisError
+from testbed.record import reading
 from testbed.record.ab import FILE as AB
-from testbed.record.ab import AbResult, read_ab
+from testbed.record.ab import MEANWHILE, AbResult, read_ab
 from testbed.record.addresses import read_addresses
 from testbed.record.captures import read_captures
 from testbed.record.counters import read_counters, read_samples
@@ -138,6 +139,8 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     events = attempt(partial(read_events, directory))
     window = None if events is None else attempt(partial(workload_window, events, point.traits.planned_s))
     ab = attempt(partial(read_ab, directory / AB))
+    if reading.is_there(directory / MEANWHILE) and (loaded := attempt(partial(read_ab, directory / MEANWHILE))):
+        summary = replace(summary, meanwhile_goodput_bps=loaded.goodput_bps)
     plan = attempt(partial(read_addresses, directory))
     addresses, ipv6 = (None, []) if plan is None else (of_point(plan), ipv6_of(plan))
     files = attempt(partial(read_captures, directory))

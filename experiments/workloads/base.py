@@ -61,6 +61,11 @@ class Workload(Part, ABC):
         return "server"
 
     @property
+    def also_served(self) -> tuple[int, ...]:
+        """The sizes in bytes of what servers have to load while a client uploads."""
+        return ()
+
+    @property
     def planned_s(self) -> float | None:
         """When it ends by time."""
         return None

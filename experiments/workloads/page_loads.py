@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -12,7 +13,8 @@ from experiments.workloads.base import MOST_BYTES, Scene, Workload, has_ended, p
 from testbed.base.errors import CommandError
 from testbed.base.needs import Need
 from testbed.base.parts import Complaint
-from testbed.base.quantities import MAX_REQUESTS, Concurrency, Patience, Requests, Size, Sizes
+from testbed.base.quantities import MAX_REQUESTS, Concurrency, PageSize, Patience, Requests, Size, Sizes
+from testbed.record import ab
 from testbed.tools import apache_bench, large_reads, lighttpd
 from topologies import links
 from topologies.base import Topology
@@ -60,6 +62,12 @@ class PageLoads(Workload):
         alias="timeout",
         description="When the client gives up: so many whole seconds in which nothing comes on any of its connections "
         "(`ab -s`), which ends the workload; 600 s if not said.",
+    )
+    meanwhile_bytes: PageSize | None = Field(
+        default=None,
+        alias="meanwhile",
+        description="While it uploads, the client loads pages of this size as well, as many at a time, until its "
+        "uploads are done: a mixed load.",
     )
     large_reads: bool = Field(
         default=False, description="Whether ab reads 64 KB at a time, by a preloaded library, where it asks for 8."
@@ -116,9 +124,18 @@ class PageLoads(Workload):
         own: dict[str, object] = {"sizes_bytes": (object_bytes,), "requests": self.requests_of(object_bytes)}
         return self.model_copy(update={**own, "total_bytes": None, "min_requests": 1, "max_requests": None})
 
+    @property
+    def also_served(self) -> tuple[int, ...]:
+        """What is loaded meanwhile."""
+        return () if self.meanwhile_bytes is None else (self.meanwhile_bytes,)
+
     def check(self, topology: Topology) -> Iterator[Complaint]:
-        """No machine comes to the end of more than this."""
+        """No machine comes to the end of more than this, and what is loaded meanwhile is not what is put."""
         del topology
+        if self.meanwhile_bytes is not None and self.direction == "download":
+            yield Complaint("meanwhile", "pages are loaded anyway", hint='it is for direction = "upload"')
+        if self.meanwhile_bytes in self.sizes_bytes:
+            yield Complaint("meanwhile", "a page of this size is put, and so it changes", hint="another size")
         for size_bytes in self.sizes_bytes:
             requests = self.requests_of(size_bytes)
             if requests > MAX_REQUESTS:
@@ -182,8 +199,12 @@ class PageLoads(Workload):
             argv = preloading(argv, scene)
         scene.sampler.start()
         scene.events.start()
-        with apache_bench.start(scene.client, argv, scene.out, log=scene.log) as bench:
+        with (
+            self._loading_meanwhile(scene) as stop_loading,
+            apache_bench.start(scene.client, argv, scene.out, log=scene.log) as bench,
+        ):
             scene.sampler.run(lambda seconds: has_ended(bench, seconds), actions=scene.actions)
+            stop_loading()
             scene.events.add("workload-ended")
             scene.sampler.sample()
             status = bench.wait()
@@ -191,3 +212,21 @@ class PageLoads(Workload):
             raise CommandError(argv, status, (scene.out / "ab.stderr.txt").read_text())
         if self.large_reads:
             large_reads.read_back(scene.out)
+
+    @contextmanager
+    def _loading_meanwhile(self, scene: Scene) -> Iterator[Callable[[], None]]:
+        """Load pages until what is yielded is called, which raises `CommandError` if that had ended before."""
+        if self.meanwhile_bytes is None:
+            yield lambda: None
+            return
+        url = f"{scene.url.rpartition('/')[0]}/{self.meanwhile_bytes}.bin"
+        argv = apache_bench.command(url, concurrency=self.concurrency, requests=None, mptcp=scene.mptcp)
+        files = (ab.MEANWHILE, ab.COMPLAINTS_MEANWHILE)
+        with apache_bench.start(scene.client, argv, scene.out, log=scene.log, files=files) as bench:
+
+            def stop() -> None:
+                if (early := bench.poll()) is not None:
+                    raise CommandError(argv, early, (scene.out / ab.COMPLAINTS_MEANWHILE).read_text())
+                apache_bench.interrupt(bench)
+
+            yield stop

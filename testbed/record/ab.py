@@ -15,6 +15,8 @@ from testbed.record import reading
 
 FILE = "ab.txt"
 COMPLAINTS = "ab.stderr.txt"
+MEANWHILE, COMPLAINTS_MEANWHILE = "ab-meanwhile.txt", "ab-meanwhile.stderr.txt"
+"""The same of what a client loads while it uploads."""
 """What ab prints, and what it complains of."""
 
 _HINT = f"{COMPLAINTS} beside it may say why"

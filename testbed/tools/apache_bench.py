@@ -45,9 +45,17 @@ def command(
     ]  # fmt: skip
 
 
-def start(client: Node, argv: Sequence[str], output: Path, *, log: CommandLog) -> Process:
+def start(
+    client: Node,
+    argv: Sequence[str],
+    output: Path,
+    *,
+    log: CommandLog,
+    files: tuple[str, str] = (ab.FILE, ab.COMPLAINTS),
+) -> Process:
     """Start ab on the client, its output to two files in `output` (`testbed.record.ab` reads them)."""
-    with (output / ab.FILE).open("wb") as out, (output / ab.COMPLAINTS).open("wb") as err:
+    into, complaints = files
+    with (output / into).open("wb") as out, (output / complaints).open("wb") as err:
         return Process(client.enter(*argv), stdout=out, stderr=err, log=log, keeps_id=False)
 
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from claim_points import by_director, changes_of_the_servers, page, pages, scheme, seeds, timeline, upload, without
+from claim_points import (
+    by_director,
+    changes_of_the_servers,
+    mixed,
+    page,
+    pages,
+    scheme,
+    seeds,
+    timeline,
+    upload,
+    without,
+)
 
 from analysis.claims import load_balancer
 from analysis.claims.delay_and_loss import READINGS
@@ -239,5 +250,12 @@ CASES = {
         "NAT, goodput: 800.0 Mbit/s (one seed), wanted: at least 831 Mbit/s, 90 % of the direct path",
         by_director("mptcp", 900.0)[1:],
         "no such point: upload-directors, MPTCP",
+    ),
+    "both-ways-at-once-past-any-director": Case(
+        mixed(780.0, 920.0),
+        mixed(780.0, 500.0),
+        "NAT, downloads: 500.0 Mbit/s (one seed), wanted: at least 831 Mbit/s, 90 % of the direct path",
+        mixed(780.0, None),
+        "NAT, downloads: not measured",
     ),
 }

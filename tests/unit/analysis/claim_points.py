@@ -9,7 +9,7 @@ from typing import Any
 from analysis.claims import anycast, load_balancer, uploads
 from analysis.flows.joins import Joins
 from analysis.summary.model import Churn, PointSummary, SecondBySecond
-from testbed.base.traits import Traits
+from testbed.base.traits import Path, Traits
 from testbed.record.legacy import names_of
 
 SCHEME = {
@@ -72,6 +72,15 @@ def upload(size: int, mbps: float, **changes: Any) -> PointSummary:
     parameters = {"requests": REQUESTS, **uploads.SETTINGS, **SCHEME}
     point = page("7", "mptcp", size, mbps, parameters=parameters)
     return replace(point, figure="", experiment="upload", **changes)
+
+
+def mixed(up_mbps: float, down_mbps: float | None) -> list[PointSummary]:
+    """A valid point of the mixed load by each of its directors."""
+    down_bps = None if down_mbps is None else down_mbps * 1e6
+    past = Path(name="past", direction="to-client", address="unique", past_director=True, wire_limit_bps=923_276_983.1)
+    given: dict[str, Any] = {"experiment": uploads.MIXED_LOAD, "traits": Traits(paths=(past,))}
+    points = by_director("mptcp", up_mbps, meanwhile_goodput_bps=down_bps, **given)
+    return [point for point in points if point.condition in uploads.MIXED]
 
 
 def by_director(protocol: str, mbps: float, **changes: Any) -> list[PointSummary]:
