@@ -38,7 +38,7 @@ def moved(change: dict[str, Any], gone: str) -> float:
     [
         (['{part = "nft"}'], 0.25, 0.5),
         (['{part = "nft", buckets = 1024}'], 0, 0.33),
-        (['{part = "nft", form = "dsr", buckets = 64}'], 0, 0.33),
+        (['{part = "nft", form = "dsr", buckets = 1024}'], 0, 0.33),
         (['{part = "ecmp"}'], 0.25, 0.5),
         (['{part = "resilient", buckets = 48}'], 0, 0),
         (['{part = "ipvs-nat", scheduler = "mh"}', SLOPPY, "forgets"], 0, 0.33),
