@@ -46,6 +46,7 @@ from topologies.several_directors import SeveralDirectorsPlan, SeveralDirectorsT
 
 LIMIT_NOTE = "Limit of MPTCP: the direct path alone. What a page still gets through the director comes on top of it."
 NO_PATH_NOTE = "Limit of a variant whose servers announce no address: the path through the director."
+NO_JOIN_NOTE = "Limit of a client with IPv4 sockets, which join no IPv6 address: the path through the director."
 
 
 class LoadBalancer(WithFamilies):
@@ -209,7 +210,9 @@ class LoadBalancer(WithFamilies):
 
     def limit_note(self, *, mptcp: bool, past_director: bool) -> str:
         """What a limit that is worked out from `path_rate_bps` leaves out."""
-        return (LIMIT_NOTE if past_director else NO_PATH_NOTE) if mptcp else ""
+        if not mptcp:
+            return ""
+        return LIMIT_NOTE if past_director else NO_PATH_NOTE if self.can_join else NO_JOIN_NOTE
 
     def delivery_share(self) -> float:
         """The share of exchanges that lose nothing on any of the links."""

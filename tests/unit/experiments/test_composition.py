@@ -31,6 +31,8 @@ def could_be_said_before(point: Point) -> bool:
     together = [point.names[kind] for kind in ("topology", "director", "workload")]
     if together not in (["load-balancer", "ipvs-nat", "page-loads"], ["anycast", "ecmp", "long-downloads"]):
         return False
+    if point.parameters.get("family") != "ipv4":
+        return False
     return not any(name.startswith("client_link") or "_towards_" in name for name in point.parameters)
 
 
