@@ -49,6 +49,8 @@ _LONGEST = 80
 _TYPING_ERROR = 0.8
 """How alike two words are if one is probably the other mistyped; less than that, and a key is in the wrong table."""
 
+_EMPTY = "must not be empty"
+
 _WANTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -171,8 +173,12 @@ def _folder(document: Document, path: KeyPath) -> Path:
 
 def _first(document: Document, problems: list[_Problem]) -> TestbedError:
     unknown = {problem.hint for problem in problems if problem.what.startswith("unknown key")}
+    # A list of which everything is wrong counts as empty, besides.
+    wrong = {path[:end] for problem in problems if (path := problem.path) for end in range(len(path))}
     distinct: dict[KeyPath, _Problem] = {}
     for problem in problems:
+        if problem.what.endswith(_EMPTY) and problem.path in wrong:
+            continue
         # A mistyped key is missing under its right name, too: that is one mistake, not two.
         if not (problem.what.startswith("missing") and f"did you mean {problem.path[-1]!r}?" in unknown):
             distinct.setdefault(problem.path, problem)
@@ -206,7 +212,7 @@ def _problem(document: Document, model: type[BaseModel], details: ErrorDetails) 
     elif kind == "less_than_equal":
         what = f"{key} must be at most {context['le']}, not {_shown(given)}"
     elif kind in ("too_short", "string_too_short"):
-        what = f"{key} must not be empty"
+        what = f"{key} {_EMPTY}"
     elif kind == "string_too_long":
         what = f"{key} may have {context['max_length']} characters at most, not {len(str(given))}"
     elif kind == "string_pattern_mismatch":
@@ -219,7 +225,8 @@ def _problem(document: Document, model: type[BaseModel], details: ErrorDetails) 
 def _unknown_key(document: Document, model: type[BaseModel], path: KeyPath) -> tuple[str, str]:
     fields = _fields(model)
     table, key = path[:-1], str(path[-1])
-    siblings = [str(known[-1]) for known in fields if known[:-1] == table]
+    tables = tuple(part for part in table if not isinstance(part, int))  # those of a list have the same keys
+    siblings = [str(known[-1]) for known in fields if known[:-1] == tables]
     siblings += _AROUND_THE_SETTINGS if not table and issubclass(model, Settings) else ()
     elsewhere = [".".join(known) for known in fields if known[-1] == key]
     prefix = document.origin(path).prefix
@@ -233,8 +240,10 @@ def _unknown_key(document: Document, model: type[BaseModel], path: KeyPath) -> t
 
 def _missing_key(document: Document, model: type[BaseModel], path: KeyPath) -> tuple[str, str]:
     table, key = path[:-1], path[-1]
-    has_keys = any(known[:-1] == path for known in _fields(model))
-    if has_keys:
+    fields = _fields(model)
+    has_keys = any(known[:-1] == path for known in fields)
+    is_list_of_them = any(known == path and get_origin(field.annotation) is tuple for known, field in fields.items())
+    if has_keys and not is_list_of_them:
         return f"missing table [{_dotted(path)}]", ""
     if own := document.origins.get(()):  # a table by itself
         table = (*own.prefix, *table)

@@ -97,7 +97,8 @@ class Pool:
         return "" if back or len(self.present) > 1 else "no director is left"
 
     def _problem_of_a_flip(self, places: int) -> str:
-        paths, what = (self.present, "directors") if self.directors > 1 else (self.servers, "servers")
+        paths, what = (self.present, "director") if self.directors > 1 else (self.servers, "server")
         if places % len(paths):
             return ""
-        return f"a flip by {places} leads every flow where it was: the paths are those to {len(paths)} {what}"
+        to = f"{len(paths)} {what}s" if len(paths) > 1 else f"1 {what}"
+        return f"a flip by {places} leads every flow where it was: the paths are those to {to}"

@@ -35,11 +35,32 @@ def with_events(*events: str, text: str = PAGE_LOADS) -> str:
         (['at = "1 s", drain = 1', 'at = "2 s", drain = 1'], "events: at 2 s server 1 is drained already"),
         (['at = "1 s", remove = 1', 'at = "2 s", drain = 1'], "events: at 2 s server 1 is not in the pool"),
         (['at = "1 s", flip = 1'], "events: at 1 s there are no equal-cost paths to flip: one director, 'ipvs-nat'"),
+        (['at = "0 s", remove = 2', 'at = "1 s", flip = 1'], "where it was: the paths are those to 1 server"),
         (['at = "1 s", flip = 2'], "events: at 1 s a flip by 2 leads every flow where it was: the paths are those to"),
     ],
 )  # fmt: skip
 def test_what_changes_nothing_or_leaves_nobody_is_refused(events: list[str], message: str) -> None:
     assert message in refusal(with_events(*events))
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ('at = "1 s", drian = 1', "unknown key 'drian' in [timetable.events[0]] (did you mean 'drain'?)"),
+        ("at = 1, drain = 1", 'timetable.events[0].at: 1 has no unit: a duration is a text such as "20 ms"'),
+        ("drain = 1", "missing key 'at' in [timetable.events[0]]"),
+    ],
+)
+def test_one_mistake_in_the_only_event_is_one(event: str, said: str) -> None:
+    assert refusal(with_events(event)).split(": ", 1)[1] == said
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_list_that_is_missing_is_a_key() -> None:
+    assert refusal(PAGE_LOADS + TIMETABLE.replace("events = [{events}]", "")).endswith(
+        "missing key 'events' in [timetable]"
+    )
 
 
 @pytest.mark.usefixtures("folder")

@@ -24,8 +24,8 @@ DIRECTORS = ", ".join(REGISTRIES["director"].ours())
             "concurrency = 10",
             "concurrency = 10\nxyz = 1",
             "x.toml:16: unknown key 'xyz' in [workload] "
-            "(valid keys: part, direction, sizes, concurrency, total, min_requests, max_requests, requests, "
-            "large_reads)",
+            "(valid keys: part, direction, sizes, concurrency, total, min_requests, max_requests, requests, timeout, "
+            "meanwhile, large_reads)",
         ),
         (
             'delay = "20 ms"',
