@@ -57,8 +57,8 @@ def count_instructions(
     and no root, and the counts are the same on any machine. docs/instructions.md.
     """
     if kept is not None:
-        if experiment or out:
-            raise UsageError("--from FILE counts nothing: it takes no experiment and no --out")
+        if experiment or out or sizes or schemes or scheme_files or overrides:
+            raise UsageError("--from FILE counts nothing: it takes no experiment, no settings of one and no --out")
         counts = read_counts(kept)
     else:
         counts = _count(experiment or "fig06", sizes, repeat, schemes, scheme_files, overrides)
