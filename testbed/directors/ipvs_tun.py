@@ -79,9 +79,8 @@ class IpvsTun(IpvsDr):
         return tunnels.interface(server.name)
 
     def server_interfaces(self, server: ServerPlace) -> tuple[str, ...]:
-        """What comes in the tunnel is seen where it comes out."""
-        _, *others = super().server_interfaces(server)
-        return (tunnels.interface(server.name), *others)
+        """What comes in the tunnel is seen where it comes out, and what it answers where that leaves."""
+        return (tunnels.interface(server.name), (server.past or server).interface)
 
     def largest_segment(self, server: ServerPlace) -> int:
         """What the tunnel leaves of the link's MTU, if servers are to tell."""

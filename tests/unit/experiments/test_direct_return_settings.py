@@ -6,7 +6,9 @@ import pytest
 from experiment_texts import PAGE_LOADS, refusal
 
 from experiments import needs, plan
+from experiments.composition import parts_of
 from experiments.plan import Point
+from testbed.base.errors import UsageError
 
 
 def point(director: str, *overrides: str, protocol: str = "tcp", figure: str = "fig07") -> Point:
@@ -40,6 +42,13 @@ def test_answers_that_are_to_come_back_do_and_the_directors_link_is_their_limit(
     assert "past the director" not in found.traits.picture
 
 
+@pytest.mark.parametrize("director", ["ipvs-nat", "ecmp", "nft", "signalled-port"])
+def test_answers_do_not_go_past_a_director_that_they_come_back_through(director: str) -> None:
+    with pytest.raises(UsageError, match=f"answers: what servers answer comes back through the director '{director}'"):
+        point(director, 'topology.answers="direct"')
+    assert answers(point(director, 'topology.answers="director"')) == (("-eth0",), False, 94.1)
+
+
 def test_an_upload_by_tcp_goes_through_the_director_whoever_answers_it() -> None:
     found = point("ipvs-dr", figure="upload")
     assert found.wire_limit_bps == 94_148_244.5
@@ -58,6 +67,15 @@ def test_a_tunnel_needs_its_own_kind_and_no_other() -> None:
         return found & {"IPIP", "GRE", "GUE"}
 
     assert [tunnels(kind) for kind in ("ipip", "gre", "gue")] == [{"IPIP"}, {"GRE"}, {"GUE"}]
+
+
+@pytest.mark.parametrize(
+    ("answers", "interfaces"), [("direct", ("s1-tun0", "s1-eth1")), ("director", ("s1-tun0", "s1-eth0"))]
+)
+def test_a_servers_rst_is_seen_by_whichever_link_it_leaves(answers: str, interfaces: tuple[str, ...]) -> None:
+    parts = parts_of(point("ipvs-tun", f'topology.answers="{answers}"'))
+    (server,) = parts.topology.layout().servers
+    assert parts.director.server_interfaces(server) == interfaces
 
 
 @pytest.mark.usefixtures("folder")
