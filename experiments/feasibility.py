@@ -31,6 +31,22 @@ def check(settings: Settings) -> Iterator[Complaint]:
             return
 
 
+def check_answers(settings: Settings) -> Iterator[Complaint]:
+    """A table that has answers go past a director which they come back through."""
+    director = settings.director
+    if settings.topology.wants_answers_past() and director.carries_answers():
+        what = f"what servers answer comes back through the director {director.part!r}, as it is set"
+        yield Complaint("answers", what, "leave it out, or take a director that leaves answers to the servers: ipvs-dr")
+
+
+def check_health_check(settings: Settings) -> Iterator[Complaint]:
+    """One that never comes to an answer."""
+    check, planned_s = settings.director.health_check, settings.workload.planned_s
+    if check and planned_s is not None and check.interval_s + check.answer_s > planned_s:
+        what = f"the first check is answered at {check.interval_s + check.answer_s:g} s"
+        yield Complaint("health_check", f"{what}, after the workload's end at {planned_s:g} s", "a shorter interval")
+
+
 def check_announcements(settings: Settings) -> Iterator[Complaint]:
     """What the director has servers announce, only the kernel's path manager can: a port needs its listener there."""
     if settings.director.carries_joins and "mptcp" in settings.protocols and not settings.mptcp.in_kernel:

@@ -12,19 +12,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from testbed.base.quantities import PositiveDuration
 from testbed.base.table import Table
 from testbed.net.netns import Node, inside
 
+_SHORTEST_S = 0.01
+
+
+def _leaves_time(value: float) -> float:
+    if value < _SHORTEST_S:
+        raise ValueError(f"{value * 1e3:g} ms: checks come every {_SHORTEST_S * 1e3:g} ms at most")
+    return value
+
+
+_Interval = Annotated[PositiveDuration, AfterValidator(_leaves_time)]
 _Times = Annotated[int, Field(ge=1, le=1000)]
 
 
 class HealthCheck(Table):
     """How a director finds out that a server is gone: checks at `interval`, 2 x `interval`... of the workload."""
 
-    interval_s: PositiveDuration = Field(alias="interval", description="From one check of every server to the next.")
+    interval_s: _Interval = Field(
+        alias="interval", description="From one check of every server to the next, 10 ms at least."
+    )
     timeout_s: PositiveDuration | None = Field(
         default=None,
         alias="timeout",

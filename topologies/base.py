@@ -71,6 +71,10 @@ class Topology(Part, ABC):
         """
         return ""
 
+    def wants_answers_past(self) -> bool:
+        """Whether its table says that answers go past the director, which not every director leaves to its servers."""
+        return False
+
     @abstractmethod
     def path_to_service(self) -> tuple[LinkProfile, ...]:
         """The links between the client and a server by the service address."""

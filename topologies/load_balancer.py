@@ -208,6 +208,10 @@ class LoadBalancer(WithFamilies):
         """The direct path, unless told otherwise."""
         return "" if self.answers == "director" else "the direct path"
 
+    def wants_answers_past(self) -> bool:
+        """If `answers` says so."""
+        return self.answers == "direct"
+
     def limit_note(self, *, mptcp: bool, past_director: bool) -> str:
         """What a limit that is worked out from `path_rate_bps` leaves out."""
         if not mptcp:

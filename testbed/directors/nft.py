@@ -9,20 +9,22 @@ gives to another server, and that server answers them with a RST.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from testbed.base.needs import Need
+from testbed.base.parts import Complaint
 from testbed.directors.base import Director
 from testbed.net import direct_return, nftables, routing, stateless_dsr, stateless_nat
-from testbed.net.buckets import assign
+from testbed.net.buckets import assign, complaint
 from testbed.net.netns import Node
 from testbed.net.stateless_dsr import Further
 from testbed.network import Network
 from testbed.record.director import Balanced
+from topologies.base import Topology
 from topologies.layout import Layout, ServerPlace, WayPast
 
 MOST_BUCKETS = 65_536
@@ -60,6 +62,12 @@ class Nft(Director):
         """Those of its form."""
         own = {stateless_dsr.NEED, *direct_return.NEEDS} if self.is_direct else {stateless_nat.NEED}
         return frozenset({nftables.PROGRAM, *own})
+
+    def check(self, topology: Topology) -> Iterator[Complaint]:
+        """Each server can have a bucket."""
+        yield from super().check(topology)
+        if self.buckets and (what := complaint(self.buckets, topology.servers)):
+            yield Complaint("buckets", what)
 
     def carries_answers(self) -> bool:
         """Where they do not go past it."""

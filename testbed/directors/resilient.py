@@ -7,19 +7,22 @@ for `unbalanced_timer`: of long downloads that keep every bucket busy it gets no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from testbed.base.families import family_of
 from testbed.base.needs import program
+from testbed.base.parts import Complaint
 from testbed.base.quantities import WholeSeconds
 from testbed.directors.ecmp import Ecmp
 from testbed.net import resilient_nexthops, routing
+from testbed.net.buckets import complaint
 from testbed.net.netns import Node
 from testbed.net.resilient_nexthops import Settings
 from testbed.network import Network
+from topologies.base import Topology
 from topologies.layout import Layout, ServerPlace
 
 _MOST_BUCKETS = 65_535
@@ -52,6 +55,12 @@ class Resilient(Ecmp):
         description="When servers have had too many or too few buckets for so long, busy ones move as well; whole "
         "seconds, 0 s: never.",
     )
+
+    def check(self, topology: Topology) -> Iterator[Complaint]:
+        """Each server can have a bucket."""
+        yield from super().check(topology)
+        if what := complaint(self.buckets, topology.servers):
+            yield Complaint("buckets", what)
 
     def shares(self, director: Node, layout: Layout) -> dict[str, int]:
         """As the group's table of buckets has them."""

@@ -22,5 +22,12 @@ def assign(count: int, servers: Sequence[str]) -> dict[int, str]:
     return {bucket: max(servers, key=lambda server: _score(bucket, server)) for bucket in range(count)}
 
 
+def complaint(count: int, servers: int) -> str:
+    """What is wrong with so many buckets for so many servers; an empty text: nothing."""
+    if count >= servers:
+        return ""
+    return f"there are {count} for {servers} servers: some would get nothing"
+
+
 def _score(bucket: int, server: str) -> bytes:
     return hashlib.blake2b(f"{bucket} {server}".encode(), digest_size=8).digest()

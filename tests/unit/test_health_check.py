@@ -64,6 +64,7 @@ def test_a_director_that_starts_knows_nobody_to_be_sick(checker: Checker) -> Non
         ('interval = "1 s", timeout = "1 s"', "timeout = 1 s must be shorter than interval = 1 s"),
         ('interval = "1 s", failures = 0', "director.health_check.failures must be at least 1, not 0"),
         ('timeout = "1 s"', "missing key 'interval' in [director.health_check]"),
+        ('interval = "1 us"', "director.health_check.interval: 0.001 ms: checks come every 10 ms at most"),
         ("interval = 1", 'a duration is a text such as "20 ms"'),
     ],
 )
@@ -72,6 +73,13 @@ def test_a_check_that_cannot_be_is_refused(check: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         plan.plan(experiment, overrides=[f"director.health_check={{ {check} }}"])
     assert message in str(caught.value)
+
+
+def test_a_check_that_is_never_answered_is_refused() -> None:
+    downloads = plan.load(plan.find("fig14"))
+    with pytest.raises(UsageError) as caught:
+        plan.plan(downloads, overrides=['director.health_check={ interval = "100 s" }'])
+    assert "the first check is answered at 150 s, after the workload's end at 120 s" in str(caught.value)
 
 
 def test_a_point_without_checks_says_nothing_of_them() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from experiments import plan
+from testbed.base.errors import UsageError
 from testbed.net.buckets import assign
 
 SERVERS = [f"10.0.{number}.2" for number in (11, 12, 13, 14)]
@@ -25,6 +27,15 @@ def test_only_the_buckets_of_the_server_that_leaves_change_hands(gone: str) -> N
 def test_every_server_has_its_share_of_many_buckets() -> None:
     found = list(assign(1024, SERVERS).values())
     assert [found.count(server) for server in SERVERS] == pytest.approx([256] * 4, rel=0.15)
+
+
+@pytest.mark.parametrize("director", ["nft", "second-chance", "signalled-port", "resilient"])
+def test_fewer_buckets_than_servers_are_refused(director: str) -> None:
+    fig07 = plan.load(plan.find("fig07"))
+    few = [f'director={{ part = "{director}", buckets = 3 }}', "topology.servers=4"]
+    with pytest.raises(UsageError, match="there are 3 for 4 servers: some would get nothing"):
+        plan.plan(fig07, overrides=few)
+    assert plan.plan(fig07, overrides=[few[0], "topology.servers=3"])
 
 
 def test_the_order_of_the_pool_does_not_matter() -> None:
