@@ -100,7 +100,7 @@ def reconcile_passages(found: Sequence[Passage], *, changed: bool) -> Iterator[R
     """The interfaces' and the balancer's bytes against the captured ones; they agree within 0.1 %.
 
     `changed`: the pool or the directors have. A balancer counts what it forwards, and then packets come to it for which
-    it knows no server any more.
+    it knows no server any more, or go to a link that has fallen silent.
     """
     for each in found:
         others = max(each.interface_packets - each.captured_packets, 0)
@@ -119,12 +119,15 @@ def reconcile_passages(found: Sequence[Passage], *, changed: bool) -> Iterator[R
         lost = (each.balancer_packets or 0) - each.captured_packets
         spare = lost * _LARGEST_BYTES if 0 < lost <= each.dropped_packets else 0
         agree = _agree(each.balancer_bytes, each.captured_bytes, spare)
-        holds = None if changed and not agree and each.balancer_bytes < each.captured_bytes else agree
+        holds = None if changed and not agree else agree
         note = f"{each.balancer_packets} packets, against {each.captured_packets} in the capture at the links"
         if each.dropped_packets:
             note += f"; {each.dropped_packets} dropped by the director's own queue"
         if holds is None:
-            note += "; of connections whose server has left it drops some, and counts none"
+            note += (
+                "; of connections whose server has left it drops some, and counts none; what it forwards when it is "
+            )
+            note += "lost is on no wire"
         yield Reconciliation(
             quantity=f"bytes {each.direction.replace('-', ' the ')} by the balancer",
             node=each.director,
