@@ -18,7 +18,8 @@ from experiments.composition import REGISTRIES
 from experiments.profiles import STANDARD_PROFILES
 from experiments.schema import VERSION, Settings
 from experiments.schemes import ALL, SchemeTable
-from experiments.variants import IDENTITY, LONGEST_NAME
+from experiments.values import IDENTITY
+from experiments.variants import LONGEST_NAME
 from testbed.base import own_code
 from testbed.base.json_schema import JsonSchema, overriding, table_schema
 from testbed.base.parts import KINDS, UNSAID, summary

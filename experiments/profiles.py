@@ -15,7 +15,8 @@ from experiments import schemes, toml_source
 from experiments.document import Document, Option, from_source, parse_option, table_of
 from experiments.schema import Settings
 from experiments.validation import Valid, is_list, validate
-from experiments.variants import IDENTITY, TABLES, Axes, Case, axes
+from experiments.values import IDENTITY
+from experiments.variants import TABLES, Axes, Case, axes
 from experiments.words import did_you_mean
 from testbed.base.errors import UsageError
 from testbed.net.mptcp_settings import Mptcp

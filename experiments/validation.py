@@ -23,6 +23,7 @@ from experiments.composition import REGISTRIES
 from experiments.document import Document
 from experiments.schema import VERSION, Settings, model_of
 from experiments.toml_source import KeyPath
+from experiments.values import IDENTITY, OWN_KEYS
 from experiments.words import did_you_mean
 from testbed.base import own_code
 from testbed.base.errors import TestbedError
@@ -229,9 +230,12 @@ def _unknown_key(document: Document, model: type[BaseModel], path: KeyPath) -> t
     table, key = path[:-1], str(path[-1])
     tables = tuple(part for part in table if not isinstance(part, int))  # those of a list have the same keys
     siblings = [str(known[-1]) for known in fields if known[:-1] == tables]
-    siblings += _AROUND_THE_SETTINGS if not table and issubclass(model, Settings) else ()
-    elsewhere = [".".join(known) for known in fields if known[-1] == key]
     prefix = document.origin(path).prefix
+    if not table and issubclass(model, Settings):
+        own = OWN_KEYS.get(str(prefix[0])) if prefix else None
+        siblings = [*own, *(key for key in siblings if key not in IDENTITY)] if own else siblings
+        siblings += () if prefix else _AROUND_THE_SETTINGS
+    elsewhere = [".".join(known) for known in fields if known[-1] == key]
     place = f" in [{_dotted((*prefix, *table))}]" if prefix or table else ""
     if elsewhere and not difflib.get_close_matches(key, siblings, n=1, cutoff=_TYPING_ERROR):
         hint = f"did you mean {elsewhere[0]!r}?"

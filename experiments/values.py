@@ -6,12 +6,19 @@ All raise ValueError with what is wrong; pydantic puts the place before it.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from testbed.base.quantities import distinct
 from testbed.base.text import plain
+
+# What an experiment *is*; an override that changed it would make another one.
+IDENTITY = ("version", "name", "figure", "title", "plot", "schemes")
+
+OWN_KEYS: Mapping[str, tuple[str, ...]] = {"variant": ("name", "scheme"), "condition": ("name", "axis", "without")}
+"""What these tables have besides the settings that they override."""
 
 MAX_OCCURRENCE = 1000
 MAX_SYSCTL_TEXT = 200

@@ -13,20 +13,18 @@ that is among its protocols. A variant may begin with a scheme (`scheme = "paper
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import combinations, product
 
 from experiments import schemes
 from experiments.document import Document, table_of
 from experiments.schemes import Scheme
-from experiments.values import Protocol
+from experiments.toml_source import KeyPath
+from experiments.values import IDENTITY, OWN_KEYS, Protocol
 from experiments.words import did_you_mean
 from testbed.base.errors import UsageError
 from testbed.base.text import plain
-
-# What an experiment *is*; an override that changed it would make another one.
-IDENTITY = ("version", "name", "figure", "title", "plot", "schemes")
 
 TABLES = ("variant", "condition", "scheme")
 
@@ -178,7 +176,40 @@ def axes(whole: Document, offered: Sequence[str], known: Mapping[str, Scheme]) -
     for index, condition in enumerate(conditions):
         if all(condition not in case.conditions for case in cases):
             raise whole.error(("condition", index, "without"), f"{condition.name!r} leaves out every variant")
+    _check_ids(whole, conditions, cases)
+    _check_keys(whole, conditions, cases)
     return found
+
+
+def _check_ids(whole: Document, conditions: Sequence[Choice], cases: Sequence[Case]) -> None:
+    """Names that differ one by one can be the same one behind the other: `x y` and `z`, `x` and `y z`."""
+    seen: dict[tuple[str, str | None], str] = {}
+    for case in cases:
+        said = ": ".join(each for each in (case.condition, _name(case)) if each)
+        other = seen.setdefault((case.label, case.only), said)
+        if other != said:
+            path = ("condition", conditions.index(case.conditions[-1]), "name")
+            raise whole.error(path, f"{other!r} and {said!r} have the same name in an id, {case.label[1:]!r}")
+
+
+def _check_keys(whole: Document, conditions: Sequence[Choice], cases: Sequence[Case]) -> None:
+    """Conditions that meet say the same of a key, or one of them only: else one would be no more than a name."""
+    for together in {case.condition: case.conditions for case in cases}.values():
+        for one, other in combinations(together, 2):
+            theirs = dict(_leaves(other.values))
+            for key, value in _leaves(one.values):
+                if theirs.get(key, value) != value:
+                    what = f"{one.name!r} and {other.name!r} both set {'.'.join(key)}, and they meet"
+                    path: KeyPath = ("condition", conditions.index(other), *key)
+                    raise whole.error(path, what, hint="an axis has keys of its own")
+
+
+def _leaves(values: Mapping[str, object], table: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, (*table, key))
+        else:
+            yield (*table, key), value
 
 
 def _name(arm: Case) -> str:
@@ -195,8 +226,7 @@ def _choices(whole: Document, kind: str, variants: Sequence[str]) -> list[Choice
         if label_of(name) in (choice.label for choice in choices):
             raise whole.error((kind, index, "name"), f"{kind} {name!r}: another one has the same name in an id")
         table = table_of(whole, kind, index)
-        own = ("name", "scheme") if kind == "variant" else ("name", "axis", "without")
-        values = {key: value for key, value in table.data.items() if key not in own}
+        values = {key: value for key, value in table.data.items() if key not in OWN_KEYS[kind]}
         for key in values:
             if key in (*IDENTITY, *TABLES, "profile"):
                 raise whole.error((kind, index, key), f"a {kind} cannot change {key!r}")

@@ -108,3 +108,36 @@ def test_a_condition_is_not_without_one_of_its_own_axis() -> None:
 def test_a_condition_that_meets_nothing_is_refused() -> None:
     said = refused('without = ["nothing happens"]', 'without = ["nothing happens", "server removed"]')
     assert said == "mine.toml:26: 'ECMP' leaves out every variant"
+
+
+def test_names_that_are_the_same_one_behind_the_other_are_refused() -> None:
+    text = BALANCERS.replace('"NAT"', '"NAT server"').replace('"ECMP"', '"NAT"').replace("nothing happens", "removed")
+    Path("mine.toml").write_text(text.replace('without = ["removed"]\n', ""))
+    with pytest.raises(ConfigError) as caught:
+        plan.load(Path("mine.toml"))
+    assert str(caught.value) == (
+        "mine.toml:33: 'NAT server: removed' and 'NAT: server removed' have the same name in an id, "
+        "'nat-server-removed'"
+    )
+
+
+def test_conditions_that_meet_do_not_set_the_same_key() -> None:
+    said = refused("timetable = {", 'director = "nft"\ntimetable = {')
+    assert (
+        said
+        == "mine.toml:35: 'ECMP' and 'server removed' both set director, and they meet (an axis has keys of its own)"
+    )
+
+
+def test_conditions_that_never_meet_may_set_the_same_key() -> None:
+    text = BALANCERS.replace('name = "nothing happens"', 'name = "nothing happens"\ndirector = "nft"')
+    assert [each.names["director"] for each in points(text)] == ["nft", "ipvs-nat", "ecmp"]
+
+
+def test_a_mistyped_key_of_a_condition_is_told_what_it_was_to_be() -> None:
+    """Of every condition: else the others are asked for theirs."""
+    text = BALANCERS.replace('axis = "balancer"\n', "").replace('axis = "event"', 'axsi = "event"')
+    text = text.replace('without = ["nothing happens"]\n', "")
+    with pytest.raises(ConfigError) as caught:
+        points(text)
+    assert str(caught.value) == "mine.toml:26: unknown key 'axsi' in [condition[2]] (did you mean 'axis'?)"
