@@ -155,6 +155,11 @@ def set_servers(
         return _servers(socket, family, director, service, servers, forwarding)
 
 
+def address_in(field: bytes, family: Family) -> str:
+    """The address in an attribute of IPVS's, which has sixteen bytes whatever the family."""
+    return str(ipaddress.ip_address(field[: 4 if family == "ipv4" else 16]))
+
+
 def _put(
     socket: Netlink, family: int, command: int, service: Service, address: str, weight: int, forwarding: Forwarding
 ) -> None:
@@ -204,8 +209,7 @@ def _destination(dest: Any, family: Family) -> dict[str, Any]:
         return dest.get_attr(f"IPVS_DEST_ATTR_{name}")
 
     found = {
-        # Sixteen bytes, whatever the family.
-        "address": str(ipaddress.ip_address(get("ADDR")[: 4 if family == "ipv4" else 16])),
+        "address": address_in(get("ADDR"), family),
         "port": get("PORT"),
         "forwarding": get("FWD_METHOD") & _METHOD,
         "weight": get("WEIGHT"),

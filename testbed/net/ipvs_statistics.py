@@ -7,12 +7,12 @@ netlink tells of a service, are as old as the estimator's last round, up to two 
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 
+from testbed.base.families import family_of
 from testbed.net import ipvs_messages as messages
 from testbed.net import netlink
-from testbed.net.ipvs import Service
+from testbed.net.ipvs import Service, address_in
 from testbed.net.netns import Node, generic_socket
 
 
@@ -53,7 +53,7 @@ def of_servers(director: Node, service: Service) -> dict[str, OfServer]:
         counted = server.get_attr("IPVS_DEST_ATTR_STATS64")
         names = ("CONNS", "INPKTS", "OUTPKTS", "INBYTES", "OUTBYTES")
         connections, *numbers = (int(counted.get_attr(f"IPVS_STATS_ATTR_{name}")) for name in names)
-        address = str(ipaddress.IPv4Address(server.get_attr("IPVS_DEST_ATTR_ADDR")[:4]))
+        address = address_in(server.get_attr("IPVS_DEST_ATTR_ADDR"), family_of(service.address))
         found[address] = OfServer(connections, Totals(*numbers))
     return found
 

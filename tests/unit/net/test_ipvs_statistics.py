@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 
-from testbed.net import ipvs_statistics
+from testbed.base.families import family_of
+from testbed.net import ipvs, ipvs_statistics
 from testbed.net.ipvs_statistics import Totals
 from testbed.net.netns import Node
 
@@ -42,3 +45,9 @@ def test_the_sum_is_that_of_the_cpus_and_not_the_one_that_the_estimator_made_som
 
 def test_every_line_below_the_headings_is_a_connection(director: Node) -> None:
     assert ipvs_statistics.connections(director) == 1
+
+
+@pytest.mark.parametrize("address", ["10.0.11.2", "fd00:11::2"])
+def test_a_servers_address_is_read_in_the_family_of_the_service(address: str) -> None:
+    field = ipaddress.ip_address(address).packed.ljust(16, b"\0")
+    assert ipvs.address_in(field, family_of(address)) == address
