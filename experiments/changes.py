@@ -52,11 +52,19 @@ class Changes:
             self._checkers[name].ask({place.name: place.address for place in self._layout.of(name).servers})
 
     def _judge(self) -> None:
-        """Each takes out of its own pool who has failed too often, and puts back who is well again."""
+        """Each takes out of its own pool who has failed too often, and puts back who is well again.
+
+        What is noted is what that changes: nothing where it finds everybody sick, or one that is out anyway.
+        """
         for name, checker in self._checkers.items():
-            for server in checker.answers():
-                self._tell(name)
-                self._events.add("server-removed" if server in checker.sick else "server-added", server=server, by=name)
+            before = self._pool.in_use(checker.sick)
+            if not checker.answers() or (after := self._pool.in_use(checker.sick)) == before:
+                continue
+            self._tell(name)
+            for server in self._servers:
+                if (server in before) != (server in after):
+                    event = "server-removed" if server in before else "server-added"
+                    self._events.add(event, server=server, by=name)
 
     def _act(self, change: Change) -> Callable[[], None]:
         def act() -> None:
@@ -85,9 +93,9 @@ class Changes:
         places = {place.name: place for place in layout.servers}
         servers = self._pool.servers if self._layout.front else self._pool.in_order(self._pool.servers)
         sick = self._checkers[director].sick if self._checkers else set()
-        # Who finds everybody sick is more likely sick itself: then all stay, as with most load balancers.
-        wanted = [places[name] for name in servers if name not in sick] or [places[name] for name in servers]
-        if drained := [places[name] for name in self._pool.drained if name not in sick]:
+        in_use = self._pool.in_use(sick)
+        wanted = [places[name] for name in servers if name in in_use]
+        if drained := [places[name] for name in self._pool.drained if name in in_use]:
             self._director.drain(network, layout, wanted, drained)
         else:
             self._director.set_pool(network, layout, wanted)

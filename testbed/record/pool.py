@@ -5,7 +5,7 @@ Servers are known by their names, directors by their numbers from 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
@@ -41,6 +41,14 @@ class Pool:
     def drained(self) -> list[str]:
         """Those that get none, and keep what they have."""
         return [name for name in self.state if self.state[name] == "drained"]
+
+    def in_use(self, sick: Collection[str]) -> set[str]:
+        """Those to which a director passes anything on that has found these `sick`.
+
+        Who finds everybody sick is more likely sick itself: then all stay, as with most load balancers.
+        """
+        well = [name for name in self.servers if name not in sick]
+        return {*(well or self.servers), *(name for name in self.drained if name not in sick)}
 
     @property
     def gone(self) -> set[str]:

@@ -79,6 +79,16 @@ def test_new_connections_come_to_a_crashed_server_until_its_health_check_has_fai
     assert all(row["established_s"] is None or row["established_s"] > 4.7 for row in waited)
 
 
+def test_a_director_that_finds_everybody_sick_takes_nobody_out(lab, tmp_path) -> None:
+    check = 'director.health_check={ interval = "1 s", timeout = "10 ms", failures = 1 }'
+    ran = run(
+        lab, tmp_path / "p", "tcp", downloads("1 MB", concurrency=4, duration="3 s"), check,
+        'topology.director_server.delay="20 ms"',
+    )  # fmt: skip
+    assert [each for each in ran.events if each.by] == []
+    assert {row["server"] for row in ran.rows("connections") if row["syn_s"] > 1.1} >= {"s1", "s2"}
+
+
 def first_syns_s(ran: Ran, server: str) -> np.ndarray:
     """When the first SYN of each of the client's connections came to a server, since the workload's start."""
     packets = read_pcap(ran.directory / f"{server}-eth0.pcap")

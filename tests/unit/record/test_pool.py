@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from testbed.record.pool import Pool
 
 
@@ -43,6 +45,24 @@ def test_a_flip_turns_the_paths_that_there_are() -> None:
     assert pool.in_order(pool.servers) == ["s3", "s1", "s2"]
     assert pool.in_order(["s1", "s3"]) == ["s1", "s3"]
     assert "a flip by 3 leads every flow where it was" in pool.problem("path-flipped", places=3)
+
+
+@pytest.mark.parametrize(
+    ("sick", "in_use"),
+    [
+        ((), {"s1", "s2", "s3"}),
+        (("s1",), {"s2", "s3"}),
+        (("s3",), {"s1", "s2"}),
+        (("s1", "s2"), {"s1", "s2", "s3"}),
+        (("s1", "s2", "s3"), {"s1", "s2"}),
+        (("s4",), {"s1", "s2", "s3"}),
+    ],
+)
+def test_who_is_found_sick_is_out_unless_all_are(sick: tuple[str, ...], in_use: set[str]) -> None:
+    pool = Pool(["s1", "s2", "s3", "s4"])
+    pool.change("server-drained", "s3")
+    pool.change("server-removed", "s4")
+    assert pool.in_use(sick) == in_use
 
 
 def test_what_is_no_change_changes_nothing() -> None:
