@@ -35,7 +35,8 @@ def of_point(point: Point) -> frozenset[Need]:
     own = {*point.sysctl, *(name for values in point.sysctl_of.values() for name in values)}
     found |= {sysctl(name, purpose="set by [sysctl]") for name in own}
     if parts.topology.layout().front:
-        found |= of_part("topology", {routing.MULTIPATH, *routing.HASH})
+        hashes = routing.HASH_IPV6 if families.service == "ipv6" else frozenset[Need]()
+        found |= of_part("topology", {routing.MULTIPATH, *routing.HASH, *hashes})
     if point.drop:
         found |= loss_injection.NEEDS
     if point.protocol == "mptcp":

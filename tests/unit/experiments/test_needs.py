@@ -57,6 +57,14 @@ def test_delay_or_loss_needs_netem() -> None:
     assert "program ethtool" not in names("7", "tcp")
 
 
+def test_a_router_in_front_of_several_directors_needs_the_hash_of_the_services_family() -> None:
+    policy = "sysctl net.ipv6.fib_multipath_hash_policy"
+    several = ("topology.directors=2", "topology.family=dual")
+    assert policy in names("fig07", "tcp", *several, "topology.service_family=ipv6")
+    assert policy not in names("fig07", "tcp", *several)
+    assert policy not in names("fig07", "tcp", "topology.family=ipv6")
+
+
 def test_several_servers_need_a_bridge() -> None:
     assert "bridge" in names("7", "tcp", "topology.servers=3")
     assert "bridge" not in names("7", "tcp")
