@@ -29,6 +29,23 @@ def check(settings: Settings) -> Iterator[Complaint]:
             what = f"{at} there are no equal-cost paths to flip: one director, {director.part!r}, decides"
             yield Complaint(key, what, 'several directors, or a router (director = "ecmp")')
             return
+        if change.event == "director-lost" and _leads_all_answers(settings, change.director):
+            what = f"{at} director {change.director} is lost, by which servers answer whoever has asked them"
+            yield Complaint(key, what, "lose another one, or have a director that translates, or answers past it")
+            return
+
+
+def _leads_all_answers(settings: Settings, number: int) -> bool:
+    """Whether servers send from the service address, and their default route is this one of several directors."""
+    topology, director = settings.topology, settings.director
+    if topology.answers_past() and not director.carries_answers():
+        return False
+    layout = topology.layout()
+    return any(
+        director.socket_address(layout, server) == layout.service
+        and server.gateway == layout.several[number - 1].inside
+        for server in layout.servers
+    )
 
 
 def check_answers(settings: Settings) -> Iterator[Complaint]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from experiment_texts import PAGE_LOADS, refusal
 
@@ -67,6 +69,24 @@ def test_a_list_that_is_missing_is_a_key() -> None:
 def test_a_director_that_cannot_drain_is_named() -> None:
     text = with_events('at = "1 s", drain = 1', text=PAGE_LOADS.replace('"ipvs-nat"', '"ecmp"'))
     assert "at 1 s the director 'ecmp' would have to drain a server: it cannot" in refusal(text)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("director", ["ecmp", "resilient", "signalled-port"])
+def test_the_director_by_which_all_servers_answer_cannot_be_lost(director: str) -> None:
+    several = PAGE_LOADS.replace("servers = 2", "servers = 2\ndirectors = 2").replace("ipvs-nat", director)
+    said = refusal(with_events('at = "1 s", lose_director = 1', text=several))
+    assert "at 1 s director 1 is lost, by which servers answer whoever has asked them" in said
+    Path("x.toml").write_text(with_events('at = "1 s", lose_director = 2', text=several))
+    assert plan.plan(plan.load(Path("x.toml")))
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("director", ["ipvs-nat", "ipvs-dr", "nft", "second-chance"])
+def test_any_other_can(director: str) -> None:
+    several = PAGE_LOADS.replace("servers = 2", "servers = 2\ndirectors = 2").replace("ipvs-nat", director)
+    Path("x.toml").write_text(with_events('at = "1 s", lose_director = 1', text=several))
+    assert plan.plan(plan.load(Path("x.toml")))
 
 
 def test_changes_come_in_order_of_time_and_say_whom_they_are_about() -> None:
