@@ -56,6 +56,8 @@ def count_instructions(
     The set-up runs under the patched x86-64 kernel in QEMU, which counts. It takes no counters of the hardware, no KVM
     and no root, and the counts are the same on any machine. docs/instructions.md.
     """
+    if out is not None and not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no directory {out.parent}")
     if kept is not None:
         if experiment or out or sizes or schemes or scheme_files or overrides:
             raise UsageError("--from FILE counts nothing: it takes no experiment, no settings of one and no --out")

@@ -122,6 +122,7 @@ def _counted(protocol: Literal["tcp", "mptcp"]) -> PointCount:
         (("fig99",), 2, "no experiment 'fig99'"),
         (("fig14",), 2, "counted of page loads alone"),
         (("fig06", "--from", "counts.json"), 2, "--from FILE counts nothing"),
+        (("fig06", "--out", "nowhere/counts.json"), 2, "--out nowhere/counts.json: there is no directory nowhere"),
         (("--sizes", "10 KB", "--from", "counts.json"), 2, "--from FILE counts nothing"),
         (("--set", "workload.concurrency=2", "--from", "counts.json"), 2, "--from FILE counts nothing"),
         (("--from", "counts.json"), 1, "counts.json"),
