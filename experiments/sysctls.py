@@ -15,6 +15,7 @@ from experiments.schema import Settings
 from experiments.toml_source import KeyPath
 from experiments.values import SYSCTL_ROLES, sysctl_name, sysctl_value
 from experiments.words import did_you_mean
+from testbed.net import ipvs
 
 _HOSTS = ("client", "server")
 
@@ -46,6 +47,8 @@ _OF_MPTCP = {
 _OF_CLIENT = (*tuple(_OF_MPTCP)[:3], *tuple(_OF_MPTCP)[-3:])
 _OF_CLIENT_ALONE = "net.mptcp.join_syn_rto_min"
 _FREE_WITHOUT_CWND_PUSH = "net.mptcp.initial_rcv_wnd"
+
+_OF_LVS = ("net.ipv4.vs.", "net.ipv6.vs.")
 
 Values = Mapping[str, str | int]
 
@@ -87,6 +90,11 @@ def check(settings: Settings, document: Document) -> None:
             except ValueError as error:
                 raise document.error(path, f"sysctl.{role}.{name}: {error}") from error
             _check_name(name, (role,), known, ours, document=document, path=path)
+            # A director of a user's own may have IPVS without saying so in our words.
+            is_ours = type(settings.director).__module__.startswith("testbed.directors.")
+            if name.startswith(_OF_LVS) and is_ours and ipvs.NEED not in settings.director.needs:
+                what = f"{name}: only LVS obeys it, and the director {settings.director.part!r} is none"
+                raise document.error(path, what, hint="ipvs-nat, ipvs-dr and ipvs-tun are")
 
 
 def _check_name(

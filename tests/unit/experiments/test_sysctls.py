@@ -76,3 +76,11 @@ def test_what_the_toolkit_sets_on_servers_only_a_client_may_have() -> None:
 
 def test_what_the_toolkit_sets_on_clients_only_a_server_may_have() -> None:
     assert points("7", "sysctl.server.net.mptcp.join_syn_rto_min=50")
+
+
+def test_a_director_that_is_no_lvs_does_not_obey_what_is_for_it() -> None:
+    name = "net.ipv4.vs.sloppy_tcp"
+    own = f'sysctl.director."{name}"=1'
+    assert points("7", own, "director.part=ipvs-dr")[0].sysctl_of == {"director": {name: 1}}
+    with pytest.raises(TestbedError, match="only LVS obeys it, and the director 'nft' is none"):
+        points("7", own, "director.part=nft")
