@@ -118,7 +118,8 @@ def stage(point: Point, parts: Parts, log: CommandLog) -> Iterator[Stage]:
         settings |= several_directors.serve(director, network, layout, point.seed)
         if own := sysctls_of(point, director.role):
             for name in layout.directors:
-                settings[name] = {**settings.get(name, {}), "sysctl": sysctl.put(network[name], own)}
+                found = settings.setdefault(name, {})
+                found["sysctl"] = {**found.get("sysctl", {}), **sysctl.put(network[name], own)}
         settings["links"] = network.links
         if network.ipv6:
             settings["ipv6"] = network.ipv6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -78,3 +79,13 @@ def test_joined_connections_go_on(ran) -> None:
 def test_a_point_with_a_loss_repeats_to_the_byte(lab, ran, tmp_path: Path) -> None:
     again = run(lab, tmp_path / "again", "mptcp", *LOSS)
     assert digests.of_directory(again.directory) == digests.of_directory(ran["mptcp"].directory)
+
+
+def test_a_directors_own_sysctls_are_recorded_beside_those_of_the_file(lab, tmp_path: Path) -> None:
+    sloppy = 'sysctl.director."net.ipv4.vs.sloppy_tcp"=1'
+    ran = run(
+        lab, tmp_path / "p", "tcp", "topology.directors=2", downloads("1 MB", concurrency=2, duration="1 s"), sloppy
+    )
+    recorded = json.loads((ran.directory / "settings.json").read_text())
+    wanted = {"net.ipv4.vs.nat_icmp_send": "1", "net.ipv4.vs.sloppy_tcp": "1"}
+    assert [recorded[name]["sysctl"] for name in ("d1", "d2")] == [wanted, wanted]
