@@ -15,7 +15,7 @@ from experiments.record import Events, write, write_list
 from experiments.stage import WORK, Server, Stage
 from experiments.web_servers import WebServers
 from experiments.workloads.base import Scene
-from testbed.base.errors import ReadbackError
+from testbed.base.errors import ReadbackError, WorkloadTooShort
 from testbed.base.families import in_url
 from testbed.lab_clock import start_afresh
 from testbed.net import loss_injection, queues
@@ -147,6 +147,10 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
         if is_upload:
             roots = [programs.root(server) for server in stage.servers]
             write(out / uploads.FILE, _stored(WORK / "pages" / name, roots))
+        if sampler.never_came:
+            at_s = ", ".join(f"{each:g}" for each in sampler.never_came)
+            what = f"the workload ended before what the timetable has at {at_s} s"
+            raise WorkloadTooShort(what, hint="a larger workload, or an earlier event")
 
 
 def _witnessing(stage: Stage, server: Server, out: Path) -> contextlib.AbstractContextManager[list[tcpdump.Capture]]:

@@ -28,7 +28,8 @@ class Action:
 class Sampler:
     """Writes a line per second to samples.jsonl: the client's interfaces, and every node's counters.
 
-    `further` is what else is done at each of these moments, in seconds after the start.
+    `further` is what else is done at each of these moments, in seconds after the start. `never_came` are the times of
+    the actions, but for repeated ones, that the workload's end was before.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Sampler:
         self._further = further
         self._client = client
         self._nodes = nodes
+        self.never_came: tuple[float, ...] = ()
         self.started = time.monotonic()
 
     def now(self) -> float:
@@ -72,6 +74,7 @@ class Sampler:
                 marks.append(until_s)
             mark = min(marks)
             if wait(max(0.0, mark - self.now())):
+                self.never_came = tuple(action.t_s for action in pending if action.every_s is None)
                 return
             while pending and pending[0].t_s <= mark:
                 action = pending.pop(0)

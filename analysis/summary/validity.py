@@ -116,6 +116,8 @@ def _paths(evidence: Evidence) -> Iterator[str]:
     if not traffic.opened:
         yield "no connection to the service address in the captures"
         return
+    if not traffic.bytes_via_director + traffic.bytes_past_director:
+        yield "no payload in the captures"
     if traffic.bytes_unlisted:
         yield f"wrong path: {traffic.bytes_unlisted} bytes from addresses that the point does not have"
     if traffic.packets_off_path:

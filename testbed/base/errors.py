@@ -94,6 +94,10 @@ class ReadbackError(TestbedError):
         super().__init__(f"{what}: wrote {wanted!r}, reads back {found!r}")
 
 
+class WorkloadTooShort(TestbedError):
+    """A workload that ends when it is done was done before something that should have happened to it."""
+
+
 class KernelBuildError(TestbedError):
     """The lab kernel could not be configured or built; the message names the first error line."""
 

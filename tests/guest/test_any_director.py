@@ -11,7 +11,7 @@ from test_points import run_point
 from analysis.summary.model import PointSummary
 from testbed.labs.uml import UmlLab
 from testbed.record.director import read_director_statistics
-from testbed.wire import mptcp_upload_wire_limit_bps, mptcp_wire_limit_bps
+from testbed.wire import mptcp_wire_limit_bps
 
 DIRECTORS = {
     "nat": ["director.part=ipvs-nat"],
@@ -71,6 +71,6 @@ def test_of_a_download_that_is_answered_past_it_the_director_carries_acks_only(r
 def test_a_mixed_load_by_the_scheme_is_past_the_director_in_both_directions(lab: UmlLab, tmp_path: Path) -> None:
     mixed = ("director=ipvs-dr", "workload.meanwhile=2000 KB", "workload.sizes=1000 KB")
     found = run_point(lab, tmp_path / "p", "upload", "mptcp", *mixed, "workload.total=60 MB")
-    assert found.goodput_bps is not None and found.goodput_bps > 0.6 * mptcp_upload_wire_limit_bps(10**9)
+    assert found.goodput_bps is not None and found.goodput_bps > 0.6 * mptcp_wire_limit_bps(10**9, upload=True)
     down_bps = found.meanwhile_goodput_bps
     assert down_bps is not None and 0.9 * mptcp_wire_limit_bps(10**9) < down_bps < mptcp_wire_limit_bps(10**9)

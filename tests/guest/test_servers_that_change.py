@@ -130,3 +130,10 @@ def test_connections_are_spread_over_three_servers_as_configured(lab, tmp_path: 
         used = [row for row in ran.rows("connections") if row["bytes_to_client"]]
         assert Counter(row["server"] for row in used) == counts
         assert all(row["join_wait_s"] is not None for row in used)
+
+
+def test_a_workload_that_is_done_before_something_should_have_happened_to_it_fails(lab, tmp_path) -> None:
+    ran = run(lab, tmp_path / "p", "tcp", *TWO_PAGES, events('at = "1000 s", remove = 1'))
+    assert ran.status == 1
+    assert "the workload ended before what the timetable has at 1000 s" in ran.said
+    assert (ran.directory / "counters.json").is_file()

@@ -24,3 +24,11 @@ def test_an_action_that_recurs_comes_at_its_multiples_among_the_others() -> None
     ]
     sampler.run(never_ends, actions=actions, until_s=0.45)
     assert done == ["again", "again", "once", "again", "again"]
+
+
+def test_what_a_workload_ended_before_is_known_but_for_what_recurs() -> None:
+    sampler = Sampler(io.StringIO(), here(), [])
+    sampler.start()
+    actions = [Action(0.0, lambda: None), Action(5.0, lambda: None), Action(1.0, lambda: None, every_s=1.0)]
+    sampler.run(lambda seconds: seconds > 0, actions=actions)
+    assert sampler.never_came == (5.0,)

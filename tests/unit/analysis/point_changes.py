@@ -50,6 +50,16 @@ def without_join(directory: Path) -> None:
         append_packet(directory, make.to_client(80, 40002, make.ACK, payload=45_000))
 
 
+def without_payload(directory: Path) -> None:
+    frame = make.to_server(40009, 80, make.SYN, options=make.mp_capable())
+    make.write_pcap(directory / "c-eth0.pcap", [(runs.START_NS + 90 * runs.MS, frame)])
+    make.write_pcap(directory / "c-eth1.pcap", [])
+    runs.write_json(
+        directory / "captures.json",
+        [{"interface": f"c-eth{i}", "file": f"c-eth{i}.pcap", "captured": 1 - i, "dropped": 0} for i in (0, 1)],
+    )
+
+
 def fall_back(directory: Path) -> None:
     append_packet(directory, make.to_server(40009, 80, make.SYN, options=make.mp_capable()))
     append_packet(directory, make.to_client(80, 40009, make.SYN | make.ACK, options=make.MSS))

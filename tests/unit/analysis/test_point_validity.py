@@ -8,7 +8,16 @@ from pathlib import Path
 import packet_maker as make
 import pytest
 import run_maker as runs
-from point_changes import append_packet, cut_capture, drop_packets, fall_back, lose_packets, tamper, without_join
+from point_changes import (
+    append_packet,
+    cut_capture,
+    drop_packets,
+    fall_back,
+    lose_packets,
+    tamper,
+    without_join,
+    without_payload,
+)
 
 from analysis.summary.of_point import analyse_point
 
@@ -45,6 +54,7 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
         fall_back,
         "fell back to TCP: 1 of 3 connections",
     ),
+    "nothing loaded": (without_payload, "no payload in the captures"),
     "joins missing": (without_join, "joins missing: 1 of 2"),
     "strange address": (
         lambda d: append_packet(d, make.packet("10.0.11.2", make.CLIENT, 80, 40001, make.ACK, payload=33)),
