@@ -10,7 +10,7 @@ VM_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-vm.txt)
 COUNTING_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-counting.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv part-packages lock lock-kernel kernel kernels other-kernels libraries compiled vm counting run-lb run-anycast run-balancers reproduce test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder bench-memory doctor clean
+.PHONY: help setup packages venv part-packages lock lock-kernel kernel kernels other-kernels libraries compiled vm counting run-lb run-anycast run-balancers reproduce reproduce-all test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder bench-memory doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,8 +68,11 @@ run-anycast: setup      ## Figures 13 and 14: anycast; SCHEMES as for run-lb
 run-balancers: setup    ## any layer-4 load balancer: what changes break, balancer by balancer
 	$(TESTBED) run balancers --profile $(PROFILE) --shared-boot
 
-reproduce: setup        ## every experiment with all of its schemes, then the report on the paper's claims; goes on where it was interrupted
+reproduce: setup        ## the paper's experiments with all of their schemes, then the report on its claims; goes on where it was interrupted
 	.ci/reproduce $(TESTBED) $(PROFILE)
+
+reproduce-all: setup    ## the same with every other experiment: several servers, families, directors, balancers
+	.ci/reproduce $(TESTBED) $(PROFILE) all
 
 lint: venv       ## ruff and mypy --strict
 	.venv/bin/ruff check .
