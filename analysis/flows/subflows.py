@@ -30,9 +30,10 @@ class Subflows:
     """One row per flow; `*_row` are rows of packets, arrays of shape (flows, 2) are by direction.
 
     `uniflow` is 2 * flow + direction of every packet (-1: not a client's). `acknowledged` says whether the opener ever
-    acknowledged anything, which shows that there was a SYN+ACK even where none was captured. `backup_row` is the
-    first MP_PRIO with B; the `add_addr_*` are of the server's ADD_ADDRs and the client's echoes;
-    `past_payload` and `first_past_row` are of data past the director.
+    acknowledged anything, which shows that there was a SYN+ACK even where none was captured. `joined_row` is a join's
+    third ACK, with the opener's HMAC; `confirmed_row` the other end's first packet after it, data or not, that is no
+    RST: by that it has taken the join. `backup_row` is the first MP_PRIO with B; the `add_addr_*` are of the server's
+    ADD_ADDRs and the client's echoes; `past_payload` and `first_past_row` are of data past the director.
     """
 
     uniflow: Rows
@@ -41,6 +42,7 @@ class Subflows:
     acknowledged: Bools
     established_row: Rows
     joined_row: Rows
+    confirmed_row: Rows
     backup_in_syn: Bools
     opener_address_id: NDArray[np.int64]
     other_address_id: NDArray[np.int64]
@@ -84,6 +86,8 @@ def find_subflows(packets: Packets, traffic: Traffic) -> Subflows:
     is_ack = (flags & (SYN | ACK | RST)) == ACK
     is_syn = (flags & (SYN | ACK)) == SYN
     hmac_rows = _table_rows(packets.mp_join, packets.mp_join.length == _JOIN_ACK_BYTES, from_opener)
+    joined_row = first_rows(hmac_rows, flow[hmac_rows], count)
+    after_hmac = (joined_row >= 0)[flow] & (np.arange(len(packets)) > joined_row[flow])
     prio = packets.mp_prio
     prio_rows = _table_rows(prio, prio.backup, uniflow >= 0)
     join_syn, join_answer = packets.mp_join, flows.answer
@@ -98,7 +102,8 @@ def find_subflows(packets: Packets, traffic: Traffic) -> Subflows:
         syns=_count(flow[is_syn & from_opener], count),
         acknowledged=first(is_ack & from_opener) >= 0,
         established_row=first(is_ack & from_opener & after_answer),
-        joined_row=first_rows(hmac_rows, flow[hmac_rows], count),
+        joined_row=joined_row,
+        confirmed_row=first(is_ack & ~from_opener & after_hmac),
         backup_in_syn=flows.is_join & (join_syn.first("backup", flows.opening) | join_syn.first("backup", join_answer)),
         opener_address_id=join_syn.first("address_id", flows.opening).astype(np.int64),
         other_address_id=join_syn.first("address_id", join_answer).astype(np.int64),

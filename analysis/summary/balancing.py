@@ -5,6 +5,8 @@ Enters: the table of connections, the events, the client's packets. Leaves: `Bal
 * A download is *broken* if its connection was reset or refused, got no answer, or stood still: it was open when the
   workload ended, and nothing new had come for the last `STALLED_S` seconds. Each belongs to the last change before it
   ended, or stood still. What changes in the first `SETTING_S` seconds is the setting, and no change.
+* A download *had joined* at a change if its client had the fourth ACK of a join by then, or data on it: until that the
+  server may still refuse what it answered with a SYN+ACK, as it does when its program has closed the connection.
 * *Imbalance* is the largest share of a server over the mean of those in the pool, of the connections that were opened
   before the first change: 1 is even.
 * *Recovery* is the time from the first change until the goodput of a whole second is back at `RECOVERED` of what it
@@ -99,7 +101,7 @@ def with_balancing(summary: PointSummary, sources: Sources, tables: Mapping[str,
     return replace(summary, balancing=found)
 
 
-_COLUMNS = ["join_wait_s", "server", "syn_s", "last_new_data_s", "end", "end_s", "survived", "bytes_to_client"]
+_COLUMNS = ["join_confirmed_s", "server", "syn_s", "last_new_data_s", "end", "end_s", "survived", "bytes_to_client"]
 
 
 def changes_of(events: Sequence[Event]) -> list[Event]:
@@ -134,8 +136,8 @@ def _of_change(change: Event, broken: Sequence[Mapping[str, Any]]) -> ServerChan
 
 
 def _has_joined(row: Mapping[str, Any], t_s: float) -> bool:
-    """Whether it had a second subflow by then."""
-    return row["syn_s"] is not None and row["join_wait_s"] is not None and row["syn_s"] + row["join_wait_s"] < t_s
+    """Whether a second subflow was confirmed by then."""
+    return row["join_confirmed_s"] is not None and row["join_confirmed_s"] < t_s
 
 
 def _is_open_at(row: Mapping[str, Any], t_s: float) -> bool:

@@ -78,8 +78,9 @@ class Balancing:
     """How a service was balanced, and what changes broke (`analysis.summary.balancing` has the definitions).
 
     `broken` are all broken downloads, `broken_before` those before any change, `under_way` the connections open at the
-    first one, `joined` those among them that had a second subflow by then. The directors' figures are those of points
-    that recorded them: IP bytes in each direction, of all directors together, and the most entries of connections.
+    first one, `joined` those among them whose second subflow was confirmed by then. The directors' figures are of
+    points that recorded them: IP bytes in each direction, of all directors together, and the most entries of
+    connections.
     """
 
     changes: tuple[ServerChange, ...] = ()

@@ -92,6 +92,7 @@ def tabulate_connections(observed: Observation) -> pa.Table:
         "last_new_data_s": observed.seconds(latest(_last_new_rows(subflows, len(flows)))),
         "end_s": observed.seconds(ends.row),
         "join_wait_s": observed.seconds(first_join) - observed.seconds(flows.answer[leaders]),
+        "join_confirmed_s": observed.seconds(earliest(subflows.confirmed_row)),
         "past_wait_s": observed.seconds(first_past) - observed.seconds(syn_row),
         "subflows": np.bincount(of, minlength=count),
         "subflows_established": total((subflows.established_row >= 0).astype(np.int64)),

@@ -68,6 +68,7 @@ def tabulate_subflows(observed: Observation) -> pa.Table:
         "syn_ack_s": observed.seconds(flows.answer),
         "established_s": observed.seconds(subflows.established_row),
         "joined_s": observed.seconds(subflows.joined_row),
+        "confirmed_s": observed.seconds(subflows.confirmed_row),
         "accepted": np.ma.MaskedArray(accepted, ~flows.has_syn),
         "backup_in_syn": np.ma.MaskedArray(subflows.backup_in_syn, ~flows.is_join),
         "backup_s": observed.seconds(subflows.backup_row),

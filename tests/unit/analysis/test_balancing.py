@@ -22,7 +22,7 @@ NOTHING = np.zeros(0, np.int64), np.zeros(0, np.int64)
 def download(server: str | None = "s1", *, syn_s: float = 1.0, **changes: Any) -> dict[str, Any]:
     """A connection that was closed in order after five seconds."""
     end = {
-        "join_wait_s": None,
+        "join_confirmed_s": None,
         "last_new_data_s": syn_s + 5,
         "end": "closed",
         "end_s": syn_s + 5,
@@ -83,8 +83,8 @@ def test_a_download_that_began_after_the_change_is_counted_apart_from_those_unde
     assert (change.broken, change.broken_new) == (1, 2)
 
 
-def test_those_that_had_a_second_subflow_at_the_change_are_known() -> None:
-    soon, late = {"join_wait_s": 0.1}, {"join_wait_s": 5.5}
+def test_those_whose_second_subflow_was_confirmed_at_the_change_are_known() -> None:
+    soon, late = {"join_confirmed_s": 1.1}, {"join_confirmed_s": 6.5}
     found = judged(download(**RESET, **soon), download(**RESET, **late), download(**soon), download("s2", **RESET))
     assert (found.changes[0].broken, found.changes[0].broken_joined) == (3, 1)
     assert (found.under_way, found.joined) == (4, 2)

@@ -81,10 +81,11 @@ def test_a_connection_with_all_its_subflows_is_one_row(tmp_path: Path) -> None:
         "client_token": make.token_of(CLIENT_KEY), "mptcp_version": 1, "deny_join": True, "server": "s2",
         "server_evidence": "connection", "syn_s": 0.0, "established_s": 0.011, "first_data_s": 0.02,
         "last_data_s": 1.2, "last_new_data_s": 1.2,
-        "end_s": 2.001, "join_wait_s": pytest.approx(0.03), "past_wait_s": pytest.approx(0.05),
-        "subflows": 2, "subflows_established": 2, "add_addr_sent": 2, "add_addr_echoed": 1,
-        "bytes_to_client": 3700, "bytes_to_server": 80, "bytes_past_to_client": 2700, "bytes_past_to_server": 0,
-        "past_share": pytest.approx(27 / 37), "distinct_to_client": 3000, "distinct_to_server": 80,
+        "end_s": 2.001, "join_wait_s": pytest.approx(0.03), "join_confirmed_s": 0.05,
+        "past_wait_s": pytest.approx(0.05), "subflows": 2, "subflows_established": 2, "add_addr_sent": 2,
+        "add_addr_echoed": 1, "bytes_to_client": 3700, "bytes_to_server": 80, "bytes_past_to_client": 2700,
+        "bytes_past_to_server": 0, "past_share": pytest.approx(27 / 37),
+        "distinct_to_client": 3000, "distinct_to_server": 80,
         "retransmitted_to_client": 200, "retransmitted_to_server": 0,
         "reinjected_to_client": 500, "reinjected_to_server": 0, "churn_events": 0, "end": "closed",
         "survived": True, "why": "closed in order", "reset": None,
@@ -97,8 +98,8 @@ def test_each_subflow_has_its_handshake_backup_and_close(tmp_path: Path) -> None
     wanted = {
         "kind": "initial", "path": "director", "server": "s2", "opened_by": "client", "client_address_id": None,
         "interface": "c.pcap", "points_seen": 1, "syn_s": 0.0, "syns": 1, "syn_ack_s": 0.01, "established_s": 0.011,
-        "joined_s": None, "accepted": True, "backup_in_syn": None, "backup_s": 0.018, "backup_by": "server",
-        "add_addr_sent": 2, "add_addr_repeated": 1, "add_addr_echoed": 1, "add_addr_s": 0.015,
+        "joined_s": None, "confirmed_s": None, "accepted": True, "backup_in_syn": None, "backup_s": 0.018,
+        "backup_by": "server", "add_addr_sent": 2, "add_addr_repeated": 1, "add_addr_echoed": 1, "add_addr_s": 0.015,
         "add_addr_echo_s": 0.017, "add_addr_address": UNIQUE, "first_data_to_client_s": 0.02,
         "last_data_to_server_s": 0.012, "packets_to_client": 6, "packets_to_server": 5, "bytes_to_client": 1000,
         "bytes_to_server": 80, "fin_by_client_s": 2.001, "fin_by_server_s": 2.0, "end": "closed", "end_by": "server",
@@ -108,9 +109,9 @@ def test_each_subflow_has_its_handshake_backup_and_close(tmp_path: Path) -> None
     wanted = {
         "kind": "join", "path": "past", "server": "s2", "server_evidence": "address", "client_address_id": 3,
         "server_address_id": 7, "syn_s": 0.03, "syn_ack_s": 0.04, "established_s": 0.041, "joined_s": 0.041,
-        "accepted": True, "backup_in_syn": False, "backup_s": None, "backup_by": None, "add_addr_sent": 0,
-        "add_addr_s": None, "bytes_to_client": 2700, "retransmitted_to_client": 200, "fin_by_server_s": None,
-        "end": "half-closed", "end_by": None, "end_s": None,
+        "confirmed_s": 0.05, "accepted": True, "backup_in_syn": False, "backup_s": None, "backup_by": None,
+        "add_addr_sent": 0, "add_addr_s": None, "bytes_to_client": 2700, "retransmitted_to_client": 200,
+        "fin_by_server_s": None, "end": "half-closed", "end_by": None, "end_s": None,
     }  # fmt: skip
     assert {name: join[name] for name in wanted} == wanted
 
