@@ -61,7 +61,7 @@ CASES: dict[str, Case] = {
         broken_by(LOST, 2),
         "ECMP, joined and broken: 20.0 % (5.7 to 51.0, 2 of 10, 95 % interval), wanted: none",
         [cell(TCP, NAT, LOST, broken=4), cell(SCHEME, NAT, LOST, joined=0)],
-        "NAT, rr, joined and broken: no connection had a second subflow",
+        "NAT, rr, joined and broken: no connection had a confirmed second subflow",
     ),
     "server-removal-survived": Case(
         broken_by(REMOVED, 0),
