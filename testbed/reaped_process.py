@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -40,6 +41,8 @@ class ReapedProcess:
         except OSError as error:
             raise CommandError([str(word) for word in argv], None, f"{place}: {error.strerror}") from error
         read_end, self._write_end = os.pipe()
+        # Whoever holds guests is another thread than the one that has this one: the end must not be closed between.
+        self._lock = threading.Lock()
         self._open = True
         where = [str(remove or ""), str(-1 if core is None else core), ",".join(map(str, pass_fds))]
         words = [sys.executable, "-m", "testbed.subreaper", *where, *map(str, argv)]
@@ -72,15 +75,16 @@ class ReapedProcess:
         self._tell(GO_ON)
 
     def _tell(self, word: bytes) -> None:
-        with contextlib.suppress(BrokenPipeError):
+        with self._lock, contextlib.suppress(BrokenPipeError):
             if self._open:
                 os.write(self._write_end, word)
 
     def release(self) -> None:
         """Let go of it and wait until the subreaper has ended everything; safe to call twice."""
-        if self._open:
-            self._open = False
-            os.close(self._write_end)
+        with self._lock:
+            if self._open:
+                self._open = False
+                os.close(self._write_end)
         with contextlib.suppress(GuestTimeout):
             self._process.wait(30)
         self._process.stop()

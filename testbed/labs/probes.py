@@ -20,6 +20,7 @@ from testbed.base.errors import CommandError, TestbedError
 from testbed.base.needs import NO_PROGRAM, Call, Need
 from testbed.net.codecs import NetlinkError
 from testbed.net.netlink import Refused
+from testbed.net.netns import new_namespace
 from testbed.process import run
 
 _COMMAND_LIMIT_S = 10.0
@@ -42,9 +43,14 @@ def _try(need: Need) -> None:
 
 
 def examine(need: Need) -> str:
-    """Try one need; an empty text if it is met, else why not, in one line."""
+    """Try one need; an empty text if it is met, else why not, in one line.
+
+    Each has a network namespace of its own: one may leave the very service that the next one tries.
+    """
     try:
-        _try(need)
+        with new_namespace():
+            run(["ip", "link", "set", "lo", "up"], timeout_s=_COMMAND_LIMIT_S)
+            _try(need)
     except CommandError as error:
         said = [] if error.status is None else error.stderr.strip().splitlines()
         return (said or [str(error)])[-1][:_LONGEST]

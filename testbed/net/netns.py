@@ -57,6 +57,19 @@ def inside(node: Node) -> Iterator[None]:
             _enter(home.fileno())
 
 
+@contextlib.contextmanager
+def new_namespace() -> Iterator[None]:
+    """Move this process into a network namespace of its own, with nothing in it, until the block ends; needs root."""
+    with Path("/proc/self/ns/net").open("rb") as home:
+        if _libc.unshare(_NEW_NETWORK) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, f"a network namespace of its own: {os.strerror(number)}")
+        try:
+            yield
+        finally:
+            _enter(home.fileno())
+
+
 def _enter(namespace: int) -> None:
     if _libc.setns(namespace, _NEW_NETWORK) != 0:
         number = ctypes.get_errno()
