@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from testbed.base.families import Family, family_of, whole_length
 from testbed.base.needs import sysctl as sysctl_need
-from testbed.net import routing, sysctl
+from testbed.net import ipv6, routing, sysctl
 from testbed.net.netns import Node
 from testbed.wire import MTU_BYTES
 
@@ -43,8 +43,11 @@ def receive(server: Node, address: str, interface: str = "lo") -> None:
 def answer(server: Node, address: str, interface: str, gateway: str, largest_segment: int = LARGEST_SEGMENT) -> None:
     """What the server sends from `address` leaves by `interface` for `gateway`.
 
-    It tells its peers to send no segment above `largest_segment`.
+    It tells its peers to send no segment above `largest_segment`. In IPv6 it asks for the gateway by a link-local
+    address: `address` is none of that interface's.
     """
+    if family_of(address) == "ipv6":
+        ipv6.ask_by_link_local(server, interface)
     routing.answers_from(server, address, interface, gateway, largest_segment)
 
 

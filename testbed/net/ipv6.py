@@ -36,6 +36,14 @@ def prepare(node: Node, *, forwards: bool) -> dict[str, str]:
     return sysctl.put(node, values | ({FORWARDS["ipv6"]: 1} if forwards else {}))
 
 
+def ask_by_link_local(host: Node, interface: str) -> dict[str, str]:
+    """Have a host ask on this interface where a neighbour is by a link-local address, as who forwards does.
+
+    So it must for packets whose source is no address of this interface.
+    """
+    return sysctl.put(host, {f"net.ipv6.conf.{interface}.addr_gen_mode": _OF_THE_LINK})
+
+
 def switch_off(switch: Node) -> dict[str, str]:
     """Leave a switch without IPv6 of its own: it has nothing to say on its links."""
     return sysctl.put(switch, {f"net.ipv6.conf.{each}.disable_ipv6": 1 for each in ("all", "default")})

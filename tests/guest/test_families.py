@@ -68,8 +68,9 @@ def test_every_connection_joins_and_the_direct_path_is_full(
     assert {row["server_address"] for row in subflows if row["kind"] == "join"} == {unique}
 
 
-def test_direct_return_over_ipv6_fills_the_direct_path(lab, tmp_path) -> None:
-    direct_return = (*IPV6, "director.part=ipvs-dr", "topology.servers=2")
+@pytest.mark.parametrize("families", [IPV6, SERVICE_IPV6], ids=["ipv6", "service-ipv6"])
+def test_direct_return_over_ipv6_fills_the_direct_path(lab, tmp_path, families) -> None:
+    direct_return = (*families, "director.part=ipvs-dr", "topology.servers=2")
     summary = run_point(lab, tmp_path / "p", "fig07", "tcp", *direct_return, *PAGES).summary
     assert summary.wire_limit_bps == pytest.approx(1e9 * 1428 / 1538, abs=0.1)
     assert 0.98 * summary.wire_limit_bps <= summary.goodput_bps <= summary.wire_limit_bps
