@@ -49,7 +49,7 @@ class Watch:
         from_s = now()
         self.after = self._read()
         self.after_s = (from_s, now())
-        passed = {node.name: self._part.passed_on(node) for node in self._servers}
+        passed = {node.name: self._part.passed_on(node, self._layout) for node in self._servers}
         self.passed_on = {name: each for name, each in passed.items() if each is not None}
 
     def of_servers(self) -> dict[str, dict[str, OfServer]]:
@@ -64,7 +64,7 @@ class Watch:
         links = self.neighbours[node.name]
         return Reading(
             interfaces={name: each for name, each in interface_counters(node).items() if name in links},
-            balancer=self._part.counted(node),
+            balancer=self._part.counted(node, self._layout.of(node.name)),
             dropped={name: each for name, each in queues.dropped(node).items() if name in links},
             resets=protocol_counters(node).get("TcpOutRsts", 0),
             entries=self._part.entries(node),

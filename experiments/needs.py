@@ -42,6 +42,8 @@ def of_point(point: Point) -> frozenset[Need]:
     if point.protocol == "mptcp":
         found |= {_of_scheme(need, point.scheme) for need in mptcp.needs_of(mptcp_of(point))}
         found |= {mptcp.OVER_IPV6} if "ipv6" in families.every else set()
+        if parts.director.carries_joins and families.service == "ipv6":
+            found |= of_part(f"director {parts.director.part}", {mptcp.PORT_OVER_IPV6})
     return frozenset(found)
 
 

@@ -13,10 +13,14 @@ from testbed.base.families import whole_length
 
 @dataclass(frozen=True)
 class OwnWay:
-    """Packets from a server's unique address leave by `interface`, where `network` is."""
+    """Packets from a server's unique address leave by `interface`, where `network` is.
+
+    `address` is the server's there that is of the service's family, the unique one or another.
+    """
 
     interface: str
     network: str
+    address: str
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ class LoadBalancer(WithFamilies):
                 address=plan.local(number),
                 unique=plan.unique(number),
                 gateway=plan.gateway(number),
-                own_way=OwnWay(f"{name}-eth1", plan.unique_network),
+                own_way=OwnWay(f"{name}-eth1", plan.unique_network, plan.beside(number)),
                 past=WayPast(f"{name}-eth1", plan.client_past_director) if self.answers_past() else None,
                 mtu_bytes=director_server.mtu_bytes,
             )

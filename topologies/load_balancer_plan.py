@@ -136,6 +136,10 @@ class LoadBalancerPlan:
         """The unique address of server `number`, which it advertises by ADD_ADDR."""
         return addresses.address(self.families.unique, _DIRECT, 100 + number)
 
+    def beside(self, number: int) -> str:
+        """A server's address on the direct network that is of the service's family."""
+        return addresses.address(self.families.service, _DIRECT, 100 + number)
+
     def client_interface(self, *, direct: bool) -> dict[str, Any]:
         """What Mininet is told of the client's interface towards the director, or in the direct network."""
         return addresses.interface(self.families, _DIRECT if direct else _FRONT, 2)

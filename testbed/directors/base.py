@@ -98,12 +98,12 @@ class Director(Part, ABC):
         """Whether what the servers send from the service address comes back through it; not if they answer past it."""
         return True
 
-    def counted(self, director: Node) -> Balanced:
+    def counted(self, director: Node, layout: Layout) -> Balanced:
         """What the balancer itself has counted so far at one of its nodes, in each direction; nothing if not said.
 
         Asked around the workload, of points that want it (`director_statistics`).
         """
-        del director
+        del director, layout
         return Balanced()
 
     def entries(self, director: Node) -> int | None:
@@ -134,12 +134,12 @@ class Director(Part, ABC):
         """The interfaces of a server at which all is seen that it gets and sends by the service address."""
         return (server.interface,)
 
-    def passed_on(self, server: Node) -> Passed | None:
+    def passed_on(self, server: Node, layout: Layout) -> Passed | None:
         """What a server has passed on to another one so far, because it was not its own; None: none of them does.
 
         Asked after the workload, of the same points.
         """
-        del server
+        del server, layout
         return None
 
     def prepare(self, network: Network, layout: Layout) -> None:

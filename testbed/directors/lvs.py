@@ -95,7 +95,7 @@ class Lvs(Director, ABC):
         wanted = self.weighted(layout, servers)
         ipvs.set_servers(network[layout.director], self.service(layout), wanted, self.forwarding)
 
-    def counted(self, director: Node) -> Balanced:
+    def counted(self, director: Node, _layout: Layout) -> Balanced:
         """What IPVS says; to the clients nothing where the answers go past it."""
         found = ipvs_statistics.totals(director)
         return Balanced(

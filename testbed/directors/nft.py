@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from testbed.base.families import BOTH, Family, family_of
 from testbed.base.needs import Need
 from testbed.base.parts import Complaint
 from testbed.directors.base import Director
@@ -34,6 +35,8 @@ class Nft(Director):
     """nftables without any state: a hash spreads packets over the servers, flow by flow."""
 
     needs = frozenset({stateless_nat.NEED, stateless_dsr.NEED, nftables.PROGRAM, *direct_return.NEEDS})
+    families: ClassVar[frozenset[Family]] = BOTH
+    ipv6_needs: ClassVar[frozenset[Need]] = frozenset({nftables.OVER_IPV6})
     # nft takes 32 bits.
     largest_seed: ClassVar[tuple[int, str]] = ((1 << 32) - 1, "the director's hash")
 
@@ -82,9 +85,10 @@ class Nft(Director):
         past = (server.past.interface,) if self.answers_past and server.past else ()
         return (server.interface, *past)
 
-    def counted(self, director: Node) -> Balanced:
+    def counted(self, director: Node, layout: Layout) -> Balanced:
         """Both directions, by counters in its rules."""
-        found = stateless_dsr.counted(director) if self.is_direct else stateless_nat.counted(director)
+        counted = stateless_dsr.counted if self.is_direct else stateless_nat.counted
+        found = counted(director, family_of(layout.service))
         return Balanced.model_validate({way: asdict(each) for way, each in found.items()})
 
     def entries(self, _director: Node) -> int | None:
@@ -93,7 +97,8 @@ class Nft(Director):
 
     def shares(self, director: Node, layout: Layout) -> dict[str, int]:
         """As the map in its rules has them."""
-        held = stateless_dsr.buckets(director) if self.is_direct else stateless_nat.buckets(director)
+        family = family_of(layout.service)
+        held = stateless_dsr.buckets(director) if self.is_direct else stateless_nat.buckets(director, family)
         found = list(held.values())
         return {server.name: found.count(server.address) for server in layout.servers}
 
@@ -111,7 +116,8 @@ class Nft(Director):
             node, back = network[server.name], WayPast(server.interface, server.gateway)
             way = server.past if self.answers_past and server.past else back
             direct_return.receive(node, layout.service, "lo")
-            direct_return.answer(node, layout.service, way.interface, way.gateway)
+            segment = direct_return.largest_segment(layout.service)
+            direct_return.answer(node, layout.service, way.interface, way.gateway, segment)
 
     def serve(self, network: Network, layout: Layout, seed: int) -> dict[str, Any]:
         """The rules, with all servers."""
@@ -119,13 +125,14 @@ class Nft(Director):
 
     def set_pool(self, network: Network, layout: Layout, servers: Sequence[ServerPlace]) -> None:
         """The rules are replaced, in one step."""
-        self._spread(network, layout, servers, self._seed(network[layout.director]))
+        self._spread(network, layout, servers, self._seed(network[layout.director], layout))
 
     def forget(self, network: Network, layout: Layout) -> None:
         """It knows nothing of connections."""
 
-    def _seed(self, director: Node) -> int:
-        return stateless_dsr.seed_of(director) if self.is_direct else stateless_nat.seed_of(director)
+    def _seed(self, director: Node, layout: Layout) -> int:
+        family = family_of(layout.service)
+        return stateless_dsr.seed_of(director) if self.is_direct else stateless_nat.seed_of(director, family)
 
     def _spread(self, network: Network, layout: Layout, pool: Sequence[ServerPlace], seed: int) -> dict[str, Any]:
         director, log = network[layout.director], network.log

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from testbed.base.families import family_of
 from testbed.base.needs import Need
 from testbed.base.parts import Complaint
 from testbed.directors.nft import MOST_BUCKETS, Nft
@@ -30,6 +31,7 @@ class SecondChance(Nft):
     """nftables without any state, and servers that pass on to the previous one what they have no socket for, once."""
 
     needs = Nft.needs | {second_chance.NEED}
+    ipv6_needs: ClassVar[frozenset[Need]] = Nft.ipv6_needs | {second_chance.OVER_IPV6}
 
     form: Literal["dsr"] = Field(default="dsr", description="Servers answer past it: only so can any of them answer.")
     buckets: Annotated[int, Field(ge=1, le=MOST_BUCKETS)] = Field(
@@ -59,26 +61,26 @@ class SecondChance(Nft):
         super().prepare_server(network, layout, server)
         assert server.own_way is not None
         others = [
-            Neighbour(number, each.unique, server.own_way.interface)
+            Neighbour(number, each.own_way.address, server.own_way.interface)
             for number, each in enumerate(layout.servers, start=1)
-            if each.name != server.name
+            if each.name != server.name and each.own_way
         ]
         second_chance.pass_on(network[server.name], layout.service, layout.port, others, network.log)
 
-    def passed_on(self, server: Node) -> Passed:
+    def passed_on(self, server: Node, layout: Layout) -> Passed:
         """By a counter in the server's rules."""
-        return Passed.model_validate(asdict(second_chance.passed(server)))
+        return Passed.model_validate(asdict(second_chance.passed(server, family_of(layout.service))))
 
     def forget(self, network: Network, layout: Layout) -> None:
         """Who had which bucket before: it begins again, with all servers."""
         director = network[layout.director]
-        seed = self._seed(director)
+        seed = self._seed(director, layout)
         stateless_dsr.clear(director, network.log)
         self._spread(network, layout, layout.servers, seed)
 
     def _further(self, director: Node, layout: Layout, held: Mapping[int, str]) -> Further:
         numbers = {server.address: number for number, server in enumerate(layout.servers, start=1)}
-        return second_chance.marking(self._previous(director, numbers, held), len(numbers))
+        return second_chance.marking(self._previous(director, numbers, held), len(numbers), family_of(layout.service))
 
     @staticmethod
     def _previous(director: Node, numbers: Mapping[str, int], held: Mapping[int, str]) -> dict[int, int]:

@@ -47,6 +47,14 @@ OVER_IPV6 = kernel(
 )
 """What every point over MPTCP needs that has IPv6 addresses."""
 
+PORT_OVER_IPV6 = Need(
+    name="MPTCP that announces a port over IPv6",
+    purpose="an ADD_ADDR of 32 bytes, which has no room beside timestamps",
+    probe=(("test", "-e", "/proc/sys/net/mptcp/add_addr_v6_port_drop_ts"),),
+    cure="Linux 7.3 leaves the timestamps out: run --kernel 7.3",
+)
+"""What is needed besides where servers announce IPv6 addresses with a port of their own."""
+
 PATCHED_NEEDS = frozenset(sysctl_need(name, "a setting of our patches", PATCHED) for name in PATCHED_SYSCTLS)
 """What settings need that upstream lacks."""
 

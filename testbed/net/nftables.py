@@ -12,12 +12,22 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from testbed.base.errors import CommandError, ReadbackError
-from testbed.base.needs import program
+from testbed.base.families import Family
+from testbed.base.needs import kernel, program
 from testbed.net.netns import Node
 from testbed.process import CommandLog, run
 
 PROGRAM = program("nft", package="nftables", purpose="rules of the kernel's nftables")
 """What loads and lists the rules."""
+
+OVER_IPV6 = kernel("nftables over IPv6", "CONFIG_NF_TABLES_IPV6", purpose="a balancer of IPv6 addresses")
+"""What tables of IPv6 need besides."""
+
+IP: Mapping[Family, str] = {"ipv4": "ip", "ipv6": "ip6"}
+"""nft's word for a family: of a header in rules, and of a table that sees such packets."""
+
+ADDRESS: Mapping[Family, str] = {"ipv4": "ipv4_addr", "ipv6": "ipv6_addr"}
+"""nft's type for an address of a family."""
 
 _NOT_THERE = "No such file or directory"
 _SEED = re.compile(r" seed 0x([0-9a-f]+)")
@@ -33,7 +43,10 @@ class Counted:
 
 @dataclass(frozen=True)
 class Map:
-    """A map from packet marks, or TCP ports, to values of nft's type `kind` (`ipv4_addr`, `iface_index`, `verdict`)."""
+    """A map from packet marks, or TCP ports, to values of nft's type `kind`.
+
+    That is one of `ADDRESS`, or `iface_index`, or `verdict`.
+    """
 
     kind: str
     elements: Mapping[int, str]
@@ -128,9 +141,9 @@ def _value(value: Any) -> str:
     return str(verdict["target"])
 
 
-def flow_hash(size: int, seed: int) -> str:
+def flow_hash(size: int, seed: int, family: Family) -> str:
     """A statement that sets a packet's mark to its flow's bucket: a hash over the address and the port it is from."""
-    return f"meta mark set jhash ip saddr . tcp sport mod {size} seed 0x{seed:x}"
+    return f"meta mark set jhash {IP[family]} saddr . tcp sport mod {size} seed 0x{seed:x}"
 
 
 def seed_in(blocks: list[str]) -> int:

@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from testbed.base.families import Family, family_of
 from testbed.base.needs import Call, kernel
-from testbed.net import nftables, routing
+from testbed.net import ipv6, nftables, routing
 from testbed.net.netns import Node, here
-from testbed.net.nftables import Counted, Map, Table
+from testbed.net.nftables import IP, Counted, Map, Table
 from testbed.net.stateless_dsr import Further
 from testbed.process import CommandLog, run
 
@@ -32,13 +33,20 @@ NEED = kernel(
     probe=(Call(function="testbed.net.second_chance:probe"),),
 )
 
+OVER_IPV6 = kernel(
+    "nftables that passes IPv6 packets on",
+    "CONFIG_NFT_DUP_IPV6",
+    purpose="servers that pass on what they have no socket for",
+    module="nft_dup_ipv6",
+)
+
 MOST_SERVERS = 16
 """So many code points there are for local use."""
 
 PREVIOUS = "previous"
 """The map in a director's rules that has each bucket's previous owner, if there was one."""
 
-_FAMILY, _NAME, _PASSED, _WAS = "ip", "second_chance", "passed", "was_"
+_NAME, _PASSED, _WAS = "second_chance", "passed", "was_"
 
 
 @dataclass(frozen=True)
@@ -57,12 +65,13 @@ def probe() -> None:
     run(["ip", "link", "del", "probe-s"])
 
 
-def marking(previous: Mapping[int, int], servers: int) -> Further:
+def marking(previous: Mapping[int, int], servers: int, family: Family) -> Further:
     """What a director's rules have besides: each bucket's packets are marked with its previous owner, by its number.
 
-    There are so many `servers`.
+    There are so many `servers`, and the service is of this family.
     """
-    chains = {f"{_WAS}{number}": (f"ip dscp set 0x{_code(number):02x}",) for number in range(1, servers + 1)}
+    ip = IP[family]
+    chains = {f"{_WAS}{number}": (f"{ip} dscp set 0x{_code(number):02x}",) for number in range(1, servers + 1)}
     jumps = {bucket: f"jump {_WAS}{number}" for bucket, number in previous.items()}
     return Further(marked=(f"meta mark vmap @{PREVIOUS}",), maps={PREVIOUS: Map("verdict", jumps)}, chains=chains)
 
@@ -77,23 +86,27 @@ def pass_on(server: Node, vip: str, port: int, others: list[Neighbour], log: Com
 
     Returns what reads back; raises `CommandError` and `ReadbackError`.
     """
-    mine = f"ip daddr {vip} tcp dport {port} tcp flags ! syn socket wildcard 1"
+    ip = IP[family_of(vip)]
+    if ip == IP["ipv6"]:
+        for interface in dict.fromkeys(each.interface for each in others):
+            ipv6.ask_by_link_local(server, interface)
+    mine = f"{ip} daddr {vip} tcp dport {port} tcp flags ! syn socket wildcard 1"
     chains: dict[str, tuple[str, ...]] = {
         f"to_{each.number}": (
-            f'counter name "{_PASSED}" ip dscp set cs0 dup to {each.address} device "{each.interface}" drop',
+            f'counter name "{_PASSED}" {ip} dscp set cs0 dup to {each.address} device "{each.interface}" drop',
         )
         for each in others
     }
     chains["prerouting"] = (
         "type filter hook prerouting priority mangle; policy accept;",
-        *(f"{mine} ip dscp 0x{_code(each.number):02x} goto to_{each.number}" for each in others),
+        *(f"{mine} {ip} dscp 0x{_code(each.number):02x} goto to_{each.number}" for each in others),
     )
-    return nftables.put(server, Table(_FAMILY, _NAME, (_PASSED,), {}, chains), log)
+    return nftables.put(server, Table(ip, _NAME, (_PASSED,), {}, chains), log)
 
 
-def passed(server: Node) -> Counted:
-    """What a server has passed on so far."""
-    return nftables.counters(server, _FAMILY, _NAME)[_PASSED]
+def passed(server: Node, family: Family) -> Counted:
+    """What a server has passed on so far, of a service of this family."""
+    return nftables.counters(server, IP[family], _NAME)[_PASSED]
 
 
 def _code(number: int) -> int:

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from testbed.base.families import Family, family_of
 from testbed.base.needs import Call, kernel
 from testbed.net import nftables, routing
 from testbed.net.netns import Node, here
-from testbed.net.nftables import Counted, Map, Table
+from testbed.net.nftables import ADDRESS, IP, Counted, Map, Table
 from testbed.process import CommandLog, run
 
 NEED = kernel(
@@ -28,7 +29,7 @@ NEED = kernel(
     probe=(Call(function="testbed.net.stateless_dsr:probe"),),
 )
 
-_ARRIVING, _LEAVING, _NAME = "netdev", "ip", "balancer"
+_ARRIVING, _NAME = "netdev", "balancer"
 TO_SERVERS, TO_CLIENTS = "to_servers", "to_clients"
 
 
@@ -66,9 +67,11 @@ def put(
 
     Returns the settings as they read back. Raises `ReadbackError`.
     """
-    more, mine = further or Further(), f"ip daddr {vip} tcp dport {port}"
+    more, family = further or Further(), family_of(vip)
+    ip = IP[family]
+    mine = f"{ip} daddr {vip} tcp dport {port}"
     maps = {
-        "servers": Map("ipv4_addr", buckets),
+        "servers": Map(ADDRESS[family], buckets),
         "links": Map("iface_index", links_to(director, buckets)),
         **more.maps,
     }
@@ -77,17 +80,17 @@ def put(
         "ingress": (
             f'type filter hook ingress device "{interface}" priority filter; policy accept;',
             *more.first,
-            f'{mine} counter name "{TO_SERVERS}" {nftables.flow_hash(len(buckets), seed)}',
+            f'{mine} counter name "{TO_SERVERS}" {nftables.flow_hash(len(buckets), seed, family)}',
             *(f"{mine} {rule}" for rule in more.marked),
-            f"{mine} fwd ip to meta mark map @servers device meta mark map @links",
+            f"{mine} fwd {ip} to meta mark map @servers device meta mark map @links",
         ),
     }
     answers = (
         "type filter hook forward priority filter; policy accept;",
-        f'ip saddr {vip} counter name "{TO_CLIENTS}"',
+        f'{ip} saddr {vip} counter name "{TO_CLIENTS}"',
     )
     arriving = Table(_ARRIVING, _NAME, (TO_SERVERS,), maps, chains)
-    leaving = Table(_LEAVING, _NAME, (TO_CLIENTS,), {}, {"forward": answers})
+    leaving = Table(ip, _NAME, (TO_CLIENTS,), {}, {"forward": answers})
     return {"arriving": nftables.put(director, arriving, log), "leaving": nftables.put(director, leaving, log)}
 
 
@@ -117,7 +120,10 @@ def clear(director: Node, log: CommandLog | None = None) -> None:
     run(director.enter("nft", "delete", "table", _ARRIVING, _NAME), log=log)
 
 
-def counted(director: Node) -> dict[str, Counted]:
-    """What its rules have counted so far: `TO_SERVERS`, and `TO_CLIENTS` what came back through it."""
-    found = (nftables.counters(director, family, _NAME) for family in (_ARRIVING, _LEAVING))
+def counted(director: Node, family: Family) -> dict[str, Counted]:
+    """What its rules for a service of this family have counted so far.
+
+    `TO_SERVERS`, and `TO_CLIENTS` what came back through it.
+    """
+    found = (nftables.counters(director, each, _NAME) for each in (_ARRIVING, IP[family]))
     return {name: each for counters in found for name, each in counters.items()}

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from testbed.base.families import Family, family_of
 from testbed.base.needs import Call, kernel
-from testbed.net import nftables, sysctl
+from testbed.net import ipv6, nftables, sysctl
 from testbed.net.netns import Node, here
-from testbed.net.nftables import Counted, Map, Table
+from testbed.net.nftables import ADDRESS, IP, Counted, Map, Table
 from testbed.process import CommandLog
 
 NEED = kernel(
@@ -27,7 +28,7 @@ NEED = kernel(
     probe=(Call(function="testbed.net.stateless_nat:probe"),),
 )
 
-_FAMILY, _NAME = "ip", "balancer"
+_NAME = "balancer"
 TO_SERVERS, TO_CLIENTS = "to_servers", "to_clients"
 """The counters of what came from clients, and of what servers answered."""
 
@@ -52,38 +53,39 @@ def put(
     What any of `servers` answers, in the pool or not, leaves with the service's address. Returns the settings as they
     read back. Raises `ReadbackError`.
     """
-    forwards = sysctl.put(director, {"net.ipv4.ip_forward": 1})
-    mine = f"ip daddr {vip} tcp dport {port}"
-    theirs = f"ip saddr {_any_of(servers)} tcp sport {port}"
+    family = family_of(vip)
+    ip, forwards = IP[family], sysctl.put(director, {ipv6.FORWARDS[family]: 1})
+    mine = f"{ip} daddr {vip} tcp dport {port}"
+    theirs = f"{ip} saddr {_any_of(servers)} tcp sport {port}"
     chains = {
         "prerouting": (
             "type filter hook prerouting priority raw; policy accept;",
-            f'{mine} counter name "{TO_SERVERS}" notrack {nftables.flow_hash(len(buckets), seed)} '
-            "ip daddr set meta mark map @servers",
+            f'{mine} counter name "{TO_SERVERS}" notrack {nftables.flow_hash(len(buckets), seed, family)} '
+            f"{ip} daddr set meta mark map @servers",
             f"{theirs} notrack",
         ),
         "postrouting": (
             "type filter hook postrouting priority srcnat; policy accept;",
-            f'{theirs} counter name "{TO_CLIENTS}" ip saddr set {vip}',
+            f'{theirs} counter name "{TO_CLIENTS}" {ip} saddr set {vip}',
         ),
     }
-    table = Table(_FAMILY, _NAME, (TO_SERVERS, TO_CLIENTS), {"servers": Map("ipv4_addr", buckets)}, chains)
+    table = Table(ip, _NAME, (TO_SERVERS, TO_CLIENTS), {"servers": Map(ADDRESS[family], buckets)}, chains)
     return {"sysctl": forwards, "nftables": nftables.put(director, table, log)}
 
 
-def seed_of(director: Node) -> int:
-    """The seed of the hash that its rules have now."""
-    return nftables.seed_in(nftables.listed(director, _FAMILY, _NAME))
+def seed_of(director: Node, family: Family) -> int:
+    """The seed of the hash that its rules for a service of this family have now."""
+    return nftables.seed_in(nftables.listed(director, IP[family], _NAME))
 
 
-def buckets(director: Node) -> dict[int, str]:
+def buckets(director: Node, family: Family) -> dict[int, str]:
     """The address of each bucket's server, as its rules have it now."""
-    return nftables.elements(director, _FAMILY, _NAME, "servers")
+    return nftables.elements(director, IP[family], _NAME, "servers")
 
 
-def counted(director: Node) -> dict[str, Counted]:
+def counted(director: Node, family: Family) -> dict[str, Counted]:
     """What its rules have counted so far, `TO_SERVERS` and `TO_CLIENTS`."""
-    return nftables.counters(director, _FAMILY, _NAME)
+    return nftables.counters(director, IP[family], _NAME)
 
 
 def _any_of(addresses: Sequence[str]) -> str:

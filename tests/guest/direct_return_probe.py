@@ -68,7 +68,7 @@ def exchange(ready: Stage) -> int:
 
 def reading(ready: Stage) -> dict[str, Any]:
     node = ready.network[ready.layout.director]
-    balanced = ready.parts.director.counted(node)
+    balanced = ready.parts.director.counted(node, ready.layout)
     return {
         "interfaces": interface_counters(node),
         "ipvs": balanced.model_dump(mode="json"),

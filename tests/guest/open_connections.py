@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from experiments import plan
 from experiments.composition import parts_of
 from experiments.stage import Stage, stage
+from testbed.base.families import family_of
 from testbed.net.netns import inside
 from testbed.process import CommandLog
 
@@ -23,6 +24,13 @@ PATIENCE_S = 0.2
 SETTLED_S = 0.1
 
 
+def listening(ready: Stage) -> socket.socket:
+    """A listener on any address of the service's family."""
+    if family_of(ready.layout.service) == "ipv6":
+        return socket.create_server(("::", ready.layout.port), family=socket.AF_INET6, backlog=1024)
+    return socket.create_server(("0.0.0.0", ready.layout.port), backlog=1024)
+
+
 @contextlib.contextmanager
 def connected(ready: Stage) -> Iterator[dict[str, list[Pair]]]:
     """Connections to the service, both ends, by the server that each came to."""
@@ -30,7 +38,7 @@ def connected(ready: Stage) -> Iterator[dict[str, list[Pair]]]:
         listeners = {}
         for place in ready.layout.servers:
             with inside(ready.network[place.name]):
-                listener = stack.enter_context(socket.create_server(("0.0.0.0", ready.layout.port), backlog=1024))
+                listener = stack.enter_context(listening(ready))
             listener.setblocking(False)
             listeners[place.name] = listener
         mine = {}

@@ -60,7 +60,10 @@ def test_the_picture_has_the_addresses_of_the_families(name: str) -> None:
     [
         (("topology.service_family=ipv6",), r"topology\.service_family: .* only"),
         ((DUAL, "topology.service_family=ipv6", "topology.client_sockets=ipv4"), r"topology\.client_sockets: .* only"),
-        ((IPV6, "director=nft"), r"topology\.family: the director 'nft' spreads IPv4 addresses only, and .* IPv6"),
+        (
+            (IPV6, "director=ipvs-tun"),
+            r"topology\.family: the director 'ipvs-tun' spreads IPv4 addresses only, and .* IPv6",
+        ),
         ((DUAL, "mptcp.client_endpoint=fullmesh"), r"topology\.family: client_endpoint 'fullmesh' .* they are IPv6"),
     ],
 )
@@ -78,6 +81,25 @@ def test_a_point_needs_what_its_families_need() -> None:
 
     assert (found(), found(IPV6), found(DUAL)) == (set(), of_ipv6, of_ipv6 - {"IPVS over IPv6"})
     assert found(IPV6, protocol="tcp") == of_ipv6 - {"MPTCP over IPv6"}
+
+
+@pytest.mark.parametrize(
+    ("director", "needs_besides"),
+    [
+        ("nft", set()),
+        ("second-chance", {"nftables that passes IPv6 packets on"}),
+        ("signalled-port", {"MPTCP that announces a port over IPv6"}),
+    ],
+)
+def test_a_director_by_nftables_needs_what_its_own_rules_need(director: str, needs_besides: set[str]) -> None:
+    mine = {"nftables over IPv6", "nftables that passes IPv6 packets on", "MPTCP that announces a port over IPv6"}
+
+    def found(*overrides: str) -> set[str]:
+        return mine & {need.name for need in needs.of_point(point_of(f"director={director}", *overrides))}
+
+    assert (found(), found(DUAL)) == (set(), set())
+    service_ipv6 = (DUAL, "topology.service_family=ipv6")
+    assert found(IPV6) == found(*service_ipv6) == {"nftables over IPv6"} | needs_besides
 
 
 def test_an_address_in_a_url_is_written_for_the_clients_socket() -> None:

@@ -11,7 +11,7 @@ TABLE = Table(
     "balancer",
     counters=("passed",),
     maps={"servers": Map("ipv4_addr", {1: "10.0.12.2", 0: "10.0.11.2"}), "none": Map("ipv4_addr", {})},
-    chains={"prerouting": ("type filter hook prerouting priority raw; policy accept;", flow_hash(2, 255))},
+    chains={"prerouting": ("type filter hook prerouting priority raw; policy accept;", flow_hash(2, 255, "ipv4"))},
 )
 
 
@@ -37,6 +37,10 @@ def test_a_table_is_replaced_in_one_step_and_its_counters_stay() -> None:
         "flush map ip balancer none",
         "add rule ip balancer prerouting meta mark set jhash ip saddr . tcp sport mod 2 seed 0xff",
     ]
+
+
+def test_over_ipv6_the_hash_is_over_its_addresses() -> None:
+    assert flow_hash(2, 255, "ipv6") == "meta mark set jhash ip6 saddr . tcp sport mod 2 seed 0xff"
 
 
 def test_the_seed_of_a_listed_hash_is_found() -> None:
