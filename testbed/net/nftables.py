@@ -20,7 +20,12 @@ from testbed.process import CommandLog, run
 PROGRAM = program("nft", package="nftables", purpose="rules of the kernel's nftables")
 """What loads and lists the rules."""
 
-OVER_IPV6 = kernel("nftables over IPv6", "CONFIG_NF_TABLES_IPV6", purpose="a balancer of IPv6 addresses")
+OVER_IPV6 = kernel(
+    "nftables over IPv6",
+    "CONFIG_NF_TABLES_IPV6",
+    purpose="a balancer of IPv6 addresses",
+    probe=(("nft", "add", "table", "ip6", "probe"), ("nft", "delete", "table", "ip6", "probe")),
+)
 """What tables of IPv6 need besides."""
 
 IP: Mapping[Family, str] = {"ipv4": "ip", "ipv6": "ip6"}

@@ -38,6 +38,10 @@ OVER_IPV6 = kernel(
     "CONFIG_NFT_DUP_IPV6",
     purpose="servers that pass on what they have no socket for",
     module="nft_dup_ipv6",
+    probe=(
+        ("nft", "add table ip6 probe; add chain ip6 probe to; add rule ip6 probe to dup to fd00:255::2 device lo"),
+        ("nft", "delete", "table", "ip6", "probe"),
+    ),
 )
 
 MOST_SERVERS = 16
