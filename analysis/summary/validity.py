@@ -116,7 +116,8 @@ def _paths(evidence: Evidence) -> Iterator[str]:
     if not traffic.opened:
         yield "no connection to the service address in the captures"
         return
-    if not traffic.bytes_via_director + traffic.bytes_past_director:
+    seen = traffic.bytes_via_director + traffic.bytes_past_director
+    if not seen + traffic.bytes_unlisted + traffic.bytes_off_path:
         yield "no payload in the captures"
     if traffic.bytes_unlisted:
         yield f"wrong path: {traffic.bytes_unlisted} bytes from addresses that the point does not have"

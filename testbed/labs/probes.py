@@ -43,14 +43,9 @@ def _try(need: Need) -> None:
 
 
 def examine(need: Need) -> str:
-    """Try one need; an empty text if it is met, else why not, in one line.
-
-    Each has a network namespace of its own: one may leave the very service that the next one tries.
-    """
+    """Try one need; an empty text if it is met, else why not, in one line."""
     try:
-        with new_namespace():
-            run(["ip", "link", "set", "lo", "up"], timeout_s=_COMMAND_LIMIT_S)
-            _try(need)
+        _try(need)
     except CommandError as error:
         said = [] if error.status is None else error.stderr.strip().splitlines()
         return (said or [str(error)])[-1][:_LONGEST]
@@ -66,11 +61,21 @@ def examine(need: Need) -> str:
     return ""
 
 
+def _alone(need: Need) -> str:
+    """The same in a network namespace of its own: one may leave the very service that the next one tries."""
+    try:
+        with new_namespace():
+            run(["ip", "link", "set", "lo", "up"], timeout_s=_COMMAND_LIMIT_S)
+            return examine(need)
+    except OSError as error:
+        return f"a network namespace for the probe: {error.strerror}"
+
+
 def main(argv: list[str]) -> None:
     """Print what became of each need in the list."""
     needs = TypeAdapter(list[Need]).validate_json(argv[0])
     with contextlib.redirect_stdout(sys.stderr):
-        errors = [examine(need) for need in needs]
+        errors = [_alone(need) for need in needs]
     sys.stdout.write(json.dumps(errors) + "\n")
 
 
