@@ -11,11 +11,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from testbed.base.families import Family
+from testbed.base.families import Family, family_of
 from testbed.base.needs import Need
 from testbed.base.parts import Complaint
 from testbed.directors.ipvs_dr import IpvsDr
-from testbed.net import direct_return, ipvs, tunnels
+from testbed.net import ipvs, tunnels
 from testbed.net.ipvs import Forwarding
 from testbed.net.tunnels import Tunnel
 from testbed.network import Network
@@ -27,11 +27,13 @@ from topologies.layout import Layout, ServerPlace
 class IpvsTun(IpvsDr):
     """LVS with tunnels: the kernel's IPVS sends packets on inside others; servers answer past it."""
 
-    needs = IpvsDr.needs | {kind.need for kind in tunnels.KINDS.values()}
-    families: ClassVar[frozenset[Family]] = frozenset({"ipv4"})
+    needs = IpvsDr.needs | {kind.need for kind in tunnels.OVER_IPV4.values()}
+    ipv6_needs: ClassVar[frozenset[Need]] = IpvsDr.ipv6_needs | {kind.need for kind in tunnels.OVER_IPV6.values()}
 
     tunnel: Literal["ipip", "gre", "gue"] = Field(
-        default="ipip", description="What a packet is put into: IP (20 bytes more), GRE (24), GUE over UDP (32)."
+        default="ipip",
+        description="What a packet is put into: IP (20 bytes more), GRE (24), GUE over UDP (32); each "
+        "20 more over IPv6.",
     )
     tunnel_port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
         default=None, description=f"The servers' UDP port for `gue`: {tunnels.GUE_PORT} if not said."
@@ -42,36 +44,37 @@ class IpvsTun(IpvsDr):
         "link to the servers must have room for more than 1500 bytes (`mtu`).",
     )
 
-    @property
-    def kind(self) -> Tunnel:
-        """The kind of tunnel."""
-        return tunnels.KINDS[self.tunnel]
+    def kind(self, family: Family) -> Tunnel:
+        """The kind of tunnel, over that family."""
+        return tunnels.KINDS[family][self.tunnel]
 
     @property
     def forwarding(self) -> Forwarding:
         """Through the tunnel."""
-        port = (self.tunnel_port or tunnels.GUE_PORT) if self.kind.over_udp else 0
-        return Forwarding(ipvs.TUNNEL, self.kind.ipvs, port)
+        kind = self.kind("ipv4")  # of either family the same to IPVS
+        port = (self.tunnel_port or tunnels.GUE_PORT) if kind.over_udp else 0
+        return Forwarding(ipvs.TUNNEL, kind.ipvs, port)
 
     def features(self) -> frozenset[Need]:
         """Those of direct return, and the tunnel."""
-        return super().features() | {self.kind.need}
+        return super().features() | {self.kind("ipv4").need}
 
     def check(self, topology: Topology) -> Iterator[Complaint]:
         """A full packet of the client's must fit into the tunnel, or the client be told."""
         yield from super().check(topology)
-        if self.tunnel_port is not None and not self.kind.over_udp:
+        kind = self.kind(topology.families.service)
+        if self.tunnel_port is not None and not kind.over_udp:
             yield Complaint("tunnel_port", f"{self.tunnel!r} has no port", hint="it is for 'gue'")
         room = min(server.mtu_bytes for server in topology.layout().servers)
-        wanted = MTU_BYTES + self.kind.overhead_bytes
+        wanted = MTU_BYTES + kind.overhead_bytes
         if not self.clamp_mss and room < wanted:
             what = f"a full packet has {wanted} bytes in the tunnel, and the link to the servers takes {room}"
             yield Complaint("clamp_mss", what, hint=f'clamp_mss = true, or mtu = "{wanted} B" for that link')
 
     def prepare_server(self, network: Network, layout: Layout, server: ServerPlace) -> None:
         """The end of the tunnel, with the service address."""
-        port = self.forwarding.tunnel_port
-        tunnels.receive(network[server.name], self.kind, port, network.log)
+        family, port = family_of(layout.service), self.forwarding.tunnel_port
+        tunnels.receive(network[server.name], self.kind(family), port, family, network.log)
         super().prepare_server(network, layout, server)
 
     def service_interface(self, server: ServerPlace) -> str:
@@ -84,5 +87,6 @@ class IpvsTun(IpvsDr):
 
     def largest_segment(self, server: ServerPlace) -> int:
         """What the tunnel leaves of the link's MTU, if servers are to tell."""
-        room = server.mtu_bytes - self.kind.overhead_bytes - MTU_BYTES if self.clamp_mss else 0
-        return direct_return.LARGEST_SEGMENT + min(0, room)
+        overhead_bytes = self.kind(family_of(server.address)).overhead_bytes
+        room = server.mtu_bytes - overhead_bytes - MTU_BYTES if self.clamp_mss else 0
+        return super().largest_segment(server) + min(0, room)

@@ -1,6 +1,7 @@
 """Tunnels in which a director sends packets on, and the interface by which a server takes them out: IPIP, GRE, GUE.
 
-Source: net/ipv4/ipip.c, ip_gre.c and fou_core.c of the kernel; for IPVS's own numbers include/uapi/linux/ip_vs.h.
+Over IPv4, or over IPv6 with an outer header of 20 bytes more. Source: net/ipv4/ipip.c, ip_gre.c and fou_core.c of the
+kernel, net/ipv6/ip6_tunnel.c, ip6_gre.c and fou6.c; for IPVS's own numbers include/uapi/linux/ip_vs.h.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from testbed.base.errors import ReadbackError
+from testbed.base.families import Family
 from testbed.base.needs import Need, kernel
 from testbed.net.netns import Node
 from testbed.process import CommandLog, run
@@ -52,14 +54,31 @@ GUE = kernel(
     probe=(("ip", "fou", "add", "port", str(GUE_PORT), "gue"), ("ip", "fou", "del", "port", str(GUE_PORT))),
 )
 
-_IPV4, _GRE, _UDP, _GUE = 20, 4, 8, 4
+IPIP_IPV6 = kernel("IP6IP6", "CONFIG_IPV6_TUNNEL", purpose=_PURPOSE, module="ip6_tunnel", probe=_probe("ip6tnl"))
+GRE_IPV6 = kernel("GRE over IPv6", "CONFIG_IPV6_GRE", purpose=_PURPOSE, module="ip6_gre", probe=_probe("ip6gre"))
+GUE_IPV6 = kernel(
+    "GUE over IPv6",
+    "CONFIG_IPV6_FOU",
+    "CONFIG_IPV6_TUNNEL",
+    purpose=_PURPOSE,
+    module="fou6",
+    probe=(("ip", "fou", "add", "port", str(GUE_PORT), "gue", "-6"), ("ip", "fou", "del", "port", str(GUE_PORT), "-6")),
+)
+
+_IPV4, _IPV6, _GRE, _UDP, _GUE = 20, 40, 4, 8, 4
 """The bytes of each header, without options."""
 
-KINDS: Mapping[str, Tunnel] = {
+OVER_IPV4: Mapping[str, Tunnel] = {
     "ipip": Tunnel(0, _IPV4, "ipip", IPIP),
     "gue": Tunnel(1, _IPV4 + _UDP + _GUE, "ipip", GUE, over_udp=True),
     "gre": Tunnel(2, _IPV4 + _GRE, "gre", GRE),
 }
+OVER_IPV6: Mapping[str, Tunnel] = {
+    "ipip": Tunnel(0, _IPV6, "ip6tnl", IPIP_IPV6),
+    "gue": Tunnel(1, _IPV6 + _UDP + _GUE, "ip6tnl", GUE_IPV6, over_udp=True),
+    "gre": Tunnel(2, _IPV6 + _GRE, "ip6gre", GRE_IPV6),
+}
+KINDS: Mapping[Family, Mapping[str, Tunnel]] = {"ipv4": OVER_IPV4, "ipv6": OVER_IPV6}
 
 
 def interface(server: str) -> str:
@@ -67,7 +86,7 @@ def interface(server: str) -> str:
     return f"{server}-tun0"
 
 
-def receive(server: Node, kind: Tunnel, port: int, log: CommandLog | None = None) -> None:
+def receive(server: Node, kind: Tunnel, port: int, family: Family, log: CommandLog | None = None) -> None:
     """Take what comes in tunnels to any address of the server, from whomever, and over GUE to this UDP port.
 
     Raises `CommandError` if the kernel has no such tunnel, `ReadbackError`.
@@ -75,7 +94,7 @@ def receive(server: Node, kind: Tunnel, port: int, log: CommandLog | None = None
     name = interface(server.name)
     lines = [f"link add {name} mtu {MTU_BYTES} type {kind.interface} external", f"link set {name} up"]
     if kind.over_udp:
-        lines.append(f"fou add port {port} gue")
+        lines.append(f"fou add port {port} gue{' -6' if family == 'ipv6' else ''}")
     run(server.enter("ip", "-batch", "-"), stdin="".join(f"{line}\n" for line in lines), log=log)
     _read_back(server, name, {"kind": kind.interface, "external": True, "mtu": MTU_BYTES}, log)
     if kind.over_udp:

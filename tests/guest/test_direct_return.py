@@ -12,15 +12,15 @@ from probe_cases import measured
 
 from analysis.pcap import read_pcap
 from testbed.labs.uml import UmlLab
-from testbed.net.tunnels import KINDS
+from testbed.net.tunnels import OVER_IPV4
 
 PROBE = str(Path(__file__).with_name("direct_return_probe.py"))
 NAT, DR, TUN = (f"director.part=ipvs-{each}" for each in ("nat", "dr", "tun"))
 ROOM = 'topology.director_server.mtu="1600 B"'
 ETHERNET_BYTES = 14
 
-TUNNELS = {f"{kind}, clamped": [TUN, f"director.tunnel={kind}"] for kind in KINDS}
-ROOMY = {f"{kind}, with room": [TUN, f"director.tunnel={kind}", "director.clamp_mss=false", ROOM] for kind in KINDS}
+TUNNELS = {f"{kind}, clamped": [TUN, f"director.tunnel={kind}"] for kind in OVER_IPV4}
+ROOMY = {f"{kind}, with room": [TUN, f"director.tunnel={kind}", "director.clamp_mss=false", ROOM] for kind in OVER_IPV4}
 OVERRIDES = {
     "nat": [NAT],
     "dr": [DR],
@@ -59,7 +59,7 @@ def grown(case: dict[str, Any], *keys: str) -> int:
 
 def overhead(name: str) -> int:
     """The bytes that each packet to a server has more than its client has sent."""
-    kind = KINDS.get(name.partition(",")[0])
+    kind = OVER_IPV4.get(name.partition(",")[0])
     return kind.overhead_bytes if kind else 0
 
 
@@ -115,7 +115,7 @@ def test_a_segment_that_is_too_large_is_counted(found) -> None:
 def test_the_kernel_has_the_way_to_a_server_that_was_asked_for(found) -> None:
     ways = {name: found[name]["servers"][0] for name in CASES}
     assert (ways["nat"]["forwarding"], ways["dr"]["forwarding"]) == (0, 3)
-    for kind, tunnel in KINDS.items():
+    for kind, tunnel in OVER_IPV4.items():
         port = 6080 if kind == "gue" else 0
         way = ways[f"{kind}, clamped"]
         assert (way["forwarding"], way["tunnel"], way["tunnel_port"]) == (2, tunnel.ipvs, port)

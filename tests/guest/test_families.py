@@ -12,6 +12,8 @@ from analysis.summary.model import PointSummary
 from analysis.summary.of_point import PointAnalysis, analyse_point_fully
 from experiments import plan
 from testbed.labs.base import Job
+from testbed.net.tunnels import OVER_IPV6
+from testbed.record.director import read_director_statistics
 from testbed.runs import digests
 
 OK = '{"status": "ok", "error": "", "wall_s": 1, "virtual_s": 1, "kernel_warnings": []}'
@@ -74,6 +76,20 @@ def test_direct_return_over_ipv6_fills_the_direct_path(lab, tmp_path, families) 
     summary = run_point(lab, tmp_path / "p", "fig07", "tcp", *direct_return, *PAGES).summary
     assert summary.wire_limit_bps == pytest.approx(1e9 * 1428 / 1538, abs=0.1)
     assert 0.98 * summary.wire_limit_bps <= summary.goodput_bps <= summary.wire_limit_bps
+
+
+@pytest.mark.parametrize("tunnel", OVER_IPV6)
+def test_a_tunnel_over_ipv6_adds_its_headers_to_each_packet_to_a_server(lab, tmp_path, tunnel: str) -> None:
+    by_tunnel = (*IPV6, f'director={{part="ipvs-tun", tunnel="{tunnel}"}}', "director_statistics=true")
+    summary = run_point(lab, tmp_path / "p", "fig07", "tcp", *by_tunnel, *PAGES).summary
+    assert 0.98 * summary.wire_limit_bps <= summary.goodput_bps <= 1.005 * summary.wire_limit_bps
+    statistics = read_director_statistics(tmp_path / "p")
+    assert statistics is not None
+    before, after = statistics.before["d"], statistics.after["d"]
+    size = after.balancer.to_servers.bytes - before.balancer.to_servers.bytes
+    packets = after.balancer.to_servers.packets - before.balancer.to_servers.packets
+    sent = after.interfaces["d-eth1"]["tx_bytes"] - before.interfaces["d-eth1"]["tx_bytes"]
+    assert sent == pytest.approx(size + packets * (14 + OVER_IPV6[tunnel].overhead_bytes), rel=0.001)
 
 
 def test_a_client_with_plain_ipv4_sockets_joins_no_ipv6_address(lab, tmp_path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from experiments import needs, plan
+from experiments.composition import parts_of
 from testbed.base.errors import UsageError
 from testbed.base.families import in_url
+from testbed.directors.ipvs_tun import IpvsTun
 from testbed.record.point import Point
 
 IPV6, DUAL = "topology.family=ipv6", "topology.family=dual"
@@ -60,10 +64,6 @@ def test_the_picture_has_the_addresses_of_the_families(name: str) -> None:
     [
         (("topology.service_family=ipv6",), r"topology\.service_family: .* only"),
         ((DUAL, "topology.service_family=ipv6", "topology.client_sockets=ipv4"), r"topology\.client_sockets: .* only"),
-        (
-            (IPV6, "director=ipvs-tun"),
-            r"topology\.family: the director 'ipvs-tun' spreads IPv4 addresses only, and .* IPv6",
-        ),
         ((DUAL, "mptcp.client_endpoint=fullmesh"), r"topology\.family: client_endpoint 'fullmesh' .* they are IPv6"),
     ],
 )
@@ -71,6 +71,22 @@ def test_what_a_family_cannot_have_is_refused_in_one_line(overrides: tuple[str, 
     with pytest.raises(UsageError, match=said) as caught:
         point_of(*overrides)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_director_of_ones_own_that_has_ipv4_only_is_refused_another_service() -> None:
+    mine = "from testbed.directors.ecmp import Ecmp\n\n\nclass Mine(Ecmp):\n    families = frozenset({'ipv4'})\n"
+    Path("mine.py").write_text(mine)
+    with pytest.raises(UsageError, match=r"the director '.*mine.*' spreads IPv4 addresses only, and .* IPv6"):
+        point_of(IPV6, "director=mine.py")
+
+
+@pytest.mark.parametrize(("tunnel", "segment"), [("ipip", 1400), ("gre", 1396), ("gue", 1388)])
+def test_a_tunnel_over_ipv6_leaves_that_much_for_a_segment(tunnel: str, segment: int) -> None:
+    parts = parts_of(point_of(IPV6, f'director={{part="ipvs-tun", tunnel="{tunnel}"}}'))
+    assert isinstance(parts.director, IpvsTun)
+    (server,) = parts.topology.layout().servers
+    assert parts.director.largest_segment(server) == segment
 
 
 def test_a_point_needs_what_its_families_need() -> None:
