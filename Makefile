@@ -97,6 +97,7 @@ test-vm: packages venv  ## the tests of the lab VM and of instruction counts: bu
 test-debian13: venv     ## set-up, unit tests and a point of each set-up on Debian 13, in a chroot (needs root)
 	.ci/debian13 .venv/bin/python
 
+test-all: export TESTBED_TEST_COMBINATIONS = all
 test-all: other-kernels test test-debian13 test-kernel test-vm        ## test with each kernel, test-debian13, test-kernel, test-vm
 
 unit: packages venv     ## the unit tests alone
