@@ -14,6 +14,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from testbed.base.families import number_of
 from testbed.base.quantities import PositiveDuration
 from testbed.base.table import Table
 from testbed.net.netns import Node, inside
@@ -78,8 +79,7 @@ class Checker:
         """Begin to connect to each server, by its name."""
         with inside(self.node):
             for name, address in addresses.items():
-                family = socket.AF_INET6 if ":" in address else socket.AF_INET
-                self._asked[name] = asked = socket.socket(family, socket.SOCK_STREAM)
+                self._asked[name] = asked = socket.socket(number_of(address), socket.SOCK_STREAM)
                 asked.setblocking(False)
                 asked.connect_ex((address, self.port))
 

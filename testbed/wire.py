@@ -30,9 +30,14 @@ DSS_BYTES = 28
 UPLOAD_DSS_BYTES = 24
 
 
+def largest_segment_bytes(family: Family = "ipv4") -> int:
+    """The MSS of Ethernet, what is left of a full frame beside IP's and TCP's headers: 1460 bytes, over IPv6 1440."""
+    return MTU_BYTES - _IP_HEADER_BYTES[family] - _TCP_HEADER_BYTES
+
+
 def tcp_payload_bytes(family: Family = "ipv4") -> int:
     """What a full frame of TCP with timestamps carries: 1448 bytes, over IPv6 1428."""
-    return MTU_BYTES - _IP_HEADER_BYTES[family] - _TCP_HEADER_BYTES - _TIMESTAMPS_BYTES
+    return largest_segment_bytes(family) - _TIMESTAMPS_BYTES
 
 
 def mptcp_payload_bytes(family: Family = "ipv4", *, upload: bool = False) -> int:

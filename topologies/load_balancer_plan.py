@@ -174,18 +174,23 @@ class LoadBalancerTopo(Topo):  # type: ignore[misc]
             self.addLink(director, switch, profile=client_director.reversed)
         else:
             self.addLink(client, director, profile=client_director)
-        names = plan.server_names()
-        for number, name in enumerate(names, start=1):
+        for number, name in enumerate(plan.server_names(), start=1):
             host = self.addHost(name, **plan.server_interface(number, direct=False))
             self.addLink(director, host, profile=server, params1=plan.director_interface(number))
-        client_side = plan.client_interface(direct=True)
-        if not plan.has_switch():
-            unique = plan.server_interface(1, direct=True)
-            self.addLink(client, names[0], profile=direct, params1=client_side, params2=unique)
-            return
-        if not client_link:
-            switch = self.addSwitch(plan.switch)
-            self.addLink(client, switch, profile=direct, params1=client_side)
-        for number, name in enumerate(names, start=1):
-            unique = plan.server_interface(number, direct=True)
-            self.addLink(name, switch, profile=direct.reversed, params1=unique)
+        add_direct_network(self, plan, direct, switch=switch if client_link else None)
+
+
+def add_direct_network(topo: Topo, plan: LoadBalancerPlan, direct: LinkProfile, switch: str | None = None) -> None:
+    """Add the links past the directors; `switch`: one that the client is on already."""
+    client_side = plan.client_interface(direct=True)
+    names = plan.server_names()
+    if not plan.has_switch():
+        unique = plan.server_interface(1, direct=True)
+        topo.addLink(plan.client, names[0], profile=direct, params1=client_side, params2=unique)
+        return
+    if switch is None:
+        switch = topo.addSwitch(plan.switch)
+        topo.addLink(plan.client, switch, profile=direct, params1=client_side)
+    for number, name in enumerate(names, start=1):
+        unique = plan.server_interface(number, direct=True)
+        topo.addLink(name, switch, profile=direct.reversed, params1=unique)

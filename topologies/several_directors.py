@@ -29,7 +29,7 @@ from mininet.topo import Topo
 from topologies import addresses
 from topologies.layout import DirectorPlace
 from topologies.links import LinkProfile
-from topologies.load_balancer_plan import LoadBalancerPlan
+from topologies.load_balancer_plan import LoadBalancerPlan, add_direct_network
 
 _SERVICE, _CLIENTS, _BEHIND, _BEFORE = 0, 1, 100, 200
 """The numbers of the networks: the service's, the client's, and those behind and before each director."""
@@ -125,17 +125,7 @@ class SeveralDirectorsTopo(Topo):  # type: ignore[misc]
             director = self.addHost(place.name, forwards=True, ip=f"{place.address}/{plan.prefix}")
             self.addLink(router, director, profile=before, params1={"ip": f"{place.gateway}/{plan.prefix}"})
             self.addLink(director, inner, profile=behind, params1={"ip": f"{place.inside}/{plan.prefix}"})
-        names = plan.server_names()
-        for number, name in enumerate(names, start=1):
+        for number, name in enumerate(plan.server_names(), start=1):
             self.addHost(name, ip=f"{plan.local(number)}/{plan.prefix}")
             self.addLink(inner, name, profile=server)
-        client_side = plan.client_interface(direct=True)
-        if not plan.has_switch():
-            unique = plan.server_interface(1, direct=True)
-            self.addLink(client, names[0], profile=direct, params1=client_side, params2=unique)
-            return
-        switch = self.addSwitch(plan.switch)
-        self.addLink(client, switch, profile=direct, params1=client_side)
-        for number, name in enumerate(names, start=1):
-            unique = plan.server_interface(number, direct=True)
-            self.addLink(name, switch, profile=direct.reversed, params1=unique)
+        add_direct_network(self, plan, direct)

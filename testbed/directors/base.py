@@ -154,4 +154,6 @@ class Director(Part, ABC):
         yield from ()
 
 
-DIRECTORS = Registry("director", Director, "testbed.directors", "directors", without=frozenset({"base", "lvs"}))
+DIRECTORS = Registry(
+    "director", Director, "testbed.directors", "directors", without=frozenset({"answering", "base", "lvs"})
+)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from testbed.base.families import BOTH, Family
+from testbed.base.families import BOTH, Family, family_of
 from testbed.base.needs import Need
+from testbed.directors import answering
 from testbed.directors.lvs import Lvs
 from testbed.net import direct_return, ipvs
 from testbed.net.ipvs import Forwarding
 from testbed.network import Network
-from topologies.layout import Layout, ServerPlace, WayPast
+from testbed.wire import largest_segment_bytes
+from topologies.layout import Layout, ServerPlace
 
 
 class IpvsDr(Lvs):
@@ -43,16 +45,12 @@ class IpvsDr(Lvs):
     def prepare(self, network: Network, layout: Layout) -> None:
         """The service address on the director, and a client that takes answers at any of its interfaces."""
         super().prepare(network, layout)
-        direct_return.accept(network[layout.client])
-        if not all(server.past for server in layout.servers):
-            direct_return.forward(network[layout.director])
+        answering.prepare(network, layout, past=True)
 
     def prepare_server(self, network: Network, layout: Layout, server: ServerPlace) -> None:
         """The service address, and the way of what it sends from there."""
-        direct_return.receive(network[server.name], layout.service, self.service_interface(server))
-        way = server.past or WayPast(server.interface, server.gateway)
-        segment = self.largest_segment(server)
-        direct_return.answer(network[server.name], layout.service, way.interface, way.gateway, segment)
+        interface, segment_bytes = self.service_interface(server), self.largest_segment(server)
+        answering.prepare_server(network, layout, server, past=True, interface=interface, segment_bytes=segment_bytes)
 
     def service_interface(self, _server: ServerPlace) -> str:
         """Which of a server's interfaces has the service address: its loopback."""
@@ -60,8 +58,8 @@ class IpvsDr(Lvs):
 
     def server_interfaces(self, server: ServerPlace) -> tuple[str, ...]:
         """Its link to the director, and that by which it answers."""
-        return (server.interface, server.past.interface) if server.past else (server.interface,)
+        return answering.interfaces(server, past=True)
 
     def largest_segment(self, server: ServerPlace) -> int:
         """The TCP segment in bytes that fits on the way to a server."""
-        return direct_return.largest_segment(server.address)
+        return largest_segment_bytes(family_of(server.address))

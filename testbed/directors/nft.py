@@ -18,6 +18,7 @@ from pydantic import Field
 from testbed.base.families import BOTH, Family, family_of
 from testbed.base.needs import Need
 from testbed.base.parts import Complaint
+from testbed.directors import answering
 from testbed.directors.base import Director
 from testbed.net import direct_return, nftables, routing, stateless_dsr, stateless_nat
 from testbed.net.buckets import assign, complaint
@@ -25,8 +26,9 @@ from testbed.net.netns import Node
 from testbed.net.stateless_dsr import Further
 from testbed.network import Network
 from testbed.record.director import Balanced
+from testbed.wire import largest_segment_bytes
 from topologies.base import Topology
-from topologies.layout import Layout, ServerPlace, WayPast
+from topologies.layout import Layout, ServerPlace
 
 MOST_BUCKETS = 65_536
 
@@ -82,8 +84,7 @@ class Nft(Director):
 
     def server_interfaces(self, server: ServerPlace) -> tuple[str, ...]:
         """Its link to the director, and that by which it answers."""
-        past = (server.past.interface,) if self.answers_past and server.past else ()
-        return (server.interface, *past)
+        return answering.interfaces(server, past=self.answers_past)
 
     def counted(self, director: Node, layout: Layout) -> Balanced:
         """Both directions, by counters in its rules."""
@@ -106,18 +107,13 @@ class Nft(Director):
         """The service address on the director's link to the client."""
         routing.add_address(network[layout.director], f"{layout.director}-eth0", layout.service, layout.prefix)
         if self.is_direct:
-            direct_return.accept(network[layout.client])
-            if not self.answers_past or not all(server.past for server in layout.servers):
-                direct_return.forward(network[layout.director])
+            answering.prepare(network, layout, past=self.answers_past)
 
     def prepare_server(self, network: Network, layout: Layout, server: ServerPlace) -> None:
         """Where it answers past the director, the service address, and the way of what it sends from there."""
         if self.is_direct:
-            node, back = network[server.name], WayPast(server.interface, server.gateway)
-            way = server.past if self.answers_past and server.past else back
-            direct_return.receive(node, layout.service, "lo")
-            segment = direct_return.largest_segment(layout.service)
-            direct_return.answer(node, layout.service, way.interface, way.gateway, segment)
+            segment_bytes, past = largest_segment_bytes(family_of(layout.service)), self.answers_past
+            answering.prepare_server(network, layout, server, past=past, interface="lo", segment_bytes=segment_bytes)
 
     def serve(self, network: Network, layout: Layout, seed: int) -> dict[str, Any]:
         """The rules, with all servers."""

@@ -6,11 +6,16 @@ net/ipv4/arp.c, `arp_process`; net/ipv6/ndisc.c, `ndisc_recv_ns`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from testbed.base.errors import ReadbackError
 from testbed.base.families import family_of
 from testbed.net import sysctl
 from testbed.net.netns import Node
 from testbed.process import run
+
+OWN_LINKS: Mapping[str, int] = {"net.ipv4.conf.all.arp_ignore": 1, "net.ipv4.conf.all.arp_announce": 2}
+"""The sysctls of `keep_to_own_links`."""
 
 
 def answer_for_others(router: Node, interface: str, address: str) -> dict[str, str]:
@@ -36,4 +41,4 @@ def keep_to_own_links(server: Node) -> dict[str, str]:
     What every real server needs that has the service address (LVS's direct routing calls it the ARP problem). In IPv6
     it is so by itself.
     """
-    return sysctl.put(server, {"net.ipv4.conf.all.arp_ignore": 1, "net.ipv4.conf.all.arp_announce": 2})
+    return sysctl.put(server, OWN_LINKS)

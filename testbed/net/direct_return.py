@@ -5,28 +5,19 @@ Source: Documentation/networking/ip-sysctl.rst of the kernel (arp_ignore, arp_an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from testbed.base.families import Family, family_of, whole_length
+from testbed.base.families import family_of, whole_length
 from testbed.base.needs import sysctl as sysctl_need
-from testbed.net import ipv6, routing, sysctl
+from testbed.net import arp, ipv6, routing, sysctl
 from testbed.net.netns import Node
-from testbed.wire import MTU_BYTES
 
-_HEADERS_BYTES: Mapping[Family, int] = {"ipv4": 40, "ipv6": 60}
-"""Those of IP and TCP without options, which an MSS leaves out."""
-LARGEST_SEGMENT = MTU_BYTES - _HEADERS_BYTES["ipv4"]
-"""Over IPv4."""
-
-# A server says nothing of its loopback's address on a link: who asks for it there means the director.
-_QUIET = {"net.ipv4.conf.all.arp_ignore": 1, "net.ipv4.conf.all.arp_announce": 2}
 # What comes by another interface than answers leave by is as good, if there is any way back (a strict filter drops it).
 _LOOSE = {"net.ipv4.conf.all.rp_filter": 2}
 # What comes from the node's own service address is forwarded.
 _FROM_ITSELF = {"net.ipv4.conf.all.accept_local": 1}
 
 NEEDS = frozenset(
-    sysctl_need(name, purpose="servers that answer past the director") for name in (*_QUIET, *_LOOSE, *_FROM_ITSELF)
+    sysctl_need(name, purpose="servers that answer past the director")
+    for name in (*arp.OWN_LINKS, *_LOOSE, *_FROM_ITSELF)
 )
 """What direct server return needs."""
 
@@ -36,11 +27,11 @@ def receive(server: Node, address: str, interface: str = "lo") -> None:
 
     What arrives at an interface without any address is dropped by the loosest filter, too: that of a tunnel has it.
     """
-    sysctl.put(server, {**_QUIET, **_LOOSE})
+    sysctl.put(server, {**arp.OWN_LINKS, **_LOOSE})
     routing.add_address(server, interface, address, whole_length(address))
 
 
-def answer(server: Node, address: str, interface: str, gateway: str, largest_segment: int = LARGEST_SEGMENT) -> None:
+def answer(server: Node, address: str, interface: str, gateway: str, largest_segment: int) -> None:
     """What the server sends from `address` leaves by `interface` for `gateway`.
 
     It tells its peers to send no segment above `largest_segment`. In IPv6 it asks for the gateway by a link-local
@@ -62,8 +53,3 @@ def forward(director: Node) -> None:
     In IPv6 it forwards from the beginning, and looks at nobody's source.
     """
     sysctl.put(director, {"net.ipv4.ip_forward": 1, **_LOOSE, **_FROM_ITSELF})
-
-
-def largest_segment(address: str) -> int:
-    """The TCP segment in bytes that fills an Ethernet frame, of the family of this address."""
-    return MTU_BYTES - _HEADERS_BYTES[family_of(address)]
