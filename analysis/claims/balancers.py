@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from analysis.claims.evidence import by_seed, ratios, wilson, within
+from analysis.claims.evidence import by_seed, ratios, valid_of, wilson, within
 from analysis.claims.model import CannotBeJudged, Check, Claim, Estimate, NoSuchPoint
 from analysis.summary.model import PointSummary, ServerChange
 
@@ -33,7 +33,7 @@ def _cells(points: Points, event: str, variant: str) -> Cells:
         point
         for point in points
         if (point.experiment, point.variant, point.clock) == (EXPERIMENT, variant, "virtual")
-        and point.conditions.get("event", point.condition.partition(": ")[2]) == event
+        and point.conditions.get("event") == event
     ]
     if not mine:
         raise NoSuchPoint(f"no such point: {EXPERIMENT}, {event}, {variant}")
@@ -41,12 +41,8 @@ def _cells(points: Points, event: str, variant: str) -> Cells:
     if not right:
         raise CannotBeJudged(f"{EXPERIMENT}, {event}: other settings than the experiment's")
     found: Cells = {}
-    for point in right:
-        if point.valid:
-            found.setdefault(point.conditions.get("balancer", point.condition.partition(": ")[0]), []).append(point)
-    if not found:
-        reason = next((reason for point in right for reason in point.invalid_reasons), "no reason given")
-        raise CannotBeJudged(f"{EXPERIMENT}, {event}, {variant}: no valid point: {reason}")
+    for point in valid_of(right, f"{EXPERIMENT}, {event}, {variant}"):
+        found.setdefault(point.conditions["balancer"], []).append(point)
     return found
 
 

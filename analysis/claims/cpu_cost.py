@@ -16,15 +16,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from analysis.claims.evidence import size_name
+from analysis.claims.load_balancer import EQUAL, SLIGHTLY_SLOWER, SMALL
 from analysis.claims.model import Check, Estimate, Finding, conclude
 from testbed.base.errors import AnalysisError
 from testbed.record.instructions import Instructions, PointCount
 
-SMALL = (10_000, 50_000)
 EQUAL_FROM = 100_000
-SLIGHTLY_SLOWER = (0.75, 1.0)
-EQUAL = (0.95, 1.05)
-"""The bounds of the claims on Fig. 6, as in real time (`analysis.claims.load_balancer`)."""
 
 _TRIED_PER_S = tuple(1e8 * 1.01**step for step in range(700))  # up to 10^11
 

@@ -61,17 +61,22 @@ def find(points: Sequence[PointSummary], wanted: Wanted) -> dict[int, list[Point
         required = _required(mine[0], wanted)
         name, value = _differing(mine[0], required)[0]
         raise CannotBeJudged(f"{wanted.name}: other settings than the paper's: {name} is {value}, not {required[name]}")
-    valid = [point for point in right if point.valid]
-    if not valid:
-        reason = next((reason for point in right for reason in point.invalid_reasons), "no reason given")
-        raise CannotBeJudged(f"{wanted.name}: no valid point: {reason}")
     by_size: dict[int, list[PointSummary]] = defaultdict(list)
-    for point in valid:
+    for point in valid_of(right, wanted.name):
         by_size[point.object_bytes].append(point)
     chosen = {size: _one_a_seed(_fullest(members)) for size, members in sorted(by_size.items())}
     if len({_settings(point) for members in chosen.values() for point in members}) > 1:
         raise CannotBeJudged(f"{wanted.name}: points of different settings; judge their runs one by one")
     return chosen
+
+
+def valid_of(points: Sequence[PointSummary], what: str) -> list[PointSummary]:
+    """Those that are valid, of points of `what`; raises CannotBeJudged, with a reason, when none is."""
+    valid = [point for point in points if point.valid]
+    if not valid:
+        reason = next((reason for point in points for reason in point.invalid_reasons), "no reason given")
+        raise CannotBeJudged(f"{what}: no valid point: {reason}")
+    return valid
 
 
 def over_seeds(values: Mapping[int, float], unit: str) -> Estimate:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.claims.anycast import SETTINGS as ANYCAST
-from analysis.claims.evidence import Wanted, by_seed, bypass_percent, find, per_size, size_name, wilson, within
+from analysis.claims.evidence import (
+    Wanted,
+    by_seed,
+    bypass_percent,
+    find,
+    per_size,
+    size_name,
+    valid_of,
+    wilson,
+    within,
+)
 from analysis.claims.load_balancer import of_figure
 from analysis.claims.model import CannotBeJudged, Check, Claim
 from analysis.summary.model import PointSummary
@@ -44,11 +54,7 @@ def _variant(points: Points, variant: str, condition: str) -> list[PointSummary]
     mine = [p for p in points if (p.experiment, p.variant, p.condition) == (ABLATION, variant, condition)]
     if not mine:
         raise CannotBeJudged(f"no such point: {ABLATION}, variant {variant!r}, condition {condition!r}")
-    valid = [point for point in mine if point.valid]
-    if not valid:
-        reason = next((reason for point in mine for reason in point.invalid_reasons), "no reason given")
-        raise CannotBeJudged(f"{ABLATION}, variant {variant!r}: no valid point: {reason}")
-    return valid
+    return valid_of(mine, f"{ABLATION}, variant {variant!r}")
 
 
 def _joins_to_the_virtual_address(points: Points) -> list[Check]:

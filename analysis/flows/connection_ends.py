@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.flows.connections import Traffic
-from analysis.flows.resets import NEVER, Resets, changes
+from analysis.flows.resets import NEVER, Resets
 from analysis.flows.servers import Attribution, ServerEvidence
 from analysis.flows.subflows import TO_CLIENT, TO_SERVER, Subflows
 from analysis.pcap import Packets
 from analysis.pcap.columns import Rows
+from testbed.record.events import changes
 
 _NS = 1_000_000_000
 

@@ -22,7 +22,7 @@ from analysis.flows.subflows import TO_CLIENT, TO_SERVER, Subflows
 from analysis.flows.tcp_flows import Flows
 from analysis.pcap import ACK, RST, Option, Packets
 from analysis.pcap.columns import Bools, Rows
-from testbed.record.events import CHURN, Event
+from testbed.record.events import Event, changes
 
 NEVER = np.iinfo(np.int64).max
 _NS = 1_000_000_000
@@ -262,11 +262,6 @@ def _churn_in_life(packets: Packets, traffic: Traffic, found: _Found, known: Ser
     opened = traffic.flows.opened_ns[found.flow]
     inside = (last >= 0) & (times[last] > opened) if len(times) else np.zeros(len(last), np.bool_)
     return np.where(inside, last, -1)
-
-
-def changes(events: Sequence[Event]) -> list[Event]:
-    """The changes of servers, directors and paths among the events."""
-    return [each for each in events if each.event in CHURN]
 
 
 def _churn(

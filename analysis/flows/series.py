@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from analysis.flows.connections import Traffic, resets
 from analysis.pcap import Packets
 from testbed.base.errors import AnalysisError
-from testbed.record.events import CHURN, Event
+from testbed.record.events import Event
 
 _NS = 1_000_000_000
 _LONGEST_S = 31 * 86_400
@@ -87,11 +87,6 @@ def resets_within(packets: Packets, traffic: Traffic, window: Window) -> tuple[i
         for times in resets(packets, traffic.sides)
     ]
     return counts[0], counts[1]
-
-
-def churn(events: Sequence[Event]) -> tuple[Event, ...]:
-    """The changes of servers, directors and paths among the events."""
-    return tuple(event for event in events if event.event in CHURN)
 
 
 def _sums(times_ns: NDArray[np.int64], window: Window, weights: NDArray[np.int64] | None = None) -> tuple[int, ...]:

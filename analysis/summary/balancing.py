@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from analysis.flows.series import Window
 from analysis.summary.model import Balancing, PointSummary, ServerChange
 from analysis.summary.point_tables import Sources
-from testbed.record.events import CHURN, Event
+from testbed.record.events import Event, changes
 
 STALLED_S = 3.0
 BEFORE_S = 3.0
@@ -47,8 +47,8 @@ def balancing(
     arrived: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> Balancing:
     """The figures of a point; `arrived` are times in ns and payload bytes of what came to the client."""
-    changes = changes_of(events)
-    first_s = changes[0].t_s if changes else window.duration_s
+    made = changes_of(events)
+    first_s = made[0].t_s if made else window.duration_s
     rows = connections.select(_COLUMNS).to_pylist()
     opened = [row for row in rows if row["syn_s"] is not None and 0 <= row["syn_s"] < first_s]
     out = {event.server for event in events if event.event == "server-removed" and event.t_s < SETTING_S}
@@ -56,21 +56,21 @@ def balancing(
     unnamed = sum(row["server"] is None for row in opened)
     broken = [(when, row) for row in rows if (when := _broken(row, window.duration_s)) is not None]
     under_way = [row for row in rows if _is_open_at(row, first_s)]
-    ends_s = [*(change.t_s for change in changes[1:]), np.inf]
+    ends_s = [*(change.t_s for change in made[1:]), np.inf]
     return Balancing(
         changes=tuple(
             _of_change(change, [row for when, row in broken if change.t_s <= when < end_s])
-            for change, end_s in zip(changes, ends_s, strict=False)
+            for change, end_s in zip(made, ends_s, strict=False)
         ),
         broken=len(broken),
-        broken_before=sum(when < first_s for when, _ in broken) if changes else len(broken),
-        under_way=len(under_way) if changes else None,
-        joined=sum(_has_joined(row, first_s) for row in under_way) if changes else None,
+        broken_before=sum(when < first_s for when, _ in broken) if made else len(broken),
+        under_way=len(under_way) if made else None,
+        joined=sum(_has_joined(row, first_s) for row in under_way) if made else None,
         imbalance_connections=None if unnamed else _imbalance([len(each) for each in by_server.values()]),
         imbalance_bytes=None
         if unnamed
         else _imbalance([sum(row["bytes_to_client"] for row in each) for each in by_server.values()]),
-        recovery_s=recovery_s(*arrived, window=window, at_s=first_s) if changes else None,
+        recovery_s=recovery_s(*arrived, window=window, at_s=first_s) if made else None,
     )
 
 
@@ -109,7 +109,7 @@ def changes_of(events: Sequence[Event]) -> list[Event]:
 
     What it did in the first moments, before anything was under way, belongs to the setting.
     """
-    return [event for event in events if event.event in CHURN and not event.by and event.t_s >= SETTING_S]
+    return [event for event in changes(events) if not event.by and event.t_s >= SETTING_S]
 
 
 def _broken(row: Mapping[str, Any], duration_s: float) -> float | None:

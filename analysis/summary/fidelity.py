@@ -26,7 +26,7 @@ from analysis.flows.tcp_flows import Sides
 from analysis.pcap import Packets
 from analysis.summary.model import Bottleneck, Fidelity
 from testbed.record.captures import CaptureFile
-from testbed.record.events import CHURN, Event
+from testbed.record.events import Event, changes
 from testbed.record.host_load import HostLoad
 from testbed.record.point import Point
 from testbed.record.pool import Pool
@@ -117,7 +117,7 @@ def links(point: Point, window: Window, events: Sequence[Event]) -> list[Link]:
     """The links that can be full on the way to the client, with their rate in every second; 0: not to be judged."""
     seconds, traits = window.whole_seconds, point.traits
     present = servers_present(events, traits.servers, seconds)
-    changing = {int(event.t_s) for event in events if event.event in CHURN}
+    changing = {int(event.t_s) for event in changes(events)}
     found = []
     for each in traits.bottlenecks:
         rates = [each.rate_bps] * seconds

@@ -17,7 +17,7 @@ from analysis.flows.addresses import ipv6_of, of_point
 from analysis.flows.connections import Traffic, find_connections
 from analysis.flows.joins import join_outcomes, waits
 from analysis.flows.paths import path_table
-from analysis.flows.series import Window, churn, per_second, resets_within, workload_window
+from analysis.flows.series import Window, per_second, resets_within, workload_window
 from analysis.pcap import Packets, merge, read_stored_pcap, with_first_ipv6
 from analysis.summary import fidelity, point_tables, validity
 from analysis.summary.at_directors import read_at_directors
@@ -38,7 +38,7 @@ from testbed.record.ab import MEANWHILE, AbResult, read_ab
 from testbed.record.addresses import read_addresses
 from testbed.record.captures import read_captures
 from testbed.record.counters import read_counters, read_samples
-from testbed.record.events import Event, read_events
+from testbed.record.events import Event, changes, read_events
 from testbed.record.host_load import read_host_load
 from testbed.record.loss_injection import read_injected_losses
 from testbed.record.outcome import read_outcome
@@ -262,6 +262,6 @@ def _with_traffic(
             bits,
             series.resets,
             series.resets_received,
-            tuple(Churn(event.t_s, event.event, event.whom) for event in churn(events)),
+            tuple(Churn(event.t_s, event.event, event.whom) for event in changes(events)),
         ),
     )

@@ -41,7 +41,7 @@ from testbed.base.parts import KINDS
 from testbed.record.ab import AbResult
 from testbed.record.captures import read_server_captures
 from testbed.record.counters import Counters, Sample
-from testbed.record.events import CHURN, Event
+from testbed.record.events import Event, changes
 from testbed.record.point import Point
 
 _AS_IN_SUMMARY = (
@@ -124,7 +124,7 @@ def of_point(summary: PointSummary, sources: Sources) -> dict[str, pa.Table]:
             passed = passages(recorded.statistics, recorded.packets, recorded.links, observed.start_ns)
             tables["directors"] = directors_table(point, passed, recorded)
             tables["state"] = state_table(point, recorded.samples)
-            found += reconcile_passages(passed, changed=any(each.event in CHURN for each in sources.events))
+            found += reconcile_passages(passed, changed=bool(changes(sources.events)))
             found.append(reconcile_paths(observed.packets, observed.traffic))
         tables["reconciliation"] = TABLES["reconciliation"].of_rows(
             {"point": point, **dataclasses.asdict(each), "difference": each.counted - each.explained} for each in found

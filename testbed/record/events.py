@@ -6,6 +6,7 @@ paths that a router takes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -53,6 +54,11 @@ class Event(Record):
     def whom(self) -> str:
         """The server, or the director, that it is about; empty for neither."""
         return self.server or self.director
+
+
+def changes(events: Iterable[Event]) -> list[Event]:
+    """The changes of servers, directors and paths among the events."""
+    return [each for each in events if each.event in CHURN]
 
 
 def read_events(directory: Path) -> tuple[Event, ...]:
