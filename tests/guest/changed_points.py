@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from guest_points import planned, run_agent
+
 from analysis.summary.of_point import PointAnalysis, analyse_point_fully
-from experiments import plan
 from experiments.record import write
-from testbed.labs.base import Job
 from testbed.labs.uml import UmlLab
 from testbed.record import outcome
 from testbed.record.events import Event, read_events
@@ -67,11 +66,8 @@ class Ran:
 
 def run(lab: UmlLab, out: Path, protocol: str, *overrides: str, name: str = "fig07") -> Ran:
     """Run the experiment's point over that protocol, changed so."""
-    points = plan.plan(plan.load(plan.find(name)), overrides=[*LINKS, *overrides])
-    (point,) = [each for each in points if each.protocol == protocol]
-    out.mkdir(parents=True)
-    (out / "point.json").write_text(point.to_json())
-    result = lab.run(Job((sys.executable, "-m", "experiments.agent"), out, wall_limit_s=600, clock_limit_s=3000))
+    point = planned(name, protocol, [*LINKS, *overrides])
+    result = run_agent(lab, out, point, wall_limit_s=600, clock_limit_s=3000)
     write(out / outcome.FILE, Outcome(status="failed" if result.status else "ok"))
     assert result.kernel_warnings == ()
     return Ran(out, result.status, (out / "guest" / "stderr").read_text())

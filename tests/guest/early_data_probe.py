@@ -7,38 +7,23 @@ name: who sends, and the sysctls of both hosts. $TESTBED_OUT gets `results.json`
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from mininet.topo import Topo
-from mptcp_server_probe import answer, socket_in
+from mptcp_server_probe import answer
+from two_links import connection, two_hosts
 
-from testbed.net import sysctl
 from testbed.net.counters import protocol_counters
-from testbed.net.netns import Node, inside
-from testbed.network import running
-from testbed.process import CommandLog, run
+from testbed.net.netns import Node
 from topologies.links import LinkProfile
 
 FIRST = b"1" * 1000  # on the slow link for 43 ms
 SECOND = b"2" * 14_000  # within an initial congestion window
 PAUSE_S = 0.045  # from one to the other: by then the join is up, and the first one still on its way
-RATES = (2 * 10**5, 10**8)
-DELAYS = (0.010, 0.001)
-
-
-class TwoLinks(Topo):
-    """Two hosts with a slow link and a fast one."""
-
-    def build(self) -> None:
-        for name in ("client", "server"):
-            self.addHost(name, ip=None)
-        for rate, delay in zip(RATES, DELAYS, strict=True):
-            self.addLink("client", "server", profile=LinkProfile(rate_bps=rate, delay_s=delay))
+LINKS = (LinkProfile(rate_bps=2 * 10**5, delay_s=0.010), LinkProfile(rate_bps=10**8, delay_s=0.001))
 
 
 def send(sender: socket.socket) -> None:
@@ -57,13 +42,7 @@ def receive(receiver: socket.socket, started: float) -> dict[str, Any]:
 
 
 def transfer(client: Node, server: Node, sender: str) -> dict[str, Any]:
-    with socket_in(server) as listener, contextlib.ExitStack() as stack:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("0.0.0.0", 80))
-        listener.listen()
-        ours = stack.enter_context(socket_in(client))
-        ours.connect(("10.9.0.2", 80))
-        theirs = stack.enter_context(listener.accept()[0])
+    with connection(client, server) as (ours, theirs):
         ends = {"client": ours, "server": theirs}
         receiver = ends["server" if sender == "client" else "client"]
         receiver.settimeout(30)
@@ -76,18 +55,7 @@ def transfer(client: Node, server: Node, sender: str) -> dict[str, Any]:
 
 
 def measure(case: dict[str, Any], _captures: Path) -> dict[str, Any]:
-    with running(TwoLinks(), lambda _a, _b: "packets", CommandLog()) as network:
-        client, server = network["client"], network["server"]
-        for link in range(2):
-            for number, node in ((1, client), (2, server)):
-                address = f"10.9.{link}.{number}/24"
-                run(node.enter("ip", "address", "add", address, "dev", f"{node.name}-eth{link}"))
-        for node in (client, server):
-            sysctl.put(node, case["sysctls"])
-        with inside(server):
-            run(("ip", "mptcp", "endpoint", "add", "10.9.1.2", "signal"))
-        with inside(client):
-            run(("ip", "mptcp", "limits", "set", "subflows", "1", "add_addr_accepted", "1"))
+    with two_hosts(LINKS, {"client": case["sysctls"], "server": case["sysctls"]}) as (client, server):
         found = transfer(client, server, case["sender"])
         found["counters"] = {node.name: protocol_counters(node) for node in (client, server)}
         return found

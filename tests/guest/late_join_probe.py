@@ -7,36 +7,21 @@ cases by name: who has closed by then. $TESTBED_OUT gets `results.json`.
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 from pathlib import Path
 from typing import Any
 
-from mininet.topo import Topo
-from mptcp_server_probe import answer, socket_in
+from mptcp_server_probe import answer
+from two_links import connection, two_hosts
 
-from testbed.net import sysctl
 from testbed.net.counters import protocol_counters
-from testbed.net.netns import Node, inside
-from testbed.network import running
-from testbed.process import CommandLog, run
+from testbed.net.netns import Node
 from topologies.links import LinkProfile
 
 DATA = b"1" * 200_000
-RATES = (2 * 10**6, 10**8)
-DELAYS = (0.001, 0.1)
+LINKS = (LinkProfile(rate_bps=2 * 10**6, delay_s=0.001), LinkProfile(rate_bps=10**8, delay_s=0.1))
 SEND_BUFFER = {"net.ipv4.tcp_wmem": "4096 4000000 4000000"}  # all of it at once, as a web server would
-
-
-class TwoLinks(Topo):
-    """Two hosts with a slow link and one with a long way."""
-
-    def build(self) -> None:
-        for name in ("client", "server"):
-            self.addHost(name, ip=None)
-        for rate, delay in zip(RATES, DELAYS, strict=True):
-            self.addLink("client", "server", profile=LinkProfile(rate_bps=rate, delay_s=delay))
 
 
 def serve(theirs: socket.socket, closes: bool) -> None:
@@ -46,13 +31,7 @@ def serve(theirs: socket.socket, closes: bool) -> None:
 
 
 def transfer(client: Node, server: Node, closes: str) -> dict[str, Any]:
-    with socket_in(server) as listener, contextlib.ExitStack() as stack:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("0.0.0.0", 80))
-        listener.listen()
-        ours = stack.enter_context(socket_in(client))
-        ours.connect(("10.9.0.2", 80))
-        theirs = stack.enter_context(listener.accept()[0])
+    with connection(client, server) as (ours, theirs):
         ours.settimeout(30)
         if closes == "client":
             ours.shutdown(socket.SHUT_WR)
@@ -66,17 +45,7 @@ def transfer(client: Node, server: Node, closes: str) -> dict[str, Any]:
 
 
 def measure(case: dict[str, Any], _captures: Path) -> dict[str, Any]:
-    with running(TwoLinks(), lambda _a, _b: "packets", CommandLog()) as network:
-        client, server = network["client"], network["server"]
-        for link in range(2):
-            for number, node in ((1, client), (2, server)):
-                address = f"10.9.{link}.{number}/24"
-                run(node.enter("ip", "address", "add", address, "dev", f"{node.name}-eth{link}"))
-        sysctl.put(server, SEND_BUFFER)
-        with inside(server):
-            run(("ip", "mptcp", "endpoint", "add", "10.9.1.2", "signal"))
-        with inside(client):
-            run(("ip", "mptcp", "limits", "set", "subflows", "1", "add_addr_accepted", "1"))
+    with two_hosts(LINKS, {"server": SEND_BUFFER}) as (client, server):
         found = transfer(client, server, case["closes"])
         found["counters"] = {node.name: protocol_counters(node) for node in (client, server)}
         return found

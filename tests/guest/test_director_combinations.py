@@ -6,14 +6,12 @@ Every third of them in `make test`; all with TESTBED_TEST_COMBINATIONS=all, as i
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
+from guest_points import planned, run_soundly
 
 from analysis.summary.of_point import PointAnalysis, analyse_point_fully
-from experiments import plan
-from testbed.labs.base import Job
 
 SCHEDULERS = ("rr", "wrr", "lc", "wlc", "sh", "mh")
 COMBINATIONS = [
@@ -29,19 +27,10 @@ SMALL = (
     "topology.servers=2", "workload.sizes=100 KB", "workload.total=4 MB", "workload.concurrency=8",
     "director_statistics=true",
 )  # fmt: skip
-OK = '{"status": "ok", "error": "", "wall_s": 1, "virtual_s": 1, "kernel_warnings": []}'
 
 
 def measured(lab, out: Path, director: str) -> PointAnalysis:
-    experiment = plan.load(plan.find("fig07"))
-    (point, *_) = [
-        each for each in plan.plan(experiment, overrides=[*SMALL, f"director={director}"]) if each.protocol == "mptcp"
-    ]
-    out.mkdir()
-    (out / "point.json").write_text(point.to_json())
-    result = lab.run(Job((sys.executable, "-m", "experiments.agent"), out, wall_limit_s=300, clock_limit_s=1000))
-    assert result.status == 0, (out / "guest" / "stderr").read_text()
-    (out / "outcome.json").write_text(OK)
+    run_soundly(lab, out, planned("fig07", "mptcp", [*SMALL, f"director={director}"]))
     return analyse_point_fully(out)
 
 

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from guest_points import planned, run_soundly
 
 from analysis.pcap import read_pcap
-from experiments import plan
-from testbed.labs.base import Job
 from testbed.record.director import read_director_captures, read_director_statistics, read_state_samples
 from testbed.record.point import Point
 
-SMALL = ("workload.sizes=1000 KB", "workload.total=40 MB", "director_statistics=true", 'protocols=["tcp"]')
+SMALL = ("workload.sizes=1000 KB", "workload.total=40 MB", "director_statistics=true")
 
 
 @pytest.fixture(scope="module", params=["ipvs-nat", "nft"])
 def page_loads(lab, tmp_path_factory, request) -> Path:
-    (point,) = plan.plan(plan.load(plan.find("fig07")), overrides=[*SMALL, f"director={request.param}"])
     out: Path = tmp_path_factory.mktemp("point")
-    (out / "point.json").write_text(point.to_json())
-    result = lab.run(Job((sys.executable, "-m", "experiments.agent"), out, wall_limit_s=300, clock_limit_s=1000))
-    assert result.status == 0, (out / "guest" / "stderr").read_text()
+    run_soundly(lab, out, planned("fig07", "tcp", [*SMALL, f"director={request.param}"]))
     return out
 
 

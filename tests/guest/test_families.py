@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
+from guest_points import planned, run_soundly
 
 from analysis.summary.model import PointSummary
 from analysis.summary.of_point import PointAnalysis, analyse_point_fully
-from experiments import plan
-from testbed.labs.base import Job
 from testbed.net.tunnels import OVER_IPV6
 from testbed.record.director import read_director_statistics
 from testbed.runs import digests
 
-OK = '{"status": "ok", "error": "", "wall_s": 1, "virtual_s": 1, "kernel_warnings": []}'
 IPV6, DUAL = ("topology.family=ipv6",), ("topology.family=dual",)
 SERVICE_IPV6 = (*DUAL, "topology.service_family=ipv6")
 PAGES = ("workload.sizes=1000 KB", "workload.total=20 MB", "workload.min_requests=20")
@@ -28,15 +25,7 @@ CHURN = ("workload.concurrency=12", "workload.duration=5 s", "timetable.cycle=4 
 def run_point(
     lab, out: Path, name: str, protocol: str, *overrides: str, schemes: tuple[str, ...] = ()
 ) -> PointAnalysis:
-    points = plan.plan(plan.load(plan.find(name)), overrides=overrides, schemes=schemes)
-    (point,) = [each for each in points if each.protocol == protocol]
-    out.mkdir(parents=True)
-    (out / "point.json").write_text(point.to_json())
-    job = Job((sys.executable, "-m", "experiments.agent"), out, wall_limit_s=300, clock_limit_s=1000)
-    result = lab.run(job)
-    assert result.status == 0, (out / "guest" / "stderr").read_text()
-    assert result.kernel_warnings == ()
-    (out / "outcome.json").write_text(OK)
+    run_soundly(lab, out, planned(name, protocol, overrides, schemes))
     found = analyse_point_fully(out)
     assert found.summary.valid, found.summary.invalid_reasons
     return found

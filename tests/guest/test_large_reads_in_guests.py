@@ -7,19 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from guest_points import planned, run_soundly
 
 from analysis.summary.model import PointSummary
 from analysis.summary.of_point import analyse_point
-from experiments import plan
 from testbed.base.errors import ReadbackError
-from testbed.labs.base import Job
 from testbed.labs.uml import UmlLab
 from testbed.record.ab import read_ab
 from testbed.record.large_reads import FILE, Reads, read_large_reads
 from testbed.runs import digests
 from testbed.tools import large_reads
 
-OK = '{"status": "ok", "error": "", "wall_s": 1, "virtual_s": 1, "kernel_warnings": []}'
 PAGES = ("workload.sizes=200 KB", "workload.total=12 MB")
 DOWNLOADS = (
     "workload.concurrency=12", "workload.size=2 MB", "workload.duration=6 s", "timetable.cycle=3 s", "timetable.up=2 s",
@@ -31,16 +29,7 @@ _OF_SIX_SECONDS = 0.1
 
 
 def run_point(lab: UmlLab, out: Path, name: str, protocol: str, *overrides: str) -> PointSummary:
-    (point,) = [
-        point
-        for point in plan.plan(plan.load(plan.find(name)), overrides=overrides)
-        if point.protocol == protocol and point.clock == "virtual"
-    ]
-    out.mkdir()
-    (out / "point.json").write_text(point.to_json())
-    result = lab.run(Job((sys.executable, "-m", "experiments.agent"), out, wall_limit_s=600, clock_limit_s=1000))
-    assert result.status == 0, (out / "guest" / "stderr").read_text()
-    (out / "outcome.json").write_text(OK)
+    run_soundly(lab, out, planned(name, protocol, overrides), wall_limit_s=600)
     summary = analyse_point(out)
     assert summary.valid, summary.invalid_reasons
     return summary

@@ -7,14 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from guest_points import run_soundly
 
 from analysis.summary.model import PointSummary
 from analysis.summary.of_point import analyse_point
 from experiments import plan
-from testbed.labs.base import Job
 from testbed.net.loss_injection import PACKETS
 
-OK = '{"status": "ok", "error": "", "wall_s": 1, "virtual_s": 1, "kernel_warnings": []}'
 # Each page takes long enough through the director to outlive a wait of a second; a round trip is 20 ms and queues.
 EXPERIMENT = """
 version = 2
@@ -59,13 +58,7 @@ def run(lab, directory: Path, *overrides: str) -> tuple[PointSummary, dict[str, 
     experiment.write_text(EXPERIMENT)
     (point,) = plan.plan(plan.load(experiment), overrides=overrides)
     out = directory / "point"
-    out.mkdir()
-    (out / "point.json").write_text(point.to_json())
-    job = Job((sys.executable, "-m", "experiments.agent"), out, wall_limit_s=300, clock_limit_s=1000)
-    result = lab.run(job)
-    assert result.status == 0, (out / "guest" / "stderr").read_text()
-    assert result.kernel_warnings == ()
-    (out / "outcome.json").write_text(OK)
+    run_soundly(lab, out, point)
     return analyse_point(out, {point.plot}), json.loads((out / "loss_injection.json").read_text())
 
 

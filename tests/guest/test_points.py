@@ -11,28 +11,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from guest_points import planned, run_soundly
 
 from analysis.pcap import read_pcap
 from analysis.summary.model import PointSummary
 from analysis.summary.of_point import analyse_point, analyse_point_fully
-from experiments import plan
-from testbed.labs.base import Job
 from testbed.record.captures import read_server_captures
 from testbed.record.events import read_events
 
-OK = '{"status": "ok", "error": "", "wall_s": 1, "virtual_s": 1, "kernel_warnings": []}'
-
 
 def run_point(lab, out: Path, name: str, protocol: str, *overrides: str, schemes: Iterable[str] = ()) -> PointSummary:
-    points = plan.plan(plan.load(plan.find(name)), overrides=overrides, schemes=[*schemes])
-    (point,) = [p for p in points if p.protocol == protocol and p.clock == "virtual"]
-    out.mkdir(parents=True)
-    (out / "point.json").write_text(point.to_json())
-    job = Job((sys.executable, "-m", "experiments.agent"), out, wall_limit_s=300, clock_limit_s=1000)
-    result = lab.run(job)
-    assert result.status == 0, (out / "guest" / "stderr").read_text()
-    assert result.kernel_warnings == ()
-    (out / "outcome.json").write_text(OK)
+    run_soundly(lab, out, planned(name, protocol, overrides, schemes))
     summary = analyse_point(out)
     assert summary.valid, summary.invalid_reasons
     return summary

@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from guest_points import run_agent
 
 from analysis.compare.divergence import compare_points
 from experiments import plan
 from testbed.labs import uml_boot
-from testbed.labs.base import Job
 from testbed.labs.uml import UmlLab
 from testbed.labs.verdict import userspace_mode
 from testbed.runs import digests
@@ -33,10 +33,7 @@ def run_point(lab, out: Path, name: str, *overrides: str, seed: int = 1, **job: 
     """SHA-256 of everything that the point has left, by name."""
     points = plan.plan(plan.load(plan.find(name)), seeds=[seed], overrides=overrides)
     (point,) = [p for p in points if p.protocol == "mptcp"]
-    out.mkdir(parents=True)
-    (out / "point.json").write_text(point.to_json())
-    argv = (sys.executable, "-m", "experiments.agent")
-    result = lab.run(Job(argv, out, wall_limit_s=300, clock_limit_s=1000, seed=seed, **job))
+    result = run_agent(lab, out, point, seed=seed, **job)
     assert result.status == 0, (out / "guest" / "stderr").read_text()
     return digests.of_directory(out)
 

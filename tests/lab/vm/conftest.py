@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 from lab_vm import Vm
-
-WANTED = "TESTBED_TEST_VM"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if "tests/lab/vm" in str(item.path):
-            item.add_marker(pytest.mark.lab)
-            item.add_marker(pytest.mark.timeout(1800))
-            if not os.environ.get(WANTED):
-                item.add_marker(pytest.mark.skip(reason="takes a kernel build and ten minutes more: make test-vm"))
 
 
 @pytest.fixture(scope="session")
