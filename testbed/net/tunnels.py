@@ -56,9 +56,10 @@ GUE = kernel(
 
 IPIP_IPV6 = kernel("IP6IP6", "CONFIG_IPV6_TUNNEL", purpose=_PURPOSE, module="ip6_tunnel", probe=_probe("ip6tnl"))
 GRE_IPV6 = kernel("GRE over IPv6", "CONFIG_IPV6_GRE", purpose=_PURPOSE, module="ip6_gre", probe=_probe("ip6gre"))
+# CONFIG_IPV6_FOU has no prompt: it follows from these two.
 GUE_IPV6 = kernel(
     "GUE over IPv6",
-    "CONFIG_IPV6_FOU",
+    "CONFIG_NET_FOU",
     "CONFIG_IPV6_TUNNEL",
     purpose=_PURPOSE,
     module="fou6",
