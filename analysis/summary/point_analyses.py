@@ -65,6 +65,8 @@ def memory_needed(directory: Path) -> int:
 
 
 def _available() -> int:
-    """Bytes of memory that programs can still have, without swapping."""
+    """Bytes of memory that programs can still have, without swapping; 0 where the kernel does not say."""
+    if not _MEMORY.exists():
+        return 0
     found = re.search(r"^MemAvailable: +(\d+) kB$", _MEMORY.read_text(encoding="ascii"), re.MULTILINE)
     return 1024 * int(found[1]) if found else 0

@@ -11,11 +11,13 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextvars import ContextVar
+from multiprocessing import connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -25,6 +27,8 @@ from typing import Any, ParamSpec, TypeVar
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
+_LINUX = sys.platform == "linux"
+"""Elsewhere a thread has no niceness of its own, and no signal tells of a parent's end."""
 _LOWEST = 19
 _PR_SET_PDEATHSIG = 1
 
@@ -141,14 +145,22 @@ def _begin(hurried: Event) -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     # A worker holds both ends of its queue, so that it would wait for ever for a parent that was killed; or it is held.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     parent = multiprocessing.parent_process()
+    if _LINUX:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    elif parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     if parent is None or os.getppid() != parent.pid:  # it was just now
         os._exit(1)
 
 
+def _end_with(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os._exit(1)
+
+
 def _call(low: bool, work: Callable[..., _T], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> _T:
-    if low and _be_low():
+    if low and _LINUX and _be_low():
         # A process without privileges cannot take back its niceness. A thread has one of its own, and ends with it.
         with ThreadPoolExecutor(1, initializer=_lower_this_thread) as thread:
             return thread.submit(work, *args, **kwargs).result()
