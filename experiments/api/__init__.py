@@ -9,16 +9,26 @@
 
 Nothing here prints or exits. What goes wrong is a `TestbedError` (`testbed.base.errors`), with a hint where there is
 one; what goes on is an event for whoever listens (`experiments.api.events`).
+
+Each function's module is read when the function is first asked for: who only analyses needs no package of the lab.
 """
 
-from experiments.api.agreement import compare_labs
-from experiments.api.analysing import Analysis, analyse
-from experiments.api.benchmark import measure
-from experiments.api.instructions import count_instructions
-from experiments.api.own_parts import load_parts
-from experiments.api.planning import plan, plan_with_figures
-from experiments.api.runs import resume, run
-from experiments.api.verification import verify
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from testbed import extras
+
+if TYPE_CHECKING:
+    from experiments.api.agreement import compare_labs
+    from experiments.api.analysing import Analysis, analyse
+    from experiments.api.benchmark import measure
+    from experiments.api.instructions import count_instructions
+    from experiments.api.own_parts import load_parts
+    from experiments.api.planning import plan, plan_with_figures
+    from experiments.api.runs import resume, run
+    from experiments.api.verification import verify
 
 __all__ = [
     "Analysis",
@@ -33,3 +43,30 @@ __all__ = [
     "run",
     "verify",
 ]
+
+_MODULES = {
+    "Analysis": "analysing",
+    "analyse": "analysing",
+    "compare_labs": "agreement",
+    "count_instructions": "instructions",
+    "load_parts": "own_parts",
+    "measure": "benchmark",
+    "plan": "planning",
+    "plan_with_figures": "planning",
+    "resume": "runs",
+    "run": "runs",
+    "verify": "verification",
+}
+"""Where each name is, below this package: a function more is a line more here, above, and in docs/python.md."""
+
+
+def __getattr__(name: str) -> Any:
+    """A name of this package; raises `PrerequisiteError` if it needs a package of an extra that is not installed."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with extras.explained(f"{__name__}.{name}"):
+        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

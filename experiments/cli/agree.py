@@ -19,7 +19,7 @@ from testbed.labs.base import Clock
 from testbed.labs.catalog import LabSpec
 
 
-@click.command(short_help="Run the same points in two labs and compare them.")
+@click.command()
 @click.argument("experiment", metavar="FIGURE|FILE")
 @click.option("--profile", default=planning.DEFAULT_PROFILE, show_default=True, help="quick, paper, or the file's own.")
 @scheme_option

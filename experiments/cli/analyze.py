@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from experiments import api
-from experiments.cli.options import own_figures
 from experiments.cli.output import show, show_files, tell, warn
+from experiments.cli.own_options import own_figures
 from testbed.base.errors import AnalysisError, PointsFailed, UsageError
 from testbed.base.text import plain
-from testbed.runs import store
 
 if TYPE_CHECKING:
     from analysis.summary.of_captures import CapturesAnalysis
@@ -24,7 +23,7 @@ _STDIN = Path("/dev/stdin")
 _ENDPOINT = re.compile(r"\[?(?P<address>[0-9A-Fa-f.:]+?)\]?:(?P<port>\d{1,5})\Z")
 
 
-@click.command(short_help="Analyse a run, or captures from anywhere.")
+@click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="DIR|PCAP...", type=click.Path(path_type=Path))
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to write. Default: DIR; for captures: nowhere."
@@ -72,6 +71,8 @@ def analyze(
 
 
 def _run(directory: Path, out: Path, own: Sequence[Path], *, every: bool) -> None:
+    from testbed.runs import store
+
     if not (directory / store.MANIFEST).exists() and any(directory.glob("*.pcap*")):
         raise UsageError(
             f"{directory}: not a run directory: it has no {store.MANIFEST}", hint=f"its captures: {directory}/*.pcap"

@@ -18,7 +18,7 @@ from testbed.labs.catalog import LabSpec
 _NONE = "-"
 
 
-@click.command(short_help="Measure CPU and wall seconds per virtual second.")
+@click.command()
 @lab_option
 @click.option(
     "--kernel",

@@ -1,14 +1,41 @@
 """A group of commands whose help lists them under headings, each with the whole of its short description.
 
-click cuts what it takes from a docstring to the width of the terminal. So every command states its `short_help`, which
-click leaves alone; a longer one than the line has room for goes on in the next line.
+click cuts what it takes from a docstring to the width of the terminal. So every command of a group has a short
+description of its own, which click leaves alone; a longer one than the line has room for goes on in the next line.
+
+A command may be listed by where it is: its module is read once the command is called for, so that none waits for what
+only others import, nor fails for want of it.
 """
 
 from __future__ import annotations
 
+import importlib
+from dataclasses import dataclass
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
+
+from testbed import extras
+
+_REST = "Commands"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A command by its name, what the group's help says of it, and where it is: `module:attribute`, beside this one."""
+
+    name: str
+    place: str
+    short_help: str
+
+    def load(self) -> click.Command:
+        """The command; raises `PrerequisiteError` if it needs a package of an extra that is not installed."""
+        module, _, attribute = self.place.partition(":")
+        with extras.explained(f"testbed {self.name}"):
+            found = getattr(importlib.import_module(f"{__package__}.{module}"), attribute)
+        assert isinstance(found, click.Command), self.place
+        return found
 
 
 class CommandGroup(click.Group):
@@ -17,27 +44,44 @@ class CommandGroup(click.Group):
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self._headings: dict[str, list[str]] = {}
+        self._listed: dict[str, Listed] = {}
 
-    def add_commands(self, heading: str, *commands: click.Command) -> None:
-        """Add commands that have their names, as one section of the help."""
+    def list_later(self, heading: str, *commands: Listed) -> None:
+        """Add commands whose modules are read when they are called for, as one section of the help."""
         for command in commands:
-            self.add_command(command)
-            self._headings.setdefault(heading, []).append(command.name or "")
+            self._listed[command.name] = command
+            self._headings.setdefault(heading, []).append(command.name)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, None if there is none; raises `PrerequisiteError` as `Listed.load`."""
+        if cmd_name in self._listed and cmd_name not in self.commands:
+            self.add_command(self._listed[cmd_name].load(), cmd_name)
+        return super().get_command(ctx, cmd_name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names in the order of the help."""
         return [name for names in self.sections().values() for name in names]
 
+    def short_help_of(self, name: str) -> str:
+        """What the help says of a command in a line."""
+        return self._listed[name].short_help if name in self._listed else self.commands[name].get_short_help_str()
+
     def sections(self) -> dict[str, list[str]]:
         """The names of the commands under each heading; those that were added without one come last."""
         placed = {name for names in self._headings.values() for name in names}
-        rest = [name for name in self.commands if name not in placed]
-        return {**self._headings, **({"Commands": rest} if rest else {})}
+        rest = [name for name in self.commands if name not in placed] + self._headings.get(_REST, [])
+        headed = {heading: names for heading, names in self._headings.items() if heading != _REST}
+        return {**headed, **({_REST: rest} if rest else {})}
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections; what a command does starts in the same column in all of them."""
-        width = max((len(name) for name in self.commands), default=0)
+        width = max(map(len, self.list_commands(ctx)), default=0)
         for heading, names in self.sections().items():
-            commands = [(name, self.commands[name]) for name in names]
             with formatter.section(heading):
-                formatter.write_dl([(name.ljust(width), command.get_short_help_str()) for name, command in commands])
+                formatter.write_dl([(name.ljust(width), self.short_help_of(name)) for name in names])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that begin so, and what else click completes; no module is read for it."""
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        of_options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=self.short_help_of(name)) for name in names), *of_options]

@@ -28,7 +28,7 @@ _LONGEST = 100
 _STYLES = {"A": "cyan", "B": "yellow"}
 
 
-@click.command(short_help="Show the first packet at which two runs part.")
+@click.command()
 @click.argument("run_a", type=click.Path(path_type=Path))
 @click.argument("run_b", type=click.Path(path_type=Path))
 @click.option(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from experiments.cli.options import own_figures
 from experiments.cli.output import columns, show, warn
+from experiments.cli.own_options import own_figures
 from testbed.base.errors import AnalysisError, UsageError
 from testbed.runs import store
 
@@ -23,7 +23,7 @@ _HINT = "testbed figures RUN; what there is: testbed figures --list"
 _LIST = "each of the figures, and what it is of: testbed figures --list"
 
 
-@click.command(short_help="Draw the figures of a run, of a point, of a connection.")
+@click.command()
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option("--kind", "kinds", multiple=True, metavar="NAME", help="May be repeated. Default: all.")
 @own_figures

@@ -35,7 +35,7 @@ def _at_once(lab: LabSpec, kernel: str | None) -> LabOptions:
     return LabOptions(core_wait_s=0, kernel=kernel_of(kernel, [lab]), report=say)  # somebody is waiting
 
 
-@click.command("exec", short_help="Run one command as root in a lab.")
+@click.command("exec")
 @lab_option
 @kernel_option
 @click.option("--clock", type=click.Choice(["virtual", "real"]), help="Default: virtual, where the lab has it.")
@@ -80,7 +80,7 @@ def exec_command(
     _end(context, done)
 
 
-@click.command(short_help="Mininet's command line on a running topology.")
+@click.command()
 @click.argument("experiment", metavar="lb|anycast|FIGURE|FILE")
 @lab_option
 @kernel_option

@@ -11,10 +11,11 @@ from experiments import catalog
 from experiments import plan as planning
 from experiments import schemes as known_schemes
 from experiments.cli import output
-from experiments.cli.options import experiment_of, more_parts, set_option
+from experiments.cli.options import experiment_of, set_option
+from experiments.cli.own_options import more_parts
 
 
-@click.command("list", short_help="List the experiments, or the parts that they are made of.")
+@click.command("list")
 @click.option(
     "--parts", is_flag=True, help="What experiments are made of, instead: kind, name, where from, what it is."
 )
@@ -54,7 +55,7 @@ def _list_parts(own: Sequence[Path]) -> None:
     output.warn(found.problems)
 
 
-@click.command(short_help="Draw the topology of an experiment.")
+@click.command()
 @click.argument("name")
 @click.option("--profile", default=planning.DEFAULT_PROFILE, show_default=True)
 @set_option

@@ -24,7 +24,7 @@ from testbed.record.instructions import Counts, Instructions, PointCount, read_c
 _HEADING = ("page", "", "programs", "kernel", "all", "+-", "a byte", "/ TCP", "requests/s, / TCP", "joins")
 
 
-@click.command("count-instructions", short_help="Count what page loads cost: MPTCP beside TCP.")
+@click.command("count-instructions")
 @click.argument("experiment", required=False)
 @click.option("--sizes", metavar="SIZE,...", help="The pages' sizes (\"10 KB,1000 KB\"), instead of the experiment's.")
 @click.option(

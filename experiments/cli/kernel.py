@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from experiments.cli.command_group import CommandGroup
+from experiments.cli.command_group import CommandGroup, Listed
 from experiments.cli.kernel_progress import reporter
 from experiments.cli.options import release_option
 from experiments.cli.output import Console, show
@@ -52,9 +52,15 @@ _fragments = click.option(
 )
 
 
-@click.group(cls=CommandGroup, short_help="Build, list, find and test the lab kernel.")
+@click.group(cls=CommandGroup)
 def kernel() -> None:
     """Build, list and find the lab kernel."""
+
+
+kernel.list_later(
+    "Commands",
+    Listed("test", "kernel_test:kernel_test", "Run the kernel's MPTCP selftests, unpatched and patched."),
+)
 
 
 @kernel.command(short_help="Build the lab kernel, unless the cache has it.")

@@ -34,7 +34,7 @@ _NOTE_WIDTH = 70
 BASE, OURS = "unpatched", "patched"  # MPTCP, that is
 
 
-@click.command("test", short_help="Run the kernel's MPTCP selftests, unpatched and patched.")
+@click.command("test")
 @release_option
 @click.option("--only", multiple=True, metavar="NAME", help="mptcp_join, mptcp_join-f (a group), ...: may be repeated.")
 @click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Guests at a time. Default: one per core.")

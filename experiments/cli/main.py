@@ -9,25 +9,9 @@ import click
 
 import testbed
 from experiments.cli import output
-from experiments.cli.agree import agree
-from experiments.cli.analyze import analyze
-from experiments.cli.bench import bench
-from experiments.cli.command_group import CommandGroup
-from experiments.cli.diff import diff
-from experiments.cli.figures import figures
-from experiments.cli.guest import exec_command, shell
-from experiments.cli.inspect import list_command, show
-from experiments.cli.instructions import count_instructions
-from experiments.cli.kernel import kernel
-from experiments.cli.kernel_test import kernel_test
+from experiments.cli.command_group import CommandGroup, Listed
 from experiments.cli.output import OutputLost, complain, tell
-from experiments.cli.path_manager import path_manager
-from experiments.cli.report import report
-from experiments.cli.run import run
-from experiments.cli.schema import schema
-from experiments.cli.upkeep import clean, doctor, libraries
-from experiments.cli.verify import verify
-from experiments.cli.vm import vm
+from testbed import extras
 from testbed.base.errors import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, LabError, TestbedError
 from testbed.signals import Interrupted, raised
 
@@ -40,12 +24,41 @@ def root() -> None:
     """Load balancers and anycast with Multipath TCP: the paper's experiments in an embedded lab."""
 
 
-kernel.add_command(kernel_test)
-root.add_commands("Run experiments", list_command, show, schema, run, verify, agree, count_instructions)
-root.add_commands("Look at results", analyze, figures, report, diff)
-root.add_commands("Labs and kernels", exec_command, shell, kernel, vm, bench)
-root.add_commands("On servers of your own", path_manager)
-root.add_commands("Upkeep", doctor, libraries, clean)
+root.list_later(
+    "Run experiments",
+    Listed("list", "inspect:list_command", "List the experiments, or the parts that they are made of."),
+    Listed("show", "inspect:show", "Draw the topology of an experiment."),
+    Listed("schema", "schema:schema", "Print the JSON Schema of experiments' files, for editors."),
+    Listed("run", "run:run", "Run experiments and draw their figures."),
+    Listed("verify", "verify:verify", "Run a run's points again: is every byte the same?"),
+    Listed("agree", "agree:agree", "Run the same points in two labs and compare them."),
+    Listed("count-instructions", "instructions:count_instructions", "Count what page loads cost: MPTCP beside TCP."),
+)
+root.list_later(
+    "Look at results",
+    Listed("analyze", "analyze:analyze", "Analyse a run, or captures from anywhere."),
+    Listed("figures", "figures:figures", "Draw the figures of a run, of a point, of a connection."),
+    Listed("report", "report:report", "Judge the paper's claims by one or several runs."),
+    Listed("diff", "diff:diff", "Show the first packet at which two runs part."),
+)
+root.list_later(
+    "Labs and kernels",
+    Listed("exec", "guest:exec_command", "Run one command as root in a lab."),
+    Listed("shell", "guest:shell", "Mininet's command line on a running topology."),
+    Listed("kernel", "kernel:kernel", "Build, list, find and test the lab kernel."),
+    Listed("vm", "vm:vm", "Build, start and stop the lab VM, for --lab vm."),
+    Listed("bench", "bench:bench", "Measure CPU and wall seconds per virtual second."),
+)
+root.list_later(
+    "On servers of your own",
+    Listed("path-manager", "path_manager:path_manager", "Manage the paths of a server behind a load balancer."),
+)
+root.list_later(
+    "Upkeep",
+    Listed("doctor", "upkeep:doctor", "Check what the testbed needs; name the cure for the rest."),
+    Listed("libraries", "upkeep:libraries", "Build the library that ab preloads for large reads."),
+    Listed("clean", "upkeep:clean", "Remove what killed runs and builds left."),
+)
 
 
 def main(args: list[str] | None = None) -> None:
@@ -65,6 +78,12 @@ def _status(args: list[str] | None) -> int:
         if not error.reader_left:
             complain(error)
         return error.exit_code
+    except ModuleNotFoundError as error:  # of a module that is imported no sooner than it is needed
+        missing = extras.explanation("this", error)
+        if missing is None:
+            raise
+        complain(missing)
+        return missing.exit_code
     except TestbedError as error:
         complain(error)
         if isinstance(error, LabError) and error.console:

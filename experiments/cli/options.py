@@ -1,4 +1,4 @@
-"""Options that several commands take: which lab, or labs, which clock, which settings, which Linux, own figures."""
+"""Options that several commands take: which lab, or labs, which clock, which settings, which Linux."""
 
 from __future__ import annotations
 
@@ -58,17 +58,6 @@ release_option = click.option(
 clock_option = click.option(
     "--clock", type=click.Choice(["virtual", "real"]), help="The points' clock, whatever the experiment's file says."
 )
-own_parts = click.option(
-    "--part", "own", multiple=True, metavar="FILE.py", type=click.Path(path_type=Path),
-    help="A part of your own that the run was made with: a file, or a package's directory. May be repeated.",
-)  # fmt: skip
-trust_option = click.option(
-    "--trust-code", is_flag=True, help="Execute the copies of users' own parts that lie in the run's directory."
-)
-more_parts = click.option(
-    "--part", "own", multiple=True, metavar="FILE.py", type=click.Path(path_type=Path),
-    help="A part of your own, besides those of the toolkit and of installed packages. May be repeated.",
-)  # fmt: skip
 scheme_option = click.option(
     "--scheme", "schemes", multiple=True, metavar="NAME|all",
     help="What MPTCP is measured with (testbed list --schemes). May be repeated.  [default: an experiment's first]",
@@ -78,8 +67,3 @@ scheme_files = click.option(
     help="Schemes of your own, for --scheme. May be repeated.",
 )  # fmt: skip
 set_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
-
-own_figures = click.option(
-    "--figure", "own", multiple=True, metavar="FILE.py", type=click.Path(path_type=Path),
-    help="A figure of your own, drawn as well. May be repeated.",
-)  # fmt: skip

@@ -30,7 +30,7 @@ def _quantity(parse: Callable[[str], T]) -> Callable[[click.Context, click.Param
     return callback
 
 
-@click.command("path-manager", short_help="Manage the paths of a server behind a load balancer.")
+@click.command("path-manager")
 @click.option("--unique", required=True, multiple=True, metavar="ADDR", help="Announce it (once per IP version).")
 @click.option(
     "--port", type=click.IntRange(1, 65535),

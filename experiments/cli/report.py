@@ -10,8 +10,8 @@ import click
 from rich.padding import Padding
 from rich.text import Text
 
-from experiments.cli.options import own_figures
 from experiments.cli.output import Console, Drawing, show
+from experiments.cli.own_options import own_figures
 from testbed.base import files, ownership
 from testbed.base.errors import EXIT_FAILURE, PrerequisiteError, UsageError
 
@@ -27,7 +27,7 @@ _MARKS = (b'<meta name="generator" content="testbed report">', b'initial-scale=1
 _INDENT = 4
 
 
-@click.command(short_help="Judge the paper's claims by one or several runs.")
+@click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=f"Default: {_PAGE} in the first RUN."

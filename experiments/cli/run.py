@@ -15,17 +15,9 @@ from experiments.api.events import Listener
 from experiments.api.places import clocks_of
 from experiments.api.planning import stored_points, task_of
 from experiments.api.runs import find_unfinished
-from experiments.cli.options import (
-    clock_option,
-    kernel_option,
-    labs_option,
-    own_parts,
-    scheme_files,
-    scheme_option,
-    set_option,
-    trust_option,
-)
+from experiments.cli.options import clock_option, kernel_option, labs_option, scheme_files, scheme_option, set_option
 from experiments.cli.output import columns, show, show_files, warn
+from experiments.cli.own_options import own_parts, trust_option
 from experiments.cli.progress import hearing, tell_of
 from testbed.base.errors import UsageError
 from testbed.labs import cores
@@ -47,7 +39,7 @@ class _Common(TypedDict):
     listen: Listener
 
 
-@click.command(short_help="Run experiments and draw their figures.")
+@click.command()
 @click.argument("figures", nargs=-1, metavar="FIGURE|FILE...")
 @click.option("--profile", default=planning.DEFAULT_PROFILE, show_default=True, help="quick, paper, or the file's own.")
 @scheme_option

@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 
 from experiments import catalog, json_schema
-from experiments.cli.options import more_parts
 from experiments.cli.output import show, warn
+from experiments.cli.own_options import more_parts
 from testbed.base import files
 from testbed.base.errors import PrerequisiteError, UsageError
 
 
-@click.command(short_help="Print the JSON Schema of experiments' files, for editors.")
+@click.command()
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -23,13 +23,13 @@ from testbed.runs import cleaning
 from testbed.tools import large_reads
 
 
-@click.command(short_help="Build the library that ab preloads for large reads.")
+@click.command()
 def libraries() -> None:
     """Build the library that ab preloads for large reads, unless the cache has it, and print its path."""
     show(large_reads.ensure(default_cache()))
 
 
-@click.command(short_help="Check what the testbed needs; name the cure for the rest.")
+@click.command()
 @lab_option
 def doctor(lab: LabSpec) -> None:
     """Check everything that the testbed needs; print the cure for what is missing.
@@ -53,7 +53,7 @@ def _elsewhere(lab: LabSpec) -> Iterator[examination.Check]:
     return examination.examine_lab(lab, every(), LabOptions(report=say))
 
 
-@click.command(short_help="Remove what killed runs and builds left.")
+@click.command()
 @labs_option
 @click.option("--toolkits", is_flag=True, help="Remove the toolkits that were sent to the --lab machines too.")
 @click.option("--results", "with_results", is_flag=True, help="Remove the runs in ./results too.")

@@ -8,13 +8,14 @@ import click
 
 from experiments import api
 from experiments.api.events import Event, PointCompared, PointsToCompare
-from experiments.cli.options import kernel_option, lab_option, own_parts, trust_option
+from experiments.cli.options import kernel_option, lab_option
 from experiments.cli.output import show
+from experiments.cli.own_options import own_parts, trust_option
 from experiments.cli.progress import tell_of
 from testbed.labs.catalog import LabSpec
 
 
-@click.command(short_help="Run a run's points again: is every byte the same?")
+@click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("points", nargs=-1, metavar="[POINT]...")
 @click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Points at a time. Default: one per core.")

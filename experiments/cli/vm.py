@@ -27,7 +27,7 @@ from testbed.labs.vm.state import default_state
 _force = click.option("--force", is_flag=True, help="Even if a run is using it.")
 
 
-@click.group(cls=CommandGroup, short_help="Build, start and stop the lab VM, for --lab vm.")
+@click.group(cls=CommandGroup)
 def vm() -> None:
     """A lab VM of your own: Debian with the patched kernel under QEMU, for --lab vm."""
 
