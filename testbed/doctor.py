@@ -23,6 +23,7 @@ from testbed.debian_packages import (
     debian_packages,
     package_versions,
 )
+from testbed.extras import DISTRIBUTION
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel, default_cache
 from testbed.labs import catalog, cores, features, guest_memory, libraries, runtime_directory
@@ -32,7 +33,9 @@ from testbed.labs.uml import OPTIONS_CURE, UmlLab
 from testbed.runs.store import SPACE_BYTES
 from testbed.tools import large_reads
 
-MODULES = ("click", "matplotlib", "mininet", "numpy", "paramiko", "pydantic", "pyroute2", "rich")
+MODULES = ("click", "matplotlib", "mininet", "numpy", "pydantic", "pyroute2", "rich")
+OPTIONAL_MODULES = {"paramiko": ("ssh", "--lab ssh: and vm need"), "qemu": ("vm", "--lab vm needs")}
+"""Of the other extras, with who needs them."""
 RELEASES = ("12", "13")
 """Of Debian: what the tests are run on."""
 
@@ -73,6 +76,10 @@ def examine(
     for module in MODULES:
         there = importlib.util.find_spec(module) is not None
         yield Check(f"Python package {module}", there, "" if there else "not importable", cure)
+    for module, (extra, who) in OPTIONAL_MODULES.items():
+        there = importlib.util.find_spec(module) is not None
+        found = "" if there else f"not importable: it comes with {DISTRIBUTION}[{extra}] (only {who} it)"
+        yield Check(f"Python package {module}", True, found)
     yield Check("cores", True, f"{len(cores.available())}: as many guests run at a time")
     yield memory(guest_memory.directory()[1])
     yield disk(Path.cwd())

@@ -45,7 +45,7 @@ class ReapedProcess:
         self._lock = threading.Lock()
         self._open = True
         where = [str(remove or ""), str(-1 if core is None else core), ",".join(map(str, pass_fds))]
-        words = [sys.executable, "-m", "testbed.subreaper", *where, *map(str, argv)]
+        words = [sys.executable, "-P", "-m", "testbed.subreaper", *where, *map(str, argv)]
         try:
             self._process = Process(
                 words, stdin=read_end, stdout=stdout, stderr=stderr, env=env, cwd=cwd, pass_fds=[*pass_fds, *held]

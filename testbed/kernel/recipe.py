@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import testbed
 from testbed.kernel import config, release, toolchain
 from testbed.kernel.config import Setting
 from testbed.kernel.flavour import UML, Flavour
@@ -16,7 +17,8 @@ from testbed.kernel.release import Release
 from testbed.kernel.source import DebianSource
 from testbed.kernel.tree import SourceTree
 
-PATCH_FOLDER = Path(__file__).resolve().parents[2] / "kernel-patches"
+PATCH_FOLDER = Path(testbed.__file__).with_name("kernel_patches").resolve()
+"""The folder `kernel-patches/` at the top of a checkout; what is installed has it here."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 import testbed
 
 _PACKAGES = ("experiments", "testbed", "topologies")
-_ELSEWHERE = ("experiments/cli/", "experiments/__main__.py")  # the command line never runs in a lab
+# The command line never runs in a lab, and a kernel, which has an identity of its own, is built before.
+_ELSEWHERE = ("experiments/cli/", "experiments/__main__.py", "testbed/kernel_patches/")
 
 
 def toolkit_sha256(root: Path | None = None) -> str:

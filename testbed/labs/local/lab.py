@@ -95,7 +95,7 @@ class LocalLab:
                     followers.append(Follower(path, sink))
                     stack.callback(followers[-1].close)
                 fds = [file.fileno() for file in given]
-            argv = [sys.executable, "-m", "testbed.labs.local.supervisor", str(output)]
+            argv = [sys.executable, "-P", "-m", "testbed.labs.local.supervisor", str(output)]
             contained = ReapedProcess(argv, stdout=console, stderr=console, cwd=runtime, pass_fds=fds, remove=runtime)
             stack.callback(contained.release)
             ended = wait_for_end(

@@ -21,7 +21,7 @@ from testbed.labs.ssh import requirements, transfer
 from testbed.labs.ssh.connection import Connection
 from testbed.labs.ssh.remote import environment, layout
 from testbed.labs.ssh.rpc import PYTHON, PipFailed, call, call_bootstrap, validated
-from testbed.labs.ssh.wheel import DISTRIBUTION, Wheel, pinned
+from testbed.labs.ssh.wheel import RUNS_POINTS, Wheel, pinned
 from testbed.process import run
 
 INSTALL_S = 900.0
@@ -75,7 +75,7 @@ def provide_toolkit(connection: Connection, wheel: Wheel, owner: str, report: Re
     if not said.get("toolkit"):
         report(f"sending the toolkit to {connection.address}, once")
         call_bootstrap(connection, "require_space", {"needed_bytes": environment.SPACE_BYTES, "what": "the toolkit"})
-        needed = requirements.locked(pinned(DISTRIBUTION))
+        needed = requirements.locked(pinned(RUNS_POINTS))
         files = {wheel.name: wheel.content, **needed}
         transfer.send(connection, {f"{sent}/{name}": content for name, content in files.items()})
         arguments = {"digest": wheel.sha256, "owner": owner, "name": wheel.name}

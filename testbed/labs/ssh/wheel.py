@@ -21,8 +21,10 @@ from packaging.utils import canonicalize_name
 
 import testbed
 from testbed.base.errors import PrerequisiteError
+from testbed.extras import DISTRIBUTION
 
-DISTRIBUTION = "mptcp-lb-testbed"
+RUNS_POINTS = f"{DISTRIBUTION}[lab]"
+"""What a machine needs that runs points: not what it would take to have others run them."""
 PACKAGES = ("analysis", "experiments", "testbed", "topologies")
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file can hold
 _WHEEL = "Wheel-Version: 1.0\nGenerator: testbed\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
@@ -48,14 +50,19 @@ def toolkit() -> Wheel:
         str(path.relative_to(root)): path.read_bytes()
         for package in PACKAGES
         for path in (root / package).rglob("*")
-        if path.is_file() and path.suffix != ".pyc" and not any(part.startswith(".") for part in path.parts[-2:])
+        if path.is_file()
+        and path.suffix != ".pyc"
+        and not any(part.startswith(".") for part in path.parts[-2:])
+        # A checkout's is a link, which is not followed, and no kernel is built there: what is sent is the same.
+        and not path.is_relative_to(root / "testbed" / "kernel_patches")
     }
-    return pack(files, testbed.__version__, pinned(DISTRIBUTION))
+    return pack(files, testbed.__version__, pinned(RUNS_POINTS))
 
 
 def pinned(distribution: str, *, itself: bool = False) -> dict[str, str]:
     """All that a distribution needs to run, and what that needs in turn: name and the version that is installed.
 
+    It may be named with extras: `package[one,two]`.
     With `itself`, the distribution too. Raises `PrerequisiteError` for one that is not installed.
     """
     versions: dict[str, str] = {}
@@ -78,7 +85,7 @@ def pinned(distribution: str, *, itself: bool = False) -> dict[str, str]:
             each for each in requirements if not each.marker or any(each.marker.evaluate({"extra": e}) for e in extras)
         ]
     if not itself:
-        del versions[canonicalize_name(distribution)]
+        del versions[canonicalize_name(Requirement(distribution).name)]
     return versions
 
 

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from testbed.base.errors import PrerequisiteError, UsageError
 from testbed.debian_packages import VM_PACKAGES_FILE, debian_packages
-from testbed.labs.ssh.wheel import DISTRIBUTION, pinned
+from testbed.labs.ssh.wheel import RUNS_POINTS, pinned
 from testbed.labs.vm import disk, packages, root_files, user_namespace
 from testbed.labs.vm.disk import Report
 from testbed.labs.vm.root_files import Keys
@@ -161,4 +161,4 @@ def require_space(folder: Path) -> None:
 
 def _bundle() -> dict[str, str]:
     """The Python packages that go on the disk: what the toolkit needs, and pip to put the toolkit on top."""
-    return {**pinned(DISTRIBUTION), **pinned("pip", itself=True)}
+    return {**pinned(RUNS_POINTS), **pinned("pip", itself=True)}

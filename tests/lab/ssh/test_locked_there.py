@@ -13,7 +13,8 @@ from ssh_host import Host
 from ssh_user import Here
 
 from testbed import lock_file
-from testbed.labs.ssh.wheel import DISTRIBUTION, pinned
+from testbed.extras import DISTRIBUTION
+from testbed.labs.ssh.wheel import RUNS_POINTS, pinned
 
 LOCKED = lock_file.read(lock_file.PACKAGES) | lock_file.read(lock_file.BUILD_PACKAGES)
 
@@ -28,7 +29,7 @@ def assert_locked(found: dict[str, str]) -> None:
     # pip comes with the environment, from no index.
     assert found.pop("pip") and found.pop(DISTRIBUTION)
     assert found == {name: LOCKED[name].version for name in found}
-    assert set(found) == set(pinned(DISTRIBUTION)) | {"setuptools"}
+    assert set(found) == set(pinned(RUNS_POINTS)) | {"setuptools"}
 
 
 @pytest.mark.usefixtures("provided")

@@ -1,0 +1,47 @@
+"""Which extra brings what is missing, as the metadata of the installed toolkit says."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib import metadata
+
+import pytest
+from packaging.requirements import Requirement
+
+from testbed import extras
+from testbed.base.errors import PrerequisiteError
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [("mininet.topo", "lab"), ("pyroute2", "lab"), ("paramiko", "ssh"), ("qemu.qmp", "vm"), ("pytest", "dev")],
+)
+def test_a_package_of_an_extra_is_named_with_its_extra(module: str, extra: str) -> None:
+    missing = ModuleNotFoundError(f"No module named {module!r}", name=module)
+    found = extras.explanation("testbed fly", missing)
+    assert found is not None
+    assert str(found.message) == f"testbed fly needs the Python package {module.split('.')[0]}, which is not installed"
+    assert found.hint.endswith(f"'mptcp-lb-testbed[{extra}]'")
+
+
+@pytest.mark.parametrize("module", ["numpy", "pydantic.main", "no_such_module_of_anybody", "", None])
+def test_another_module_that_is_missing_is_no_matter_of_extras(module: str | None) -> None:
+    assert extras.explanation("testbed fly", ModuleNotFoundError("No module", name=module)) is None
+    with pytest.raises(ModuleNotFoundError), extras.explained("testbed fly"):
+        raise ModuleNotFoundError("No module", name=module)
+
+
+def test_the_import_that_fails_is_an_error_for_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "paramiko", None)
+    complaint = "the other machine needs the Python package paramiko"
+    with pytest.raises(PrerequisiteError, match=complaint), extras.explained("the other machine"):
+        importlib.import_module("paramiko")
+
+
+def test_every_extra_but_that_of_development_has_its_line_in_the_modules_docstring() -> None:
+    provided = metadata.metadata(extras.DISTRIBUTION).get_all("Provides-Extra") or []
+    assert {"lab", "ssh", "vm"} <= set(provided)
+    assert [name for name in provided if name != "dev" and f"[{name}]" not in (extras.__doc__ or "")] == []
+    base = [Requirement(text) for text in metadata.requires(extras.DISTRIBUTION) or ()]
+    assert not {each.name for each in base if each.marker is None} & {"mininet", "pyroute2", "paramiko", "qemu.qmp"}
