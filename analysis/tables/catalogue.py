@@ -10,6 +10,7 @@ from analysis.tables.director_catalogue import DIRECTORS, STATE
 from analysis.tables.point_catalogue import EVENTS, PERCENTILES, POINTS, RECONCILIATION, REQUESTS, SAMPLES
 from analysis.tables.reset_catalogue import CAUSES, RESETS
 from analysis.tables.schema import Table
+from analysis.tables.step_catalogue import PROGRESS, STEPS
 from analysis.tables.traffic_catalogue import ANNOUNCEMENTS, CONNECTIONS, PACKETS, SECONDS, SUBFLOWS
 
 __all__ = ["CAUSES", "PACKETS", "TABLES"]
@@ -18,7 +19,7 @@ TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
         POINTS, CONNECTIONS, SUBFLOWS, ANNOUNCEMENTS, RESETS, SECONDS, SAMPLES, EVENTS, REQUESTS, PERCENTILES,
-        RECONCILIATION, DIRECTORS, STATE,
+        RECONCILIATION, DIRECTORS, STATE, STEPS, PROGRESS,
     )
 }  # fmt: skip
 """The tables that every run has, by name; `PACKETS` is not one of them, because of its size."""
