@@ -1,7 +1,7 @@
 """The report of one or several runs: claims, figures, set-up, environment and hashes on one HTML page.
 
 Enters: run directories that have a `summary.json`. Leaves: a `Report`, plain data, and the page made of it. The page is
-one file that needs no other: no script, no font, no image from elsewhere.
+one file that needs no other: no script, no font, no image from elsewhere, and its policy lets none in.
 """
 
 from __future__ import annotations

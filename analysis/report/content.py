@@ -13,6 +13,7 @@ from analysis.figures.registry import Registry, load_registry
 from analysis.report.details import RunDetails, draw_details
 from analysis.report.experiment_figures import FigureEntry, draw_experiments
 from analysis.report.run_facts import RunFacts
+from analysis.report.time_lines import TimeLines, time_lines
 from analysis.summary.model import PointSummary
 from testbed.base.text import plain_lines
 from testbed.record.ab import FILE as AB
@@ -55,6 +56,7 @@ class Report:
     judgements: tuple[Judgement, ...]
     warnings: tuple[str, ...]
     set_ups: tuple[SetUp, ...]
+    time_lines: TimeLines
     figures: tuple[FigureEntry, ...]
     details: tuple[RunDetails, ...]
     environments: tuple[Environment, ...]
@@ -81,6 +83,7 @@ def compile_report(runs: Sequence[RunFacts], registry: Registry | None = None) -
         judgements=judgements,
         warnings=(*_warnings(distinct, points), *problems),
         set_ups=tuple(_set_ups(points)),
+        time_lines=time_lines(distinct),
         figures=figures.entries,
         details=details,
         environments=tuple(_environment(run) for run in distinct),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,15 @@ class RunFacts:
         """The profiles of its points: of the summaries, or of the plan where a summary is older than that field."""
         planned = [str(entry["profile"]) for entry in self.manifest.plan if "profile" in entry]
         return tuple(sorted({point.profile for point in self.points if point.profile} or set(planned)))
+
+    def only(self, points: Collection[str]) -> RunFacts:
+        """The run as if it had just these points, by their ids."""
+        return replace(
+            self,
+            points=tuple(point for point in self.points if point.id in points),
+            digests={name: found for name, found in self.digests.items() if name in points},
+            missing=tuple(name for name in self.missing if name in points),
+        )
 
 
 def read_run(directory: Path) -> RunFacts:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ from testbed.base.errors import EXIT_FAILURE, PrerequisiteError, UsageError
 
 if TYPE_CHECKING:
     from analysis.claims import Judgement
-    from analysis.report import Report
+    from analysis.report import Report, RunFacts
 
 _STYLES = {"holds": "green", "does not hold": "bold red", "cannot be judged here": "dim"}
 _PAGE = "report.html"
@@ -30,15 +32,26 @@ _INDENT = 4
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=f"Default: {_PAGE} in the first RUN."
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help=f"Default: {_PAGE} in the first RUN, with --point report-ID.html.",
 )
+@click.option("--point", "points", multiple=True, metavar="ID", help="Only this point. May be repeated.")
 @own_figures
 @click.option("--strict", is_flag=True, help="Exit with status 1 if a claim does not hold.")
 @click.pass_context
 def report(
-    context: click.Context, runs: tuple[Path, ...], out: Path | None, own: tuple[Path, ...], strict: bool
+    context: click.Context,
+    runs: tuple[Path, ...],
+    out: Path | None,
+    points: tuple[str, ...],
+    own: tuple[Path, ...],
+    strict: bool,
 ) -> None:
     """Judge the paper's claims by one or several RUNs: a self-contained HTML page, and the same in short here.
+
+    The page has the time line of each point to scrub, as far as there is room for them: with --point, of these points.
 
     Exit status: 0 once the report is written, whatever the verdicts are (with --strict: 1 if a claim does not hold);
     2 bad input. A FILE that is there already is replaced only if it is a report.
@@ -50,17 +63,31 @@ def report(
     from testbed.base.errors import AnalysisError
     from testbed.record.writing import is_of_run
 
-    path = out or runs[0] / _PAGE
+    path = out or runs[0] / (f"report-{points[0]}.html" if points else _PAGE)
     try:
         facts = [read_run(run) for run in runs]
     except AnalysisError as error:
         raise UsageError(error.message, hint=error.hint) from error
+    if points:
+        facts = _only(facts, points)
     _require_free(path)
     compiled = compile_report(facts, load_registry(own))
     _write(path, render_page(compiled), note=is_of_run(path))
     _show(compiled)
     show(f"\n{path}")
     context.exit(EXIT_FAILURE if strict and compiled.count(Verdict.FAILS) else 0)
+
+
+def _only(runs: Sequence[RunFacts], points: Sequence[str]) -> list[RunFacts]:
+    """The runs with these points alone; raises `UsageError` for one that is in none of them."""
+    known = {point.id for run in runs for point in run.points}
+    for point in points:
+        if point not in known:
+            near = get_close_matches(point, sorted(known), 3)
+            raise UsageError(
+                f"--point: no point {point!r}", hint=f"for example: {', '.join(near or sorted(known)[:3])}"
+            )
+    return [run for run in (run.only(points) for run in runs) if run.points]
 
 
 def _require_free(path: Path) -> None:

@@ -45,7 +45,7 @@ def make_run(directory: Path, results: list[PointSummary], **changes: Any) -> Pa
 class Page(HTMLParser):
     """Elements with their attributes, ids, text, and whether every element is closed."""
 
-    VOID = frozenset({"meta", "img", "br"})
+    VOID = frozenset({"meta", "img", "br", "input"})
 
     def __init__(self, text: str) -> None:
         super().__init__()

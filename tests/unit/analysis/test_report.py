@@ -48,7 +48,9 @@ def test_the_page_needs_nothing_from_elsewhere(parsed: Page, html: str) -> None:
     for link in parsed.values("href"):
         assert link.startswith("#") and link[1:] in ids
     assert all(source.startswith("data:image/svg+xml;base64,") for source in parsed.values("src"))
-    assert not {tag for tag, _ in parsed.elements} & {"script", "link", "iframe", "object", "base"}
+    assert not {tag for tag, _ in parsed.elements} & {"link", "iframe", "object", "base"}
+    policy = next(attrs["content"] for tag, attrs in parsed.elements if "http-equiv" in attrs)
+    assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
     outside = re.sub(r"base64,[A-Za-z0-9+/=]+", "", html)
     assert not re.search(r"https?://|@import|url\(", outside)
 

@@ -97,3 +97,14 @@ def test_no_run_and_no_place_to_write_are_one_clear_line(tmp_path: Path, capsys:
     run = make_run(tmp_path / "mine", POINTS[:1])
     assert status(run, "--out", tmp_path / "no" / "page.html") == 3
     assert capsys.readouterr().err.startswith(f"testbed: error: {tmp_path}/no/page.html: cannot be written: No such")
+
+
+def test_a_report_of_one_point_is_a_page_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run(tmp_path / "mine", POINTS)
+    assert status(run, "--point", POINTS[0].id) == 0
+    page = run / f"report-{POINTS[0].id}.html"
+    assert "1 points: mine" in page.read_text() and POINTS[-1].id not in page.read_text()
+    assert not (run / "report.html").exists()
+    capsys.readouterr()
+    assert status(run, "--point", "slwo") == 2
+    assert capsys.readouterr().err == "testbed: error: --point: no point 'slwo' (for example: slow)\n"
