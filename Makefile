@@ -10,7 +10,7 @@ VM_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-vm.txt)
 COUNTING_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-counting.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv part-packages lock lock-kernel kernel kernels other-kernels libraries compiled vm counting run-lb run-anycast run-balancers reproduce reproduce-all test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder bench-memory doctor clean
+.PHONY: help setup packages venv part-packages man lock lock-kernel kernel kernels other-kernels libraries compiled vm counting run-lb run-anycast run-balancers reproduce reproduce-all test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder bench-memory doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,6 +29,9 @@ venv: .venv/.installed
 # What parts declare beyond the lists: known once Python has what it needs.
 part-packages: packages venv    ## install what else the experiments' parts need
 	@names=$$(.venv/bin/python -m experiments.needs) && .ci/install-packages $$names
+
+man: venv        ## renew the manual pages, from what the commands say of themselves
+	.venv/bin/python -m experiments.cli.man_pages docs/man
 
 lock: venv       ## renew the locked Python packages: make lock [ONLY="numpy click"]
 	.ci/lock $(ONLY)

@@ -4,6 +4,7 @@
     mptcp-lb-testbed[lab]       runs points
     mptcp-lb-testbed[ssh]       has them run on another machine
     mptcp-lb-testbed[vm]        has them run in the lab VM
+    mptcp-lb-testbed[pandas]    gives tables as pandas' data frames
 
 Which package is of which extra is in `setup.cfg` alone, and from there in the metadata of what is installed.
 """

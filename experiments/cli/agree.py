@@ -11,6 +11,7 @@ import click
 from experiments import api
 from experiments import plan as planning
 from experiments.api.places import clocks_of
+from experiments.cli import completion
 from experiments.cli.options import clock_option, kernel_option, labs_option, scheme_files, scheme_option, set_option
 from experiments.cli.output import show
 from experiments.cli.progress import hearing
@@ -20,7 +21,7 @@ from testbed.labs.catalog import LabSpec
 
 
 @click.command()
-@click.argument("experiment", metavar="FIGURE|FILE")
+@click.argument("experiment", metavar="FIGURE|FILE", shell_complete=completion.experiments)
 @click.option("--profile", default=planning.DEFAULT_PROFILE, show_default=True, help="quick, paper, or the file's own.")
 @scheme_option
 @scheme_files

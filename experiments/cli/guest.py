@@ -15,6 +15,7 @@ import click
 from experiments import api, shell_commands
 from experiments.api.places import clocks_of, kernel_of
 from experiments.api.planning import shell_job_of
+from experiments.cli import completion
 from experiments.cli.options import experiment_of, kernel_option, lab_option, scheme_files, set_option
 from experiments.cli.output import OutputLost, drop, say, tell
 from testbed.base.errors import EXIT_LAB, PrerequisiteError, UsageError
@@ -81,7 +82,7 @@ def exec_command(
 
 
 @click.command()
-@click.argument("experiment", metavar="lb|anycast|FIGURE|FILE")
+@click.argument("experiment", metavar="lb|anycast|FIGURE|FILE", shell_complete=completion.set_ups)
 @lab_option
 @kernel_option
 @click.option(

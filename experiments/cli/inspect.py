@@ -10,7 +10,7 @@ import click
 from experiments import catalog
 from experiments import plan as planning
 from experiments import schemes as known_schemes
-from experiments.cli import output
+from experiments.cli import completion, output
 from experiments.cli.options import experiment_of, set_option
 from experiments.cli.own_options import more_parts
 
@@ -56,7 +56,7 @@ def _list_parts(own: Sequence[Path]) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completion.set_ups)
 @click.option("--profile", default=planning.DEFAULT_PROFILE, show_default=True)
 @set_option
 def show(name: str, profile: str, overrides: tuple[str, ...]) -> None:

@@ -14,6 +14,7 @@ from analysis.claims.cpu_cost import Comparison
 from analysis.claims.evidence import size_name
 from experiments import api
 from experiments.api.instructions import DEFAULT_REPEAT
+from experiments.cli import completion
 from experiments.cli.options import scheme_files, scheme_option, set_option
 from experiments.cli.output import columns, show
 from experiments.cli.progress import tell_of
@@ -25,7 +26,7 @@ _HEADING = ("page", "", "programs", "kernel", "all", "+-", "a byte", "/ TCP", "r
 
 
 @click.command("count-instructions")
-@click.argument("experiment", required=False)
+@click.argument("experiment", required=False, shell_complete=completion.experiments)
 @click.option("--sizes", metavar="SIZE,...", help="The pages' sizes (\"10 KB,1000 KB\"), instead of the experiment's.")
 @click.option(
     "--repeat", type=click.IntRange(1, 100), default=DEFAULT_REPEAT, show_default=True, help="Counts of each."

@@ -10,15 +10,13 @@ import click
 from rich.table import Table
 
 from experiments.cli.command_group import CommandGroup, Listed
-from experiments.cli.kernel_progress import reporter
+from experiments.cli.kernel_progress import shown
 from experiments.cli.options import release_option
-from experiments.cli.output import Console, show
+from experiments.cli.output import Console, say, show
 from testbed.base.errors import PrerequisiteError
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import Kernel, default_cache
 from testbed.kernel.flavour import FLAVOURS, UML, Flavour
-from testbed.kernel.progress import Progress as KernelProgress
-from testbed.kernel.progress import Stage
 from testbed.kernel.release import DEFAULT, RELEASES, Release
 
 _source = click.option(
@@ -88,30 +86,22 @@ def build(
     update: bool | None,
 ) -> None:
     """Build the lab kernel, unless the cache has it, and print its path."""
-    errors = Console(stderr=True)
-    stages: set[Stage] = set()
-    with reporter(errors) as report:
-
-        def note(progress: KernelProgress) -> None:
-            stages.add(progress.stage)
-            report(progress)
-
-        made = kernel_build.build(
+    made = shown(
+        lambda report: kernel_build.build(
             directory,
             release=release,
             patches=with_patches,
             flavour=flavour,
             fragments=fragments,
-            progress=note,
+            progress=report,
             jobs=jobs,
             keep=keep,
             update=update,
         )
-    how = f"built in {made.manifest.build_s:.0f} s" if "compile" in stages else "already in the cache"
-    errors.print(f"kernel {made.id} ({made.release}): {how}", highlight=False)
+    )
     locked = release.lock().identity
     if directory is None and made.manifest.source != locked:
-        errors.print(f"its source is {made.manifest.source}, not the locked {locked}", highlight=False, soft_wrap=True)
+        say(f"its source is {made.manifest.source}, not the locked {locked}")
     show(made.image)
 
 

@@ -1,14 +1,15 @@
-"""What the build of a kernel shows while it goes on: a bar on a terminal, a line per stage otherwise."""
+"""What the build of a kernel shows: a bar on a terminal, a line per stage otherwise, and in the end what was built."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from experiments.cli.output import Console
+from testbed.kernel.cache import Kernel
 from testbed.kernel.progress import Progress as KernelProgress
 from testbed.kernel.progress import Report, Stage
 
@@ -23,6 +24,22 @@ _STAGES: dict[Stage, str] = {
     "helpers": "building the helpers of the selftests",
 }
 _SPARSE_PERCENT = 10
+
+
+def shown(build: Callable[[Report], Kernel]) -> Kernel:
+    """The kernel that `build` makes or finds, with all that is to be said of it on standard error."""
+    errors = Console(stderr=True)
+    stages: set[Stage] = set()
+    with reporter(errors) as report:
+
+        def note(progress: KernelProgress) -> None:
+            stages.add(progress.stage)
+            report(progress)
+
+        made = build(note)
+    how = f"built in {made.manifest.build_s:.0f} s" if "compile" in stages else "already in the cache"
+    errors.print(f"kernel {made.id} ({made.release}): {how}", highlight=False)
+    return made
 
 
 @contextmanager

@@ -55,6 +55,7 @@ root.list_later(
 )
 root.list_later(
     "Upkeep",
+    Listed("setup", "setup:setup", "Make this machine ready: Debian packages, the lab kernel."),
     Listed("doctor", "upkeep:doctor", "Check what the testbed needs; name the cure for the rest."),
     Listed("libraries", "upkeep:libraries", "Build the library that ab preloads for large reads."),
     Listed("clean", "upkeep:clean", "Remove what killed runs and builds left."),

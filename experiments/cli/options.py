@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from experiments.cli import completion
 from testbed.kernel import release as releases
 from testbed.kernel.release import DEFAULT, RELEASES
 from testbed.labs import catalog
@@ -59,7 +60,7 @@ clock_option = click.option(
     "--clock", type=click.Choice(["virtual", "real"]), help="The points' clock, whatever the experiment's file says."
 )
 scheme_option = click.option(
-    "--scheme", "schemes", multiple=True, metavar="NAME|all",
+    "--scheme", "schemes", multiple=True, metavar="NAME|all", shell_complete=completion.schemes,
     help="What MPTCP is measured with (testbed list --schemes). May be repeated.  [default: an experiment's first]",
 )  # fmt: skip
 scheme_files = click.option(

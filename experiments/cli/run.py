@@ -15,6 +15,7 @@ from experiments.api.events import Listener
 from experiments.api.places import clocks_of
 from experiments.api.planning import stored_points, task_of
 from experiments.api.runs import find_unfinished
+from experiments.cli import completion
 from experiments.cli.options import clock_option, kernel_option, labs_option, scheme_files, scheme_option, set_option
 from experiments.cli.output import columns, show, show_files, warn
 from experiments.cli.own_options import own_parts, trust_option
@@ -40,7 +41,7 @@ class _Common(TypedDict):
 
 
 @click.command()
-@click.argument("figures", nargs=-1, metavar="FIGURE|FILE...")
+@click.argument("figures", nargs=-1, metavar="FIGURE|FILE...", shell_complete=completion.experiments)
 @click.option("--profile", default=planning.DEFAULT_PROFILE, show_default=True, help="quick, paper, or the file's own.")
 @scheme_option
 @scheme_files

@@ -90,7 +90,7 @@ def _library() -> Any:
     try:
         library = ctypes.CDLL(_LIBRARY)
     except OSError as error:
-        raise PrerequisiteError(f"{_LIBRARY} cannot be loaded: {error}", hint="run: make setup") from error
+        raise PrerequisiteError(f"{_LIBRARY} cannot be loaded: {error}", hint="run: testbed setup") from error
     pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
     for name, result, arguments in (
         ("libbpf_set_print", pointer, (pointer,)),

@@ -28,7 +28,7 @@ NEED = Need(
     name="library for large reads",
     purpose="ab",
     probe=(Call(function="testbed.tools.large_reads:load"),),
-    cure="run: make setup; or do without: --set workload.large_reads=false",
+    cure="run: testbed setup; or do without: --set workload.large_reads=false",
 )
 
 LIBRARY = SharedLibrary(NAME, Path(__file__).with_name("large_reads.c"), "the library for large reads", NEED.cure)

@@ -48,7 +48,7 @@ def library(version: tuple[int, int]) -> SharedLibrary:
         "counter.so",
         Path(__file__).with_name("counter.c"),
         "the counter of instructions",
-        "run: make setup",
+        "run: testbed setup",
         (f"-DVERSION={interface}", f"-DMARK={marks.ADDRESS:#x}"),
     )
 

@@ -43,7 +43,7 @@ def test_a_lab_that_cannot_have_it_refuses_before_anything_starts(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PrerequisiteError, match="library for large reads cannot be built: gcc is not installed") as no:
         lab.require([large_reads.NEED])
-    assert "\n" not in no.value.message and "make setup" in no.value.hint
+    assert "\n" not in no.value.message and "testbed setup" in no.value.hint
 
 
 def test_a_guest_sees_it_where_the_guest_hides_that_place(cache: Cache, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_without_a_compiler_one_line_says_so(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PrerequisiteError, match="gcc is not installed") as refused:
         large_reads.ensure(Cache(tmp_path / "cache"))
-    assert "make setup" in refused.value.hint
+    assert "testbed setup" in refused.value.hint
     assert large_reads.find(Cache(tmp_path / "cache")) is None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import shutil
 import subprocess
@@ -57,7 +59,7 @@ def build(folder: Path) -> Path:
 def install(wheel: Path, folder: Path, extras: str = "") -> Path:
     """An environment with the wheel, and of all other packages just those that it needs, with these extras.
 
-    They are links to what this environment has, so that nothing is fetched.
+    They are this environment's files under further names, so that nothing is fetched, nor seen elsewhere in a guest.
     """
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     pip = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "--disable-pip-version-check"]
@@ -73,5 +75,17 @@ def _link(names: Iterable[str], packages: Path) -> None:
         files = metadata.distribution(name).files or []
         for top in {file.parts[0] for file in files if file.parts[0] not in ("..", "__pycache__")}:
             found = Path(str(metadata.distribution(name).locate_file(top)))
-            if not (packages / top).exists():
-                (packages / top).symlink_to(found)
+            if found.is_dir():
+                shutil.copytree(found, packages / top, copy_function=_same, dirs_exist_ok=True)
+            else:
+                _same(found, packages / top)
+
+
+def _same(source: str | Path, target: str | Path) -> None:
+    with contextlib.suppress(FileExistsError):
+        try:
+            os.link(source, target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            shutil.copy2(source, target)

@@ -92,6 +92,15 @@ def test_every_file_of_the_toolkit_is_in_the_wheel(wheel: Path) -> None:
     assert wanted - there == set()
 
 
+def test_a_manual_page_and_completion_come_with_it(bare: Environment) -> None:
+    share = bare.folder / "share"
+    assert (share / "man/man1/testbed-analyze.1").read_text().startswith('.TH "TESTBED ANALYZE"')
+    assert len(list((share / "man/man1").glob("testbed*.1"))) > 30
+    for name in ("bash-completion/completions/testbed", "zsh/site-functions/_testbed"):
+        assert "_TESTBED_COMPLETE=" in (share / name).read_text()
+    assert (share / "fish/vendor_completions.d/testbed.fish").is_file()
+
+
 def test_what_is_installed_is_the_same_toolkit(bare: Environment) -> None:
     """Its points have the same identity: a run of the checkout can be repeated with it."""
     assert (bare.packages / "testbed" / "kernel_patches" / "6.12" / "series").is_file()
