@@ -15,8 +15,13 @@ from numpy.typing import NDArray
 from analysis.flows.addresses import Addresses
 from analysis.flows.connection_ends import ConnectionEnds, connection_ends
 from analysis.flows.connections import Traffic
+from analysis.flows.in_order import Pieces, find_pieces
+from analysis.flows.one_way import OneWay, one_way_delays
 from analysis.flows.paths import PAST_DIRECTOR, UNKNOWN_PATH, VIA_DIRECTOR
 from analysis.flows.resets import Resets, find_resets
+from analysis.flows.retransmissions import Retransmissions, find_retransmissions
+from analysis.flows.round_trips import RoundTrips, by_acknowledgements, by_time_stamps
+from analysis.flows.sequence import UniflowIndex, acknowledgements
 from analysis.flows.servers import Attribution, ServerEvidence, opening_servers
 from analysis.flows.subflows import Subflows, find_subflows
 from analysis.pcap import Packets, tunnel_name
@@ -30,7 +35,11 @@ DIRECTIONS = ("to-client", "to-server")
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """One point's packets and what is known beside them; `end_ns` is the workload's end (None: there is none)."""
+    """One point's packets and what is known beside them; `end_ns` is the workload's end (None: there is none).
+
+    `elsewhere` are packets captured at other places, by the same clock; without them those copies of `packets` that do
+    not count, for captures from anywhere have them all in one.
+    """
 
     point: str
     packets: Packets
@@ -39,6 +48,7 @@ class Observation:
     start_ns: int
     end_ns: int | None
     known: ServerEvidence = field(default_factory=ServerEvidence)
+    elsewhere: Packets | None = None
 
     @cached_property
     def subflows(self) -> Subflows:
@@ -64,6 +74,40 @@ class Observation:
             known=self.known,
             end_ns=self.end_ns,
         )
+
+    @cached_property
+    def acks(self) -> UniflowIndex:
+        """The packets that acknowledge something."""
+        return acknowledgements(self.packets, self.subflows.uniflow)
+
+    @cached_property
+    def round_trips(self) -> RoundTrips:
+        """Round trips by acknowledgements."""
+        return by_acknowledgements(self.packets, self.acks, self.subflows.space)
+
+    @cached_property
+    def stamped_round_trips(self) -> RoundTrips:
+        """Round trips by time stamps."""
+        return by_time_stamps(self.packets, self.subflows.uniflow)
+
+    @cached_property
+    def one_way(self) -> OneWay | None:
+        """One-way delays; None where one place alone has captured."""
+        elsewhere, uniflow = self.elsewhere, self.subflows.uniflow
+        if elsewhere is None and (self.traffic.flows.places > 1).any():
+            elsewhere = self.packets.select(np.flatnonzero(self.traffic.sides.flow < 0))
+        return one_way_delays(self.packets, uniflow, elsewhere) if elsewhere is not None and len(elsewhere) else None
+
+    @cached_property
+    def pieces(self) -> Pieces:
+        """What came, and when it could be delivered."""
+        connection, _, _ = self.numbers
+        return find_pieces(self.packets, self.subflows.uniflow, connection, self.traffic.flows.connection >= 0)
+
+    @cached_property
+    def retransmissions(self) -> Retransmissions:
+        """What was sent again on the same subflow."""
+        return find_retransmissions(self.packets, self.traffic.flows, self.subflows, self.acks)
 
     @cached_property
     def numbers(self) -> tuple[Rows, Rows, Rows]:

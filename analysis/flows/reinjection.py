@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.flows.cover import Cover
+from analysis.flows.one_way import OneWay
 from analysis.flows.sequence import union_length, unwrap
 from analysis.pcap import SYN, Packets
-from analysis.pcap.columns import Rows
+from analysis.pcap.columns import Bools, Rows
 
 
 def reinjected_bytes(packets: Packets, uniflow: Rows, connection: Rows, connections: int) -> NDArray[np.int64]:
@@ -57,3 +61,42 @@ def _first_numbers(packets: Packets, uniflow: Rows) -> NDArray[np.uint32]:
     syns = np.flatnonzero(((packets.flags & SYN) != 0) & (uniflow >= 0))
     first[uniflow[syns][::-1]] = packets.seq[syns][::-1]
     return first
+
+
+@dataclass(frozen=True, eq=False)
+class Reinjections:
+    """One element per packet with bytes that another subflow has brought to the place of capture before, by `row`.
+
+    `bytes` are those that it carries again, `before_row` the packet that brought the first of them. `useful`: 1, if the
+    one that came first was sent last; 0, if not; -1: nobody knows when they were sent.
+    """
+
+    row: Rows
+    bytes: NDArray[np.int64]
+    before_row: Rows
+    useful: NDArray[np.int64]
+
+
+def find_reinjections(
+    packets: Packets, uniflow: Rows, rows: Rows, cover: Cover, mptcp: Bools, one_way: OneWay | None
+) -> Reinjections:
+    """The reinjections among the packets in `rows`, of which `cover` tells who brought what first.
+
+    `mptcp` says which flows are of MPTCP.
+    """
+    came, owner = cover.arrived[cover.piece], cover.owner
+    row = rows[owner]
+    again = np.flatnonzero(came < row)
+    again = again[(uniflow[came[again]] != uniflow[row[again]]) & mptcp[uniflow[row[again]] >> 1]]
+    which, first_piece = np.unique(owner[again], return_index=True)
+    width = np.diff(cover.edges)[cover.piece[again]]
+    length = np.bincount(owner[again], width, minlength=len(rows)).astype(np.int64)[which]
+    order = np.argsort(rows[which], kind="stable")
+    row, before, length = rows[which][order], came[again[first_piece]][order], length[order]
+    useful = np.full(len(row), -1, np.int64)
+    if one_way is not None:
+        sent = np.full(len(packets), -1, np.int64)
+        sent[one_way.row] = packets.time_ns[one_way.row] - one_way.ns
+        first, second = sent[before], sent[row]
+        useful = np.where((first >= 0) & (second >= 0), (first > second).astype(np.int64), -1)
+    return Reinjections(row, length, before, useful)

@@ -57,6 +57,11 @@ def text(number: int, version: int, ipv6: Sequence[bytes]) -> str:
     return str(ipaddress.IPv6Address(ipv6[number]) if version == 6 else ipaddress.IPv4Address(number))
 
 
+def packed(number: int, version: int, ipv6: Sequence[bytes]) -> bytes:
+    """An address as 4 or 16 bytes."""
+    return ipv6[number] if version == 6 else number.to_bytes(4, "big")
+
+
 def texts(numbers: U32, versions: U8, ipv6: Sequence[bytes]) -> list[str]:
     """Many addresses in the usual notation."""
     both = numbers.astype(np.int64) << 8 | versions

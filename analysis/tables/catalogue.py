@@ -11,6 +11,7 @@ from analysis.tables.point_catalogue import EVENTS, PERCENTILES, POINTS, RECONCI
 from analysis.tables.reset_catalogue import CAUSES, RESETS
 from analysis.tables.schema import Table
 from analysis.tables.step_catalogue import PROGRESS, STEPS
+from analysis.tables.timing_catalogue import DELAYS, DELIVERIES, RETRANSMISSIONS, SIGNATURES
 from analysis.tables.traffic_catalogue import ANNOUNCEMENTS, CONNECTIONS, PACKETS, SECONDS, SUBFLOWS
 
 __all__ = ["CAUSES", "PACKETS", "TABLES"]
@@ -19,7 +20,8 @@ TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
         POINTS, CONNECTIONS, SUBFLOWS, ANNOUNCEMENTS, RESETS, SECONDS, SAMPLES, EVENTS, REQUESTS, PERCENTILES,
-        RECONCILIATION, DIRECTORS, STATE, STEPS, PROGRESS,
+        RECONCILIATION, DIRECTORS, STATE, STEPS, PROGRESS, DELAYS, DELIVERIES, RETRANSMISSIONS,
+        SIGNATURES,
     )
 }  # fmt: skip
 """The tables that every run has, by name; `PACKETS` is not one of them, because of its size."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from analysis.flows.connections import find_connections
 from analysis.flows.counter_series import CounterSeries
 from analysis.flows.observation import Observation
 from analysis.flows.servers import ServerEvidence
-from analysis.pcap import merge, read_pcap
+from analysis.pcap import Packets, merge, read_pcap
 from analysis.tables.of_captures import tabulate
 from testbed.record.events import Event
 
@@ -59,6 +60,11 @@ def observe(
     known = ServerEvidence(T, events, captures, sent_resets or {})
     end_ns = None if end_s is None else T + round(end_s * S)
     return Observation("p", packets, find_connections(packets, addresses), addresses, T, end_ns, known)
+
+
+def with_elsewhere(observed: Observation, elsewhere: Packets) -> Observation:
+    """The same observation with packets that were captured elsewhere."""
+    return replace(observed, elsewhere=elsewhere)
 
 
 def rows(observed: Observation, table: str) -> list[dict[str, Any]]:

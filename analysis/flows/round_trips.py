@@ -1,0 +1,207 @@
+"""Round trips of every subflow over time: what was sent until it was acknowledged, or until its time stamp came back.
+
+Enters: packets with their flow and direction. Leaves: `RoundTrips`, a sample per acknowledgement. A round trip is that
+from the place of capture to the receiver and back: at the sender it is the sender's own, at the receiver the time until
+it acknowledges.
+
+* By acknowledgements: a sample for the newest packet that an ACK covers. As Karn and Partridge have it, none where
+  something was sent again in between: nobody could say what was acknowledged.
+* By time stamps (RFC 7323): from the first packet with a TSval to the first that echoes it, as `pping` does it. On a
+  connection where one end has nothing to say for a while that may be longer than the round trip: the smallest count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.flows.sequence import SequenceSpace, UniflowIndex, running_maximum, unwrap
+from analysis.pcap import FIN, SYN, Option, Packets
+from analysis.pcap.columns import I64, Bools, Rows
+
+DELAYED_NS, MOST_DELAYED_NS = 20_000_000, 500_000_000
+"""An ACK of less than two full segments that takes so much longer than the quickest has been delayed on purpose: Linux
+waits 40 ms at least, by a clock of 10 ms, and RFC 5681 section 4.2 allows half a second."""
+
+_BITS = 42
+_FULL_BYTES = 1460
+
+
+@dataclass(frozen=True, eq=False)
+class RoundTrips:
+    """Samples in order of the acknowledging packet's row, `ack_row`.
+
+    `sent_row` is the packet that is acknowledged, `uniflow` its uniflow, `is_handshake` says that it is a SYN (or a
+    SYN+ACK), `is_delayed` that the ACK was delayed on purpose: its sample says nothing of the way.
+    """
+
+    ack_row: Rows
+    sent_row: Rows
+    uniflow: Rows
+    ns: I64
+    is_handshake: Bools
+    is_delayed: Bools
+
+
+@dataclass(frozen=True, eq=False)
+class Acknowledged:
+    """Of each packet in `space.index`: the row of the first ACK of all of it, -1 where none came, or came before it."""
+
+    row: Rows
+    new_bytes: I64
+
+
+def by_acknowledgements(packets: Packets, acks: UniflowIndex, space: SequenceSpace) -> RoundTrips:
+    """The samples by ACKs, without those that Karn's rule leaves out."""
+    index = space.index
+    ack_row, end = first_acks(packets, acks, space)
+    again = np.cumsum(space.repeated > 0)
+    at = np.arange(len(index.rows))
+    # Of the packets that one ACK is the first to cover, the newest one tells; they stand together.
+    newest = np.ones(len(at), np.bool_)
+    newest[:-1] = (ack_row[1:] != ack_row[:-1]) | (index.uniflow[1:] != index.uniflow[:-1])
+    last_sent = index.last_before(index.uniflow, np.maximum(ack_row, 0))
+    sent_again = again[np.maximum(last_sent, at)] > np.where(at > 0, again[at - 1], 0)
+    chosen = np.flatnonzero((ack_row >= 0) & newest & ~sent_again)
+    chosen = chosen[np.argsort(ack_row[chosen], kind="stable")]
+    sent, acked, of = index.rows[chosen], ack_row[chosen], index.uniflow[chosen]
+    ns = packets.time_ns[acked] - packets.time_ns[sent]
+    is_handshake = (packets.flags[sent] & SYN) != 0
+    return RoundTrips(
+        acked, sent, of, ns, is_handshake, _delayed(ns, of, is_handshake, _covered(chosen, ack_row, end, space))
+    )
+
+
+def first_acks(packets: Packets, acks: UniflowIndex, space: SequenceSpace) -> tuple[Rows, I64]:
+    """For each packet in `space.index` the row of the first ACK of all of it, and where it ends in the uniflow.
+
+    -1 where no ACK came, or one that came before the packet: then it was not needed.
+    """
+    index = space.index
+    end = space.start + space.payload + _unseen(packets, index)
+    if not len(acks.rows) or not len(index.rows):
+        return np.full(len(index.rows), -1, np.int64), end
+    begins = np.ones(len(acks.rows), np.bool_)
+    begins[1:] = acks.uniflow[1:] != acks.uniflow[:-1]
+    # An ACK's number is of what the other direction sent: both are counted from that direction's first packet.
+    first_of, first_seq = np.unique(index.uniflow, return_index=True)
+    origin = packets.seq[index.rows[first_seq]]
+    place = np.minimum(np.searchsorted(first_of, acks.uniflow ^ 1), len(first_of) - 1)
+    known = first_of[place] == (acks.uniflow ^ 1)
+    run = np.cumsum(begins) - 1
+    first_ack = packets.ack[acks.rows][begins]
+    ahead = (first_ack - origin[place[begins]]).astype(np.uint32).view(np.int32).astype(np.int64)
+    reached = running_maximum(unwrap(packets.ack[acks.rows], begins) + ahead[run], begins)
+    keep = np.flatnonzero(known & (reached >= 0))
+    key = (acks.uniflow[keep] ^ 1) << _BITS | np.minimum(reached[keep], (1 << _BITS) - 1)
+    # What an ACK acknowledges and the direction that sent it: in order of both, for those of a uniflow stand together.
+    order = np.argsort(key, kind="stable")
+    at = np.searchsorted(key[order], index.uniflow << _BITS | np.clip(end, 0, (1 << _BITS) - 1))
+    inside = at < len(order)
+    row = np.full(len(end), -1, np.int64)
+    found = keep[order[at[inside]]]
+    same = (acks.uniflow[found] ^ 1) == index.uniflow[inside]
+    row[np.flatnonzero(inside)[same]] = acks.rows[found[same]]
+    return np.where(row > index.rows, row, -1), end
+
+
+def _unseen(packets: Packets, index: UniflowIndex) -> I64:
+    """What SYN and FIN take of the sequence, beside the payload."""
+    flags = packets.flags[index.rows]
+    taken: I64 = ((flags & SYN) != 0).astype(np.int64) + ((flags & FIN) != 0)
+    return taken
+
+
+def _covered(chosen: Rows, ack_row: Rows, end: I64, space: SequenceSpace) -> Bools:
+    """Whether each sample's ACK is the first of less than two full segments, which a receiver may delay."""
+    uniflow = space.index.uniflow
+    begins = np.ones(len(end), np.bool_)
+    begins[1:] = (ack_row[1:] != ack_row[:-1]) | (uniflow[1:] != uniflow[:-1])
+    run = np.cumsum(begins) - 1
+    size = np.bincount(run, space.payload) if len(run) else np.empty(0)
+    largest = np.zeros(int(uniflow.max(initial=-1)) + 1, np.int64)
+    np.maximum.at(largest, uniflow, space.payload)
+    # What is one record here may have been several segments on the wire: what fits into one counts.
+    full = np.minimum(largest[uniflow[chosen]], _FULL_BYTES)
+    found: Bools = size[run[chosen]] < 2 * np.maximum(full, 1)
+    return found
+
+
+def _delayed(ns: I64, uniflow: Rows, is_handshake: Bools, may_wait: Bools) -> Bools:
+    least = np.full(int(uniflow.max(initial=-1)) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(least, uniflow, ns)
+    longer = ns - least[uniflow]
+    found: Bools = ~is_handshake & may_wait & (longer >= DELAYED_NS) & (longer <= MOST_DELAYED_NS)
+    return found
+
+
+def by_time_stamps(packets: Packets, uniflow: Rows) -> RoundTrips:
+    """The samples by time stamps; none of them is known to be delayed."""
+    stamped = np.flatnonzero(((packets.options & Option.TIMESTAMPS) != 0) & (uniflow >= 0))
+    stamped = stamped[np.argsort(uniflow[stamped], kind="stable")]
+    of = uniflow[stamped]
+    begins = np.ones(len(of), np.bool_)
+    begins[1:] = of[1:] != of[:-1]
+    value, asks = _first_seen(packets.ts_value[stamped], begins)
+    echo, tells = _first_seen(packets.ts_echo[stamped], begins)
+    # Both are counted from the first TSval of the uniflow that has sent them.
+    origin = np.zeros(int(uniflow.max(initial=-1)) + 2, np.uint32)
+    origin[of[begins]] = packets.ts_value[stamped[begins]]
+    answers = np.zeros(len(origin), np.bool_)
+    answers[of] = True
+    tells &= (packets.ts_echo[stamped] > 0) & answers[of ^ 1]  # a SYN echoes nothing yet
+    ahead = (packets.ts_echo[stamped[begins]] - origin[of[begins] ^ 1]).astype(np.uint32).view(np.int32)
+    echo = echo + ahead.astype(np.int64)[np.cumsum(begins) - 1]
+    tells &= echo >= 0
+    asked = of[asks] << _BITS | value[asks]
+    told = (of[tells] ^ 1) << _BITS | echo[tells]
+    at = np.searchsorted(asked, told)
+    at[at == len(asked)] = 0
+    sent, echoed = stamped[asks][at], stamped[tells]
+    matched = np.flatnonzero((asked[at] == told) & (sent < echoed))
+    matched = matched[np.argsort(echoed[matched], kind="stable")]
+    sent, echoed = sent[matched], echoed[matched]
+    nothing = np.zeros(len(sent), np.bool_)
+    return RoundTrips(
+        echoed, sent, uniflow[sent], packets.time_ns[echoed] - packets.time_ns[sent],
+        (packets.flags[sent] & SYN) != 0, nothing,
+    )  # fmt: skip
+
+
+def _first_seen(numbers: NDArray[np.uint32], begins: Bools) -> tuple[I64, Bools]:
+    """The numbers of each run from its first one on, and which of them are greater than all before."""
+    relative = unwrap(numbers, begins)
+    fresh = begins.copy()
+    if len(relative):
+        fresh[1:] |= relative[1:] > running_maximum(relative, begins)[:-1]
+    return relative, fresh
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """Of each group of samples: how many, the least, the median, the 95th percentile and the greatest (ns; 0: none)."""
+
+    count: I64
+    least: I64
+    median: I64
+    high: I64
+    most: I64
+
+
+def spread(group: Rows, values: NDArray[np.int64], groups: int) -> Spread:
+    """The spread of the values of each group; a percentile is the smallest value that so many do not exceed."""
+    order = np.lexsort((values, group))
+    ordered = values[order]
+    count = np.bincount(group, minlength=groups).astype(np.int64)
+    begin = np.cumsum(count) - count
+    some = np.flatnonzero(count)
+
+    def at(percent: int) -> I64:
+        found = np.zeros(groups, np.int64)
+        rank = np.maximum(-(-count[some] * percent // 100) - 1, 0)
+        found[some] = ordered[begin[some] + rank]
+        return found
+
+    return Spread(count, at(0), at(50), at(95), at(100))

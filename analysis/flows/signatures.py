@@ -1,0 +1,121 @@
+"""Signatures of MPTCP: the HMACs of joins and of announced addresses, verified where a connection's keys were captured.
+
+Enters: packets with their flows and connections. Leaves: `Signatures`, one element per option that should have one (RFC
+8684 sections 3.2 and 3.4.1; of version 0 those of joins, RFC 6824 section 3.2).
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from analysis.flows.connections import Traffic
+from analysis.flows.conversations import first_rows
+from analysis.flows.subflows import Subflows
+from analysis.pcap import Packets
+from analysis.pcap.addresses import packed
+from analysis.pcap.columns import Rows
+
+What = Literal["join-syn-ack", "join-ack", "add-addr"]
+Verdict = Literal["right", "wrong", "unknown"]
+
+_SYN_BYTES, _SYN_ACK_BYTES, _ACK_BYTES, _BOTH_KEYS_BYTES = 12, 16, 24, 20
+_WITH_HMAC = frozenset({16, 18, 28, 30})
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A signature in the packet of that row: what signs what, and what became of it; `unknown`: there are no keys."""
+
+    row: int
+    what: What
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class _Keys:
+    client: bytes
+    server: bytes
+    version: int
+
+
+def find_signatures(packets: Packets, traffic: Traffic, subflows: Subflows) -> list[Signature]:
+    """The signatures of the client's flows, in order of time."""
+    keys = _keys(packets, traffic, subflows)
+    found = [*_joins(packets, traffic, subflows, keys), *_announcements(packets, traffic, subflows, keys)]
+    return sorted(found, key=lambda each: each.row)
+
+
+def _keys(packets: Packets, traffic: Traffic, subflows: Subflows) -> dict[int, _Keys]:
+    """The keys of those connections of which both were captured: the client says them in its third packet."""
+    table, uniflow = packets.mp_capable, subflows.uniflow
+    rows = table.packet[table.length >= _BOTH_KEYS_BYTES]
+    rows = rows[(uniflow[rows] >= 0) & (uniflow[rows] % 2 == 1)]
+    third = first_rows(rows, traffic.flows.connection[uniflow[rows] >> 1], traffic.mptcp_connections)
+    known = np.flatnonzero(third >= 0)
+    columns = (table.first(name, third[known]).tolist() for name in ("sender_key", "receiver_key", "version"))
+    return {
+        number: _Keys(client.to_bytes(8, "big"), server.to_bytes(8, "big"), version)
+        for number, client, server, version in zip(known.tolist(), *columns, strict=True)
+    }
+
+
+def _digest(keys: _Keys, *, by_client: bool, message: bytes) -> bytes:
+    """The HMAC of a sender: its own key first (RFC 8684 section 3.2)."""
+    own, other = (keys.client, keys.server) if by_client else (keys.server, keys.client)
+    return hmac.digest(own + other, message, "sha256" if keys.version else "sha1")
+
+
+def _joins(packets: Packets, traffic: Traffic, subflows: Subflows, keys: dict[int, _Keys]) -> list[Signature]:
+    """Both signatures of each join whose nonces were captured: its opener's, and the other end's."""
+    flows, table = traffic.flows, packets.mp_join
+    joining = np.flatnonzero(flows.is_join & (subflows.packets.sum(axis=1) > 0))
+    opening, answer, third = flows.opening[joining], flows.answer[joining], subflows.joined_row[joining]
+    asked = table.first("length", opening) == _SYN_BYTES
+    answered = (answer >= 0) & (table.first("length", answer) == _SYN_ACK_BYTES)
+    nonces = zip(table.first("nonce", opening).tolist(), table.first("nonce", answer).tolist(), strict=True)
+    told = zip(table.first("truncated_hmac", answer).tolist(), table.first("hmac", third).tolist(), strict=True)
+    found = []
+    columns = zip(joining.tolist(), (asked & answered).tolist(), answered.tolist(), nonces, told, strict=True)
+    for flow, has_both, has_answer, (first, second), (short, whole) in columns:
+        by_client = bool(flows.by_client[flow])
+        known = keys.get(int(flows.connection[flow])) if flows.connection[flow] >= 0 and has_both else None
+        mine, its = first.to_bytes(4, "big"), second.to_bytes(4, "big")
+        if has_answer:
+            right = None
+            if known:
+                right = _digest(known, by_client=not by_client, message=its + mine)[:8] == short.to_bytes(8, "big")
+            found.append(Signature(int(flows.answer[flow]), "join-syn-ack", _verdict(right)))
+        if (row := int(subflows.joined_row[flow])) >= 0:
+            right = None
+            if known:
+                right = _digest(known, by_client=by_client, message=mine + its)[:20] == bytes(whole)
+            found.append(Signature(row, "join-ack", _verdict(right)))
+    return found
+
+
+def _announcements(packets: Packets, traffic: Traffic, subflows: Subflows, keys: dict[int, _Keys]) -> list[Signature]:
+    """The signature of each ADD_ADDR that has one: the last 64 bits of the HMAC of id, address and port."""
+    table, uniflow = packets.add_addr, subflows.uniflow
+    found = []
+    chosen = np.flatnonzero(~table.echo & (uniflow[table.packet] >= 0) & np.isin(table.length, list(_WITH_HMAC)))
+    rows: Rows = table.packet[chosen]
+    connection = traffic.flows.connection[uniflow[rows] >> 1]
+    for option, row, number in zip(chosen.tolist(), rows.tolist(), connection.tolist(), strict=True):
+        right = None
+        if known := keys.get(number) if number >= 0 else None:
+            address = packed(int(table.address[option]), int(table.ip_version[option]), packets.ipv6)
+            message = bytes([table.address_id[option]]) + address + int(table.port[option]).to_bytes(2, "big")
+            by_client = bool(uniflow[row] % 2 == 1)
+            right = _digest(known, by_client=by_client, message=message)[-8:] == int(table.hmac[option]).to_bytes(
+                8, "big"
+            )
+        found.append(Signature(row, "add-addr", _verdict(right)))
+    return found
+
+
+def _verdict(right: bool | None) -> Verdict:
+    return "unknown" if right is None else "right" if right else "wrong"

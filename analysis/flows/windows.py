@@ -1,0 +1,64 @@
+"""How much was in flight, and how much the receiver allowed: over time, for each uniflow.
+
+Enters: packets with their flow and direction. Leaves: per packet the bytes that its sender had sent and not seen
+acknowledged, and the receive window that it announces in bytes. Both are those of the place of capture: at the sender
+they are its own, at the receiver what is on the way from it is missing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis.flows.sequence import SequenceSpace, UniflowIndex, running_maximum, unwrap
+from analysis.pcap import ACK, SYN, Packets
+from analysis.pcap.columns import I64, Bools, Rows
+
+UNKNOWN = -1
+_NO_SCALE = 255
+
+
+def in_flight(packets: Packets, acks: UniflowIndex, space: SequenceSpace) -> tuple[Rows, I64]:
+    """The rows of packets that take up sequence numbers, and what is in flight after each, SYN and FIN included.
+
+    `UNKNOWN` where the other direction has acknowledged nothing yet.
+    """
+    index = space.index
+    last = acks.last_before(index.uniflow ^ 1, index.rows)
+    known = last >= 0
+    flight = np.full(len(index.rows), UNKNOWN, np.int64)
+    if known.any():
+        reached = _reached(packets, acks)
+        ahead = (space.furthest[known].astype(np.int64) - reached[last[known]]).astype(np.uint32).view(np.int32)
+        flight[known] = np.maximum(ahead, 0)
+    return index.rows, flight
+
+
+def _reached(packets: Packets, acks: UniflowIndex) -> I64:
+    """The furthest acknowledgement up to and including each ACK, as a number of 32 bits."""
+    begins = np.ones(len(acks.rows), np.bool_)
+    begins[1:] = acks.uniflow[1:] != acks.uniflow[:-1]
+    numbers = packets.ack[acks.rows]
+    relative = running_maximum(unwrap(numbers, begins), begins)
+    first = numbers[begins].astype(np.int64)[np.cumsum(begins) - 1]
+    found: I64 = (first + relative) & 0xFFFFFFFF
+    return found
+
+
+def receive_windows(packets: Packets, uniflow: Rows, flows: int) -> tuple[Rows, I64]:
+    """The rows of packets that acknowledge, and the window that each announces in bytes.
+
+    `UNKNOWN` where the handshake, which has the scale, was not captured.
+    """
+    syns = np.flatnonzero(((packets.flags & SYN) != 0) & (uniflow >= 0))
+    scale = np.full((flows, 2), UNKNOWN, np.int64)
+    offered = packets.handshake.first("window_scale", syns).astype(np.int64)
+    has_row = np.isin(syns, packets.handshake.packet)
+    scale[uniflow[syns] >> 1, uniflow[syns] & 1] = np.where(has_row, offered, _NO_SCALE)
+    both: Bools = np.asarray((scale >= 0).all(axis=1))
+    # One end alone cannot have it (RFC 7323 section 2.2).
+    used: Bools = both & np.asarray((scale != _NO_SCALE).all(axis=1))
+    rows = np.flatnonzero(((packets.flags & ACK) != 0) & (uniflow >= 0))
+    of = uniflow[rows] >> 1
+    shift = np.where(used[of] & ((packets.flags[rows] & SYN) == 0), scale[of, uniflow[rows] & 1], 0)
+    window = packets.window[rows].astype(np.int64) << np.clip(shift, 0, 14)
+    return rows, np.where(both[of] | ((packets.flags[rows] & SYN) != 0), window, UNKNOWN)
