@@ -1,7 +1,8 @@
 """A router with equal-cost paths, as in the paper's Fig. 12: every server has the service address (anycast).
 
 The router keeps nothing. When a server leaves or returns, flows come to others by what the hash then says. Where the
-service address is of the client's own network, the router answers for it, and the servers do not.
+service address is of the client's own network, the router answers for it, and the servers do not. What servers answer
+comes back through the router, or goes past it where the topology has a way, as large sites do it.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from testbed.base.families import BOTH, Family, family_of, whole_length
 from testbed.base.needs import Need
+from testbed.directors import answering
 from testbed.directors.base import Director
-from testbed.net import arp, routing
+from testbed.net import arp, direct_return, routing
 from testbed.net.netns import Node
 from testbed.network import Network
+from testbed.wire import largest_segment_bytes
 from topologies.layout import Layout, ServerPlace
 
 
@@ -30,17 +35,47 @@ class Ecmp(Director):
     # net.ipv4.fib_multipath_hash_seed has 32 bits.
     largest_seed: ClassVar[tuple[int, str]] = ((1 << 32) - 1, "the router's hash over its nexthops")
 
+    form: Literal["routed", "dsr"] = Field(
+        default="routed",
+        description="Whether what servers answer comes back through the router, or goes past it (direct server "
+        "return).",
+    )
+
+    @property
+    def answers_past(self) -> bool:
+        """Whether servers answer past it, where there is a way."""
+        return self.form == "dsr"
+
+    def features(self) -> frozenset[Need]:
+        """Its own, and those of its form."""
+        own = super().features()
+        return own | direct_return.NEEDS if self.answers_past else own
+
+    def carries_answers(self) -> bool:
+        """Where they do not go past it."""
+        return not self.answers_past
+
     def socket_address(self, layout: Layout, _server: ServerPlace) -> str:
         """The service address itself."""
         return layout.service
+
+    def server_interfaces(self, server: ServerPlace) -> tuple[str, ...]:
+        """Its link to the router, and that by which it answers."""
+        return answering.interfaces(server, past=self.answers_past)
 
     def prepare(self, network: Network, layout: Layout) -> None:
         """Its answers for the service address, where the client asks for that."""
         if layout.service_is_on_link:
             arp.answer_for_others(network[layout.director], f"{layout.director}-eth0", layout.service)
+        if self.answers_past:
+            answering.prepare(network, layout, past=True)
 
     def prepare_server(self, network: Network, layout: Layout, server: ServerPlace) -> None:
-        """The service address."""
+        """The service address, and the way of what it sends from there if it answers past the router."""
+        if self.answers_past:
+            segment_bytes = largest_segment_bytes(family_of(layout.service))
+            answering.prepare_server(network, layout, server, past=True, interface="lo", segment_bytes=segment_bytes)
+            return
         if layout.service_is_on_link:
             arp.keep_to_own_links(network[server.name])
         routing.add_address(network[server.name], server.interface, layout.service, whole_length(layout.service))

@@ -21,6 +21,8 @@ COMBINATIONS = [
     '{part="second-chance"}',
     '{part="ecmp"}',
     '{part="resilient"}',
+    '{part="ecmp", form="dsr"}',
+    '{part="resilient", form="dsr"}',
 ]
 TRIED = COMBINATIONS if os.environ.get("TESTBED_TEST_COMBINATIONS") == "all" else COMBINATIONS[::3]
 SMALL = (

@@ -23,6 +23,15 @@ def answers(found: Point) -> tuple[tuple[str, ...], bool, float]:
     return path.interfaces, path.past_director, round(path.wire_limit_bps / 1e6, 1)
 
 
+@pytest.mark.parametrize("director", ["ecmp", "resilient", "nft"])
+def test_a_director_of_two_forms_has_answers_go_past_it_with_dsr(director: str) -> None:
+    found = point(director, "director.form=dsr")
+    assert answers(found) == (("-eth1",), True, 941.5)
+    assert answers(point(director)) == (("-eth0",), False, 94.1)
+    lost = ["topology.directors=2", "topology.servers=2", 'timetable.part="events"']
+    assert point(director, "director.form=dsr", *lost, 'timetable.events=[{at="1 s", lose_director=1}]').id
+
+
 @pytest.mark.parametrize("director", ["ipvs-dr", "ipvs-tun"])
 def test_answers_go_by_the_direct_path_and_that_is_the_limit_of_a_download(director: str) -> None:
     found = point(director)

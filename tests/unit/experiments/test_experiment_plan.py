@@ -155,6 +155,7 @@ def test_an_anycast_figure_is_the_papers_in_full(name: str, arm: str, limit_bps:
         "duration_s": 120.0,
         "servers": 3,
         "family": "ipv4",
+        "form": "routed",
         "client_rate_bps": 10**10,
         "server_rate_bps": 10**9,
         "cycle_s": 15.0,
