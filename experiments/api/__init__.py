@@ -22,23 +22,30 @@ from testbed import extras
 
 if TYPE_CHECKING:
     from experiments.api.agreement import compare_labs
-    from experiments.api.analysing import Analysis, analyse
+    from experiments.api.analysing import Analysis, analyse, read
     from experiments.api.benchmark import measure
+    from experiments.api.captures import Captures, analyse_captures
     from experiments.api.instructions import count_instructions
     from experiments.api.own_parts import load_parts
+    from experiments.api.pictures import Picture, draw
     from experiments.api.planning import plan, plan_with_figures
     from experiments.api.runs import resume, run
     from experiments.api.verification import verify
 
 __all__ = [
     "Analysis",
+    "Captures",
+    "Picture",
     "analyse",
+    "analyse_captures",
     "compare_labs",
     "count_instructions",
+    "draw",
     "load_parts",
     "measure",
     "plan",
     "plan_with_figures",
+    "read",
     "resume",
     "run",
     "verify",
@@ -46,13 +53,18 @@ __all__ = [
 
 _MODULES = {
     "Analysis": "analysing",
+    "Captures": "captures",
+    "Picture": "pictures",
     "analyse": "analysing",
+    "analyse_captures": "captures",
     "compare_labs": "agreement",
     "count_instructions": "instructions",
+    "draw": "pictures",
     "load_parts": "own_parts",
     "measure": "benchmark",
     "plan": "planning",
     "plan_with_figures": "planning",
+    "read": "analysing",
     "resume": "runs",
     "run": "runs",
     "verify": "verification",

@@ -10,20 +10,23 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from experiments.api.tables import Tabled
 from testbed.base.errors import PointsFailed, UsageError
 from testbed.labs import cores
 from testbed.runs import store
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from analysis.figures.registry import Registry
     from analysis.summary.model import PointSummary
     from analysis.summary.point_analyses import PointAnalyses
 
 
 @dataclass(frozen=True, eq=False)
-class Analysis:
+class Analysis(Tabled):
     """What a run comes to.
 
     `summaries` has an entry per finished point; `tables` are Arrow tables by name, with the rows of all of them;
@@ -33,7 +36,7 @@ class Analysis:
 
     directory: Path
     summaries: tuple[PointSummary, ...]
-    tables: Mapping[str, Any]
+    tables: Mapping[str, pa.Table]
     files: tuple[Path, ...]
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -79,6 +82,19 @@ def analyse(
     if not analysis.summaries:
         raise UsageError(f"{directory}: the run has no finished point")
     return analysis
+
+
+def read(directory: Path) -> Analysis:
+    """What the analysis of a run has left in it, or elsewhere as its `out`: summaries and tables, nothing done again.
+
+    Raises `AnalysisError` for what is not there, or of another version.
+    """
+    from analysis.summary.model import read_summary
+    from analysis.tables import DIRECTORY, TABLES, read_table
+
+    names = [name for name in TABLES if (directory / DIRECTORY / f"{name}.parquet").exists()]
+    tables = {name: read_table(directory, name) for name in names}
+    return Analysis(directory, tuple(read_summary(directory)), tables, files=())
 
 
 def analyse_points(

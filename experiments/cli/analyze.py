@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from experiments import api
 from experiments.cli.output import show, show_files, tell, warn
 from experiments.cli.own_options import own_figures
-from testbed.base.errors import AnalysisError, PointsFailed, UsageError
+from testbed.base.errors import AnalysisError, UsageError
 from testbed.base.text import plain
-
-if TYPE_CHECKING:
-    from analysis.summary.of_captures import CapturesAnalysis
 
 _MOST_KINDS = 8
 _STDIN = Path("/dev/stdin")
-_ENDPOINT = re.compile(r"\[?(?P<address>[0-9A-Fa-f.:]+?)\]?:(?P<port>\d{1,5})\Z")
 
 
 @click.command()
@@ -96,60 +91,26 @@ def _captures(
     every: bool,
 ) -> None:
     from analysis.pcap.tally import in_words
-    from analysis.summary.of_captures import analyse_captures
 
     if packets and out is None:
         raise UsageError("--packets: where to?", hint="name a directory with --out")
-    found = analyse_captures(paths, service=_endpoint(service), unique=unique)
-    written: list[Path] = []
-    if out:
-        from analysis.figures.drawing import save
-        from analysis.figures.gallery import of_run
-        from analysis.figures.registry import load_registry
-
-        registry = load_registry(own)
-        written = [*_write(out, found.all_tables() if packets else found.tables)]
-        drawn = save(of_run(registry, found.tables), out / "figures")
-        written += drawn.files
-        warn([*registry.problems, *drawn.problems, *drawn.empty(registry)])
+    found = api.analyse_captures(paths, service=service, unique=unique, packets=packets, out=out, figures=own)
+    warn(found.problems)
     _show(found.tables, every=every)
-    show(_who(found))
+    show("\n".join(f"{name}: {', '.join(each) or 'none'}" for name, each in found.names.items()))
     if found.others or found.opaque:
         show(f"other frames: {in_words({**found.others, **found.opaque}, _MOST_KINDS)}")
     for note in found.notes:
         show(f"note: {plain(note)}")
-    show_files(written)
+    show_files(found.files)
     if found.opaque:
         tell(f"testbed: warning: there may be TCP in {in_words(found.opaque, _MOST_KINDS)}, which are not decoded")
     for warning in found.warnings[1:]:
         tell(f"testbed: warning: not whole: {plain(warning)}")
-    if found.warnings:
-        raise PointsFailed(f"not whole: {found.warnings[0]}", hint="the rest is analysed")
-
-
-def _endpoint(text: str | None) -> tuple[str, int] | None:
-    if text is None:
-        return None
-    match = _ENDPOINT.match(text)
-    if not match or not 0 < int(match["port"]) < 65536:
-        raise UsageError(
-            f"--service {text}: not an address and a port", hint="such as 10.0.1.80:80 or [2001:db8::1]:80"
-        )
-    return match["address"], int(match["port"])
-
-
-def _who(found: CapturesAnalysis) -> str:
-    names = found.names()
-    return "\n".join(f"{name}: {', '.join(each) or 'none'}" for name, each in names.items())
+    found.require_whole()
 
 
 def _show(tables: Mapping[str, Any], *, every: bool) -> None:
     from analysis.summary.overview import MOST_CONNECTIONS, render_overview
 
     show(render_overview(tables, None if every else MOST_CONNECTIONS))
-
-
-def _write(out: Path, tables: Mapping[str, Any]) -> list[Path]:
-    from analysis.tables import write_tables
-
-    return write_tables(out, tables)
