@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from testbed.base.errors import PrerequisiteError, TestbedError
+from testbed.base.errors import PrerequisiteError, ReadbackError, TestbedError
+from testbed.net.netns import interface_index
 from testbed.process import CommandLog, run
 
 _LIBRARY = "libbpf.so.1"
 _MESSAGE_BYTES = 1 << 20
 _LOG_BEGINS = "-- BEGIN PROG LOAD LOG --"
+_XDP_GENERIC = 1 << 1  # XDP_FLAGS_SKB_MODE
 _PrintFunction = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 
 
@@ -46,15 +48,46 @@ class Program:
 
     def entries(self, name: str, key_bytes: int, value_bytes: int) -> Iterator[tuple[bytes, bytes]]:
         """Every key and value of a hash map, as the kernel holds them; raises `TestbedError` if there is none."""
-        map_fd = self._library.bpf_object__find_map_fd_by_name(self._object, name.encode())
-        if map_fd < 0:
-            raise TestbedError(f"BPF program: it has no map {name!r}")
+        map_fd = self._map(name)
         key, value = ctypes.create_string_buffer(key_bytes), ctypes.create_string_buffer(value_bytes)
         previous = None
         while self._library.bpf_map_get_next_key(map_fd, previous, key) == 0:
             if self._library.bpf_map_lookup_elem(map_fd, key, value) == 0:
                 yield key.raw, value.raw
             previous = ctypes.create_string_buffer(key.raw, key_bytes)
+
+    def put(self, name: str, key: bytes, value: bytes) -> None:
+        """Set an entry of a map, and read it back; raises `TestbedError`, `ReadbackError`."""
+        map_fd = self._map(name)
+        if status := self._library.bpf_map_update_elem(map_fd, key, value, 0):
+            raise TestbedError(f"BPF program: map {name!r}: {os.strerror(-status)}")
+        found = ctypes.create_string_buffer(len(value))
+        if self._library.bpf_map_lookup_elem(map_fd, key, found) != 0 or found.raw != value:
+            raise ReadbackError(f"BPF program: map {name!r}", value.hex(), found.raw.hex())
+
+    @contextlib.contextmanager
+    def at_arrival(self, interface: str) -> Iterator[None]:
+        """Have every packet that arrives at an interface of this process's namespace pass the program (XDP).
+
+        In the kernel's generic way, which every interface has; it takes the place of another program. Raises
+        `TestbedError` and `ReadbackError`.
+        """
+        index = interface_index(interface)
+        if status := self._library.bpf_xdp_attach(index, self.fd, _XDP_GENERIC, None):
+            raise TestbedError(f"BPF program at {interface}: {os.strerror(-status)}")
+        try:
+            found = ctypes.c_uint32()
+            if self._library.bpf_xdp_query_id(index, _XDP_GENERIC, ctypes.byref(found)) or not found.value:
+                raise ReadbackError(f"BPF program at {interface}", "one", "none")
+            yield
+        finally:
+            self._library.bpf_xdp_detach(index, _XDP_GENERIC, None)
+
+    def _map(self, name: str) -> int:
+        found: int = self._library.bpf_object__find_map_fd_by_name(self._object, name.encode())
+        if found < 0:
+            raise TestbedError(f"BPF program: it has no map {name!r}")
+        return found
 
 
 @contextlib.contextmanager
@@ -102,6 +135,10 @@ def _library() -> Any:
         ("bpf_program__fd", number, (pointer,)),
         ("bpf_map_get_next_key", number, (number, pointer, pointer)),
         ("bpf_map_lookup_elem", number, (number, pointer, pointer)),
+        ("bpf_map_update_elem", number, (number, pointer, pointer, ctypes.c_uint64)),
+        ("bpf_xdp_attach", number, (number, number, ctypes.c_uint32, pointer)),
+        ("bpf_xdp_detach", number, (number, ctypes.c_uint32, pointer)),
+        ("bpf_xdp_query_id", number, (number, number, pointer)),
     ):
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments

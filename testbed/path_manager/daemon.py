@@ -15,13 +15,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from testbed.base.errors import PrerequisiteError, TestbedError
 from testbed.net import netlink
 from testbed.net.mptcp_pm import sockets, subflows
+from testbed.net.mptcp_pm.addresses import SocketAddress
 from testbed.path_manager.figure4 import Command, PathManager, Settings
 from testbed.path_manager.journal import Journal
-from testbed.path_manager.options import Options
+from testbed.path_manager.options import Options, OwnAddresses
+from testbed.process import CommandLog
+
+if TYPE_CHECKING:
+    from testbed.net import join_check
 
 PM_TYPE = Path("/proc/sys/net/mptcp/pm_type")
 _USERSPACE = "1"
@@ -37,11 +43,13 @@ def run(
     """
     family = sockets.find_family()
     with (
+        _own_addresses(options.own_addresses) as addresses,
         sockets.CommandSocket(family) as commands,
         sockets.EventSocket(family, options.receive_buffer_bytes) as events,
         _in_charge(options.take_over),
     ):
-        daemon = _Daemon(PathManager(settings), commands, events, journal)
+        manager = PathManager(settings, addresses.of if addresses else None)
+        daemon = _Daemon(manager, commands, events, journal, addresses)
         journal.note("started", receive_buffer_bytes=events.receive_buffer_bytes, **_settings_in_words(settings))
         daemon.resynchronise()
         ready()
@@ -60,11 +68,13 @@ class _Daemon:
         commands: sockets.CommandSocket,
         events: sockets.EventSocket,
         journal: Journal,
+        addresses: _Addresses | None = None,
     ) -> None:
         self._manager = manager
         self._commands = commands
         self._events = events
         self._journal = journal
+        self._addresses = addresses
         self._counts: Counter[str] = Counter()
 
     def serve(self, stop: socket.socket) -> None:
@@ -93,6 +103,8 @@ class _Daemon:
             if overrun and batch.drained:
                 overrun = False
                 self.resynchronise()
+            if self._addresses and self._addresses.rotate_in_time():
+                self._journal.note("secret-rotated")
             self._act()
             self._journal.flush()
 
@@ -115,6 +127,8 @@ class _Daemon:
         counts = Counter(dict.fromkeys(wanted, 0))
         counts.update(self._manager.counts)
         counts.update(self._counts)
+        if self._addresses:
+            counts.update(self._addresses.check.counts())
         if self._journal.lost:
             counts["lost-journals"] = self._journal.lost
         return counts
@@ -134,8 +148,40 @@ class _Daemon:
         return "ok", ""
 
     def _patience_ms(self) -> float | None:
-        deadline = self._manager.deadline()
-        return None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+        deadlines = [self._manager.deadline(), self._addresses.rotates_at_s if self._addresses else None]
+        known = [each for each in deadlines if each is not None]
+        return max(0.0, min(known) - time.monotonic()) * 1000 if known else None
+
+
+class _Addresses:
+    """Unique addresses by tokens, and when the secret behind them changes."""
+
+    def __init__(self, check: join_check.JoinCheck, rotate_s: float) -> None:
+        self.check = check
+        self._rotate_s = rotate_s
+        self.rotates_at_s = time.monotonic() + rotate_s if rotate_s else None
+
+    def of(self, token: int) -> SocketAddress:
+        return SocketAddress(self.check.address_of(token))
+
+    def rotate_in_time(self) -> bool:
+        if self.rotates_at_s is None or time.monotonic() < self.rotates_at_s:
+            return False
+        self.check.rotate()
+        self.rotates_at_s += self._rotate_s
+        return True
+
+
+@contextlib.contextmanager
+def _own_addresses(wanted: OwnAddresses | None) -> Iterator[_Addresses | None]:
+    if wanted is None:
+        yield None
+        return
+    from testbed.net import join_check  # libbpf, for those who need it
+
+    what = wanted.interface, wanted.unique, wanted.prefix, wanted.work, CommandLog()
+    with join_check.checking(*what, drops=wanted.checked) as check:
+        yield _Addresses(check, wanted.rotate_s)
 
 
 def is_gone(refusal: netlink.Refused) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from testbed.net.mptcp_pm.subflows import Subflow
 
 MAX_REPEATS = 6
+AddressOf = Callable[[int], SocketAddress]
 Action = Literal["backup", "announce", "repeat-announce", "close-initial"]
 
 
@@ -71,11 +72,12 @@ class PathManager:
 
     `counts` says how many there were: `connections`; `adopted` ones, found and not heard of; those that
     were `already-unique`, opened to the unique address itself; those of an IP version with
-    `no-unique-address`; `joined` ones.
+    `no-unique-address`; `joined` ones. With `address_of` each connection has a unique address of its own, by its token.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, address_of: AddressOf | None = None) -> None:
         self._settings = settings
+        self._address_of = address_of
         self._connections: dict[int, _Connection] = {}
         self._touched: dict[int, None] = {}  # in order
         self._repeats: list[tuple[float, int, int]] = []  # when, token, announcements made until then
@@ -145,7 +147,8 @@ class PathManager:
         if known and (known.local, known.remote) == (local, remote):
             return False
         # An IPv4 address that a socket of IPv6 sees is v4-mapped: such a socket can have subflows of either version.
-        usable = [unique for unique in self._settings.unique if local.takes_both or unique.is_ipv4 == local.is_ipv4]
+        uniques = (self._address_of(token),) if self._address_of else self._settings.unique
+        usable = [unique for unique in uniques if local.takes_both or unique.is_ipv4 == local.is_ipv4]
         usable.sort(key=lambda unique: unique.is_ipv4 != local.is_ipv4)
         self.counts["connections"] += 1
         if not usable:

@@ -35,7 +35,7 @@ class Task:
 
     def argv(self) -> list[str]:
         """The command line of a process that does it."""
-        return [sys.executable, "-m", "testbed.path_manager", _tasks().dump_json(self).decode()]
+        return [sys.executable, "-m", "testbed.path_manager", _tasks().dump_json(self, exclude_none=True).decode()]
 
 
 @functools.cache

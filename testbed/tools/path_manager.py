@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from testbed.base.errors import CommandError
+from testbed.net.join_check import OUTCOMES
 from testbed.net.mptcp_pm.addresses import SocketAddress
 from testbed.net.netns import Node
 from testbed.path_manager.figure4 import Settings
-from testbed.path_manager.options import Options
+from testbed.path_manager.options import Options, OwnAddresses
 from testbed.path_manager.service import Task
 from testbed.process import CommandLog, Process, wait_until
 
@@ -26,10 +29,12 @@ def command(
     close_initial: bool = False,
     repeat_s: float = 0.0,
     receive_buffer_bytes: int = 0,
+    own_addresses: OwnAddresses | None = None,
 ) -> list[str]:
     """The argv; 0 stands for the daemon's own default."""
     settings = Settings((SocketAddress(unique, port),), backup=backup, close_initial=close_initial, repeat_s=repeat_s)
     options = Options(receive_buffer_bytes=receive_buffer_bytes) if receive_buffer_bytes else Options()
+    options = replace(options, own_addresses=own_addresses)
     return Task(settings, options, journal).argv()
 
 
@@ -44,6 +49,7 @@ def managing(
     close_initial: bool = False,
     repeat_s: float = 0.0,
     receive_buffer_bytes: int = 0,
+    own_addresses: OwnAddresses | None = None,
     log: CommandLog,
     timeout_s: float = 60.0,
 ) -> Iterator[Process]:
@@ -62,6 +68,7 @@ def managing(
         close_initial=close_initial,
         repeat_s=repeat_s,
         receive_buffer_bytes=receive_buffer_bytes,
+        own_addresses=own_addresses,
     )
     with (
         said.open("wb") as out,
@@ -73,6 +80,13 @@ def managing(
         _must_run(process, said)
         if (status := process.stop()) != 0:
             raise CommandError(process.argv, status, said.read_text())
+
+
+def counted(node: Node, output: Path) -> dict[str, int]:
+    """What the daemon of `managing` has counted of SYNs, if each connection had an address of its own."""
+    *_, last = (output / f"path-manager-{node.name}.jsonl").read_text().splitlines()
+    told = json.loads(last)
+    return {name: told[name] for name in OUTCOMES if name in told}
 
 
 def _begun(process: Process, said: Path) -> bool:
