@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from testbed.net.netns import Node
 
+_SYN_RECEIVED = "03"  # TCP_SYN_RECV, include/net/tcp_states.h
 _FAMILIES = {"Tcp": "Tcp", "TcpExt": "TcpExt", "MPTcpExt": "MPTcpExt"}
 
 
@@ -19,6 +20,14 @@ def protocol_counters(node: Node) -> dict[str, int]:
             if family in _FAMILIES:
                 numbers = values.partition(": ")[2].split()
                 found |= {f"{family}{key}": int(n) for key, n in zip(keys.split(), numbers, strict=True) if n != "0"}
+    return found
+
+
+def half_open(node: Node) -> int:
+    """How many SYNs the node has answered and waits for, connections' and subflows' (the requests of its listeners)."""
+    found = 0
+    for file in ("tcp", "tcp6"):
+        found += sum(line.split(maxsplit=4)[3] == _SYN_RECEIVED for line in node.read(file).splitlines()[1:])
     return found
 
 

@@ -33,6 +33,11 @@ _HAND_OVER_S = 1.2
 _BUFFERED_BYTES = 512  # of a packet in the buffer: its head, what is kept of it, and what alignment leaves
 
 
+def without(what: str, addresses: Sequence[str]) -> str:
+    """A filter, but for the packets to and from these addresses."""
+    return f"({what}) and not ({' or '.join(f'host {each}' for each in addresses)})" if addresses else what
+
+
 def buffer_kib(packets: float | None) -> int:
     """The buffer for so many packets (None: nobody knows): the small one if it holds all of them, read or not.
 
