@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 
+from analysis.pcap.packets import NETWORK_BYTES
 from testbed.record.addresses import AddressPlan
 
 
@@ -55,6 +56,15 @@ def of_point(plan: AddressPlan) -> Addresses:
             if server.local is not None
         },
     )
+
+
+def networks_of(plan: AddressPlan) -> dict[bytes, bytes]:
+    """The unique address of the server whose network begins so: of those there no more is asked than whose they are."""
+    return {
+        ip_network(each.network).network_address.packed[:NETWORK_BYTES]: ip_address(each.unique).packed
+        for each in plan.servers.values()
+        if each.network and each.unique
+    }
 
 
 def ipv6_of(plan: AddressPlan) -> list[bytes]:

@@ -193,18 +193,22 @@ def merge(captures: Sequence[Packets]) -> Packets:
     return concatenate(adjusted).by_time()
 
 
-def with_first_ipv6(packets: Packets, first: Iterable[bytes]) -> Packets:
-    """The packets, in which these distinct IPv6 addresses have the first numbers, from 1, be they there or not."""
-    ipv6 = tuple(dict.fromkeys((addresses.UNSPECIFIED, *first, *packets.ipv6)))
-    return replace(_renumbered(packets, ipv6), ipv6=ipv6)
+def with_first_ipv6(packets: Packets, first: Iterable[bytes], networks: Mapping[bytes, bytes] | None = None) -> Packets:
+    """The packets, in which these distinct IPv6 addresses have the first numbers, from 1, be they there or not.
+
+    An address that begins as one of `networks` is taken for that one's address.
+    """
+    same = {each: (networks or {}).get(each[:NETWORK_BYTES], each) for each in packets.ipv6}
+    ipv6 = tuple(dict.fromkeys((addresses.UNSPECIFIED, *first, *same.values())))
+    return replace(_renumbered(packets, ipv6, same), ipv6=ipv6)
 
 
-def _renumbered(packets: Packets, ipv6: Sequence[bytes]) -> Packets:
-    """The packets with the IPv6 addresses numbered as in `ipv6`."""
+def _renumbered(packets: Packets, ipv6: Sequence[bytes], same: Mapping[bytes, bytes] | None = None) -> Packets:
+    """The packets with the IPv6 addresses numbered as in `ipv6`, each as the one that it is the `same` as."""
     if packets.ipv6 == ipv6[: len(packets.ipv6)]:
         return packets
     numbers = {address: number for number, address in enumerate(ipv6)}
-    new = np.array([numbers[address] for address in packets.ipv6], np.uint32)
+    new = np.array([numbers[(same or {}).get(address, address)] for address in packets.ipv6], np.uint32)
 
     def renumber(column: U32, version: U8) -> U32:
         return np.where(version == 6, new[np.minimum(column, len(new) - 1)], column)
@@ -216,6 +220,9 @@ def _renumbered(packets: Packets, ipv6: Sequence[bytes]) -> Packets:
         add_addr=replace(packets.add_addr, address=renumber(packets.add_addr.address, packets.add_addr.ip_version)),
     )
 
+
+NETWORK_BYTES = 8
+"""Of an IPv6 address, what a server's own network has."""
 
 COLUMNS: Mapping[str, ColumnType] = Packets.types()
 """The columns of `Packets` by name."""

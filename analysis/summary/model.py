@@ -18,6 +18,7 @@ from testbed.record import legacy, reading
 from testbed.record import writing as output
 from testbed.record.model import CONFIG, Count, Flag, Quantity, Record, Seed, Text, Texts, problem
 from testbed.record.point_id import is_point_id
+from testbed.record.syns import Tally
 
 SUMMARY_VERSION = 1
 SUMMARY_FILE = "summary.json"
@@ -165,6 +166,9 @@ class PointSummary:
     waits: Waits | None = None
     fidelity: Fidelity | None = None
     balancing: Balancing | None = None
+    syns: tuple[Tally, ...] = ()
+    half_open: Count | None = None
+    protection: Mapping[str, Count] = field(default_factory=dict)
     traits: Traits = field(default_factory=Traits)
 
 

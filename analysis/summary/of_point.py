@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from analysis.flows.addresses import ipv6_of, of_point
+from analysis.flows.addresses import ipv6_of, networks_of, of_point
 from analysis.flows.connections import Traffic, find_connections
 from analysis.flows.joins import join_outcomes, waits
 from analysis.flows.paths import path_table
@@ -43,7 +43,9 @@ from testbed.record.host_load import read_host_load
 from testbed.record.loss_injection import read_injected_losses
 from testbed.record.outcome import read_outcome
 from testbed.record.point import Point, read_point
+from testbed.record.protection import read_protection
 from testbed.record.settings import read_kernel
+from testbed.record.syns import read_half_open, read_tallies
 
 _T = TypeVar("_T")
 
@@ -143,6 +145,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
         summary = replace(summary, meanwhile_goodput_bps=loaded.goodput_bps)
     plan = attempt(partial(read_addresses, directory))
     addresses, ipv6 = (None, []) if plan is None else (of_point(plan), ipv6_of(plan))
+    networks = networks_of(plan) if plan else {}
     files = attempt(partial(read_captures, directory))
 
     captures: list[validity.Capture] | None = None
@@ -153,7 +156,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
         readable = [(file, found) for file, found in decoded if found is not None]
         captures = [validity.Capture(file, found.records, found.warnings) for file, found in readable]
         if readable and len(readable) == len(files):
-            packets = with_first_ipv6(merge([found for _, found in readable]), ipv6)
+            packets = with_first_ipv6(merge([found for _, found in readable]), ipv6, networks)
             # All of them are at the client: what goes by one interface may be answered by another.
             packets = replace(packets, places=(0,) * len(packets.interfaces))
             interfaces = [file.interface for file, found in readable for _ in found.interfaces]
@@ -170,9 +173,10 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
 
     counters = attempt(partial(read_counters, directory))
     samples = attempt(partial(read_samples, directory))
-    server_packets = attempt(partial(point_tables.read_server_packets, directory, ipv6))
+    server_packets = attempt(partial(point_tables.read_server_packets, directory, ipv6, networks))
     losses = attempt(partial(read_injected_losses, directory)) if point.drop_packet else None
     drops = None if losses is None else losses.dropped
+    made_up, kept = attempt(partial(read_tallies, directory)), attempt(partial(read_protection, directory))
     load = attempt(partial(read_host_load, directory))
     kernel = attempt(partial(read_kernel, directory))
     verdict = None
@@ -194,6 +198,8 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     failed = outcome is not None and not outcome.ok
     found_wrong = [*([] if failed else unreadable), *validity.reasons(evidence)]
     summary = replace(summary, injected_drops=drops, fidelity=verdict, kernel=kernel or "")
+    waiting = attempt(partial(read_half_open, directory))
+    summary = replace(summary, syns=made_up or (), half_open=waiting, protection=kept.together if kept else {})
     if outcome is not None:
         summary = replace(summary, virtual_s=outcome.virtual_s, wall_s=outcome.wall_s, shared_boot=outcome.shared_boot)
     if ab is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -69,15 +69,16 @@ class Sources:
     recorded: AtDirectors | None = None
 
 
-def read_server_packets(directory: Path, ipv6: Sequence[bytes]) -> dict[str, Packets]:
+def read_server_packets(directory: Path, ipv6: Sequence[bytes], networks: Mapping[bytes, bytes]) -> dict[str, Packets]:
     """SYNs and RSTs as captured at each server, at one or several interfaces, by its name; raises AnalysisError.
 
-    The IPv6 addresses `ipv6` have the first numbers, as at the client.
+    The IPv6 addresses `ipv6` have the first numbers, and those in `networks` are taken for one, as at the client.
     """
     found: dict[str, list[Packets]] = {}
     for capture in read_server_captures(directory):
         found.setdefault(capture.node, []).append(read_stored_pcap(directory / capture.file))
-    return {node: with_first_ipv6(merge(each) if len(each) > 1 else each[0], ipv6) for node, each in found.items()}
+    merged = {node: merge(each) if len(each) > 1 else each[0] for node, each in found.items()}
+    return {node: with_first_ipv6(packets, ipv6, networks) for node, packets in merged.items()}
 
 
 def of_summary(summary: PointSummary, window: Window | None = None) -> dict[str, pa.Table]:

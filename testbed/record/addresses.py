@@ -14,6 +14,8 @@ from testbed.record.model import Record
 
 FILE = "addresses.json"
 
+NETWORK_BITS = 64
+
 
 def _is_address(text: str) -> str:
     try:
@@ -24,6 +26,19 @@ def _is_address(text: str) -> str:
 
 
 Address = Annotated[str, AfterValidator(_is_address)]
+
+
+def _is_network(text: str) -> str:
+    try:
+        found = ipaddress.IPv6Network(text)
+    except ValueError:
+        found = None
+    if found is None or found.prefixlen != NETWORK_BITS:
+        raise PydanticCustomError("network", "not a network of IPv6 with a prefix of 64 bits")
+    return text
+
+
+Network = Annotated[str, AfterValidator(_is_network)]
 
 
 class Service(Record):
@@ -37,11 +52,13 @@ class ServerAddresses(Record):
     """A server's `unique` address (what a client receives from there went past the director).
 
     `local` is what its own socket sees of the service, or one of `further_locals` by another one of several directors.
+    Where each connection is told another address, these are in the server's `network` (IPv6, with its prefix of 64).
     """
 
     unique: Address | None = None
     local: Address | None = None
     further_locals: tuple[Address, ...] = ()
+    network: Network | None = None
 
 
 class AddressPlan(Record):
