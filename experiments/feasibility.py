@@ -69,3 +69,25 @@ def check_announcements(settings: Settings) -> Iterator[Complaint]:
     if settings.director.carries_joins and "mptcp" in settings.protocols and not settings.mptcp.in_kernel:
         what = f"the director {settings.director.part!r} has servers announce a port, for which the kernel listens"
         yield Complaint("path_manager", what, 'path_manager = "kernel"')
+
+
+def check_protection(settings: Settings) -> Iterator[Complaint]:
+    """A protection that keeps away who comes from the director, too, or that the kernel's path manager cannot be."""
+    topology, director, protection = settings.topology, settings.director, settings.protection
+    if protection.in_user_space and "mptcp" in settings.protocols and settings.mptcp.in_kernel:
+        what = f"the protection {protection.part!r} is the path manager in user space"
+        yield Complaint("part", what, 'mptcp.path_manager = "userspace"')
+        return
+    if protection.admits_everyone:
+        return
+    layout = topology.layout()
+    for view in (layout.of(name) for name in layout.directors):
+        for place in view.servers:
+            if director.socket_address(view, place) == place.unique:
+                what = f"the director {director.part!r} sends clients to {place.unique}, {place.name}'s unique address"
+                yield Complaint("part", f"{what}, where the protection {protection.part!r} keeps them away")
+                return
+            if director.health_check and place.address == place.unique:
+                what = f"the director's health check opens connections to {place.unique}, {place.name}'s unique address"
+                yield Complaint("part", f"{what}, where the protection {protection.part!r} keeps it away")
+                return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import filecmp
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,13 +20,14 @@ from testbed.base.families import in_url
 from testbed.lab_clock import start_afresh
 from testbed.net import loss_injection, queues
 from testbed.net.counters import protocol_counters
-from testbed.record import addresses, captures, counters, events, uploads
+from testbed.record import addresses, captures, counters, events, protection, uploads
 from testbed.record import loss_injection as losses
 from testbed.record.addresses import AddressPlan, ServerAddresses, Service
 from testbed.record.captures import ServerCapture
 from testbed.record.counters import Counters
 from testbed.record.loss_injection import InjectedLosses
 from testbed.record.point import Point
+from testbed.record.protection import ProtectionCounts
 from testbed.record.uploads import Uploads
 from testbed.sampler import Sampler
 from testbed.tools import apache_bench, lighttpd, tcpdump
@@ -49,16 +50,25 @@ def drive(point: Point, ready: Stage, out: Path, ended: Callable[[], None] | Non
 
 def write_addresses(stage: Stage, out: Path) -> None:
     """addresses.json: which address is whose."""
+    networks = _networks(stage)
     plan = AddressPlan(
         client=stage.client_addresses,
         service=Service(address=stage.layout.service, port=stage.layout.port),
-        servers={server.node.name: _addresses(server) for server in stage.servers},
+        servers={server.node.name: _addresses(server, networks) for server in stage.servers},
     )
     write(out / addresses.FILE, plan)
 
 
-def _addresses(server: Server) -> ServerAddresses:
-    further = {"further_locals": server.further_locals} if server.further_locals else {}
+def _networks(stage: Stage) -> dict[str, str]:
+    """The servers' networks of unique addresses, by their names."""
+    own = stage.parts.protection.own_network
+    return {place.name: network for place in stage.layout.servers if (network := own(stage.layout, place))}
+
+
+def _addresses(server: Server, networks: Mapping[str, str]) -> ServerAddresses:
+    further: dict[str, object] = {"further_locals": server.further_locals} if server.further_locals else {}
+    if network := networks.get(server.node.name):
+        further["network"] = network
     return ServerAddresses.model_validate({"unique": server.unique, "local": server.local, **further})
 
 
@@ -89,7 +99,9 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
             for size_bytes in (1, *stage.parts.workload.also_served):
                 lighttpd.generate_file(programs.root(server), size_bytes)
             programs.start(server)
-            apache_bench.probe(stage.client, f"http://{in_url(server.unique)}:{stage.layout.port}/1.bin", log=log)
+            # Where strangers are kept away the server asks itself.
+            prober = stage.client if stage.parts.protection.admits_everyone else server.node
+            apache_bench.probe(prober, f"http://{in_url(server.unique)}:{stage.layout.port}/1.bin", log=log)
         apache_bench.probe(stage.client, f"{service}/1.bin", log=log)
         samples = stack.enter_context((out / counters.SAMPLES).open("w"))
         happened = Events(stack.enter_context((out / events.FILE).open("w")))
@@ -103,7 +115,12 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
             stack.enter_context(watching_directors(stage, out, buffer_kib)) if point.director_statistics else None
         )
         with tcpdump.capturing(
-            stage.client, stage.layout.client_interfaces, out, log=log, buffer_kib=buffer_kib
+            stage.client,
+            stage.layout.client_interfaces,
+            out,
+            log=log,
+            what=tcpdump.without(tcpdump.EVERYTHING, stage.parts.workload.left_out(stage.layout)),
+            buffer_kib=buffer_kib,
         ) as captured:
             drops = {node.name: queues.dropped(node) for node in nodes}
             before = {node.name: protocol_counters(node) for node in nodes}
@@ -122,6 +139,10 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
                 actions=Changes(stage, happened, programs).actions(),
                 out=out,
                 log=log,
+                layout=stage.layout,
+                servers={server.node.name: server.node for server in stage.servers},
+                networks=_networks(stage),
+                seed=point.seed,
             )
             after = {node.name: protocol_counters(node) for node in nodes}
             time.sleep(_AFTERMATH_S)
@@ -137,6 +158,8 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
         write_list(out / captures.FILE, [capture.record() for capture in captured])
         counted = Counters(before=before, after=after, settled=settled, settled_s=(from_s, to_s), queue_drops=drops)
         write(out / counters.FILE, counted)
+        if passed := _counted_by_protection(stage):
+            write(out / protection.FILE, ProtectionCounts(servers=passed))
         if at_servers:
             seen = [
                 ServerCapture(node=node, file=each.file.name) for node, found in at_servers.items() for each in found
@@ -161,9 +184,18 @@ def _witnessing(stage: Stage, server: Server, out: Path) -> contextlib.AbstractC
         stage.parts.director.server_interfaces(server.place),
         out,
         log=stage.network.log,
-        what=" or ".join(tcpdump.OPENINGS_AND_RESETS[each] for each in families.every),
+        what=tcpdump.without(
+            " or ".join(tcpdump.OPENINGS_AND_RESETS[each] for each in families.every),
+            stage.parts.workload.left_out(stage.layout),
+        ),
         buffer_kib=tcpdump.SMALL_BUFFER_KIB,
     )
+
+
+def _counted_by_protection(stage: Stage) -> dict[str, dict[str, int]]:
+    """What the protection of each server has counted, where it counts."""
+    found = {place.name: stage.parts.protection.counted(stage.network, place) for place in stage.layout.servers}
+    return {name: counts for name, counts in found.items() if counts}
 
 
 def _injected(injector: loss_injection.Injector) -> InjectedLosses:

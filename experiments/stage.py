@@ -15,6 +15,7 @@ from typing import Any
 
 from experiments import several_directors
 from experiments.composition import Parts, mptcp_of
+from experiments.record import write
 from testbed.base.families import whole_length
 from testbed.base.needs import sysctl as sysctl_need
 from testbed.directors.base import Director
@@ -23,7 +24,9 @@ from testbed.net.netns import Node
 from testbed.network import NEEDS as NETWORK_NEEDS
 from testbed.network import Network, running
 from testbed.process import CommandLog
+from testbed.record import protection
 from testbed.record.point import Point
+from testbed.record.protection import ProtectionCounts
 from testbed.tools import path_manager
 from topologies.layout import Layout, ServerPlace
 
@@ -203,7 +206,11 @@ def path_managers(point: Point, stage: Stage, out: Path) -> Iterator[None]:
                     backup=wanted.initial_backup or wanted.lb_mode != "off",
                     close_initial=wanted.lb_mode == "close",
                     repeat_s=wanted.repeat_announce_s,
+                    own_addresses=stage.parts.protection.own_addresses(stage.layout, server.place),
                     log=stage.network.log,
                 )
                 stack.enter_context(daemon)
         yield
+    if stage.parts.protection.in_user_space and point.protocol == "mptcp":
+        counts = {server.node.name: path_manager.counted(server.node, out) for server in stage.servers}
+        write(out / protection.FILE, ProtectionCounts(servers=counts))

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.claims import anycast, balancers, delay_and_loss, load_balancer, scheme, uploads
+from analysis.claims import (
+    anycast,
+    balancers,
+    delay_and_loss,
+    load_balancer,
+    own_addresses,
+    protection,
+    scheme,
+    uploads,
+)
 from analysis.claims.model import Check, Claim, Estimate, Finding, Judgement, OfScheme, Verdict
 from analysis.summary.model import PointSummary
 
@@ -21,6 +30,8 @@ CLAIMS: tuple[Claim, ...] = (
     *scheme.CLAIMS,
     *uploads.CLAIMS,
     *balancers.CLAIMS,
+    *protection.CLAIMS,
+    *own_addresses.CLAIMS,
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, Self
@@ -17,6 +17,7 @@ from testbed.process import CommandLog, Process
 from testbed.sampler import Action, Sampler
 from testbed.tools import large_reads
 from topologies.base import Topology
+from topologies.layout import Layout
 
 MOST_BYTES = 10**13
 """What a workload may move at most: no machine comes to the end of more."""
@@ -28,7 +29,8 @@ MOST_SECONDS = 100_000
 class Scene:
     """What a workload has at hand: the client, the page's address and the same page as a file, sampler and events.
 
-    `actions` are what else happens at its times; `out` is the point's raw directory.
+    `actions` are what else happens at its times; `out` is the point's raw directory. `layout` has who is who, `servers`
+    are their nodes by name, `networks` theirs of unique addresses, if they have any; `seed` is the point's.
     """
 
     client: Node
@@ -40,6 +42,10 @@ class Scene:
     actions: Sequence[Action]
     out: Path
     log: CommandLog
+    layout: Layout
+    servers: Mapping[str, Node]
+    networks: Mapping[str, str]
+    seed: int
 
 
 class Workload(Part, ABC):
@@ -85,6 +91,11 @@ class Workload(Part, ABC):
         """The workload of the point with objects of this size: nothing in it is about other sizes."""
         del object_bytes
         return self
+
+    def left_out(self, layout: Layout) -> tuple[str, ...]:
+        """Addresses in a layout whose packets are in no capture, because it counts them itself."""
+        del layout
+        return ()
 
     def most_packets(self, object_bytes: int) -> float | None:
         """Packets at the client that there cannot be more of, both directions together; None where nobody knows."""

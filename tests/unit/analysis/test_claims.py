@@ -9,6 +9,7 @@ from balancer_claim_cases import CASES as OF_BALANCERS
 from claim_cases import CASES as OF_THE_FIGURES
 from claim_cases import KB, MB
 from claim_points import SIZES, page, pages, timeline
+from protection_claim_cases import CASES as OF_PROTECTION
 
 from analysis.claims import CLAIMS, Judgement, Verdict, judge
 from analysis.claims.evidence import wilson
@@ -16,7 +17,7 @@ from analysis.claims.model import CannotBeJudged
 from analysis.figures.registry import load_registry
 from analysis.summary.model import PointSummary
 
-CASES = OF_THE_FIGURES | OF_BALANCERS
+CASES = OF_THE_FIGURES | OF_BALANCERS | OF_PROTECTION
 
 
 def judgement(points: list[PointSummary], claim_id: str) -> Judgement:

@@ -26,7 +26,7 @@ def measured(point: Point) -> PointSummary:
     return PointSummary(
         id=point.id, experiment=point.experiment, figure=point.figure, scheme=point.scheme, variant=point.variant,
         condition=point.condition, conditions=point.conditions, protocol=point.protocol, clock=point.clock,
-        profile=point.profile,
+        profile=point.profile, parts=point.names,
         object_bytes=point.object_bytes, seed=point.seed, parameters=point.parameters, valid=True, goodput_bps=9e8,
         wire_limit_bps=point.wire_limit_bps, requests_per_s=100.0, complete_requests=100, failed_requests=0,
         connections=100, joined=100, director_bypass_share=0.95,

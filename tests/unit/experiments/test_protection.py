@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from experiments import api
 from experiments.composition import parts_of
+from testbed.base.errors import TestbedError
+from testbed.tools import tcpdump
 
 OWN = """\
 from testbed.net import sysctl
@@ -15,6 +19,21 @@ from testbed.protection.base import Protection
 class Quiet(Protection):
     def protect(self, network, layout, server):
         return sysctl.put(network[server.name], {"net.ipv4.tcp_syncookies": 0})
+"""
+
+STRAIGHT = """\
+from testbed.directors.base import Director
+
+
+class Straight(Director):
+    def socket_address(self, layout, server):
+        return server.unique
+
+    def serve(self, network, layout, seed):
+        return {}
+
+    def set_pool(self, network, layout, servers):
+        pass
 """
 
 
@@ -30,3 +49,75 @@ def test_a_protection_of_ones_own_is_in_the_point(tmp_path: Path) -> None:
     (point,) = api.plan(["fig14"], overrides=[f"protection={tmp_path / 'quiet.py'}"])
     assert point.names["protection"] == "quiet.py"
     assert type(parts_of(point).protection).__name__ == "Quiet"
+
+
+def test_the_filter_is_a_part_with_a_setting() -> None:
+    (point,) = api.plan(["fig14"], overrides=["protection=joins-only"])
+    assert (point.names["protection"], point.parameters["refusal"]) == ("joins-only", "drop")
+    assert not parts_of(point).protection.admits_everyone
+    with pytest.raises(TestbedError, match="'reject' is not one of drop, reset"):
+        api.plan(["fig14"], overrides=["protection=joins-only", "protection.refusal=reject"])
+
+
+def test_the_filter_is_refused_where_the_director_itself_needs_the_unique_address(tmp_path: Path) -> None:
+    (tmp_path / "straight.py").write_text(STRAIGHT)
+    straight = f"director={tmp_path / 'straight.py'}"
+    assert api.plan(["fig14"], overrides=[straight])
+    with pytest.raises(TestbedError, match=r"sends clients to 10\.0\.11\.2, s1's unique address"):
+        api.plan(["fig14"], overrides=[straight, "protection=joins-only"])
+
+
+SYNS = 'workload={part="page-loads-and-syns", sizes=["100 KB"], concurrency=2, requests=4, syns=[%s]}'
+
+
+def syns(*each: str) -> str:
+    return SYNS % ", ".join(f"{{{one}}}" for one in each)
+
+
+def test_made_up_syns_are_told_of_in_the_point_and_left_out_of_its_captures() -> None:
+    overrides = [syns('kind="plain", count=7', 'kind="replay", count=2'), "topology.family=ipv6"]
+    point = next(each for each in api.plan(["fig07"], overrides=overrides) if each.protocol == "mptcp")
+    assert point.parameters["syns"] == "7 plain, 2 replay"
+    parts = parts_of(point)
+    layout = parts.topology.layout()
+    assert parts.workload.left_out(layout) == ("fd00:3::c8",)
+    assert tcpdump.without("tcp", parts.workload.left_out(layout)) == "(tcp) and not (host fd00:3::c8)"
+    assert tcpdump.without("tcp", ()) == "tcp"
+
+
+@pytest.mark.parametrize(
+    ("syn", "why"),
+    [
+        ('kind="plain", count=1, server=2', "server 2 is sent SYNs, of 1"),
+        ('kind="plain", count=1, anywhere=true', "are of IPv6, and its unique address is of IPv4"),
+        ('kind="ack", count=1', "'ack' is not one of"),
+        ('kind="plain", count=0', "must be at least 1"),
+    ],
+)
+def test_syns_that_cannot_be_sent_are_refused(syn: str, why: str) -> None:
+    with pytest.raises(TestbedError, match=why):
+        api.plan(["fig07"], overrides=[syns(syn)])
+
+
+OWN_ADDRESSES = ("topology.family=ipv6", "protection=address-per-connection", "mptcp.path_manager=userspace")
+
+
+def test_each_server_has_a_network_and_each_connection_an_address_in_it() -> None:
+    (point,) = api.plan(["fig14"], overrides=[*OWN_ADDRESSES, "protection.rotate=2 s"])
+    parts = parts_of(point)
+    layout = parts.topology.layout()
+    own = [parts.protection.own_addresses(layout, place) for place in layout.servers]
+    assert [each.prefix for each in own if each] == ["fd00:201::/64", "fd00:202::/64", "fd00:203::/64"]
+    assert next((each.interface, each.rotate_s, each.checked) for each in own if each) == ("s1-eth0", 2.0, True)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "why"),
+    [
+        (OWN_ADDRESSES[1:], "unique addresses here are of IPv4"),
+        (OWN_ADDRESSES[:2], 'is the path manager in user space.*path_manager = "userspace"'),
+    ],
+)
+def test_an_address_for_each_connection_needs_ipv6_and_the_path_manager(overrides: tuple[str, ...], why: str) -> None:
+    with pytest.raises(TestbedError, match=why):
+        api.plan(["fig14"], overrides=overrides)
