@@ -31,7 +31,8 @@ from testbed.base.text import plain
         ),
         (
             "workload=5",
-            "workload must be a table or a name (one of: long-downloads, page-loads, or a file of your own)",
+            "workload must be a table or a name (one of: long-downloads, page-loads, page-loads-and-syns, or a file of "
+            "your own)",
         ),
         (
             "workload.sizes=10 KB,20",
