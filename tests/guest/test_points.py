@@ -14,7 +14,7 @@ import pytest
 from guest_points import planned, run_soundly
 
 from analysis.pcap import read_pcap
-from analysis.summary.model import PointSummary
+from analysis.summary.model import PointSummary, read_summary
 from analysis.summary.of_point import analyse_point, analyse_point_fully
 from testbed.record.captures import read_server_captures
 from testbed.record.events import read_events
@@ -107,15 +107,17 @@ def servers_between_changes(out: Path) -> Iterable[set[str]]:
     return found.values()
 
 
-# A round of downloads takes 3.4 s: none is new at a change (at 2 s and at 4 s).
-ANYCAST = ("workload.concurrency=12", "workload.duration=5 s", "timetable.cycle=4 s", "timetable.up=2 s")
+def point_of(run: Path, figure: str) -> tuple[Path, PointSummary]:
+    """The raw directory and the summary of the run's one point of a figure."""
+    (summary,) = [each for each in read_summary(run) if each.figure == figure]
+    return run / "points" / summary.id, summary
 
 
-def test_an_anycast_change_breaks_tcp(lab, tmp_path) -> None:
-    summary = run_point(lab, tmp_path / "p", "fig13", "tcp", *ANYCAST)
+def test_an_anycast_change_breaks_tcp(anycast_run) -> None:
+    raw, summary = point_of(anycast_run, "13")
     assert summary.resets > 0
     assert summary.failed_requests > 0
-    tables = analyse_point_fully(tmp_path / "p").tables
+    tables = analyse_point_fully(raw).tables
     reconciled = {(row["quantity"], row["node"]): row for row in tables["reconciliation"].to_pylist()}
     assert reconciled["failed requests", None]["explained"] == summary.failed_requests
     assert {key: row["note"] for key, row in reconciled.items() if row["holds"] is not True} == {}
@@ -123,12 +125,12 @@ def test_an_anycast_change_breaks_tcp(lab, tmp_path) -> None:
     assert {row["sender_evidence"] for row in received} == {"capture"}
     assert {row["churn"] for row in received if row["ended_connection"]} == {"removed", "added"}
     # The router hashes what is in the packet: a RST of the client, which no socket sent, goes where its flow goes.
-    everything = list(servers_between_changes(tmp_path / "p"))
+    everything = list(servers_between_changes(raw))
     assert len(everything) > 24 and {len(servers) for servers in everything} == {1}
 
 
-def test_an_anycast_change_does_not_break_mptcp(lab, tmp_path) -> None:
-    summary = run_point(lab, tmp_path / "p", "fig14", "mptcp", *ANYCAST)
+def test_an_anycast_change_does_not_break_mptcp(anycast_run) -> None:
+    _, summary = point_of(anycast_run, "14")
     assert summary.failed_requests == 0
     assert summary.joined == summary.connections
 
