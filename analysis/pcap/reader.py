@@ -63,7 +63,13 @@ def iter_packets(path: Path, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Pack
         raise AnalysisError(f"{plain(path)}: {error.strerror or error}") from error
 
 
-def _packets(path: Path, stream: io.RawIOBase, chunk_bytes: int) -> Iterator[Packets]:
+def open_capture(
+    path: Path, stream: io.RawIOBase, chunk_bytes: int
+) -> tuple[ClassicPcap | Pcapng, Window, Unpacked | None]:
+    """What splits a file into frames, a window of it that is behind its header, and what unpacks it, if it is packed.
+
+    Raises AnalysisError for a file that is no capture.
+    """
     window = _beginning(stream, chunk_bytes)
     start = window.data[: window.size].tobytes()
     unpacked = Unpacked(stream, start) if format_of(start) else None
@@ -71,6 +77,11 @@ def _packets(path: Path, stream: io.RawIOBase, chunk_bytes: int) -> Iterator[Pac
         window = _beginning(unpacked, chunk_bytes)
     capture, consumed = _recognise(path, window, unpacked)
     window.advance(consumed)
+    return capture, window, unpacked
+
+
+def _packets(path: Path, stream: io.RawIOBase, chunk_bytes: int) -> Iterator[Packets]:
+    capture, window, unpacked = open_capture(path, stream, chunk_bytes)
     decoder = PacketDecoder()
     losses = _Losses()
     more = True
@@ -81,7 +92,7 @@ def _packets(path: Path, stream: io.RawIOBase, chunk_bytes: int) -> Iterator[Pac
         left_at, left = window.offset + end, window.size - end
         more = not problem and window.advance(end)
         if not more:
-            where = _where_it_ends(problem, left_at, left, unpacked)
+            where = where_it_ends(problem, left_at, left, unpacked)
             name = plain(path.name)
             warnings = (*capture.warnings, *losses.warnings(), *where)
             packets = replace(packets, warnings=tuple(f"{name}: {warning}" for warning in warnings))
@@ -156,7 +167,8 @@ class _Losses:
             yield f"{count} frames of {name} are not decoded"
 
 
-def _where_it_ends(problem: str, left_at: int, left: int, unpacked: Unpacked | None) -> Iterator[str]:
+def where_it_ends(problem: str, left_at: int, left: int, unpacked: Unpacked | None) -> Iterator[str]:
+    """What there is to say of the end of a file, of which so many bytes are left that make no whole record."""
     if problem:
         yield f"{problem} at byte {left_at}: the rest of the file is not read"
     elif unpacked is not None and unpacked.problem:

@@ -21,6 +21,7 @@ from analysis.summary.model import PointSummary
 from analysis.tables import CAUSES
 from analysis.tables.progress import MOST_CONNECTIONS
 from testbed.base.text import plain, plain_lines
+from testbed.record.events import in_words
 
 TABLES = ("points", "connections", "subflows", "resets", "events", "steps", "progress")
 """The tables that it is made of."""
@@ -114,9 +115,7 @@ def _events(events: pa.Table) -> list[dict[str, Any]]:
     for row in events.to_pylist():
         if row["event"].startswith("workload-"):
             continue
-        what, _, happened = row["event"].partition("-")
-        by = f"(by {row['by']})" if row["by"] else ""
-        text = " ".join(filter(None, (what, row["server"] or row["director"], happened.replace("-", " "), by)))
+        text = in_words(row["event"], row["server"] or row["director"] or "", row["by"] or "")
         found.append({"us": round(row["t_s"] * _US), "text": plain(text), "kind": plain(row["event"])})
     return found
 

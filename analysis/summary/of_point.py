@@ -16,6 +16,7 @@ import pyarrow as pa
 from analysis.flows.addresses import ipv6_of, networks_of, of_point
 from analysis.flows.connections import Traffic, find_connections
 from analysis.flows.joins import join_outcomes, waits
+from analysis.flows.observation import Observation
 from analysis.flows.paths import path_table
 from analysis.flows.series import Window, per_second, resets_within, workload_window
 from analysis.pcap import Packets, merge, read_stored_pcap, with_first_ipv6
@@ -86,8 +87,8 @@ def analyse_point_fully(point_dir: Path, waits_of: Collection[str] = ()) -> Poin
         return without_tables(replace(summary, valid=False, invalid_reasons=reasons))
 
 
-def connection_packets(point_dir: Path, connection: int) -> pa.Table:
-    """The packets of one connection of a point, by its number in the table `connections`.
+def observe_point(point_dir: Path) -> tuple[PointSummary, Sources, Observation]:
+    """What was read of a point, and its packets with all that is made of them.
 
     Raises AnalysisError where the captures cannot be read, or are gone.
     """
@@ -96,7 +97,12 @@ def connection_packets(point_dir: Path, connection: int) -> pa.Table:
     observed = point_tables.observation(point.id, sources)
     if observed is None:
         raise AnalysisError(f"{point_dir}: no packets: {'; '.join(summary.invalid_reasons) or 'no captures'}")
-    return tabulate_packets(observed, connection)
+    return summary, sources, observed
+
+
+def connection_packets(point_dir: Path, connection: int) -> pa.Table:
+    """The packets of one connection of a point, by its number in the table `connections`; raises as `observe_point`."""
+    return tabulate_packets(observe_point(point_dir)[2], connection)
 
 
 def without_tables(summary: PointSummary) -> PointAnalysis:

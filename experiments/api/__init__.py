@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from experiments.api.analysing import Analysis, analyse, read
     from experiments.api.benchmark import measure
     from experiments.api.captures import Captures, analyse_captures
+    from experiments.api.exporting import Export, export
     from experiments.api.instructions import count_instructions
     from experiments.api.own_parts import load_parts
     from experiments.api.pictures import Picture, draw
@@ -35,12 +36,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Analysis",
     "Captures",
+    "Export",
     "Picture",
     "analyse",
     "analyse_captures",
     "compare_labs",
     "count_instructions",
     "draw",
+    "export",
     "load_parts",
     "measure",
     "plan",
@@ -54,12 +57,14 @@ __all__ = [
 _MODULES = {
     "Analysis": "analysing",
     "Captures": "captures",
+    "Export": "exporting",
     "Picture": "pictures",
     "analyse": "analysing",
     "analyse_captures": "captures",
     "compare_labs": "agreement",
     "count_instructions": "instructions",
     "draw": "pictures",
+    "export": "exporting",
     "load_parts": "own_parts",
     "measure": "benchmark",
     "plan": "planning",

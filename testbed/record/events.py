@@ -56,6 +56,12 @@ class Event(Record):
         return self.server or self.director
 
 
+def in_words(event: str, whom: str = "", by: str = "") -> str:
+    """An event in words: `server s1 removed`, or `server s1 removed (by d2)`."""
+    what, _, happened = event.partition("-")
+    return " ".join(filter(None, (what, whom, happened.replace("-", " "), f"(by {by})" if by else "")))
+
+
 def changes(events: Iterable[Event]) -> list[Event]:
     """The changes of servers, directors and paths among the events."""
     return [each for each in events if each.event in CHURN]
