@@ -5,6 +5,8 @@
     mptcp-lb-testbed[ssh]       has them run on another machine
     mptcp-lb-testbed[vm]        has them run in the lab VM
     mptcp-lb-testbed[pandas]    gives tables as pandas' data frames
+    mptcp-lb-testbed[dask]      has them run by a Dask cluster
+    mptcp-lb-testbed[sweep]     draws Latin hypercubes for a [sweep]
 
 Which package is of which extra is in `setup.cfg` alone, and from there in the metadata of what is installed.
 """

@@ -67,6 +67,19 @@ def require_shared_boot(points: Sequence[Point], labs: Labs) -> None:
             )
 
 
+def require_check_share(share: float, labs: Labs) -> None:
+    """Raise `UsageError` unless the share is one, and some lab can have points done twice, if any are to be."""
+    if not 0 <= share <= 1:
+        raise UsageError(f"--check-share {share:g}: a share is between 0 and 1")
+    specs = labs_of(labs)
+    if share and not any(lab.repeats_jobs for lab in specs):
+        which = ", ".join(kind.usage for kind in catalog.KINDS.values() if kind.repeats_jobs)
+        raise UsageError(
+            f"--check-share: not in the lab {', '.join(map(str, specs))}",
+            hint=f"labs that can: {which}; elsewhere, afterwards: testbed verify",
+        )
+
+
 @contextmanager
 def open_places(
     labs: Labs,

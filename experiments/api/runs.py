@@ -11,7 +11,7 @@ from pathlib import Path
 from experiments.api import own_parts
 from experiments.api.analysing import Analysis, RunAnalysis, require_main_program
 from experiments.api.events import AnalysisStarted, Event, Listener, Notice, PointFinished, PointsDue, Telling, ignore
-from experiments.api.places import Labs, kernel_of, labs_of, open_places, require_shared_boot
+from experiments.api.places import Labs, kernel_of, labs_of, open_places, require_check_share, require_shared_boot
 from experiments.api.planning import stored_points, task_of
 from experiments.api.record import closing, facts_of
 from testbed.base.errors import PrerequisiteError, RunInterrupted, UsageError
@@ -40,6 +40,7 @@ def run(
     kernel: str | None = None,
     jobs: int | None = None,
     shared_boot: bool = False,
+    check_share: float = 0.0,
     figures: Sequence[Path] = (),
     command: Sequence[str] = (),
     listen: Listener = ignore,
@@ -52,8 +53,9 @@ def run(
     lab; with more than 1, one in real time may be beside those in virtual time); `kernel` is the lab kernel, a
     release such as `7.3` or a build's identity (None: the current one of the default release); with `shared_boot`
     each point is a copy of a guest that was booted once, which for many small points is the same for less (the
-    `uml` lab, virtual time); `figures` are Python files with figures of the caller's own; `command` is noted in the
-    manifest.
+    `uml` lab, virtual time); `check_share` is the share of the points that two workers are to do, so that their bytes
+    can be compared (the `dask` lab); `figures` are Python files with figures of the caller's own; `command` is noted
+    in the manifest.
     `listen` hears of each event as it comes (`experiments.api.events`). Setting `cancel` ends the run in order from
     another thread; in the main thread SIGINT, SIGTERM and SIGHUP do.
 
@@ -67,7 +69,8 @@ def run(
     tasks = [task_of(point) for point in points]
     if shared_boot:
         require_shared_boot(points, labs)
-    options = LabOptions(kernel=kernel_of(kernel, labs), shared_boot=shared_boot)
+    require_check_share(check_share, labs)
+    options = LabOptions(kernel=kernel_of(kernel, labs), shared_boot=shared_boot, check_share=check_share)
     with open_places(labs, jobs, options, listen) as places:
         scheduler.require(tasks, places, cancel)
         plan = [point.model_dump(mode="json") for point in points]
@@ -86,6 +89,7 @@ def resume(
     kernel: str | None = None,
     jobs: int | None = None,
     shared_boot: bool = False,
+    check_share: float = 0.0,
     figures: Sequence[Path] = (),
     trust_code: bool = False,
     command: Sequence[str] = (),
@@ -107,7 +111,9 @@ def resume(
     labs = labs or _labs_of(found)
     if shared_boot:
         require_shared_boot(points, labs)
-    options = LabOptions(kernel=kernel_of(kernel, labs) or _kernel_of(found, labs), shared_boot=shared_boot)
+    require_check_share(check_share, labs)
+    own = kernel_of(kernel, labs) or _kernel_of(found, labs)
+    options = LabOptions(kernel=own, shared_boot=shared_boot, check_share=check_share)
     with open_places(labs, jobs, options, listen) as places:
         scheduler.require([task_of(point) for point in points if not found.is_ok(point.id)], places, cancel)
         store.require_space(found.directory)

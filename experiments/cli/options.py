@@ -21,7 +21,7 @@ def experiment_of(name: str) -> str:
 
 
 def _usage() -> str:
-    return "|".join(kind.usage for kind in catalog.KINDS.values())
+    return ", ".join(kind.usage for kind in catalog.KINDS.values())
 
 
 def _one(_context: click.Context, _parameter: click.Parameter, text: str) -> LabSpec:
@@ -33,15 +33,21 @@ def _several(_context: click.Context, _parameter: click.Parameter, texts: tuple[
 
 
 lab_option = click.option(
-    "--lab", default=catalog.DEFAULT, show_default=True, metavar=_usage(), callback=_one, help="Where it runs."
+    "--lab",
+    default=catalog.DEFAULT,
+    show_default=True,
+    metavar="LAB",
+    callback=_one,
+    help=f"Where it runs: {_usage()}.",
 )
 labs_option = click.option(
     "--lab",
     "labs",
     multiple=True,
-    metavar=_usage(),
+    metavar="LAB",
     callback=_several,
-    help=f"Where it runs; may be given several times: the labs share the points.  [default: {catalog.DEFAULT}]",
+    help=f"Where it runs: {_usage()}. May be given several times: the labs share the points."
+    f"  [default: {catalog.DEFAULT}]",
 )
 kernel_option = click.option(
     "--kernel",

@@ -35,6 +35,7 @@ class _Common(TypedDict):
     kernel: str | None
     jobs: int | None
     shared_boot: bool
+    check_share: float
     figures: list[Path]
     command: tuple[str, ...]
     listen: Listener
@@ -48,6 +49,13 @@ class _Common(TypedDict):
 @set_option
 @click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Points at a time in each lab. Default: one per core.")
 @click.option("--shared-boot", is_flag=True, help="Boot once for many points (uml, virtual time): the same, for less.")
+@click.option(
+    "--check-share",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="SHARE",
+    help="Have so many of the points done by two workers, and compare them byte by byte (dask), e.g. 0.1.",
+)
 @click.option("--repeat", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Seeds per point.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The first seed.")
 @click.option("--dry-run", is_flag=True, help="List the points and an estimate of the time; run nothing.")
@@ -66,6 +74,7 @@ def run(
     overrides: tuple[str, ...],
     jobs: int | None,
     shared_boot: bool,
+    check_share: float,
     repeat: int,
     seed: int,
     dry_run: bool,
@@ -102,6 +111,7 @@ def run(
             kernel=kernel,
             jobs=jobs,
             shared_boot=shared_boot,
+            check_share=check_share,
             figures=planned.figures,
             command=command,
             listen=listen,

@@ -57,7 +57,8 @@ class JobResult:
     """How a command ended: its exit status, real seconds, seconds of the lab's clock, kernel complaints.
 
     `kernel` is the identity of the kernel's build, empty if the lab does not know it. `copy` is its place among the
-    jobs of a shared boot, from 1; 0 with a boot of its own.
+    jobs of a shared boot, from 1; 0 with a boot of its own. `machine` is who ran it, where a lab has several, and
+    `repeated_by` who has run it again and come to the same bytes, if anybody has.
     """
 
     status: int
@@ -66,6 +67,8 @@ class JobResult:
     kernel_warnings: tuple[str, ...] = ()
     kernel: str = ""
     copy: int = 0
+    machine: str = ""
+    repeated_by: str = ""
 
 
 class Cancel:

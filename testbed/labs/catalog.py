@@ -16,6 +16,7 @@ from testbed.base.errors import UsageError
 from testbed.kernel import selection
 from testbed.kernel.cache import Kernel
 from testbed.labs.base import Clock, Lab
+from testbed.labs.dask import address as dask_address
 from testbed.labs.local.lab import LocalLab, open_local_lab
 from testbed.labs.ssh import target as ssh_target
 from testbed.labs.uml import UmlLab
@@ -44,6 +45,11 @@ class LabSpec:
         return KINDS[self.kind].shares_boots
 
     @property
+    def repeats_jobs(self) -> bool:
+        """Whether it can have jobs done twice, by two of its workers, and compare them."""
+        return KINDS[self.kind].repeats_jobs
+
+    @property
     def clocks(self) -> tuple[Clock, ...]:
         """The clocks that the lab offers, the usual one first; known without opening it."""
         return KINDS[self.kind].clocks(self)
@@ -55,13 +61,15 @@ class LabOptions:
 
     `core_wait_s`: how long a job waits for a core of its own. `kernel`: the build of the lab kernel to use, None for
     the one in the cache; labs whose kernel is their own take no notice. `report` is told of what takes long. With
-    `shared_boot` jobs are copies of one guest, in the labs that can (`LabSpec.shares_boots`).
+    `shared_boot` jobs are copies of one guest, in the labs that can (`LabSpec.shares_boots`). `check_share` is the
+    share of jobs that two workers are to do alike, in labs that have several (`LabSpec.repeats_jobs`).
     """
 
     core_wait_s: float = math.inf
     kernel: Kernel | None = None
     report: Callable[[str], None] = lambda _what: None
     shared_boot: bool = False
+    check_share: float = 0.0
 
 
 Opener = Callable[[LabSpec, LabOptions], "contextlib.AbstractContextManager[Lab]"]
@@ -80,6 +88,7 @@ class Kind:
     clocks: Callable[[LabSpec], tuple[Clock, ...]]
     uses_lab_kernel: Callable[[LabSpec], bool] = lambda _spec: False
     shares_boots: bool = False
+    repeats_jobs: bool = False
     target: Literal["none", "required"] = "none"
     check: Callable[[str], object] = lambda _target: None
 
@@ -136,6 +145,12 @@ def _open_ssh(spec: LabSpec, options: LabOptions) -> contextlib.AbstractContextM
     return open_ssh_lab(spec.target, kernel, core_wait_s=options.core_wait_s, report=options.report)
 
 
+def _open_dask(spec: LabSpec, options: LabOptions) -> contextlib.AbstractContextManager[Lab]:
+    from testbed.labs.dask.lab import open_dask_lab
+
+    return open_dask_lab(spec.target, options.kernel, check_share=options.check_share, report=options.report)
+
+
 def _open_vm(_spec: LabSpec, options: LabOptions) -> contextlib.AbstractContextManager[Lab]:
     from testbed.labs.vm.lab import open_vm_lab
 
@@ -171,5 +186,15 @@ KINDS: dict[str, Kind] = {
         "the virtual machine of testbed vm build, patched kernel, real clock, no root",
         _open_vm,
         lambda _spec: ("real",),
+    ),
+    "dask": Kind(
+        "dask:ADDRESS",
+        "the workers of a Dask cluster, each in its machine's uml lab, virtual clock; dask:local starts its own",
+        _open_dask,
+        lambda _spec: ("virtual",),
+        uses_lab_kernel=lambda _spec: True,
+        repeats_jobs=True,
+        target="required",
+        check=dask_address.parse,
     ),
 }

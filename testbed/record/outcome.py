@@ -18,7 +18,8 @@ class Outcome(Record):
     `kernel_warnings` are lines of the lab's kernel. `lab` is its name; `userspace_mode` says how a uml lab ran its
     processes, where its console tells. `files` are what the point's directory held when the point was finished, by the
     paths in it. Older toolkits noted none of these three. `shared_boot` is its place among the points that one boot has
-    served, from 1; 0 with a boot of its own.
+    served, from 1; 0 with a boot of its own. `machine` is who of a lab's machines ran it, `repeated_by` who has run it
+    again and come to the same bytes.
     """
 
     status: Literal["ok", "failed"]
@@ -30,6 +31,8 @@ class Outcome(Record):
     userspace_mode: Text = ""
     files: Texts = ()
     shared_boot: Count = 0
+    machine: Text = ""
+    repeated_by: Text = ""
 
     @property
     def ok(self) -> bool:

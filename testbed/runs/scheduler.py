@@ -247,8 +247,9 @@ def _run_in(task: Task, lab: Lab, store: RunStore, *, cancel: Cancel, watcher: W
     )
     if result and (mode := userspace_mode(output)):
         outcome = outcome.model_copy(update={"userspace_mode": mode})
-    if result and result.copy:
-        outcome = outcome.model_copy(update={"shared_boot": result.copy})
+    if result:
+        who = {"shared_boot": result.copy, "machine": result.machine, "repeated_by": result.repeated_by}
+        outcome = outcome.model_copy(update={key: value for key, value in who.items() if value})
     try:
         store.finish(task.id, outcome)
     except OSError as fault:

@@ -15,7 +15,15 @@ from testbed.base.errors import PrerequisiteError
 
 @pytest.mark.parametrize(
     ("module", "extra"),
-    [("mininet.topo", "lab"), ("pyroute2", "lab"), ("paramiko", "ssh"), ("qemu.qmp", "vm"), ("pytest", "dev")],
+    [
+        ("mininet.topo", "lab"),
+        ("pyroute2", "lab"),
+        ("paramiko", "ssh"),
+        ("qemu.qmp", "vm"),
+        ("distributed", "dask"),
+        ("scipy", "sweep"),
+        ("pytest", "dev"),
+    ],
 )
 def test_a_package_of_an_extra_is_named_with_its_extra(module: str, extra: str) -> None:
     missing = ModuleNotFoundError(f"No module named {module!r}", name=module)

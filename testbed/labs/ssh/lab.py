@@ -25,7 +25,7 @@ from testbed.base.text import plain
 from testbed.kernel.cache import Kernel
 from testbed.labs import features, libraries
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
-from testbed.labs.ssh import provisioning, retrieval, shell, transfer
+from testbed.labs.ssh import contents, provisioning, retrieval, shell, transfer
 from testbed.labs.ssh.connection import Connection
 from testbed.labs.ssh.job_channel import FollowedJob, JobChannel, next_event
 from testbed.labs.ssh.owner import Owner
@@ -243,9 +243,9 @@ class SshLab:
 
     def _fetch(self, connection: Connection, name: str, output: Path, flag: Cancel) -> None:
         said = call(connection, self._toolkit, "contents", {"name": name})
-        contents = retrieval.parse_contents(said, str(connection.address))
+        listed = contents.parse_contents(said, str(connection.address))
         command = module_command(self._toolkit, "send", name)
-        retrieval.fetch(connection, contents, command, output, cancel=flag, report=self._report)
+        retrieval.fetch(connection, listed, command, output, cancel=flag, report=self._report)
 
     def _remove(self, name: str) -> None:
         """Leave nothing of the job there; what cannot be reached is remembered (`testbed.labs.ssh.owner`)."""

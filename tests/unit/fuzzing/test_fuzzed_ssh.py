@@ -15,7 +15,7 @@ from mutators import ODD_TEXTS, mutate_json, mutate_text
 from testbed.base.text import parse_json
 from testbed.labs.ssh import openssh
 from testbed.labs.ssh.address import Address, _address, resolve
-from testbed.labs.ssh.retrieval import Contents, parse_contents
+from testbed.labs.ssh.contents import Contents, parse_contents
 from testbed.labs.ssh.target import parse
 
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS"

@@ -133,8 +133,12 @@ def probe(lab: str, kernel: str, needs: list[dict[str, Any]]) -> list[dict[str, 
 
 
 def contents(name: str) -> dict[str, Any]:
-    """What is in a job's output directory: files with size, SHA-256 and mode, links, directories."""
-    out = layout.cache_root() / layout.JOBS / name / layout.OUTPUT
+    """What is in a job's output directory (see `listing`)."""
+    return listing(layout.cache_root() / layout.JOBS / name / layout.OUTPUT)
+
+
+def listing(out: Path) -> dict[str, Any]:
+    """What is in a directory: files with size, SHA-256 and mode, links, directories."""
     listed: dict[str, Any] = {"files": [], "links": [], "directories": []}
     for folder, directories, files in os.walk(out):
         for each in (*directories, *files):

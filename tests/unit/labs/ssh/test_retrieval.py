@@ -15,6 +15,7 @@ from typing import Any, cast
 import pytest
 
 from testbed.base.errors import LabError, PrerequisiteError
+from testbed.labs.ssh import contents as listing
 from testbed.labs.ssh import retrieval
 from testbed.labs.ssh.connection import Connection, ConnectionLost
 from testbed.labs.ssh.remote import protocol
@@ -56,7 +57,7 @@ def fetch(target: Path, said: bytes = b"", **contents: list[Any]) -> tuple[list[
     reported: list[str] = []
     remote = Remote(said)
     whole = {"files": [], "links": [], "directories": [], **contents}
-    parsed = retrieval.parse_contents(json.loads(json.dumps(whole)), "me@box")
+    parsed = listing.parse_contents(json.loads(json.dumps(whole)), "me@box")
     retrieval.fetch(cast(Connection, remote), parsed, "send", target, report=reported.append)
     return remote.asked, reported
 
@@ -123,7 +124,7 @@ def test_a_list_that_makes_no_sense_is_refused(said: object) -> None:
     if isinstance(said, dict) and not isinstance(said.get("directories", []), list):
         said["directories"] = {"..": 1}
     with pytest.raises(ProtocolError, match="me@box: ") as caught:
-        retrieval.parse_contents(said, "me@box")
+        listing.parse_contents(said, "me@box")
     assert "\n" not in str(caught.value)
 
 

@@ -1,0 +1,156 @@
+"""What a worker of a Dask cluster is given to do: look at itself, or have one request seen to by a process of its own.
+
+These functions travel to the worker as they stand, which has nothing of ours: they use the standard library and Dask.
+The process (`testbed.labs.dask.remote.enter`) ends with the worker, however that ends: its standard input does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from distributed import get_worker
+
+from testbed.labs.dask.remote.folder import BLOBS, END, LOG, OUTPUT, PROGRAM, REQUEST, STDERR, STDOUT
+
+
+def look(dask_worker: Any = None) -> dict[str, Any]:
+    """What the worker's machine is, and the room in the worker's directory; takes no time."""
+    folder = dask_worker.local_directory
+    return {
+        "host": platform.node(),
+        "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+        "machine": platform.machine(),
+        "python": sys.executable,
+        "home": os.environ.get("TESTBED_CACHE") or os.path.expanduser("~"),  # noqa: PTH111
+        "folder": folder,
+        "free_bytes": shutil.disk_usage(folder).free,
+        "threads": dask_worker.state.nthreads,
+    }
+
+
+def attend(
+    program: bytes, request: Mapping[str, Any], files: Mapping[str, bytes], blobs: Mapping[str, bytes], topic: str
+) -> dict[str, Any]:
+    """See to a request: how it ended, what it has left, each file by its path, and who has done it.
+
+    `files` go into the request's folder, by their paths in it, `blobs` into its folder of what was sent along.
+    What the job prints is told under the topic as it comes, and all of it comes with the answer.
+    """
+    worker, name = get_worker(), str(request["name"])
+    here = {"worker": worker.address, "host": platform.node()}
+    wanted = _wanted(worker)
+    worker.log_event(topic, {"name": name, "begun": worker.address})
+    folder = None
+    try:
+        free = shutil.disk_usage(worker.local_directory).free
+        needed = int(request["needed_bytes"]) + sum(map(len, [*files.values(), *blobs.values()]))
+        if free < needed:
+            what = f"{worker.local_directory} has {free / 1e6:.0f} MB free, a job needs {needed / 1e6:.0f} MB"
+            return {**here, "no_room": what}
+        folder = Path(tempfile.mkdtemp(prefix="testbed-", dir=worker.local_directory))
+        _lay_down(folder, program, {**request, "python": request["known"].get(worker.address, "")}, files, blobs)
+        log = _run(folder, lambda header: worker.log_event(topic, {"name": name, **header}), wanted)
+        return {**here, **_found(folder, log)}
+    except OSError as error:
+        what = f"{error.filename or worker.local_directory}: {error.strerror or error}"
+        return {**here, "end": {"error": {"kind": "LabError", "message": what, "hint": "make it right there"}}}
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        worker.log_event(topic, {"name": name, "over": worker.address})
+
+
+def _wanted(worker: Any) -> Callable[[], bool]:
+    """Whether anybody still wants what the calling task does; not any more once its client has left."""
+    key = worker.get_current_task()
+
+    def ask() -> bool:
+        task = worker.state.tasks.get(key)
+        return task is not None and task.state != "cancelled" and worker.status.name in ("running", "paused")
+
+    return ask
+
+
+def _lay_down(
+    folder: Path, program: bytes, request: Mapping[str, Any], files: Mapping[str, bytes], blobs: Mapping[str, bytes]
+) -> None:
+    (folder / PROGRAM).write_bytes(program)
+    (folder / REQUEST).write_text(json.dumps(request))
+    (folder / OUTPUT).mkdir()
+    for place, contents in ((folder, files), (folder / BLOBS, blobs)):
+        for name, content in contents.items():
+            path = place / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+def _run(folder: Path, tell: Callable[[Mapping[str, Any]], None], wanted: Callable[[], bool]) -> str:
+    """Run the process to its end, and tell what it prints; returns the last line of its own complaints."""
+    poll_s, ending_s, chunk = 0.1, 45.0, 32768
+    variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    offsets = dict.fromkeys((STDOUT, STDERR), 0)
+    with (folder / LOG).open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-I", str(folder / PROGRAM), str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env=variables,
+            start_new_session=True,
+        )
+    left_at = None
+    while True:
+        ended = process.poll() is not None  # first: what it printed before its end is told before that
+        for stream in offsets:
+            with contextlib.suppress(FileNotFoundError), (folder / stream).open("rb") as file:
+                file.seek(offsets[stream])
+                while data := file.read(chunk):
+                    tell({"stream": stream, "offset": offsets[stream], "data": data})
+                    offsets[stream] += len(data)
+        if ended:
+            break
+        if left_at is None and not wanted():
+            left_at = time.monotonic()
+            _close(process)
+        if left_at is not None and time.monotonic() - left_at > ending_s:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(poll_s)
+    _close(process)
+    with contextlib.suppress(OSError):
+        lines = (folder / LOG).read_text(errors="replace").strip().splitlines()
+        return lines[-1].strip() if lines else ""
+    return ""
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+def _found(folder: Path, log: str) -> dict[str, Any]:
+    try:
+        end = json.loads((folder / END).read_text())
+    except OSError:
+        message = f"the job ended without a word{f': {log}' if log else ''}"
+        return {"end": {"error": {"kind": "LabError", "message": message, "hint": ""}}}
+    names = [each[0] for each in end.get("contents", {}).get("files", ())]
+    printed = {}
+    for stream in (STDOUT, STDERR):
+        with contextlib.suppress(FileNotFoundError):
+            printed[stream] = (folder / stream).read_bytes()
+    return {"end": end, "files": {name: (folder / OUTPUT / name).read_bytes() for name in names}, "printed": printed}
