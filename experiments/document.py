@@ -148,7 +148,7 @@ def parse_option(text: str) -> Option:
     if parts[0] == "sysctl" and len(parts) > 2:
         table = 2 if parts[1] in SYSCTL_ROLES else 1
         parts = (*parts[:table], ".".join(parts[table:]).strip("\"'"))
-    return Option(text, parts, _option_value(raw.strip()))
+    return Option(text, parts, option_value(raw.strip()))
 
 
 def _is_another_part(path: KeyPath, below: Mapping[str, object], above: Mapping[str, object]) -> bool:
@@ -173,7 +173,8 @@ def _brief(option: str) -> str:
     return option if len(option) <= _LONGEST else f"{option[:_LONGEST]}..."
 
 
-def _option_value(raw: str) -> object:
+def option_value(raw: str) -> object:
+    """The value that a text stands for in TOML; the text itself if it is none."""
     try:
         parsed = tomllib.loads(f"value = {raw}")
     except tomllib.TOMLDecodeError:

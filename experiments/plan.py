@@ -15,6 +15,7 @@ from pathlib import Path
 from experiments import sysctls
 from experiments.composition import Parts
 from experiments.cost import estimate, transfer_s, virtual_limit_s, wall_limit_s
+from experiments.plots import SWEEP
 from experiments.profiles import DEFAULT_PROFILE, Experiment, load
 from experiments.schemes import BUILT_IN
 from experiments.validation import Valid
@@ -200,12 +201,13 @@ def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
             experiment=settings.name,
             figure=settings.figure,
             title=settings.title,
-            plot=valid.plot,
+            plot=settings.plot or (SWEEP if case.sample else valid.plot),
             parts=parts.records(),
             scheme=case.whole_scheme,
             variant=case.arm,
             condition=case.condition,
             conditions={each.axis: each.name for each in case.conditions if each.axis},
+            sweep=case.sample.plain() if case.sample else {},
             protocol=axes.protocol,
             object_bytes=axes.object_bytes,
             seed=axes.seed,

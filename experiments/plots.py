@@ -15,6 +15,9 @@ from pathlib import Path
 from experiments.document import Document
 from testbed.base.errors import UsageError
 
+SWEEP = "sweep"
+"""The figure of experiments that sweep settings and name no other."""
+
 _FIGURES = "analysis.figures"
 _ENTRY_POINTS = "testbed.figures"
 

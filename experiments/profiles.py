@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from experiments import schemes, toml_source
-from experiments.document import Document, Option, from_source, parse_option, table_of
+from experiments.document import Document, Option, from_source, option_value, parse_option, table_of
 from experiments.schema import Settings
-from experiments.validation import Valid, is_list, validate
+from experiments.sweep import AXES, TABLE, Sweep, samples, swept_paths
+from experiments.validation import Valid, checked, is_list, validate
 from experiments.values import IDENTITY
 from experiments.variants import TABLES, Axes, Case, axes
 from experiments.words import did_you_mean
@@ -68,7 +69,7 @@ class Experiment:
         except UsageError as error:
             raise UsageError(f"{self.name}: {error.message}", hint=error.hint) from None
         found = []
-        for case in cases:
+        for case in swept(document, cases, overrides):
             valid = validate(_overridden(document, case, overrides))
             changed = overrides and case.scheme and valid.settings.mptcp != _mptcp_of(document, case)
             found.append((replace(case, changed=bool(changed)), valid))
@@ -98,9 +99,28 @@ def load(path: Path, scheme_files: Sequence[Path] = ()) -> Experiment:
         profiles[name] = base.overridden(profile.data, profile)
         validate(profiles[name])
     for document in profiles.values():
-        for case in every:
+        for case in (*every, *swept(document, every[:1], ())):
             validate(_overridden(document, case, ()))
     return Experiment(path, settings, profiles, found)
+
+
+def swept(document: Document, cases: Sequence[Case], overrides: Sequence[str]) -> list[Case]:
+    """The cases, each with every combination of the sweep that the document or an option asks for, if any does.
+
+    Raises UsageError for an option that sets what is swept.
+    """
+    whole = _overridden(document, Case(), overrides)
+    if whole.value((TABLE,)) is None:
+        return list(cases)
+    sweep = checked(table_of(whole, TABLE), Sweep)
+    paths = swept_paths(sweep)
+    for text in overrides:
+        path = parse_option(text).path
+        if same := [each for each in paths if each[: len(path)] == path or path[: len(each)] == each]:
+            what = f"--set {text}: {'.'.join(same[0])} is swept"
+            raise UsageError(what, hint=f"other values: --set sweep.axes.{'.'.join(same[0])}=A,B")
+    combinations = samples(whole, sweep)
+    return [replace(case, sample=sample) for sample in combinations for case in cases]
 
 
 def _overridden(document: Document, case: Case, overrides: Sequence[str]) -> Document:
@@ -119,6 +139,8 @@ def _option(document: Document, text: str) -> Option:
     option = parse_option(text)
     if option.path[0] in (*IDENTITY, *TABLES, "profile"):
         raise UsageError(f"--set {text}: an option cannot change {option.path[0]!r}")
+    if isinstance(option.value, str) and option.path[:2] == (TABLE, AXES):
+        return replace(option, value=[option_value(item.strip()) for item in option.value.split(",")])
     if isinstance(option.value, str) and is_list(document, option.path):
         return replace(option, value=[item.strip() for item in option.value.split(",")])
     return option

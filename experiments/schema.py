@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
+from experiments.sweep import Sweep
 from experiments.timetables.base import Timetable
 from experiments.values import (
     MAX_FIGURE,
@@ -78,6 +79,9 @@ class Settings(Table):
         default=False,
         description="Whether what passes the director is recorded there as well: captures at its links, counters of "
         "its interfaces, the balancer's own statistics, and once a second how many connections it keeps an entry of.",
+    )
+    sweep: Sweep | None = Field(
+        default=None, description="Values of any settings: a point for each combination of them."
     )
     sysctl: Sysctls = Field(
         default={}, description="Further sysctls of client and servers, and tables of those of one role."

@@ -234,7 +234,7 @@ def _unknown_key(document: Document, model: type[BaseModel], path: KeyPath) -> t
     prefix = document.origin(path).prefix
     if not table and issubclass(model, Settings):
         own = OWN_KEYS.get(str(prefix[0])) if prefix else None
-        siblings = [*own, *(key for key in siblings if key not in IDENTITY)] if own else siblings
+        siblings = [*own, *(key for key in siblings if key not in (*IDENTITY, "sweep"))] if own else siblings
         siblings += () if prefix else _AROUND_THE_SETTINGS
     elsewhere = [".".join(known) for known in fields if known[-1] == key]
     place = f" in [{_dotted((*prefix, *table))}]" if prefix or table else ""

@@ -20,8 +20,9 @@ from itertools import combinations, product
 from experiments import schemes
 from experiments.document import Document, table_of
 from experiments.schemes import Scheme
+from experiments.sweep import NOT_SWEPT, Sample
 from experiments.toml_source import KeyPath
-from experiments.values import IDENTITY, OWN_KEYS, Protocol
+from experiments.values import OWN_KEYS, Protocol
 from experiments.words import did_you_mean
 from testbed.base.errors import UsageError
 from testbed.base.text import plain
@@ -58,7 +59,8 @@ class Choice:
 class Case:
     """One arm under one condition of each axis; any of it may be missing.
 
-    An arm is a variant, a scheme, or a variant that begins with a scheme. `only` is the one protocol that it has, where
+    An arm is a variant, a scheme, or a variant that begins with a scheme. `sample` is one combination of the values of
+    a sweep. `only` is the one protocol that it has, where
     that is not the experiment's to say; `changed` says that an option has overridden settings of its scheme.
     """
 
@@ -67,11 +69,12 @@ class Case:
     scheme: Scheme | None = None
     only: Protocol | None = None
     changed: bool = False
+    sample: Sample | None = None
 
     @property
-    def choices(self) -> list[Choice | Scheme]:
-        """What there is of scheme, variant and conditions, in the order in which they are applied."""
-        return [choice for choice in (self.scheme, self.variant, *self.conditions) if choice is not None]
+    def choices(self) -> list[Choice | Scheme | Sample]:
+        """What there is of scheme, variant, conditions and sweep, in the order in which they are applied."""
+        return [choice for choice in (self.scheme, self.variant, *self.conditions, self.sample) if choice is not None]
 
     @property
     def condition(self) -> str:
@@ -82,7 +85,8 @@ class Case:
     def label(self) -> str:
         """What it adds to a point's id, each part with a `-` before it."""
         arm = self.variant.label if self.variant else self.scheme.name if self.scheme else ""
-        return "".join(f"-{each}" for each in (*(each.label for each in self.conditions), arm) if each)
+        swept = self.sample.label if self.sample else ""
+        return "".join(f"-{each}" for each in (*(each.label for each in self.conditions), swept, arm) if each)
 
     @property
     def arm(self) -> str:
@@ -228,7 +232,7 @@ def _choices(whole: Document, kind: str, variants: Sequence[str]) -> list[Choice
         table = table_of(whole, kind, index)
         values = {key: value for key, value in table.data.items() if key not in OWN_KEYS[kind]}
         for key in values:
-            if key in (*IDENTITY, *TABLES, "profile"):
+            if key in NOT_SWEPT:
                 raise whole.error((kind, index, key), f"a {kind} cannot change {key!r}")
         without = table.data.get("without", []) if kind == "condition" else []
         others = [other for other, axis in zip(names, axes_of, strict=True) if axis != axes_of[index]]

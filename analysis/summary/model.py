@@ -136,6 +136,7 @@ class PointSummary:
     variant: Text = ""
     condition: Text = ""
     conditions: Mapping[str, Text] = field(default_factory=dict)
+    sweep: Mapping[str, object] = field(default_factory=dict)
     protocol: Text = ""
     clock: Text = ""
     profile: Text = ""

@@ -122,6 +122,7 @@ def _of_point(point: Point) -> PointSummary:
         variant=point.variant,
         condition=point.condition,
         conditions=point.conditions,
+        sweep=point.sweep,
         protocol=point.protocol,
         clock=point.clock,
         profile=point.profile,

@@ -143,6 +143,8 @@ class RunAnalysis:
         from analysis.figures.gallery import not_at_hand, of_all
         from analysis.summary.of_point import analyse_point_fully
         from analysis.summary.of_run import point_directories, stack, write_summary
+        from analysis.summary.sweep_table import NAME as SWEEP
+        from analysis.summary.sweep_table import sweep_table
         from analysis.tables import write_tables
 
         run, workers = self._run, self._workers
@@ -159,7 +161,8 @@ class RunAnalysis:
         if not summaries and not wanted:
             return Analysis(run.directory, (), {}, ())
         target, tables = out or run.directory, stack(analysed)
-        of_tables = write_tables(target, tables)
+        swept = sweep_table(summaries)
+        of_tables = write_tables(target, tables if swept is None else {**tables, SWEEP: swept})
         of_summary = write_summary(target, summaries)
         drawn = save(of_all(registry, tables, summaries), target / "figures", workers)
         return Analysis(

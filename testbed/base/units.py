@@ -88,6 +88,17 @@ def parse_share(text: str) -> float:
     return float(value)
 
 
+def parse_any(text: str) -> tuple[float, str] | None:
+    """The number and the base unit (`bps`, `bytes`, `s`, `share`) of a text in any unit; None for any other text."""
+    kinds = ((_RATES, "bps"), (_SIZES, "bytes"), (_TIMES, "s"), (_SHARES, "share"))
+    for units, base in kinds:
+        try:
+            return float(_parse(text, units, base)), base
+        except ValueError:
+            continue
+    return None
+
+
 def _format(value: float, units: dict[str, int], limit: str) -> str:
     best = next(iter(units))
     for name, factor in units.items():

@@ -73,7 +73,8 @@ class Point(_Record):
     """One variant or scheme, condition, protocol, object size, seed and clock of an experiment under one profile.
 
     `variant` and `condition` are empty where the experiment's file has none. `conditions` are those that `condition`
-    names together, by their axes, where the file has several. `scheme` is the name of the scheme that
+    names together, by their axes, where the file has several. `sweep` are the values of the settings that are swept, as
+    the file would say them, by their dotted keys. `scheme` is the name of the scheme that
     `mptcp` is in all of its settings, `variant` is then what it is called. `parts` are by their kind: `topology`,
     `director`, `workload`, `timetable`. `mptcp` are the settings of `[mptcp]`, numbers with their unit in the name;
     `sysctl` are extra sysctls of client and servers, `sysctl_of` those of the nodes with a role. `director_statistics`:
@@ -92,6 +93,7 @@ class Point(_Record):
     variant: str = ""
     condition: str = ""
     conditions: dict[str, str] = {}
+    sweep: Plain = {}
     protocol: Literal["tcp", "mptcp"]
     object_bytes: Annotated[int, Field(ge=0, le=_LARGEST)]
     seed: Annotated[int, Field(ge=0, lt=1 << 64)]
@@ -140,7 +142,7 @@ class Point(_Record):
 
     def to_json(self) -> str:
         """The text of `point.json`: the same bytes for the same point; what records more is only said where it does."""
-        unsaid = {name for name in ("conditions", "director_statistics") if not getattr(self, name)}
+        unsaid = {name for name in ("conditions", "sweep", "director_statistics") if not getattr(self, name)}
         return self.model_dump_json(indent=2, exclude=unsaid) + "\n"
 
     @classmethod
