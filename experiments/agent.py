@@ -19,7 +19,7 @@ from pathlib import Path
 from experiments.composition import Parts, import_parts, load_code, parts_of
 from experiments.measurement import drive
 from experiments.record import write
-from experiments.stage import path_managers, stage
+from experiments.stage import path_managers, put_middlebox, stage
 from testbed import template
 from testbed.base.errors import TestbedError
 from testbed.lab_clock import set_seed, start_afresh
@@ -62,6 +62,7 @@ def open_shell(point: Point, parts: Parts, out: Path) -> None:
     from experiments import mininet_shell  # a point that runs its workload must not notice that there is a shell
 
     with stage(point, parts, CommandLog()) as ready, path_managers(point, ready, out):
+        put_middlebox(point, ready)
         mininet_shell.interact(ready.network.mininet)
 
 
@@ -74,6 +75,7 @@ def run_commands(point: Point, parts: Parts, out: Path) -> int:
         set_seed(point.seed)
         start_afresh()
     with stage(point, parts, CommandLog()) as ready, path_managers(point, ready, out):
+        put_middlebox(point, ready)
         return mininet_shell.execute(ready.network.mininet, lines)
 
 

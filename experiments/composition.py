@@ -18,6 +18,7 @@ from experiments.workloads.base import WORKLOADS, Workload
 from testbed.base import own_code
 from testbed.base.errors import ConfigError, UsageError
 from testbed.base.families import ServerAddress
+from testbed.base.middlebox import IN_WORDS as MIDDLEBOXES
 from testbed.base.own_code import Code
 from testbed.base.own_errors import BadCode
 from testbed.base.parts import KINDS, UNSAID, Part
@@ -43,6 +44,10 @@ _PAST_DIRECTOR = "past the director"
 
 ANSWERS = """\
   answers of servers from the service address: by {way}, past the director
+"""
+
+MIDDLEBOX = """\
+  a middlebox next to the client: it {what}
 """
 
 CODE = "parts"
@@ -116,6 +121,8 @@ class Parts:
 
     def _picture(self) -> str:
         picture = self.topology.picture()
+        if kind := self.topology.middlebox:
+            picture += MIDDLEBOX.format(what=MIDDLEBOXES[kind])
         return picture + ANSWERS.format(way=self.topology.answers_past()) if self._answers_past else picture
 
     def _paths(self, *, mptcp: bool, fullmesh: bool) -> Iterator[PathTrait]:

@@ -17,11 +17,12 @@ from pathlib import Path
 
 from experiments.composition import parts_of
 from experiments.record import write_list
-from experiments.stage import WORK, Stage, path_managers, stage
+from experiments.stage import Stage, path_managers, stage
 from experiments.workloads.page_loads import PageLoads
 from testbed.base.errors import CommandError, ReadbackError, TestbedError
 from testbed.labs.counting import marks
 from testbed.net.counters import protocol_counters
+from testbed.network import WORK
 from testbed.process import CommandLog
 from testbed.record import ab, model
 from testbed.record.instructions import REQUEST, WINDOWS, Load, Request, SetUp, Window

@@ -11,6 +11,7 @@ from testbed.record.events import Kind
 _WORDS: dict[Kind, str] = {
     "server-drained": "drain a server",
     "director-back": "come back without the connections that it knew",
+    "director-restarted": "start again without the connections that it knew",
 }
 
 
@@ -62,6 +63,15 @@ def check_health_check(settings: Settings) -> Iterator[Complaint]:
     if check and planned_s is not None and check.interval_s + check.answer_s > planned_s:
         what = f"the first check is answered at {check.interval_s + check.answer_s:g} s"
         yield Complaint("health_check", f"{what}, after the workload's end at {planned_s:g} s", "a shorter interval")
+
+
+def check_middlebox(settings: Settings) -> Iterator[Complaint]:
+    """A middlebox in a topology that has no place for it."""
+    topology = settings.topology
+    if topology.middlebox and not topology.with_a_middle().layout().towards_client:
+        yield Complaint(
+            "middlebox", f"the topology {topology.part!r} has nothing between the client and everybody else"
+        )
 
 
 def check_announcements(settings: Settings) -> Iterator[Complaint]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from experiments.changes import Changes
 from experiments.directors import watching_directors
 from experiments.record import Events, write, write_list
-from experiments.stage import WORK, Server, Stage
+from experiments.stage import Server, Stage, put_middlebox
 from experiments.web_servers import WebServers
 from experiments.workloads.base import Scene
 from testbed.base.errors import ReadbackError, WorkloadTooShort
@@ -20,6 +20,7 @@ from testbed.base.families import in_url
 from testbed.lab_clock import start_afresh
 from testbed.net import loss_injection, queues
 from testbed.net.counters import protocol_counters
+from testbed.network import WORK
 from testbed.record import addresses, captures, counters, events, protection, uploads
 from testbed.record import loss_injection as losses
 from testbed.record.addresses import AddressPlan, ServerAddresses, Service
@@ -103,6 +104,7 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
             prober = stage.client if stage.parts.protection.admits_everyone else server.node
             apache_bench.probe(prober, f"http://{in_url(server.unique)}:{stage.layout.port}/1.bin", log=log)
         apache_bench.probe(stage.client, f"{service}/1.bin", log=log)
+        put_middlebox(point, stage)
         samples = stack.enter_context((out / counters.SAMPLES).open("w"))
         happened = Events(stack.enter_context((out / events.FILE).open("w")))
         at_servers = {

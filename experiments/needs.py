@@ -13,7 +13,7 @@ from experiments.composition import REGISTRIES, mptcp_of, parts_of
 from testbed.base.errors import UsageError
 from testbed.base.needs import Need, of_part, packages, sysctl
 from testbed.directors.base import DIRECTORS, Director
-from testbed.net import loss_injection, mptcp, routing
+from testbed.net import loss_injection, mptcp, routing, timestamps
 from testbed.record.point import Point
 
 
@@ -37,6 +37,8 @@ def of_point(point: Point) -> frozenset[Need]:
     if parts.topology.layout().front:
         hashes = routing.HASH_IPV6 if families.service == "ipv6" else frozenset[Need]()
         found |= of_part("topology", {routing.MULTIPATH, *routing.HASH, *hashes})
+    if parts.topology.middlebox:
+        found |= of_part("topology", timestamps.NEEDS)
     if point.drop:
         found |= loss_injection.NEEDS
     if point.protocol == "mptcp":

@@ -186,7 +186,7 @@ def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
     topology, workload, mptcp = settings.topology, settings.workload, axes.protocol == "mptcp"
     parts = Parts(
         # What loses packets on purpose sits in the middle, never at the client's own interfaces.
-        topology=topology.with_a_middle() if settings.drop else topology,
+        topology=topology.with_a_middle() if settings.drop or topology.middlebox else topology,
         director=settings.director,
         workload=workload.of_size(axes.object_bytes),
         timetable=settings.timetable,

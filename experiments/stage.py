@@ -19,10 +19,10 @@ from experiments.record import write
 from testbed.base.families import whole_length
 from testbed.base.needs import sysctl as sysctl_need
 from testbed.directors.base import Director
-from testbed.net import loss_injection, mptcp, netem, routing, sysctl
+from testbed.net import loss_injection, mptcp, netem, routing, sysctl, timestamps
 from testbed.net.netns import Node
 from testbed.network import NEEDS as NETWORK_NEEDS
-from testbed.network import Network, running
+from testbed.network import WORK, Network, running
 from testbed.process import CommandLog
 from testbed.record import protection
 from testbed.record.point import Point
@@ -47,8 +47,6 @@ NEEDS = frozenset(
     }
 )
 """What every set-up needs, whatever it is made of."""
-
-WORK = Path("/tmp/testbed")
 
 
 @dataclass(frozen=True)
@@ -177,6 +175,16 @@ def sysctls_of(point: Point, role: str) -> Mapping[str, str | int]:
 
 def _has_second_address(point: Point) -> bool:
     return point.protocol == "mptcp" and mptcp_of(point).has_second_address
+
+
+def put_middlebox(point: Point, ready: Stage) -> None:
+    """The topology's middlebox, if it has one, from now on; raises as `timestamps.put_middlebox`.
+
+    Not before all that is set up has been seen to work: it may break what it alters.
+    """
+    if kind := ready.parts.topology.middlebox:
+        places = [(ready.network[node], interface) for node, interface in ready.layout.towards_client]
+        timestamps.put_middlebox(kind, places, seed=point.seed, work=WORK, log=ready.network.log)
 
 
 @contextlib.contextmanager

@@ -124,6 +124,7 @@ def _complaints(settings: Settings) -> Iterator[tuple[str, Complaint]]:
     yield from (("timetable", each) for each in settings.timetable.check(topology, workload))
     yield from (("timetable", each) for each in feasibility.check(settings))
     yield from (("mptcp", each) for each in feasibility.check_announcements(settings))
+    yield from (("topology", each) for each in feasibility.check_middlebox(settings))
     yield from (("protection", each) for each in settings.protection.check(topology))
     yield from (("protection", each) for each in feasibility.check_protection(settings))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from experiments.stage import WORK, Server, Stage
+from experiments.stage import Server, Stage
 from testbed.net import silence
+from testbed.network import WORK
 from testbed.process import Process
 from testbed.tools import lighttpd
 

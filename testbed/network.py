@@ -6,6 +6,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mininet.topo import Topo
@@ -17,6 +18,10 @@ from testbed.net import ipv6, netem, offload, queues, sysctl, tbf
 from testbed.net.netns import Node
 from testbed.net.queues import Queue
 from testbed.process import CommandLog
+from testbed.programs import Programs
+
+WORK = Path("/tmp/testbed")
+"""Where what runs on the nodes has its files."""
 
 NEEDS = frozenset(
     {
@@ -34,7 +39,8 @@ FramingChoice = Callable[[str, str], netem.Framing]
 class Network:
     """The running topology: its nodes by name, what was set on its links, and every command.
 
-    `ipv6` is what each node was told of that family, if its addresses are among the topology's.
+    `ipv6` is what each node was told of that family, if its addresses are among the topology's. `programs` are those
+    that nodes run for as long as the network is there.
     """
 
     mininet: Any
@@ -42,6 +48,7 @@ class Network:
     log: CommandLog
     links: list[dict[str, Any]] = field(default_factory=list)
     ipv6: dict[str, dict[str, str]] = field(default_factory=dict)
+    programs: Programs = field(default_factory=Programs)
 
     def __getitem__(self, name: str) -> Node:
         return self.nodes[name]
@@ -150,8 +157,9 @@ def running(
         kinds.make_links(mininet, log)
         mininet.start()
         nodes = {node.name: Node(node.name, node.pid) for node in (*mininet.hosts, *mininet.switches)}
-        network = Network(mininet, nodes, log, ipv6=told)
-        _shape_links(network, topo, framing)
-        yield network
+        with Programs() as programs:
+            network = Network(mininet, nodes, log, ipv6=told, programs=programs)
+            _shape_links(network, topo, framing)
+            yield network
     finally:
         mininet.stop()

@@ -9,6 +9,7 @@ from typing import Self
 from pydantic import Field
 
 from testbed.base.families import ONLY_IPV4, Families, Family
+from testbed.base.middlebox import Middlebox
 from testbed.base.parts import Complaint, Part
 from testbed.base.quantities import Servers
 from testbed.base.registry import Registry
@@ -24,6 +25,12 @@ class Topology(Part, ABC):
     """
 
     servers: Servers = Field(default=1, description="How many servers there are.")
+    middlebox: Middlebox | None = Field(
+        default=None,
+        description="What sits between the client and everybody else, and alters TCP's timestamps, flow by flow: it "
+        "adds an offset of the flow's own to those that come to the client (`offset`), and takes it off the client's "
+        "echoes again (`offset-and-back`), or it puts the client's behind its other options (`timestamps-last`).",
+    )
 
     @property
     def largest_seed(self) -> tuple[int, str] | None:
@@ -95,7 +102,8 @@ class Topology(Part, ABC):
     def with_a_middle(self) -> Self:
         """The same with a node, not the client's own, that all packets to the client pass first.
 
-        Losses of chosen packets are made there. A topology that has such nodes anyway is its own.
+        Losses of chosen packets are made there, and a middlebox is there. A topology that has such nodes anyway is its
+        own.
         """
         return self
 

@@ -11,17 +11,21 @@ import contextlib
 import ctypes
 import itertools
 import os
+import re
 import sysconfig
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from testbed.base.errors import PrerequisiteError, ReadbackError, TestbedError
-from testbed.net.netns import interface_index
+from testbed.net.netns import Node, inside, interface_index
 from testbed.process import CommandLog, run
 
 _LIBRARY = "libbpf.so.1"
+Way = Literal["ingress", "egress"]
+_TCX: Mapping[Way, int] = {"ingress": 46, "egress": 47}  # BPF_TCX_INGRESS, BPF_TCX_EGRESS, include/uapi/linux/bpf.h
+_MOST_PROGRAMS = 64
 _MESSAGE_BYTES = 1 << 20
 _LOG_BEGINS = "-- BEGIN PROG LOAD LOG --"
 _XDP_GENERIC = 1 << 1  # XDP_FLAGS_SKB_MODE
@@ -45,6 +49,11 @@ class Program:
     fd: int
     _library: Any
     _object: int
+
+    @property
+    def id(self) -> int:
+        """The kernel's number for the program."""
+        return int(re.findall(r"^prog_id:\s*(\d+)$", Path(f"/proc/self/fdinfo/{self.fd}").read_text(), re.MULTILINE)[0])
 
     def entries(self, name: str, key_bytes: int, value_bytes: int) -> Iterator[tuple[bytes, bytes]]:
         """Every key and value of a hash map, as the kernel holds them; raises `TestbedError` if there is none."""
@@ -88,6 +97,23 @@ class Program:
         if found < 0:
             raise TestbedError(f"BPF program: it has no map {name!r}")
         return found
+
+
+def attach(path: Path, program: str, node: Node, interface: str, way: Way) -> None:
+    """Have an object file's program at an interface (tcx), after those that are there already, for as long as that is.
+
+    Such a program is asked before those of tc's clsact. Raises as `loaded`, and `ReadbackError`.
+    """
+    library = _library()
+    with loaded(path, program) as found, inside(node):
+        index, hook = interface_index(interface), _TCX[way]
+        if status := library.bpf_prog_attach(found.fd, index, hook, 0):
+            raise TestbedError(f"BPF program {program} at {interface} ({way}): {os.strerror(-status)}")
+        count, flags = ctypes.c_uint(_MOST_PROGRAMS), ctypes.c_uint()
+        ids = (ctypes.c_uint * _MOST_PROGRAMS)()
+        library.bpf_prog_query(index, hook, 0, ctypes.byref(flags), ids, ctypes.byref(count))
+        if found.id not in list(ids)[: count.value]:
+            raise ReadbackError(f"BPF programs at {interface} ({way})", found.id, list(ids)[: count.value])
 
 
 @contextlib.contextmanager
@@ -139,6 +165,8 @@ def _library() -> Any:
         ("bpf_xdp_attach", number, (number, number, ctypes.c_uint32, pointer)),
         ("bpf_xdp_detach", number, (number, ctypes.c_uint32, pointer)),
         ("bpf_xdp_query_id", number, (number, number, pointer)),
+        ("bpf_prog_attach", number, (number, number, number, ctypes.c_uint)),
+        ("bpf_prog_query", number, (number, number, ctypes.c_uint, pointer, pointer, pointer)),
     ):
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from testbed.base.errors import CommandError, TestbedError
 from testbed.base.needs import Call, Need, program
+from testbed.net import sockets
 from testbed.net.netns import Node
 from testbed.process import CommandLog, Process, run, wait_until
 
@@ -38,7 +39,6 @@ webdav.activate = "enable"
 webdav.is-readonly = "disable"
 """
 NEED = program("lighttpd", package="lighttpd", purpose="the servers")
-_LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
 
 
 def generate_file(root: Path, size_bytes: int) -> str:
@@ -51,11 +51,6 @@ def generate_file(root: Path, size_bytes: int) -> str:
         while left > 0:
             left -= file.write(block[: min(left, len(block))])
     return name
-
-
-def _listening(node: Node, port: int, *, ipv6: bool) -> bool:
-    rows = node.read("tcp6" if ipv6 else "tcp").splitlines()[1:]
-    return any(row.split()[1].endswith(f":{port:04X}") and row.split()[3] == _LISTEN for row in rows)
 
 
 def module(name: str, package: str, purpose: str = "") -> Need:
@@ -105,7 +100,7 @@ def serving(
     # What it has against its configuration, it says before it opens its log.
     with complaints.open("wb") as err, Process(node.enter(*argv), stderr=err, log=log, keeps_id=False) as process:
         wait_until(
-            lambda: _listening(node, port, ipv6=ipv6) or process.poll() is not None,
+            lambda: sockets.listens(node, port, ipv6=ipv6) or process.poll() is not None,
             f"lighttpd on {node.name}",
             timeout_s=timeout_s,
         )

@@ -226,7 +226,7 @@ def test_a_value_that_cannot_be_is_refused_in_one_line(right: str, wrong: str, m
             'server_rate = "1 Gbit/s"',
             'direct = { rate = "1 Gbit/s" }',
             "x.toml:10: unknown key 'direct' in [topology]; and 1 more error "
-            "(valid keys: part, servers, family, service_family, client_sockets, client_rate, server_rate)",
+            "(valid keys: part, servers, middlebox, family, service_family, client_sockets, client_rate, server_rate)",
         ),
     ],
 )
