@@ -75,6 +75,8 @@ class Changes:
                 self._programs.power_on(self._servers[change.server])
             elif change.event in ("director-lost", "director-back"):
                 self._power(self._layout.directors[change.director - 1], on=change.event == "director-back")
+            elif change.event == "director-restarted":
+                self._restart(self._layout.directors[change.director - 1])
             elif change.event == "path-flipped" and self._layout.front:
                 self._lead_to_directors()
             else:
@@ -107,11 +109,19 @@ class Changes:
             silence.silence(network[director], log)
         else:
             self._director.forget(network, self._layout.of(director))
-            if self._checkers:
-                self._checkers[director].forget()
-            self._tell(director)
+            self._begin_again(director)
             silence.restore(network[director], log)
         self._lead_to_directors()
+
+    def _restart(self, director: str) -> None:
+        self._director.restart(self._ready.network, self._layout.of(director))
+        self._begin_again(director)
+
+    def _begin_again(self, director: str) -> None:
+        """It has forgotten whom it had found sick, and is told of the pool."""
+        if self._checkers:
+            self._checkers[director].forget()
+        self._tell(director)
 
     def _lead_to_directors(self) -> None:
         several = self._layout.several

@@ -2,9 +2,10 @@
 
 Enters: the table of connections, the events, the client's packets. Leaves: `Balancing`.
 
-* A download is *broken* if its connection was reset or refused, got no answer, or stood still: it was open when the
-  workload ended, and nothing new had come for the last `STALLED_S` seconds. Each belongs to the last change before it
-  ended, or stood still. What changes in the first `SETTING_S` seconds is the setting, and no change.
+* A download is *broken* if its connection was reset or refused, got no answer, was closed before all of the object
+  had come (as when a proxy is killed), or stood still: it was open when the workload ended, and nothing new had come
+  for the last `STALLED_S` seconds. Each belongs to the last change before it ended, or stood still. What changes in
+  the first `SETTING_S` seconds is the setting, and no change.
 * A download *had joined* at a change if its client had the fourth ACK of a join by then, or data on it: until that the
   server may still refuse what it answered with a SYN+ACK, as it does when its program has closed the connection.
 * *Imbalance* is the largest share of a server over the mean of those in the pool, of the connections that were opened
@@ -45,8 +46,12 @@ def balancing(
     events: Sequence[Event],
     window: Window,
     arrived: tuple[NDArray[np.int64], NDArray[np.int64]],
+    object_bytes: int = 0,
 ) -> Balancing:
-    """The figures of a point; `arrived` are times in ns and payload bytes of what came to the client."""
+    """The figures of a point; `arrived` are times in ns and payload bytes of what came to the client.
+
+    A download has `object_bytes`; 0: there are none.
+    """
     made = changes_of(events)
     first_s = made[0].t_s if made else window.duration_s
     rows = connections.select(_COLUMNS).to_pylist()
@@ -54,7 +59,7 @@ def balancing(
     out = {event.server for event in events if event.event == "server-removed" and event.t_s < SETTING_S}
     by_server = {name: [row for row in opened if row["server"] == name] for name in servers if name not in out}
     unnamed = sum(row["server"] is None for row in opened)
-    broken = [(when, row) for row in rows if (when := _broken(row, window.duration_s)) is not None]
+    broken = [(when, row) for row in rows if (when := _broken(row, window.duration_s, object_bytes)) is not None]
     under_way = [row for row in rows if _is_open_at(row, first_s)]
     ends_s = [*(change.t_s for change in made[1:]), np.inf]
     return Balancing(
@@ -86,6 +91,7 @@ def with_balancing(summary: PointSummary, sources: Sources, tables: Mapping[str,
         events=sources.events,
         window=window,
         arrived=(packets.time_ns[rows], packets.payload_bytes[rows].astype(np.int64)),
+        object_bytes=0 if sources.point.is_upload else sources.point.object_bytes,
     )
     passed = tables["directors"].to_pylist()
     to_servers, to_clients = (
@@ -101,7 +107,18 @@ def with_balancing(summary: PointSummary, sources: Sources, tables: Mapping[str,
     return replace(summary, balancing=found)
 
 
-_COLUMNS = ["join_confirmed_s", "server", "syn_s", "last_new_data_s", "end", "end_s", "survived", "bytes_to_client"]
+_COLUMNS = [
+    "join_confirmed_s",
+    "server",
+    "syn_s",
+    "last_new_data_s",
+    "end",
+    "end_s",
+    "survived",
+    "bytes_to_client",
+    "bytes_to_server",
+    "distinct_to_client",
+]
 
 
 def changes_of(events: Sequence[Event]) -> list[Event]:
@@ -112,14 +129,15 @@ def changes_of(events: Sequence[Event]) -> list[Event]:
     return [event for event in changes(events) if not event.by and event.t_s >= SETTING_S]
 
 
-def _broken(row: Mapping[str, Any], duration_s: float) -> float | None:
+def _broken(row: Mapping[str, Any], duration_s: float, object_bytes: int) -> float | None:
     """When a download broke; None: it did not."""
     syn_s = row["syn_s"]
     last_s = max(each for each in (row["last_new_data_s"], syn_s, 0.0) if each is not None)
     is_open = row["end"] in ("open", "unanswered") or (row["end_s"] is not None and row["end_s"] > duration_s)
     if is_open:
         return last_s + _NOTICED_S if duration_s - last_s > STALLED_S else None
-    return None if row["survived"] else float(row["end_s"] or last_s)
+    is_short = row["end"] == "closed" and row["bytes_to_server"] and row["distinct_to_client"] < object_bytes
+    return None if row["survived"] and not is_short else float(row["end_s"] or last_s)
 
 
 def _of_change(change: Event, broken: Sequence[Mapping[str, Any]]) -> ServerChange:

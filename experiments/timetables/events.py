@@ -26,10 +26,11 @@ _KINDS: Mapping[str, Kind] = {
     "back": "server-back",
     "lose_director": "director-lost",
     "director_back": "director-back",
+    "restart_director": "director-restarted",
     "flip": "path-flipped",
 }
 _OF_SERVERS = ("remove", "add", "drain", "crash", "back")
-_OF_DIRECTORS = ("lose_director", "director_back")
+_OF_DIRECTORS = ("lose_director", "director_back", "restart_director")
 
 _Server = Annotated[int, Field(ge=1, le=MAX_SERVERS)] | None
 _Director = Annotated[int, Field(ge=1, le=MAX_DIRECTORS)] | None
@@ -62,6 +63,11 @@ class Event(Table):
     )
     director_back: _Director = Field(
         default=None, description="The number of the lost director that is back; it knows no connection."
+    )
+    restart_director: _Director = Field(
+        default=None,
+        description="The number of the director that starts again at once, on a node that stays up: it knows no "
+        "connection, and a proxy has ended all of its own.",
     )
     flip: Annotated[int, Field(ge=1, le=MAX_SERVERS)] | None = Field(
         default=None,

@@ -86,11 +86,17 @@ class Director(Part, ABC):
         """
         raise NotImplementedError
 
+    def restart(self, network: Network, layout: Layout) -> None:
+        """It starts again on a node that stays up and can be reached: by default, all that it knew is forgotten."""
+        self.forget(network, layout)
+
     def cannot(self, event: Kind) -> bool:
         """Whether such an event cannot be with this director: it lacks what would be asked of it."""
+        cannot_forget = type(self).forget is Director.forget
         lacking = {
             "server-drained": type(self).drain is Director.drain,
-            "director-back": type(self).forget is Director.forget,
+            "director-back": cannot_forget,
+            "director-restarted": cannot_forget and type(self).restart is Director.restart,
         }
         return lacking.get(event, False)
 
@@ -155,5 +161,5 @@ class Director(Part, ABC):
 
 
 DIRECTORS = Registry(
-    "director", Director, "testbed.directors", "directors", without=frozenset({"answering", "base", "lvs"})
+    "director", Director, "testbed.directors", "directors", without=frozenset({"answering", "base", "lvs", "proxying"})
 )

@@ -25,11 +25,13 @@ Kind = Literal[
     "server-back",
     "director-lost",
     "director-back",
+    "director-restarted",
     "path-flipped",
 ]
 """A change: a server is taken out of the pool, or put into it; gets no new connections, and keeps those that it has
 (drained); loses its power (crashed), or has it again, with nothing of what it knew (back). A director loses its power,
-or has it again. A router's flows come by other ones of its equal-cost paths."""
+or has it again; or it starts again, with nothing of what it knew, on a node that has power all the time. A router's
+flows come by other ones of its equal-cost paths."""
 
 CHURN: tuple[Kind, ...] = get_args(Kind)
 """All of them."""

@@ -84,6 +84,8 @@ class Pool:
         """Why it cannot happen now: it would change nothing, or leave nobody. An empty text: it can."""
         if event == "path-flipped":
             return self._problem_of_a_flip(places)
+        if event == "director-restarted":
+            return f"director {director} has no power" if director in self.lost else ""
         if event in ("director-lost", "director-back"):
             return self._problem_of_a_director(director, back=event == "director-back")
         number = server.removeprefix("s")

@@ -28,13 +28,20 @@ def download(server: str | None = "s1", *, syn_s: float = 1.0, **changes: Any) -
         "end_s": syn_s + 5,
         "survived": True,
         "bytes_to_client": 1000,
+        "bytes_to_server": 100,
+        "distinct_to_client": 1000,
     }
     return {"server": server, "syn_s": syn_s, **end, **changes}
 
 
 def judged(*downloads: dict[str, Any], events: tuple[Event, ...] = (STARTED, REMOVED, ENDED)) -> Balancing:
     return balancing(
-        pa.Table.from_pylist(list(downloads)), servers=["s1", "s2"], events=events, window=WINDOW, arrived=NOTHING
+        pa.Table.from_pylist(list(downloads)),
+        servers=["s1", "s2"],
+        events=events,
+        window=WINDOW,
+        arrived=NOTHING,
+        object_bytes=900,
     )
 
 
@@ -42,14 +49,18 @@ RESET = {"end": "reset", "end_s": 6.01, "survived": False, "last_new_data_s": 6.
 STALLED = {"end": "open", "end_s": None, "last_new_data_s": 6.0}
 SLOW = {"end": "open", "end_s": None, "last_new_data_s": 14.9}
 REFUSED = {"end": "refused", "end_s": 7.0, "survived": False, "last_new_data_s": None}
+SHORT = {"end_s": 6.01, "distinct_to_client": 500}
+UNUSED = {"bytes_to_server": 0, "distinct_to_client": 0}
 UNANSWERED = {"end": "unanswered", "end_s": None, "survived": False, "last_new_data_s": None}
 
 
 @pytest.mark.parametrize(
     ("what", "broken"),
-    [({}, 0), (RESET, 1), (STALLED, 1), (SLOW, 0), (REFUSED, 1), (UNANSWERED, 1)],
+    [({}, 0), (RESET, 1), (STALLED, 1), (SLOW, 0), (REFUSED, 1), (UNANSWERED, 1), (SHORT, 1), (UNUSED, 0)],
 )
-def test_a_download_is_broken_if_it_was_reset_refused_or_stands_still(what: dict[str, Any], broken: int) -> None:
+def test_a_download_is_broken_if_it_was_reset_refused_cut_short_or_stands_still(
+    what: dict[str, Any], broken: int
+) -> None:
     found = judged(download(syn_s=5.9, **{"end_s": 10.9, **what}))
     (change,) = found.changes
     assert found.broken == broken == change.broken and change.broken_new == found.broken_before == 0
