@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import socket
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from testbed.base.errors import TestbedError
 from testbed.net import netlink
 from testbed.net.netlink import Netlink
 
+_HARDWARE_ADDRESS = 0x8927  # SIOCGIFHWADDR, include/uapi/linux/sockios.h
 _NEW_NETWORK = 0x40000000  # CLONE_NEWNET, include/uapi/linux/sched.h
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -88,6 +91,17 @@ def generic_socket(node: Node) -> Iterator[Netlink]:
     """A socket for the families of generic netlink that speaks for the node's namespace."""
     with inside(node), Netlink(netlink.GENERIC) as opened:
         yield opened
+
+
+def link_address(name: str) -> str:
+    """The link-layer address of an interface in the namespace that this process is in; raises `TestbedError`."""
+    asked = struct.pack("16s24x", name.encode())
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+            found = fcntl.ioctl(opened, _HARDWARE_ADDRESS, asked)
+    except OSError as error:
+        raise TestbedError(f"no interface {name}") from error
+    return found[18:24].hex(":")
 
 
 def interface_index(name: str) -> int:
