@@ -71,6 +71,7 @@ def test_the_papers_figures_and_the_ablations_come_with_the_toolkit() -> None:
         "protection",
         "protection-flood",
         "protection-goodput",
+        "rivals",
         "several-servers",
         "upload",
         "upload-directors",
@@ -226,7 +227,7 @@ def test_a_path_is_found_and_comes_before_a_shipped_name(tmp_path: Path, monkeyp
 ALL = (
     "ablation-add-addr, ablation-schemes, balancers, delay-readings, families, "
     "fig06, fig07, fig08, fig09, fig10, fig11, fig13, fig14, mixed-load, one-interface, "
-    "protection, protection-flood, protection-goodput, several-servers, upload, upload-directors"
+    "protection, protection-flood, protection-goodput, rivals, several-servers, upload, upload-directors"
 )
 
 
