@@ -10,7 +10,7 @@ VM_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-vm.txt)
 COUNTING_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-counting.txt)
 SELFTEST_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-selftests.txt)
 
-.PHONY: help setup packages venv part-packages man lock lock-kernel kernel kernels other-kernels libraries compiled vm counting run-lb run-anycast run-balancers reproduce reproduce-all test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder bench-memory doctor clean
+.PHONY: help setup packages venv part-packages man notebook lock lock-kernel kernel kernels other-kernels libraries compiled vm counting run-lb run-anycast run-balancers reproduce reproduce-all test test-debian13 test-all test-kernel test-vm lint unit fuzz bench bench-decoder bench-memory doctor clean
 
 help:            ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,9 @@ part-packages: packages venv    ## install what else the experiments' parts need
 
 man: venv        ## renew the manual pages, from what the commands say of themselves
 	.venv/bin/python -m experiments.cli.man_pages docs/man
+
+notebook: setup  ## run the documentation's notebook again, and write what comes out
+	.venv/bin/python .ci/notebook docs/from-experiment-to-explanation.ipynb
 
 lock: venv       ## renew the locked Python packages: make lock [ONLY="numpy click"]
 	.ci/lock $(ONLY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +25,9 @@ class Picture:
     kind: str
     name: str
     title: str
-    png: bytes
-    pdf: bytes
-    svg: bytes
+    png: bytes = field(repr=False)
+    pdf: bytes = field(repr=False)
+    svg: bytes = field(repr=False)
 
     def _repr_png_(self) -> bytes:
         return self.png
