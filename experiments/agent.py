@@ -7,12 +7,14 @@ standard input has. In a guest that is to be a template it stands still first, a
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
 import platform
 import sys
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -37,6 +39,28 @@ def _say(phase: str, **more: bool) -> None:
 
 def run_point(point: Point, parts: Parts, out: Path) -> None:
     """Run the point and leave its raw directory in `out`; raises `TestbedError` if it cannot be run."""
+    with tracing(point, out):
+        _run(point, parts, out)
+
+
+@contextlib.contextmanager
+def tracing(point: Point, out: Path) -> Iterator[None]:
+    """The kernel's events that the point asks for, recorded until the block ends, and written then.
+
+    It begins before the clock and the random numbers start afresh, so that a point without is as it was.
+    """
+    if point.trace is None or not point.trace.events:
+        yield
+        return
+    from testbed.tools import kernel_trace
+
+    wanted = point.trace
+    with kernel_trace.tracing(wanted.events, wanted.buffer_bytes, virtual=point.clock == "virtual") as trace:
+        yield
+        trace.save(out)
+
+
+def _run(point: Point, parts: Parts, out: Path) -> None:
     log = CommandLog()
     if point.clock == "virtual":
         set_seed(point.seed)

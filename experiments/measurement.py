@@ -107,12 +107,13 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
         put_middlebox(point, stage)
         samples = stack.enter_context((out / counters.SAMPLES).open("w"))
         happened = Events(stack.enter_context((out / events.FILE).open("w")))
-        at_servers = {
-            server.node.name: stack.enter_context(_witnessing(stage, server, out))
-            for server in stage.servers
-            if len(stage.servers) > 1
-        }
         buffer_kib = tcpdump.buffer_kib(stage.parts.workload.most_packets(point.object_bytes))
+        whole = point.trace is not None and point.trace.servers
+        at_servers = {
+            server.node.name: stack.enter_context(_witnessing(stage, server, out, buffer_kib if whole else None))
+            for server in stage.servers
+            if len(stage.servers) > 1 or whole
+        }
         directors = (
             stack.enter_context(watching_directors(stage, out, buffer_kib)) if point.director_statistics else None
         )
@@ -178,9 +179,19 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
             raise WorkloadTooShort(what, hint="a larger workload, or an earlier event")
 
 
-def _witnessing(stage: Stage, server: Server, out: Path) -> contextlib.AbstractContextManager[list[tcpdump.Capture]]:
-    """The captures of SYNs and RSTs at a server's interfaces to and from the service."""
+def _witnessing(
+    stage: Stage, server: Server, out: Path, whole_kib: int | None
+) -> contextlib.AbstractContextManager[list[tcpdump.Capture]]:
+    """The captures of SYNs and RSTs at a server's interfaces to and from the service.
+
+    With a buffer of `whole_kib` those of all packets, at every interface that has an address of the server's.
+    """
     families = stage.parts.topology.families
+    if whole_kib is not None:
+        own = server.place.own_way
+        interfaces = [*stage.parts.director.server_interfaces(server.place), *([own.interface] if own else [])]
+        every = list(dict.fromkeys(interfaces))
+        return tcpdump.capturing(server.node, every, out, log=stage.network.log, buffer_kib=whole_kib)
     return tcpdump.capturing(
         server.node,
         stage.parts.director.server_interfaces(server.place),

@@ -15,6 +15,7 @@ from testbed.base.needs import Need, of_part, packages, sysctl
 from testbed.directors.base import DIRECTORS, Director
 from testbed.net import loss_injection, mptcp, routing, timestamps
 from testbed.record.point import Point
+from testbed.tools import kernel_trace
 
 
 def of_point(point: Point) -> frozenset[Need]:
@@ -39,6 +40,8 @@ def of_point(point: Point) -> frozenset[Need]:
         found |= of_part("topology", {routing.MULTIPATH, *routing.HASH, *hashes})
     if parts.topology.middlebox:
         found |= of_part("topology", timestamps.NEEDS)
+    if point.trace and point.trace.events:
+        found.add(kernel_trace.NEED)
     if point.drop:
         found |= loss_injection.NEEDS
     if point.protocol == "mptcp":
@@ -73,7 +76,7 @@ def every() -> frozenset[Need]:
     ours = (found.part.needs for registry in REGISTRIES.values() for found in registry.all_ours())
     of_mptcp = {*mptcp.NEEDS, mptcp.OVER_IPV6, *mptcp.PATCHED_NEEDS}
     over_ipv6 = (found.part.ipv6_needs for found in DIRECTORS.all_ours())
-    return stage.NEEDS.union(measurement.NEEDS, loss_injection.NEEDS, of_mptcp, *ours, *over_ipv6)
+    return stage.NEEDS.union(measurement.NEEDS, loss_injection.NEEDS, {kernel_trace.NEED}, of_mptcp, *ours, *over_ipv6)
 
 
 def main() -> None:

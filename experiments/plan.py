@@ -23,7 +23,7 @@ from experiments.values import Clock, Protocol
 from experiments.variants import Case
 from testbed.base import own_code
 from testbed.base.errors import UsageError
-from testbed.record.point import Drop, Point
+from testbed.record.point import Drop, Point, Trace
 
 __all__ = [
     "DEFAULT_PROFILE",
@@ -218,6 +218,7 @@ def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
             sysctl=sysctls.of_hosts(settings),
             sysctl_of=sysctls.of_roles(settings),
             director_statistics=settings.director_statistics,
+            trace=Trace.model_validate(settings.trace.plain()) if settings.trace else None,
             wire_limit_bps=parts.bulk_wire_limit_bps(mptcp=mptcp, past_director=past_director),
             traits=parts.traits(
                 mptcp=mptcp,

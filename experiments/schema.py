@@ -25,6 +25,8 @@ from experiments.values import (
     Protocols,
     Schemes,
     Sysctls,
+    TraceBuffer,
+    TraceGroups,
 )
 from experiments.workloads.base import Workload
 from testbed.base.parts import KINDS, Part, summary
@@ -44,6 +46,29 @@ class Drop(Table):
     packet: DroppedPacket = Field(description="Which kind of packet is lost.")
     occurrence: Annotated[int, Field(ge=1, le=MAX_OCCURRENCE)] = Field(
         default=1, description="The how many-th of its kind is lost in each connection, from 1."
+    )
+
+
+class Trace(Table):
+    """What is recorded beside the captures, for the question why; nothing unless it is asked for."""
+
+    events: TraceGroups = Field(
+        default=(),
+        description="Events of the kernel: `resets` (each RST that it sends, with its own reason), `retransmissions`, "
+        "`probes` (congestion window and smoothed round trip at each packet that comes), `mptcp` (the scheduler's "
+        "decisions, mappings, acknowledgements of data). They are read when the workload is over, and no packet is "
+        "another one for it.",
+    )
+    buffer_bytes: TraceBuffer = Field(
+        default=64_000_000,
+        alias="buffer",
+        description="What the kernel keeps of events until then: one has 50 to 200 B. A point whose events did not fit "
+        "is invalid.",
+    )
+    servers: bool = Field(
+        default=False,
+        description="Whether all packets are captured at the servers, too: one-way delays. By default it is SYNs and "
+        "RSTs, where there are several servers.",
     )
 
 
@@ -83,6 +108,7 @@ class Settings(Table):
     sweep: Sweep | None = Field(
         default=None, description="Values of any settings: a point for each combination of them."
     )
+    trace: Trace | None = Field(default=None, description="What is recorded beside the captures, for the question why.")
     sysctl: Sysctls = Field(
         default={}, description="Further sysctls of client and servers, and tables of those of one role."
     )

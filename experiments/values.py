@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from testbed.base.quantities import distinct
+from testbed.base.quantities import Size, distinct
 from testbed.base.text import plain
 
 # What an experiment *is*; an override that changed it would make another one.
@@ -24,6 +24,7 @@ MAX_OCCURRENCE = 1000
 MAX_SYSCTL_TEXT = 200
 MAX_FIGURE = 16
 MAX_TITLE = 200
+LEAST_TRACE_BYTES, MOST_TRACE_BYTES = 10**6, 2 * 10**9
 
 SYSCTL_ROLES = ("client", "server", "director", "router")
 """Tables below `[sysctl]`: whose sysctls these are (`experiments.sysctls`)."""
@@ -71,16 +72,30 @@ def _sysctl_entry(value: object) -> object:
     return value if isinstance(value, dict) else sysctl_value(value)
 
 
+def _of_a_guest(value: int) -> int:
+    if not LEAST_TRACE_BYTES <= value <= MOST_TRACE_BYTES:
+        least, most = LEAST_TRACE_BYTES // 10**6, MOST_TRACE_BYTES // 10**6
+        raise ValueError(f"{value} bytes: a trace's buffer has {least} MB at least, {most} MB at most")
+    return value
+
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 Protocol = Literal["tcp", "mptcp"]
 Clock = Literal["virtual", "real"]
 DroppedPacket = Literal["add-addr", "add-addr-echo", "mp-prio", "join-syn", "join-syn-ack"]
+TraceGroup = Literal["resets", "retransmissions", "probes", "mptcp"]
+TraceBuffer = Annotated[Size, AfterValidator(_of_a_guest)]
 SysctlKey = Annotated[str, AfterValidator(_sysctl_key)]
 SysctlEntry = Annotated[int | str | dict[str, Any], BeforeValidator(_sysctl_entry)]
 Sysctls = Annotated[dict[SysctlKey, SysctlEntry], WithJsonSchema({**_SYSCTLS_SCHEMA, "properties": _ROLES_SCHEMA})]
 
 # TOML has lists only, and a strict tuple would refuse one; what is inside stays strict.
 _DISTINCT = Field(strict=False, min_length=1, json_schema_extra={"uniqueItems": True})
+TraceGroups = Annotated[
+    tuple[TraceGroup, ...],
+    Field(strict=False, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(distinct),
+]
 Protocols = Annotated[tuple[Protocol, ...], _DISTINCT, AfterValidator(distinct)]
 Clocks = Annotated[tuple[Clock, ...], _DISTINCT, AfterValidator(distinct)]
 Schemes = Annotated[tuple[str, ...], _DISTINCT, AfterValidator(distinct)]

@@ -17,6 +17,7 @@ from analysis.figures.registry import Registry
 from analysis.figures.selection import points as points_of
 from analysis.report.run_facts import RunFacts
 from analysis.summary.curves import Namer, curves, namer
+from analysis.summary.explanations import head_of_line_in_words, reset_reasons_in_words
 from analysis.summary.model import PointSummary
 from analysis.tables import read_table
 from testbed.base.errors import AnalysisError
@@ -89,7 +90,7 @@ def draw_experiments(
                     judgements=tuple(j for j in judgements if j.claim.figure and j.claim.figure == chosen[0].figure),
                     curves=names,
                     rows=rows,
-                    remarks=tuple(_remarks(chosen)),
+                    remarks=(*_remarks(chosen), *_explanations(chosen, curve_name)),
                 )
             )
     return ExperimentFigures(tuple(entries), tuple(problems))
@@ -156,6 +157,21 @@ def _remarks(points: Sequence[PointSummary]) -> list[str]:
         for name, value in sorted(sysctls.items()) if isinstance(sysctls, Mapping) else ():
             found[f"{name} = {value} at client and servers"] = 1
     return list(found)
+
+
+def _explanations(points: Sequence[PointSummary], curve_name: Namer) -> list[str]:
+    """What the packets say of each curve: of its largest pages what bytes waited for, and why RSTs were sent."""
+    found = []
+    for curve in curves(points, curve_name):
+        mine = [point for point in points if curve_name(point) == curve and point.valid]
+        waiting = [each for each in mine if each.head_of_line and each.traits.ends_by == "requests"]
+        if waiting:
+            point = max(waiting, key=lambda each: each.object_bytes)
+            size = f"{point.object_bytes / 1000:g} KB" if len({each.object_bytes for each in points}) > 1 else ""
+            words = head_of_line_in_words(point.head_of_line, point.traits.service_path) if point.head_of_line else ""
+            found.append(f"{', '.join(filter(None, (curve, size)))}: {words}")
+        found += [f"{curve}: {line}" for point in mine for line in reset_reasons_in_words(point.reset_reasons)]
+    return found
 
 
 def _description(figure: Figure, title: str, points: Sequence[PointSummary], curve_name: Namer) -> str:

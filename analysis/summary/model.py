@@ -120,6 +120,30 @@ class Fidelity:
 
 
 @dataclass(frozen=True, config=CONFIG)
+class HeadOfLine:
+    """How long bytes waited for those before them: the share that did, the mean and the longest wait of these, the
+    share of the waiting that was for the initial subflow, the largest reordering buffer.
+    """
+
+    late_share: Quantity
+    wait_mean_s: Quantity | None
+    wait_most_s: Quantity | None
+    behind_initial: Quantity | None
+    buffer_most: Count
+
+
+@dataclass(frozen=True, config=CONFIG)
+class ResetReason:
+    """So many RSTs with a cause (empty: they are in no capture of the client's) and the kernel's own reason."""
+
+    cause: Text
+    reason: Text
+    specific: Flag
+    agrees: Flag | None
+    count: Count
+
+
+@dataclass(frozen=True, config=CONFIG)
 class PointSummary:
     """The figures of one point; None is a figure that could not be had. README.md has the meaning of each.
 
@@ -170,6 +194,8 @@ class PointSummary:
     syns: tuple[Tally, ...] = ()
     half_open: Count | None = None
     protection: Mapping[str, Count] = field(default_factory=dict)
+    head_of_line: HeadOfLine | None = None
+    reset_reasons: tuple[ResetReason, ...] = ()
     traits: Traits = field(default_factory=Traits)
 
 

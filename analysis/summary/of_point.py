@@ -23,6 +23,8 @@ from analysis.pcap import Packets, merge, read_stored_pcap, with_first_ipv6
 from analysis.summary import fidelity, point_tables, validity
 from analysis.summary.at_directors import read_at_directors
 from analysis.summary.balancing import with_balancing
+from analysis.summary.explanations import with_explanations
+from analysis.summary.kernel_trace import read_kernel_trace
 from analysis.summary.model import (
     Churn,
     FailedRequests,
@@ -80,6 +82,7 @@ def analyse_point_fully(point_dir: Path, waits_of: Collection[str] = ()) -> Poin
             summary = replace(summary, waits=waits(sources.traffic))
         tables = point_tables.of_point(summary, sources)
         summary = with_balancing(with_traced_resets(summary, tables["resets"]), sources, tables)
+        summary = with_explanations(summary, tables)
         return PointAnalysis(summary, tables)
     # A fault of this room in one point must not cost the user the other points of a long run.
     except Exception as error:
@@ -100,8 +103,11 @@ def observe_point(point_dir: Path) -> tuple[PointSummary, Sources, Observation]:
     return summary, sources, observed
 
 
-def connection_packets(point_dir: Path, connection: int) -> pa.Table:
-    """The packets of one connection of a point, by its number in the table `connections`; raises as `observe_point`."""
+def connection_packets(point_dir: Path, connection: int | None) -> pa.Table:
+    """The packets of one connection of a point, by its number in the table `connections`; None: of all of them.
+
+    Raises as `observe_point`.
+    """
     return tabulate_packets(observe_point(point_dir)[2], connection)
 
 
@@ -178,6 +184,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
         seen = None if recorded is None else recorded.sightings(packets)
         traffic = find_connections(packets, addresses, upload=point.is_upload, paths=paths, seen=seen)
 
+    trace = attempt(partial(read_kernel_trace, directory, point))
     counters = attempt(partial(read_counters, directory))
     samples = attempt(partial(read_samples, directory))
     server_packets = attempt(partial(point_tables.read_server_packets, directory, ipv6, networks))
@@ -203,7 +210,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     )
     # A run that failed explains by itself why files are missing.
     failed = outcome is not None and not outcome.ok
-    found_wrong = [*([] if failed else unreadable), *validity.reasons(evidence)]
+    found_wrong = [*([] if failed else unreadable), *validity.reasons(evidence), *(trace.reasons() if trace else ())]
     summary = replace(summary, injected_drops=drops, fidelity=verdict, kernel=kernel or "")
     waiting = attempt(partial(read_half_open, directory))
     summary = replace(summary, syns=made_up or (), half_open=waiting, protection=kept.together if kept else {})
@@ -225,6 +232,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
         samples=samples or (),
         server_packets=server_packets or {},
         recorded=recorded,
+        trace=trace,
     )
     return replace(summary, valid=not found_wrong, invalid_reasons=tuple(found_wrong)), sources
 

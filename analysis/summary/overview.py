@@ -14,13 +14,14 @@ from testbed.base.text import plain
 MOST_CONNECTIONS = 20
 
 _NOTHING = "-"
+_SHOWN = ("connections", "subflows", "resets", "reconciliation")
 
 
 def render_overview(tables: Mapping[str, pa.Table], most: int | None = MOST_CONNECTIONS) -> str:
     """Text on each point of the tables; of its connections at most so many (None: all), those that died first."""
     parts = []
     for point in tables["points"].column("point").to_pylist():
-        mine = {name: _of_point(table, point) for name, table in tables.items()}
+        mine = {name: _of_point(tables[name], point) for name in _SHOWN if name in tables}
         parts += [plain(point), *_connections(mine["connections"], mine["subflows"], most), *_resets(mine["resets"])]
         parts += [*map(plain, _reconciliation(mine.get("reconciliation", []))), ""]
     return "\n".join(parts)

@@ -25,9 +25,11 @@ from analysis.flows.series import Window
 from analysis.flows.servers import ServerEvidence
 from analysis.pcap import RST, Packets, merge, read_stored_pcap, with_first_ipv6
 from analysis.summary.at_directors import AtDirectors, directors_table, state_table
+from analysis.summary.kernel_trace import KernelTrace
 from analysis.summary.model import PointSummary
 from analysis.tables import TABLES
 from analysis.tables.director_reconciliation import passages, reconcile_passages, reconcile_paths
+from analysis.tables.kernel import tabulate_kernel
 from analysis.tables.of_captures import tabulate
 from analysis.tables.reconciliation import (
     FailureCauses,
@@ -67,10 +69,11 @@ class Sources:
     samples: Sequence[Sample] = ()
     server_packets: dict[str, Packets] = dataclasses.field(default_factory=dict)
     recorded: AtDirectors | None = None
+    trace: KernelTrace | None = None
 
 
 def read_server_packets(directory: Path, ipv6: Sequence[bytes], networks: Mapping[bytes, bytes]) -> dict[str, Packets]:
-    """SYNs and RSTs as captured at each server, at one or several interfaces, by its name; raises AnalysisError.
+    """SYNs and RSTs (or all packets) as captured at each server, by its name; raises AnalysisError.
 
     The IPv6 addresses `ipv6` have the first numbers, and those in `networks` are taken for one, as at the client.
     """
@@ -120,6 +123,8 @@ def of_point(summary: PointSummary, sources: Sources) -> dict[str, pa.Table]:
     observed = observation(point, sources)
     if observed is not None:
         tables |= tabulate(observed)
+        if sources.trace:
+            tables |= tabulate_kernel(sources.trace.events, observed)
         found = _reconciliation(observed, tables["connections"], sources)
         if recorded := sources.recorded:
             passed = passages(recorded.statistics, recorded.packets, recorded.links, observed.start_ns)
@@ -153,7 +158,17 @@ def observation(point: str, sources: Sources) -> Observation | None:
         start_ns=window.start_ns,
         end_ns=window.end_ns,
         known=known,
+        elsewhere=_at_servers(sources),
     )
+
+
+def _at_servers(sources: Sources) -> Packets | None:
+    """All packets captured at the servers, as one place: each packet is at one of them. None if only some were."""
+    trace = sources.point.trace
+    if trace is None or not trace.servers or not sources.server_packets:
+        return None
+    packets = merge(list(sources.server_packets.values()))
+    return dataclasses.replace(packets, places=(0,) * len(packets.interfaces))
 
 
 def _requests(point: str, summary: PointSummary, ab: AbResult) -> dict[str, Any]:

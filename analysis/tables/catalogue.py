@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from analysis.tables.director_catalogue import DIRECTORS, STATE
+from analysis.tables.kernel_catalogue import KERNEL_MPTCP, KERNEL_PROBES, KERNEL_RESETS, KERNEL_RETRANSMISSIONS
 from analysis.tables.point_catalogue import EVENTS, PERCENTILES, POINTS, RECONCILIATION, REQUESTS, SAMPLES
 from analysis.tables.reset_catalogue import CAUSES, RESETS
 from analysis.tables.schema import Table
@@ -21,7 +22,7 @@ TABLES: Mapping[str, Table] = {
     for table in (
         POINTS, CONNECTIONS, SUBFLOWS, ANNOUNCEMENTS, RESETS, SECONDS, SAMPLES, EVENTS, REQUESTS, PERCENTILES,
         RECONCILIATION, DIRECTORS, STATE, STEPS, PROGRESS, DELAYS, DELIVERIES, RETRANSMISSIONS,
-        SIGNATURES,
+        SIGNATURES, KERNEL_RESETS, KERNEL_RETRANSMISSIONS, KERNEL_PROBES, KERNEL_MPTCP,
     )
 }  # fmt: skip
 """The tables that every run has, by name; `PACKETS` is not one of them, because of its size."""

@@ -11,6 +11,7 @@ from analysis.flows.observation import DIRECTIONS, Observation, path_names, plac
 from analysis.flows.reinjection import data_sequence_numbers
 from analysis.pcap.tables import DSS_ACK
 from analysis.tables import PACKETS
+from analysis.tables.packet_timing import timing_columns
 
 
 def tabulate_packets(observed: Observation, connection: int | None = None) -> pa.Table:
@@ -41,9 +42,10 @@ def tabulate_packets(observed: Observation, connection: int | None = None) -> pa
         "window": packets.window[rows],
         "payload_bytes": packets.payload_bytes[rows],
         "dsn": np.ma.MaskedArray(*_spread(rows, mapped, dsn, len(packets))),
+        "ip_bytes": packets.ip_bytes[rows],
         "data_ack": np.ma.MaskedArray(data_ack, (packets.dss.first("flags", rows) & DSS_ACK) == 0),
     }
-    return PACKETS.of_columns(columns)
+    return PACKETS.of_columns(columns | timing_columns(observed, rows))
 
 
 def _spread(rows: Any, mapped: Any, dsn: Any, packets: int) -> tuple[Any, Any]:

@@ -207,5 +207,21 @@ PACKETS = Table(
         Field("payload_bytes", "integer", "TCP payload", "bytes"),
         Field("dsn", "integer", "low 32 bits of the data sequence number of its first payload byte; null: no mapping"),
         Field("data_ack", "integer", "low 32 bits of the data acknowledgement; null: none"),
+        Field("ip_bytes", "integer", "length of the IP packet; of a burst, with one header", "bytes"),
+        Field("round_trip_s", "number", "an ACK: since the newest packet that it acknowledges; null: no sample", "s"),
+        Field("delayed_ack", "yes/no", "an ACK with a round trip: whether it was delayed on purpose"),
+        Field("stamp_round_trip_s", "number", "since the first packet whose TSval it is the first to echo", "s"),
+        Field("one_way_s", "number", "between the two places that captured it; null: one place", "s"),
+        Field("flight_bytes", "integer", "sent and not acknowledged after it, as the place of capture saw it", "bytes"),
+        Field("window_bytes", "integer", "the receive window in bytes; null: its scale was not captured", "bytes"),
+        Field(
+            "wait_s",
+            "number",
+            "how long the first of its new bytes waited for what is before them in the connection; null: none are new, "
+            "or what is before them never came",
+            "s",
+        ),
+        Field("held_bytes", "integer", "the reordering buffer after it, where it has changed that", "bytes"),
+        Field("again", "text", "what was sent before: the kind that the table `retransmissions` has of it"),
     ),
 )

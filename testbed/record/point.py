@@ -69,6 +69,14 @@ class Drop(_Record):
     occurrence: Annotated[int, Field(ge=1)] = 1
 
 
+class Trace(_Record):
+    """What is recorded beside the captures: groups of the kernel's events, and all packets at the `servers`."""
+
+    events: list[str] = []
+    buffer_bytes: Annotated[int, Field(ge=0, le=_LARGEST)] = 0
+    servers: bool = False
+
+
 class Point(_Record):
     """One variant or scheme, condition, protocol, object size, seed and clock of an experiment under one profile.
 
@@ -78,8 +86,8 @@ class Point(_Record):
     `mptcp` is in all of its settings, `variant` is then what it is called. `parts` are by their kind: `topology`,
     `director`, `workload`, `timetable`. `mptcp` are the settings of `[mptcp]`, numbers with their unit in the name;
     `sysctl` are extra sysctls of client and servers, `sysctl_of` those of the nodes with a role. `director_statistics`:
-    what passes the director is recorded there, too. `wire_limit_bps` is
-    the goodput that the wire allows, `traits` what the analysis must know of the point's parts.
+    what passes the director is recorded there, too. `trace` is what else is recorded. `wire_limit_bps` is the goodput
+    that the wire allows, `traits` what the analysis must know of the point's parts.
     """
 
     version: Literal[2] = 2
@@ -104,6 +112,7 @@ class Point(_Record):
     sysctl: dict[str, str | int] = {}
     sysctl_of: dict[str, dict[str, str | int]] = {}
     director_statistics: bool = False
+    trace: Trace | None = None
     wire_limit_bps: Annotated[float, Field(ge=0, le=_LARGEST)] | None
     traits: Traits = Traits()
 
@@ -142,7 +151,7 @@ class Point(_Record):
 
     def to_json(self) -> str:
         """The text of `point.json`: the same bytes for the same point; what records more is only said where it does."""
-        unsaid = {name for name in ("conditions", "sweep", "director_statistics") if not getattr(self, name)}
+        unsaid = {name for name in ("conditions", "sweep", "director_statistics", "trace") if not getattr(self, name)}
         return self.model_dump_json(indent=2, exclude=unsaid) + "\n"
 
     @classmethod
