@@ -1,4 +1,4 @@
-"""What a point costs: an estimate of its wall time, and the limits past which it must be stuck.
+"""What a point costs: an estimate of its wall time and of its disk, and the limits past which it must be stuck.
 
 In virtual time a point costs what the guest's CPU does, not what its network waits for; its workload says what that
 is. In real time it also takes as long as the transfer itself. All of it is calibrated on a 2-core machine, one guest
@@ -11,6 +11,11 @@ from experiments.composition import parts_of
 from testbed.record.point import Point
 
 SETUP_S = 4.0
+
+_DISK_BYTES = 200_000
+# The points of Figs. 6 to 14 left 0.1 to 5 MB for each second of CPU: little where packets come in bursts.
+_DISK_BYTES_PER_BUSY_S = 5_000_000
+_DISK_FACTOR_AT_DIRECTORS = 3
 
 _LIMIT_BASE_VIRTUAL_S = 60.0
 _LIMIT_BASE_WALL_S = 120.0
@@ -26,6 +31,15 @@ def estimate(point: Point) -> float:
     if point.clock == "real":
         busy_s = max(busy_s, transfer_s(point))
     return SETUP_S + busy_s
+
+
+def disk_bytes(point: Point) -> int:
+    """The most that the point's directory should take: nearly all of it are the captures."""
+    parts = parts_of(point)
+    with parts.explained():
+        busy_s = _seconds("busy_s", parts.workload.busy_s(parts.topology, point.protocol, point.object_bytes))
+    captured = _DISK_BYTES_PER_BUSY_S * busy_s * (_DISK_FACTOR_AT_DIRECTORS if point.director_statistics else 1)
+    return round(_DISK_BYTES + captured)
 
 
 def transfer_s(point: Point) -> float:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from experiments import sysctls
 from experiments.composition import Parts
-from experiments.cost import estimate, transfer_s, virtual_limit_s, wall_limit_s
+from experiments.cost import disk_bytes, estimate, transfer_s, virtual_limit_s, wall_limit_s
 from experiments.plots import SWEEP
 from experiments.profiles import DEFAULT_PROFILE, Experiment, load
 from experiments.schemes import BUILT_IN
@@ -30,6 +30,7 @@ __all__ = [
     "Experiment",
     "Point",
     "available",
+    "disk_bytes",
     "estimate",
     "find",
     "load",

@@ -130,6 +130,7 @@ def task_of(point: Point) -> Task:
             partial(job_of, point),
             clock=point.clock,
             estimate_s=planning.estimate(point),
+            disk_bytes=planning.disk_bytes(point),
             needs=needs.of_point(point),
         )
 

@@ -14,7 +14,7 @@ from experiments.api.events import AnalysisStarted, Event, Listener, Notice, Poi
 from experiments.api.places import Labs, kernel_of, labs_of, open_places, require_check_share, require_shared_boot
 from experiments.api.planning import stored_points, task_of
 from experiments.api.record import closing, facts_of
-from testbed.base.errors import PrerequisiteError, RunInterrupted, UsageError
+from testbed.base.errors import DiskFull, PrerequisiteError, RunInterrupted, UsageError
 from testbed.base.text import plain
 from testbed.kernel import selection
 from testbed.kernel.cache import Kernel
@@ -75,7 +75,12 @@ def run(
         scheduler.require(tasks, places, cancel)
         plan = [point.model_dump(mode="json") for point in points]
         facts = facts_of(places, command)
-        made = store.create(out or _default_directory(points), [each.id for each in points], {**facts, "plan": plan})
+        made = store.create(
+            out or _default_directory(points),
+            [each.id for each in points],
+            {**facts, "plan": plan},
+            sum(task.disk_bytes for task in tasks),
+        )
         with made.lock(), closing(made, is_default=out is None):
             own_parts.keep(points, made)
             return _run_and_analyse(points, places, made, out=out, figures=figures, listen=listen, cancel=cancel)
@@ -115,8 +120,9 @@ def resume(
     own = kernel_of(kernel, labs) or _kernel_of(found, labs)
     options = LabOptions(kernel=own, shared_boot=shared_boot, check_share=check_share)
     with open_places(labs, jobs, options, listen) as places:
-        scheduler.require([task_of(point) for point in points if not found.is_ok(point.id)], places, cancel)
-        store.require_space(found.directory)
+        left = [task_of(point) for point in points if not found.is_ok(point.id)]
+        scheduler.require(left, places, cancel)
+        store.require_space(found.directory, sum(task.disk_bytes for task in left))
         facts = facts_of(places, command)
         with found.lock(), closing(found, is_default=directory is None):
             history = [*found.manifest.resumed, facts]
@@ -217,9 +223,11 @@ def _run_and_analyse(
             return analysis.of_all(wanted=made.manifest.points)
     except (RunInterrupted, Interrupted) as error:
         finished = sum(map(made.is_ok, made.manifest.points))
-        raise RunInterrupted(
+        is_full = isinstance(error, DiskFull)
+        raise (DiskFull if is_full else RunInterrupted)(
             f"{error}; {finished} of {len(points)} points are kept in {made.directory}",
-            hint="continue with: testbed run --resume" + (f" --out {out}" if out else ""),
+            hint=f"{'make room, and ' if is_full else ''}continue with: testbed run --resume"
+            + (f" --out {out}" if out else ""),
         ) from error
 
 

@@ -59,6 +59,7 @@ root.list_later(
     Listed("setup", "setup:setup", "Make this machine ready: Debian packages, the lab kernel."),
     Listed("doctor", "upkeep:doctor", "Check what the testbed needs; name the cure for the rest."),
     Listed("libraries", "upkeep:libraries", "Build the library that ab preloads for large reads."),
+    Listed("results", "results:results", "List runs with their sizes, or remove some."),
     Listed("clean", "upkeep:clean", "Remove what killed runs and builds left."),
 )
 

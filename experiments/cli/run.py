@@ -21,6 +21,7 @@ from experiments.cli.output import columns, show, show_files, warn
 from experiments.cli.own_options import own_parts, trust_option
 from experiments.cli.progress import hearing, tell_of
 from testbed.base.errors import UsageError
+from testbed.base.units import format_size
 from testbed.labs import cores
 from testbed.labs.base import Clock
 from testbed.labs.catalog import LabSpec
@@ -140,4 +141,5 @@ def _print_plan(points: Sequence[Point], width: int) -> None:
     rows += [(task.id, task.clock, f"{task.estimate_s:.0f} s") for task in tasks]
     show(columns(rows, right=(2,)))
     total = scheduler.total_s(tasks, width)
-    show(f"\n{len(points)} points, about {total / 60:.1f} min with {width} at a time")
+    disk = format_size(sum(task.disk_bytes for task in tasks))
+    show(f"\n{len(points)} points, about {total / 60:.1f} min with {width} at a time, at most {disk} of disk")

@@ -140,6 +140,12 @@ class RunInterrupted(TestbedError):
     exit_code = EXIT_INTERRUPTED
 
 
+class DiskFull(RunInterrupted):
+    """A run was ended because its directory has no room for another point; finished points are kept."""
+
+    exit_code = EXIT_PREREQUISITE
+
+
 class PointsFailed(TestbedError):
     """The run went through, but some of its points failed or are invalid."""
 

@@ -77,11 +77,12 @@ class Cancel:
     def __init__(self) -> None:
         self._event = threading.Event()
         self._why = "interrupted"
+        self._kind: type[RunInterrupted] = RunInterrupted
 
-    def set(self, why: str = "interrupted") -> None:
-        """Ask everyone who holds this flag to end; the first reason counts."""
+    def set(self, why: str = "interrupted", kind: type[RunInterrupted] = RunInterrupted) -> None:
+        """Ask everyone who holds this flag to end; the first reason counts. `kind` is what `raise_if_set` raises."""
         if not self._event.is_set():
-            self._why = why
+            self._why, self._kind = why, kind
             self._event.set()
 
     def is_set(self) -> bool:
@@ -91,7 +92,7 @@ class Cancel:
     def raise_if_set(self) -> None:
         """Raise `RunInterrupted` once the end was asked for."""
         if self._event.is_set():
-            raise RunInterrupted(self._why)
+            raise self._kind(self._why)
 
     def wait(self, seconds: float) -> bool:
         """Wait at most `seconds`; True as soon as the end is asked for."""

@@ -22,13 +22,12 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from testbed import signals
-from testbed.base.errors import RunInterrupted, TestbedError, UsageError
+from testbed.base.errors import DiskFull, RunInterrupted, TestbedError, UsageError
 from testbed.base.needs import Need
 from testbed.labs.base import HERE, Cancel, Clock, HoldableLab, Job, JobResult, Lab
-from testbed.labs.verdict import userspace_mode
-from testbed.record.outcome import Outcome
 from testbed.runs import digests
 from testbed.runs.job_output import LastLine, Phases
+from testbed.runs.outcomes import outcome_of
 from testbed.runs.store import RunStore
 from testbed.signals import handled
 
@@ -38,7 +37,8 @@ Hold: TypeAlias = Callable[[], contextlib.AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class Task:
-    """One point to run: `job` fills the given output directory and says what to run; `estimate_s` is wall time.
+    """One point to run: `job` fills the given output directory and says what to run; `estimate_s` is wall time,
+    `disk_bytes` the most that its directory should take.
 
     `needs` are what the job needs of the lab.
     """
@@ -47,6 +47,7 @@ class Task:
     job: Callable[[Path], Job]
     clock: Clock = "virtual"
     estimate_s: float = 0.0
+    disk_bytes: int = 0
     needs: frozenset[Need] = frozenset()
 
 
@@ -214,6 +215,7 @@ def _run_task(
 
 
 def _run_in(task: Task, lab: Lab, store: RunStore, *, cancel: Cancel, watcher: Watcher, phases: Phases) -> TaskEnd:
+    _end_if_full(store, cancel)
     cancel.raise_if_set()
     started = time.monotonic()
     result: JobResult | None = None
@@ -236,20 +238,11 @@ def _run_in(task: Task, lab: Lab, store: RunStore, *, cancel: Cancel, watcher: W
     # A fault of the toolkit in one point must not cost the user the other points of a long run.
     except Exception as fault:
         error = f"{type(fault).__name__}: {fault}"
+    if error:
+        _end_if_full(store, cancel, task.id)
+        cancel.raise_if_set()
     wall_s = result.wall_s if result else time.monotonic() - started
-    outcome = Outcome(
-        status="failed" if error else "ok",
-        error=error,
-        wall_s=round(wall_s, 3),
-        virtual_s=result.clock_s if result else None,
-        kernel_warnings=tuple(result.kernel_warnings) if result else (),
-        lab=lab.name,
-    )
-    if result and (mode := userspace_mode(output)):
-        outcome = outcome.model_copy(update={"userspace_mode": mode})
-    if result:
-        who = {"shared_boot": result.copy, "machine": result.machine, "repeated_by": result.repeated_by}
-        outcome = outcome.model_copy(update={key: value for key, value in who.items() if value})
+    outcome = outcome_of(result, error, wall_s=wall_s, lab=lab.name, output=output if result else store.points)
     try:
         store.finish(task.id, outcome)
     except OSError as fault:
@@ -259,6 +252,17 @@ def _run_in(task: Task, lab: Lab, store: RunStore, *, cancel: Cancel, watcher: W
     end = TaskEnd(task.id, not error, error, wall_s=wall_s, lab=lab.name)
     watcher.finished(task, end)
     return end
+
+
+def _end_if_full(store: RunStore, cancel: Cancel, failed: str = "") -> None:
+    """End the run where the disk has no room to go on: every further point would fail, with a reason of its own.
+
+    What the failed point has left goes, and with it the run has room to say how it ended.
+    """
+    if shortage := store.shortage():
+        if failed:
+            store.abandon(failed)
+        cancel.set(shortage, DiskFull)
 
 
 class _OneAtATime:

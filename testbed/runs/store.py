@@ -31,6 +31,9 @@ MANIFEST = manifest.NAME
 LATEST = "latest"
 PARTIAL = ".partial-"
 SPACE_BYTES = 2_000_000_000
+"""The most that must be free when a run begins, however large it is."""
+RESERVE_BYTES = 50_000_000
+"""What must be free for another point to begin, and for what is written at the end of a run."""
 
 LOCK = ".lock"
 _LOCK_S = 1.0
@@ -82,6 +85,18 @@ class RunStore:
         """Remove what a point that did not come to its end has left; what cannot be is left to `testbed clean`."""
         with contextlib.suppress(OSError):
             files.remove(self._partial(point_id))
+
+    def shortage(self) -> str:
+        """What is wrong with the disk if it has no room for another point, in one line; empty if it has."""
+        try:
+            free = shutil.disk_usage(self.directory).free
+        except OSError as error:
+            return f"{self.directory}: {error.strerror or error}"
+        if free >= RESERVE_BYTES:
+            return ""
+        return (
+            f"the disk is full: {self.directory} has {free / 1e6:.0f} MB free, of {RESERVE_BYTES / 1e6:.0f} MB to go on"
+        )
 
     def forget(self, point_id: str) -> None:
         """Remove a finished point's directory; raises OSError."""
@@ -160,8 +175,10 @@ class RunStore:
         return self.points / f"{PARTIAL}{point_id}"
 
 
-def create(directory: Path, points: Sequence[str], fields: Mapping[str, object]) -> RunStore:
-    """Make a new run's directory; it must be new or empty.
+def create(
+    directory: Path, points: Sequence[str], fields: Mapping[str, object], needed_bytes: int = SPACE_BYTES
+) -> RunStore:
+    """Make a new run's directory; it must be new or empty, and have room for so much (`SPACE_BYTES` at most).
 
     Raises `UsageError` if it has something in it, `PrerequisiteError` if it cannot be written or is short of space.
     """
@@ -169,7 +186,7 @@ def create(directory: Path, points: Sequence[str], fields: Mapping[str, object])
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()):
             raise UsageError(f"{directory}: not empty", hint="name a new directory, or continue with --resume")
-        require_space(directory)
+        require_space(directory, needed_bytes)
         (directory / "points").mkdir()
     except OSError as error:
         raise _not_writable(directory, error) from error
@@ -229,12 +246,12 @@ def recorded_name(path: Path, directory: Path) -> str:
     return os.fsencode(path.relative_to(directory)).decode(errors="backslashreplace")
 
 
-def require_space(directory: Path) -> None:
-    """Raise `PrerequisiteError` unless there is room for a run's captures."""
-    free = shutil.disk_usage(directory).free
-    if free < SPACE_BYTES:
+def require_space(directory: Path, needed_bytes: int = SPACE_BYTES) -> None:
+    """Raise `PrerequisiteError` unless there is room for a run's captures: for so much, but `SPACE_BYTES` will do."""
+    free, needed = shutil.disk_usage(directory).free, min(needed_bytes + RESERVE_BYTES, SPACE_BYTES)
+    if free < needed:
         raise PrerequisiteError(
-            f"{directory}: {free / 1e9:.1f} GB free, a run needs {SPACE_BYTES / 1e9:.0f} GB",
+            f"{directory}: {free / 1e9:.1f} GB free, this run needs {needed / 1e9:.1f} GB",
             hint="make room, or name a directory elsewhere with --out",
         )
 

@@ -171,7 +171,9 @@ def test_a_dry_run_lists_the_points_and_the_time_and_writes_nothing(cli: Testbed
     said = cli("run", "7", "--dry-run", "--repeat", "2", "--seed", "5", "--jobs", "1")
     assert said.status == 0
     assert len(re.findall(r"^fig07-\S+-seed[56] +virtual +\d+ s$", said.out, re.MULTILINE)) == 28
-    assert re.search(r"^28 points, about [\d.]+ min with 1 at a time$", said.out, re.MULTILINE)
+    assert re.search(
+        r"^28 points, about [\d.]+ min with 1 at a time, at most [\d.]+ MB of disk$", said.out, re.MULTILINE
+    )
     assert list(tmp_path.iterdir()) == []
 
 

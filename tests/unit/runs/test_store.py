@@ -240,8 +240,11 @@ def test_a_file_in_place_of_the_directory_is_one_clear_error(tmp_path: Path) -> 
 def test_too_little_space_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
-    with pytest.raises(PrerequisiteError, match=r"1\.0 GB free, a run needs 2 GB"):
+    with pytest.raises(PrerequisiteError, match=r"1\.0 GB free, this run needs 2\.0 GB"):
         store.create(tmp_path / "run", [], {})
+    store.create(tmp_path / "small", [], {}, needed_bytes=100_000_000)
+    with pytest.raises(PrerequisiteError, match=r"1\.0 GB free, this run needs 1\.1 GB"):
+        store.create(tmp_path / "large", [], {}, needed_bytes=1_000_000_000)
 
 
 def test_only_one_process_works_in_a_run(run_store: store.RunStore) -> None:
