@@ -173,7 +173,7 @@ def packages(needs: Collection[Need] = ()) -> Check:
 
 def vm_packages() -> Check:
     """Which of the lab VM's Debian packages are installed; without them everything else works."""
-    return _packages_of("the VM", VM_PACKAGES_FILE, "run make vm", "--lab vm")
+    return _packages_of("the VM", VM_PACKAGES_FILE, "run: testbed setup --with vm", "--lab vm")
 
 
 def ssh_packages() -> Check:
@@ -184,7 +184,9 @@ def ssh_packages() -> Check:
 
 def counting_packages() -> Check:
     """Which Debian packages are installed of those that counting instructions takes; without them all else works."""
-    return _packages_of("instruction counts", COUNTING_PACKAGES_FILE, "run make counting", "count-instructions")
+    return _packages_of(
+        "instruction counts", COUNTING_PACKAGES_FILE, "run: testbed setup --with counting", "count-instructions"
+    )
 
 
 def _packages_of(whose: str, path: Path, cure: str, option: str) -> Check:

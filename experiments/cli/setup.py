@@ -23,6 +23,7 @@ from testbed.debian_packages import (
 )
 from testbed.kernel import build as kernel_build
 from testbed.kernel.cache import default_cache
+from testbed.kernel.flavour import X86_64
 from testbed.tools import large_reads
 
 _FURTHER = {
@@ -36,7 +37,7 @@ _PACKAGES = ("analysis", "experiments", "testbed", "topologies")
 @click.command()
 @click.option(
     "--with", "further", multiple=True, type=click.Choice(list(_FURTHER)),
-    help="Debian packages for that, too: the lab VM, count-instructions, the kernel's selftests. May be repeated.",
+    help="What that takes, too: the lab VM, count-instructions, the kernel's selftests. May be repeated.",
 )  # fmt: skip
 def setup(further: tuple[str, ...]) -> None:
     """Make this machine ready to run points: Debian packages, the lab kernel, the library for large reads.
@@ -47,8 +48,12 @@ def setup(further: tuple[str, ...]) -> None:
     files = (PACKAGES_FILE, SSH_PACKAGES_FILE, *(_FURTHER[name] for name in further))
     install_missing([*(name for path in files for name in debian_packages(path)), *packages(every())], say)
     shown(lambda report: kernel_build.build(progress=report))
+    if "counting" in further:
+        shown(lambda report: kernel_build.build(flavour=X86_64, progress=report))
     say(f"library for large reads: {large_reads.ensure(default_cache())}")
     _compile()
+    if "vm" in further:
+        say("the lab VM can be built now: testbed vm build")
 
 
 def _compile() -> None:

@@ -145,7 +145,8 @@ def require_programs() -> None:
     if missing:
         names = " ".join(debian_packages(VM_PACKAGES_FILE))
         raise PrerequisiteError(
-            f"the lab VM needs {', '.join(missing)}", hint=f"run: make vm, or as root: apt-get install {names}"
+            f"the lab VM needs {', '.join(missing)}",
+            hint=f"run: testbed setup --with vm, or as root: apt-get install {names}",
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +34,6 @@ def test_no_word_of_a_page_is_taken_for_a_request_of_the_formatter() -> None:
         assert requests <= {".TH", ".SH", ".PP", ".TP", ".B"}, path
 
 
-@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
 def test_the_pages_can_be_formatted() -> None:
     pages = sorted(PAGES.iterdir())
     done = subprocess.run(["groff", "-man", "-Tascii", "-ww", *pages], capture_output=True, text=True, timeout=60)

@@ -34,6 +34,22 @@ for release in RELEASES.values():
 """
 
 
+WITHOUT_LINUX = """
+import os, select, signal, socket, sys
+
+for module, names in {
+    os: "sched_getaffinity sched_setaffinity pidfd_open memfd_create eventfd setns unshare splice copy_file_range "
+    "getrandom pipe2 posix_fadvise O_PATH O_TMPFILE O_DIRECT",
+    signal: "pidfd_send_signal SIGRTMIN sigtimedwait",
+    select: "epoll",
+    socket: "AF_NETLINK AF_PACKET",
+}.items():
+    for name in names.split():
+        vars(module).pop(name, None)
+sys.platform = "darwin"
+"""
+
+
 @pytest.fixture
 def analyze(capfd: pytest.CaptureFixture[str]) -> Analyze:
     """`testbed analyze` of the checkout: exit status, standard output and standard error."""
@@ -131,10 +147,16 @@ def test_captures_are_analysed_by_the_base_alone(bare: Environment, analyze: Ana
     assert not (bare.cwd / "imported").exists()
 
 
+@pytest.mark.parametrize("system", ["this", "elsewhere"])
 def test_a_run_is_analysed_in_processes_that_share_its_points(
-    bare: Environment, points: Callable[[Path], None], tmp_path: Path
+    bare: Environment, points: Callable[[Path], None], tmp_path: Path, system: str
 ) -> None:
-    """Each of them imports the toolkit, and none what the user's directory has by the same names."""
+    """Each of them imports the toolkit, and none what the user's directory has by the same names.
+
+    And each does without what Linux alone has: elsewhere it is missing from the start, in the workers too.
+    """
+    if system == "elsewhere":
+        (bare.packages / "sitecustomize.py").write_text(WITHOUT_LINUX)
     run, out = tmp_path / "run", tmp_path / "out"
     points(run)
     done = bare.run("testbed", "analyze", run, "--out", out)
@@ -142,6 +164,7 @@ def test_a_run_is_analysed_in_processes_that_share_its_points(
     assert "2 points, all valid" in done.stdout
     assert (out / "tables" / "connections.parquet").is_file() and list((out / "figures").glob("*.png"))
     assert not (bare.cwd / "imported").exists()
+    (bare.packages / "sitecustomize.py").unlink(missing_ok=True)
 
 
 def test_what_needs_an_extra_names_it_in_one_line(bare: Environment) -> None:

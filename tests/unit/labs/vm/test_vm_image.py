@@ -88,7 +88,7 @@ def test_a_package_that_is_not_here_is_one_line(tmp_path: Path) -> None:
 
 
 def test_the_bundle_has_all_that_the_toolkit_needs_and_pip() -> None:
-    assert {"click", "mininet", "numpy", "paramiko", "pip", "pyroute2"} <= set(image._bundle())
+    assert {"click", "mininet", "numpy", "pyroute2", "pip"} <= set(image._bundle())
 
 
 def test_the_image_is_known_by_what_goes_into_it(monkeypatch: pytest.MonkeyPatch) -> None:
