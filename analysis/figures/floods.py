@@ -3,7 +3,7 @@
 Enters: the points of an experiment whose conditions have two axes, whose workload makes up SYNs; the first axis is that
 of the servers, the second that of the panels; a server has a bar for each arm. Behind each bar stands what the server
 did: SYN+ACKs and RSTs that came back, the most SYNs that it had answered and waited for, and how many joins of clients
-it did not accept. Points that differ in their seed alone are averaged.
+it did not accept, or reset. Points that differ in their seed alone are averaged.
 """
 
 from __future__ import annotations
@@ -85,12 +85,12 @@ def _bar(axes: Axes, place: float, height: float, colour: str, points: Sequence[
 
 
 def _words(points: Sequence[PointSummary]) -> str:
-    """`1025 waiting, 1146 SYN+ACKs, no RST`, and below it how many joins were not accepted, if any were not."""
+    """`1025 waiting, 1146 SYN+ACKs, no RST`, and below it how many joins came to nothing, if any did."""
     answers = fmean(sum(each.syn_acks for each in point.syns) for point in points)
     resets = fmean(sum(each.resets for each in point.syns) for point in points)
     waiting = fmean(point.half_open or 0 for point in points)
     asked = sum(point.joins.asked for point in points if point.joins)
-    lost = asked - sum(point.joins.accepted for point in points if point.joins)
+    lost = asked - sum(point.joins.accepted - point.joins.reset for point in points if point.joins)
     words = f"{_number(answers)} SYN+ACK, {_number(resets)} RST,\n{_number(waiting)} waiting"
     return f"{words}; {lost} of {asked} joins lost" if lost else words
 
