@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from experiments.link_failures import LinkFailures
 from experiments.record import Events
 from experiments.stage import Stage
 from experiments.timetables.base import Change
@@ -29,8 +30,9 @@ class Changes:
         self._layout, self._director = ready.layout, ready.parts.director
         self._servers = {server.node.name: server for server in ready.servers}
         self._pool = Pool(list(self._servers), len(self._layout.directors))
+        self._links = LinkFailures(ready.network, self._director, self._layout)
         self._checkers = {
-            name: Checker(ready.network[name], self._layout.port, check)
+            name: Checker(self._layout.port, check)
             for name in self._layout.directors
             if (check := self._director.health_check)
         }
@@ -49,7 +51,12 @@ class Changes:
         """Each director that has power begins to check all servers."""
         for number in self._pool.present:
             name = self._layout.directors[number - 1]
-            self._checkers[name].ask({place.name: place.address for place in self._layout.of(name).servers})
+            layout = self._layout.of(name)
+            asked: dict[str, dict[str, str]] = {}
+            for place in layout.servers:
+                asked.setdefault(self._director.checked_from(layout, place), {})[place.name] = place.address
+            for node, addresses in asked.items():
+                self._checkers[name].ask(self._ready.network[node], addresses)
 
     def _judge(self) -> None:
         """Each takes out of its own pool who has failed too often, and puts back who is well again.
@@ -67,8 +74,15 @@ class Changes:
                     self._events.add(event, server=server, by=name)
 
     def _act(self, change: Change) -> Callable[[], None]:
+        def note() -> None:
+            director = self._layout.directors[change.director - 1] if change.director else ""
+            about = {"server": change.server, "director": director, "link": change.link, "direction": change.direction}
+            self._events.add(change.event, **about, cost=change.cost)
+
         def act() -> None:
             self._pool.change(change.event, change.server, change.director, change.places)
+            if self._layout.routed:  # routes move while it is done
+                note()
             if change.event == "server-crashed":
                 self._programs.power_off(self._servers[change.server])
             elif change.event == "server-back":
@@ -79,10 +93,12 @@ class Changes:
                 self._restart(self._layout.directors[change.director - 1])
             elif change.event == "path-flipped" and self._layout.front:
                 self._lead_to_directors()
+            elif change.link:
+                self._links.change(change)
             else:
                 self._tell_directors()
-            director = self._layout.directors[change.director - 1] if change.director else ""
-            self._events.add(change.event, server=change.server, director=director)
+            if not self._layout.routed:
+                note()
 
         return act
 

@@ -20,7 +20,8 @@ def check(settings: Settings) -> Iterator[Complaint]:
     topology, director, timetable = settings.topology, settings.director, settings.timetable
     names = [f"s{number}" for number in range(1, topology.servers + 1)]
     key = "events" if "events" in type(timetable).model_fields else "part"
-    several = len(topology.layout().directors) > 1
+    layout = topology.layout()
+    several = len(layout.directors) > 1
     for change in timetable.changes(settings.workload.planned_s, names):
         at = f"at {change.t_s:g} s"
         if director.cannot(change.event):
@@ -29,6 +30,9 @@ def check(settings: Settings) -> Iterator[Complaint]:
         if change.event == "path-flipped" and not several and not director.by_order:
             what = f"{at} there are no equal-cost paths to flip: one director, {director.part!r}, decides"
             yield Complaint(key, what, 'several directors, or a router (director = "ecmp")')
+            return
+        if change.event == "link-cost" and change.link not in {link.name for link in director.routed_links(layout)}:
+            yield Complaint(key, f"{at} the link {change.link} has no cost: no routing protocol goes over it")
             return
         if change.event == "director-lost" and _leads_all_answers(settings, change.director):
             what = f"{at} director {change.director} is lost, by which servers answer whoever has asked them"
@@ -47,6 +51,17 @@ def _leads_all_answers(settings: Settings, number: int) -> bool:
         and server.gateway == layout.several[number - 1].inside
         for server in layout.servers
     )
+
+
+def check_routing(settings: Settings) -> Iterator[Complaint]:
+    """Routers without routing, or a link that has no cost in it."""
+    layout, director = settings.topology.layout(), settings.director
+    if not layout.routed:
+        return
+    links = {link.name for link in director.routed_links(layout)}
+    if not links:
+        what = f"between the routers of {settings.topology.part!r} nobody would find a way"
+        yield Complaint("part", what, 'director = "ospf"')
 
 
 def check_answers(settings: Settings) -> Iterator[Complaint]:

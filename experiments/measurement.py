@@ -12,6 +12,7 @@ from pathlib import Path
 from experiments.changes import Changes
 from experiments.directors import watching_directors
 from experiments.record import Events, write, write_list
+from experiments.routes import watching_routes
 from experiments.stage import Server, Stage, put_middlebox
 from experiments.web_servers import WebServers
 from experiments.workloads.base import Scene
@@ -107,8 +108,11 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
         put_middlebox(point, stage)
         samples = stack.enter_context((out / counters.SAMPLES).open("w"))
         happened = Events(stack.enter_context((out / events.FILE).open("w")))
+        if stage.layout.routed:
+            stack.enter_context(watching_routes(stage, happened, out))
         buffer_kib = tcpdump.buffer_kib(stage.parts.workload.most_packets(point.object_bytes))
-        whole = point.trace is not None and point.trace.servers
+        # Behind routers a packet may come to another server than the one before it.
+        whole = bool(stage.layout.routed) or (point.trace is not None and point.trace.servers)
         at_servers = {
             server.node.name: stack.enter_context(_witnessing(stage, server, out, buffer_kib if whole else None))
             for server in stage.servers
@@ -198,10 +202,9 @@ def _witnessing(
         out,
         log=stage.network.log,
         what=tcpdump.without(
-            " or ".join(tcpdump.OPENINGS_AND_RESETS[each] for each in families.every),
-            stage.parts.workload.left_out(stage.layout),
+            tcpdump.EVERYTHING if is_routed else openings_and_resets, stage.parts.workload.left_out(stage.layout)
         ),
-        buffer_kib=tcpdump.SMALL_BUFFER_KIB,
+        buffer_kib=tcpdump.BUFFER_KIB if is_routed else tcpdump.SMALL_BUFFER_KIB,
     )
 
 

@@ -18,14 +18,16 @@ class Events:
     def __init__(self, file: IO[str]) -> None:
         self._file = file
         self._zero = 0.0
+        self.started_s = 0.0
 
     def start(self) -> None:
-        """The workload starts now: time zero."""
+        """The workload starts now: time zero; `started_s` is that since the epoch."""
         self._zero = time.monotonic()
-        self._write(Event(t=0.0, event="workload-started", epoch_s=time.time()))
+        self.started_s = time.time()
+        self._write(Event(t=0.0, event="workload-started", epoch_s=self.started_s))
 
-    def add(self, event: str, **about: str) -> None:
-        """Note an event now, and the `server` or `director` that it is about, if any (`testbed.record.events`)."""
+    def add(self, event: str, **about: str | int | None) -> None:
+        """Note an event now, and whom it is about, if anybody (`testbed.record.events`)."""
         t_s = round(time.monotonic() - self._zero, 6)
         said = {name: value for name, value in about.items() if value}
         self._write(Event.model_validate({"t": t_s, "event": event, **said}))

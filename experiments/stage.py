@@ -116,18 +116,19 @@ def stage(point: Point, parts: Parts, log: CommandLog) -> Iterator[Stage]:
         for place in layout.servers:
             if found := parts.protection.protect(network, layout, place):
                 settings[place.name]["protection"] = found
-        settings |= several_directors.serve(director, network, layout, point.seed)
-        if own := sysctls_of(point, director.role):
-            for name in layout.directors:
-                found = settings.setdefault(name, {})
-                found["sysctl"] = {**found.get("sysctl", {}), **sysctl.put(network[name], own)}
-        settings["links"] = network.links
-        if network.ipv6:
-            settings["ipv6"] = network.ipv6
-        addresses = layout.client_addresses
-        if _has_second_address(point):
-            addresses = (*addresses, layout.client_second_address)
-        yield Stage(parts, layout, network, client, servers, addresses, settings, injector)
+        with director.running(network, layout):
+            settings |= several_directors.serve(director, network, layout, point.seed)
+            if own := sysctls_of(point, director.role):
+                for name in layout.directors:
+                    found = settings.setdefault(name, {})
+                    found["sysctl"] = {**found.get("sysctl", {}), **sysctl.put(network[name], own)}
+            settings["links"] = network.links
+            if network.ipv6:
+                settings["ipv6"] = network.ipv6
+            addresses = layout.client_addresses
+            if _has_second_address(point):
+                addresses = (*addresses, layout.client_second_address)
+            yield Stage(parts, layout, network, client, servers, addresses, settings, injector)
 
 
 def _server(director: Director, network: Network, layout: Layout, number: int) -> Server:

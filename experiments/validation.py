@@ -120,6 +120,7 @@ def _complaints(settings: Settings) -> Iterator[tuple[str, Complaint]]:
     yield from (("topology", each) for each in feasibility.check_answers(settings))
     yield from (("director", each) for each in settings.director.check(topology))
     yield from (("director", each) for each in feasibility.check_health_check(settings))
+    yield from (("director", each) for each in feasibility.check_routing(settings))
     yield from (("workload", each) for each in workload.check(topology))
     yield from (("timetable", each) for each in settings.timetable.check(topology, workload))
     yield from (("timetable", each) for each in feasibility.check(settings))

@@ -16,7 +16,7 @@ VM_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-vm.txt")
 COUNTING_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-counting.txt")
 SELFTESTS_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-selftests.txt")
 SSH_PACKAGES_FILE = PACKAGES_FILE.with_name("debian-packages-ssh.txt")
-TOOLS = ("apache2-utils", "ethtool", "iproute2", "lighttpd", "mininet", "mptcpize", "tcpdump")
+TOOLS = ("apache2-utils", "bird2", "ethtool", "iproute2", "lighttpd", "mininet", "mptcpize", "tcpdump")
 """The packages whose versions a run's record has: with others of them a point may exchange other bytes."""
 
 

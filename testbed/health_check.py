@@ -68,16 +68,15 @@ class Checker:
     `verdicts` counts the checks in a row that have ended alike: above zero they succeeded, below they failed.
     """
 
-    node: Node
     port: int
     settings: HealthCheck
     verdicts: dict[str, int] = field(default_factory=dict)
     sick: set[str] = field(default_factory=set)
     _asked: dict[str, socket.socket] = field(default_factory=dict)
 
-    def ask(self, addresses: Mapping[str, str]) -> None:
-        """Begin to connect to each server, by its name."""
-        with inside(self.node):
+    def ask(self, node: Node, addresses: Mapping[str, str]) -> None:
+        """Begin to connect from a node to each of these servers, by its name."""
+        with inside(node):
             for name, address in addresses.items():
                 self._asked[name] = asked = socket.socket(number_of(address), socket.SOCK_STREAM)
                 asked.setblocking(False)

@@ -32,6 +32,9 @@ NEEDS = frozenset(
 )
 """What every topology needs that is brought to life here."""
 
+WORK = Path("/tmp/testbed")
+"""Where the programs of a running topology have their files: in a /tmp of the lab's own."""
+
 FramingChoice = Callable[[str, str], netem.Framing]
 
 

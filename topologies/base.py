@@ -127,6 +127,7 @@ TOPOLOGIES = Registry(
             "links",
             "load_balancer_picture",
             "load_balancer_plan",
+            "routed_anycast_plan",
             "several_directors",
         }
     ),

@@ -68,6 +68,37 @@ class DirectorPlace:
 
 
 @dataclass(frozen=True)
+class LinkEnd:
+    """A node's end of a link, and its address there."""
+
+    node: str
+    interface: str
+    address: str
+
+
+@dataclass(frozen=True)
+class RoutedLink:
+    """A link over which a routing protocol may run, `near` its end that is nearer to the client; `cost` is its metric.
+
+    Its name has both nodes (`r1-r2`): timetables say what happens to it.
+    """
+
+    near: LinkEnd
+    far: LinkEnd
+    cost: int
+
+    @property
+    def name(self) -> str:
+        """The nodes at its ends."""
+        return "-".join(sorted(end.node for end in self.ends))
+
+    @property
+    def ends(self) -> tuple[LinkEnd, LinkEnd]:
+        """Both, the nearer one first."""
+        return self.near, self.far
+
+
+@dataclass(frozen=True)
 class Layout:
     """A topology for Mininet and the roles in it.
 
@@ -79,7 +110,9 @@ class Layout:
     `client_further_addresses` (with their prefixes) are on the client's first interface beside those that `topo` gives
     it; it may get `client_second_address` there as well. `towards_client` are nodes and interfaces that
     everything of the client passes first, none of them the client's own. `lossy_links` are pairs of nodes between
-    which packets travel one by one, because there is loss to hit them on the way that leads there.
+    which packets travel one by one, because there is loss to hit them on the way that leads there. `routed` are the
+    links between routers, over which they find their ways by a routing protocol, and those that lead from them to the
+    servers, where servers may take part in it.
     """
 
     topo: Topo
@@ -100,6 +133,7 @@ class Layout:
     behind: frozenset[str] = frozenset()
     front: str = ""
     several: tuple[DirectorPlace, ...] = ()
+    routed: tuple[RoutedLink, ...] = ()
 
     @property
     def directors(self) -> tuple[str, ...]:

@@ -22,11 +22,20 @@ from analysis.summary.model import Churn, SecondBySecond
 
 def draw(canvas: Canvas, data: Data) -> bool:
     """Draw both panels; False when no point has a series to show."""
+    utilisation, resets = canvas.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    if not draw_panels(canvas, (utilisation, resets), data):
+        return False
+    resets.set_xlabel("Time since the workload's start (s)")
+    return True
+
+
+def draw_panels(canvas: Canvas, panels: tuple[Axes, Axes], data: Data) -> bool:
+    """Draw link utilisation and RSTs on axes of time, and the canvas's legend; False when there is nothing to show."""
+    utilisation, resets = panels
     every = [(point, point.per_second) for point in data.summaries]
     shown = [(point, series) for point, series in every if series and series.utilisation_bps]
     if not shown:
         return False
-    utilisation, resets = canvas.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     seconds = max(len(series.utilisation_bps) for _, series in shown)
     _mark_churn(utilisation, shown[0][1].churn, seconds, labelled=True)
     _mark_churn(resets, shown[0][1].churn, seconds, labelled=False)
@@ -58,7 +67,6 @@ def draw(canvas: Canvas, data: Data) -> bool:
     resets.set_ylabel("RST per second")
     resets.set_ylim(0, max(resets.get_ylim()[1], 1))
     resets.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    resets.set_xlabel("Time since the workload's start (s)")
     resets.set_xlim(0, seconds)
     if not any(any(series.resets) for _, series in shown):
         resets.annotate(
@@ -68,7 +76,7 @@ def draw(canvas: Canvas, data: Data) -> bool:
     handles, labels = utilisation.get_legend_handles_labels()
     more_handles, more_labels = resets.get_legend_handles_labels()
     if len(arms) > 1:
-        more_handles = _whose_bars()
+        more_handles = [*_whose_bars()]
         more_labels = [str(patch.get_label()) for patch in more_handles]
     labels += more_labels
     columns = style.legend_columns(labels, canvas.get_figwidth())
@@ -84,8 +92,8 @@ def _mark_churn(axes: Axes, churn: Sequence[Churn], seconds: int, *, labelled: b
             event.t, color=mark.colour, linestyle=mark.dash, linewidth=0.9, zorder=1.5,
             label=mark.name if labelled and first else f"_{mark.name}",
         )  # fmt: skip
-    is_about_servers = all(event.event.startswith("server") for event in churn)
-    what = "server out" if is_about_servers else "server or director out"
+    about = {event.event.partition("-")[0] for event in churn}
+    what = "link out" if about == {"link"} else "server out" if about == {"server"} else "server or director out"
     for number, (start, end) in enumerate(gone([(each.t, each.event, each.server) for each in churn], seconds)):
         label = what if labelled and number == 0 else f"_{what}"
         axes.axvspan(start, end, color=style.REMOVAL_SHADE, linewidth=0, zorder=0.5, label=label)

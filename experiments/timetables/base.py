@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from experiments.workloads.base import Workload
 from testbed.base.parts import Complaint, Part
@@ -19,8 +20,8 @@ MOST_CHANGES = 10_000
 class Change:
     """One change, `t_s` seconds after the workload started (`testbed.record.events`).
 
-    It is about a `server`, by its name, or a `director`, by its number from 1; a flip turns the router's equal-cost
-    paths by so many `places`.
+    It is about a `server`, by its name, a `director`, by its number from 1, or a `link`, by its name; a flip turns the
+    router's equal-cost paths by so many `places`. A link may be silent in one `direction` only, and has a new `cost`.
     """
 
     t_s: float
@@ -28,6 +29,9 @@ class Change:
     server: str = ""
     director: int = 0
     places: int = 0
+    link: str = ""
+    direction: Literal["", "towards_client", "towards_server"] = ""
+    cost: int | None = None
 
 
 class Timetable(Part, ABC):

@@ -1,4 +1,4 @@
-"""Long downloads (paper section V-C): so many at a time, one after the other, until a time."""
+"""Long downloads (paper section V-C), or uploads: so many at a time, one after the other, until a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from testbed.base.errors import CommandError
 from testbed.base.needs import Need
 from testbed.base.parts import Complaint
 from testbed.base.quantities import Concurrency, PageSize, Patience, PositiveDuration
-from testbed.tools import apache_bench, large_reads
+from testbed.tools import apache_bench, large_reads, lighttpd
 from topologies.base import Topology
 
 # Wall seconds per virtual second with three servers of 1 Gbit/s; in proportion for other rates. With large reads, and
@@ -25,7 +25,7 @@ RATIO_RATE_BPS = 3e9
 class LongDownloads(Workload):
     """Files downloaded so many at a time, one after the other, until a time, when what is under way is cut off."""
 
-    needs = frozenset({apache_bench.NEED, large_reads.NEED})
+    needs = frozenset({apache_bench.NEED, large_reads.NEED, lighttpd.UPLOADS})
 
     ends_by: ClassVar[Literal["requests", "time"]] = "time"
     per_second: ClassVar[bool] = True
@@ -41,9 +41,17 @@ class LongDownloads(Workload):
         description="When the client gives up: so many whole seconds in which nothing comes on any of its connections "
         "(`ab -s`), which ends the workload; 600 s if not said.",
     )
+    direction: Literal["download", "upload"] | None = Field(
+        default=None, description="Who sends the files: the servers if not said, or the client, which puts them."
+    )
     large_reads: bool = Field(
         default=True, description="Whether ab reads 64 KB at a time, by a preloaded library, where it asks for 8."
     )
+
+    @property
+    def sender(self) -> Literal["server", "client"]:
+        """Who sends the files."""
+        return "client" if self.direction == "upload" else "server"
 
     @property
     def planned_s(self) -> float | None:
@@ -70,8 +78,9 @@ class LongDownloads(Workload):
         return {name: value for name, value in super().parameters().items() if name != "size_bytes"}
 
     def features(self) -> frozenset[Need]:
-        """`ab`, and the library that it preloads."""
-        return self.needs if self.large_reads else frozenset({apache_bench.NEED})
+        """`ab`, the library that it preloads, and the web server's module for uploads."""
+        found = {apache_bench.NEED} | ({lighttpd.UPLOADS} if self.direction == "upload" else set())
+        return frozenset(found | ({large_reads.NEED} if self.large_reads else set()))
 
     def busy_s(self, topology: Topology, protocol: str, _object_bytes: int) -> float:
         """So many seconds at the rate of the servers' links."""
@@ -83,12 +92,17 @@ class LongDownloads(Workload):
         return self.duration_s
 
     def drive(self, scene: Scene) -> None:
-        """Download until the time is over; raises `CommandError` if `ab` ends before that.
+        """Download (or put) until the time is over; raises `CommandError` if `ab` ends before that.
 
         Raises `ReadbackError` if it did not read as it was to.
         """
         argv = apache_bench.command(
-            scene.url, concurrency=self.concurrency, requests=None, mptcp=scene.mptcp, timeout_s=self.timeout_s
+            scene.url,
+            concurrency=self.concurrency,
+            requests=None,
+            mptcp=scene.mptcp,
+            upload=scene.file if self.sender == "client" else None,
+            timeout_s=self.timeout_s,
         )
         if self.large_reads:
             argv = preloading(argv, scene)

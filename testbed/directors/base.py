@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -18,7 +19,7 @@ from testbed.network import Network
 from testbed.record.director import Balanced, OfServer, Passed
 from testbed.record.events import Kind
 from topologies.base import Topology
-from topologies.layout import Layout, ServerPlace
+from topologies.layout import Layout, RoutedLink, ServerPlace
 
 LAB_KERNEL = ((1 << 64) - 1, "the lab kernel")
 """What takes every point's seed: `rng_seed=` (strtoull, patch 0001)."""
@@ -59,6 +60,11 @@ class Director(Part, ABC):
         """What a server announces for joins: its unique address, or another one, and a port (0: the service's own)."""
         return server.unique, 0
 
+    def running(self, network: Network, layout: Layout) -> AbstractContextManager[None]:
+        """Its programs, from before `serve` until the block ends; none if not said."""
+        del network, layout
+        return nullcontext()
+
     @abstractmethod
     def serve(self, network: Network, layout: Layout, seed: int) -> dict[str, Any]:
         """Begin to spread the service address over all servers; returns the settings as they read back.
@@ -89,6 +95,19 @@ class Director(Part, ABC):
     def restart(self, network: Network, layout: Layout) -> None:
         """It starts again on a node that stays up and can be reached: by default, all that it knew is forgotten."""
         self.forget(network, layout)
+
+    def routed_links(self, layout: Layout) -> tuple[RoutedLink, ...]:
+        """The links over which a routing protocol goes; of a director that runs none, none."""
+        del layout
+        return ()
+
+    def set_cost(self, network: Network, layout: Layout, link: RoutedLink, cost: int) -> None:
+        """One of these links costs that much from now on, in both directions. Raises `ReadbackError`."""
+        raise NotImplementedError
+
+    def checked_from(self, layout: Layout, _server: ServerPlace) -> str:
+        """The node from which its health check connects to a server."""
+        return layout.director
 
     def cannot(self, event: Kind) -> bool:
         """Whether such an event cannot be with this director: it lacks what would be asked of it."""
@@ -161,5 +180,9 @@ class Director(Part, ABC):
 
 
 DIRECTORS = Registry(
-    "director", Director, "testbed.directors", "directors", without=frozenset({"answering", "base", "lvs", "proxying"})
+    "director",
+    Director,
+    "testbed.directors",
+    "directors",
+    without=frozenset({"answering", "base", "bird_configuration", "lvs", "proxying", "routed_network"}),
 )

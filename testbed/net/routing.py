@@ -148,11 +148,22 @@ def nexthops(router: Node, address: str, gateways: list[str]) -> list[str]:
 def interface_towards(node: Node, address: str) -> str:
     """The interface by which a node reaches an address; raises `Refused` if it has no route there."""
     with routing_socket(node) as socket:
-        wanted = rtmsg()
-        wanted["family"], wanted["dst_len"] = number_of(address), whole_length(address)
-        wanted["attrs"] = [("RTA_DST", address)]
-        (route,) = socket.ask(wanted, _GET_ROUTES)
-        return if_indextoname(route.get_attr("RTA_OIF"))
+        return if_indextoname(_route_to(socket, address).get_attr("RTA_OIF"))
+
+
+def next_hop(node: Node, address: str) -> str:
+    """The gateway by which a node reaches an address, or the interface where that is on its link; raises `Refused`."""
+    with routing_socket(node) as socket:
+        route = _route_to(socket, address)
+        return str(route.get_attr("RTA_GATEWAY") or if_indextoname(route.get_attr("RTA_OIF")))
+
+
+def _route_to(socket: Netlink, address: str) -> Any:
+    wanted = rtmsg()
+    wanted["family"], wanted["dst_len"] = number_of(address), whole_length(address)
+    wanted["attrs"] = [("RTA_DST", address)]
+    (route,) = socket.ask(wanted, _GET_ROUTES)
+    return route
 
 
 def add_probe_link(name: str, address: str) -> None:

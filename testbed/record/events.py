@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from testbed.record import model
-from testbed.record.model import EpochSeconds, Moment, Record
+from testbed.record.model import Count, EpochSeconds, Moment, Record
 
 FILE = "events.jsonl"
 
@@ -27,11 +27,16 @@ Kind = Literal[
     "director-back",
     "director-restarted",
     "path-flipped",
+    "link-down",
+    "link-silent",
+    "link-up",
+    "link-cost",
 ]
 """A change: a server is taken out of the pool, or put into it; gets no new connections, and keeps those that it has
 (drained); loses its power (crashed), or has it again, with nothing of what it knew (back). A director loses its power,
 or has it again; or it starts again, with nothing of what it knew, on a node that has power all the time. A router's
-flows come by other ones of its equal-cost paths."""
+flows come by other ones of its equal-cost paths. A link between routers loses its carrier (down), or all packets, with
+its carrier there (silent); it is as it was (up); it has another cost in routing."""
 
 CHURN: tuple[Kind, ...] = get_args(Kind)
 """All of them."""
@@ -40,7 +45,8 @@ CHURN: tuple[Kind, ...] = get_args(Kind)
 class Event(Record):
     """Something that happened `t_s` seconds after the workload's start, on the lab's clock.
 
-    `server` or `director` is whom it happened to, where it is about one. `by` is a director whose health check it was
+    `server`, `director` or `link` is whom it happened to, where it is about one; a silent link is so in one `direction`
+    if that is said, and `cost` is the link's new one. `by` is a director whose health check it was
     that took the server out of its own pool, or put it back; empty: the timetable did, at all directors.
     `epoch_s` is that moment as captures have it (of the start only).
     """
@@ -50,12 +56,15 @@ class Event(Record):
     server: str = ""
     director: str = ""
     by: str = ""
+    link: str = ""
+    direction: str = ""
+    cost: Count | None = None
     epoch_s: EpochSeconds | None = None
 
     @property
     def whom(self) -> str:
-        """The server, or the director, that it is about; empty for neither."""
-        return self.server or self.director
+        """The server, the director or the link that it is about; empty for none."""
+        return self.server or self.director or self.link
 
 
 def in_words(event: str, whom: str = "", by: str = "") -> str:
@@ -65,7 +74,7 @@ def in_words(event: str, whom: str = "", by: str = "") -> str:
 
 
 def changes(events: Iterable[Event]) -> list[Event]:
-    """The changes of servers, directors and paths among the events."""
+    """The changes of servers, directors, paths and links among the events."""
     return [each for each in events if each.event in CHURN]
 
 

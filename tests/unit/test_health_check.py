@@ -21,7 +21,7 @@ def checker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Checker]:
     monkeypatch.setattr("testbed.net.netns._enter", lambda _namespace: None)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    yield Checker(Node("here", os.getpid()), port, HealthCheck(interval="1 s", failures=2, successes=2))
+    yield Checker(port, HealthCheck(interval="1 s", failures=2, successes=2))
 
 
 def checked(checker: Checker, *, listens: bool) -> list[str]:
@@ -32,7 +32,7 @@ def checked(checker: Checker, *, listens: bool) -> list[str]:
 
 
 def _asked(checker: Checker) -> list[str]:
-    checker.ask({"s1": "127.0.0.1"})
+    checker.ask(Node("here", os.getpid()), {"s1": "127.0.0.1"})
     time.sleep(0.05)
     return checker.answers()
 
