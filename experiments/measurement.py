@@ -202,9 +202,10 @@ def _witnessing(
         out,
         log=stage.network.log,
         what=tcpdump.without(
-            tcpdump.EVERYTHING if is_routed else openings_and_resets, stage.parts.workload.left_out(stage.layout)
+            " or ".join(tcpdump.OPENINGS_AND_RESETS[each] for each in families.every),
+            stage.parts.workload.left_out(stage.layout),
         ),
-        buffer_kib=tcpdump.BUFFER_KIB if is_routed else tcpdump.SMALL_BUFFER_KIB,
+        buffer_kib=tcpdump.SMALL_BUFFER_KIB,
     )
 
 

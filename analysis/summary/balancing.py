@@ -59,8 +59,8 @@ def balancing(
     out = {event.server for event in events if event.event == "server-removed" and event.t_s < SETTING_S}
     by_server = {name: [row for row in opened if row["server"] == name] for name in servers if name not in out}
     unnamed = sum(row["server"] is None for row in opened)
-    broken = [(when, row) for row in rows if (when := _broken(row, window.duration_s, object_bytes)) is not None]
-    under_way = [row for row in rows if _is_open_at(row, first_s)]
+    broken = [(when, row) for row in rows if (when := broken_at_s(row, window.duration_s, object_bytes)) is not None]
+    under_way = [row for row in rows if is_open_at(row, first_s)]
     ends_s = [*(change.t_s for change in made[1:]), np.inf]
     return Balancing(
         changes=tuple(
@@ -70,7 +70,7 @@ def balancing(
         broken=len(broken),
         broken_before=sum(when < first_s for when, _ in broken) if made else len(broken),
         under_way=len(under_way) if made else None,
-        joined=sum(_has_joined(row, first_s) for row in under_way) if made else None,
+        joined=sum(has_joined(row, first_s) for row in under_way) if made else None,
         imbalance_connections=None if unnamed else _imbalance([len(each) for each in by_server.values()]),
         imbalance_bytes=None
         if unnamed
@@ -129,7 +129,7 @@ def changes_of(events: Sequence[Event]) -> list[Event]:
     return [event for event in changes(events) if not event.by and event.t_s >= SETTING_S]
 
 
-def _broken(row: Mapping[str, Any], duration_s: float, object_bytes: int) -> float | None:
+def broken_at_s(row: Mapping[str, Any], duration_s: float, object_bytes: int) -> float | None:
     """When a download broke; None: it did not."""
     syn_s = row["syn_s"]
     last_s = max(each for each in (row["last_new_data_s"], syn_s, 0.0) if each is not None)
@@ -148,17 +148,18 @@ def _of_change(change: Event, broken: Sequence[Mapping[str, Any]]) -> ServerChan
         event=change.event,
         node=change.server or change.director,
         broken=len(old),
-        broken_joined=sum(_has_joined(row, change.t_s) for row in old),
+        broken_joined=sum(has_joined(row, change.t_s) for row in old),
         broken_new=len(broken) - len(old),
     )
 
 
-def _has_joined(row: Mapping[str, Any], t_s: float) -> bool:
+def has_joined(row: Mapping[str, Any], t_s: float) -> bool:
     """Whether a second subflow was confirmed by then."""
     return row["join_confirmed_s"] is not None and row["join_confirmed_s"] < t_s
 
 
-def _is_open_at(row: Mapping[str, Any], t_s: float) -> bool:
+def is_open_at(row: Mapping[str, Any], t_s: float) -> bool:
+    """Whether a download was under way."""
     return row["syn_s"] is not None and row["syn_s"] < t_s and (row["end_s"] is None or row["end_s"] >= t_s)
 
 

@@ -98,6 +98,39 @@ class Balancing:
 
 
 @dataclass(frozen=True, config=CONFIG)
+class Rerouting:
+    """A change `t` seconds after the workload's start, and what became of the routes and the downloads.
+
+    After `rerouted_s` the client's router had another route to the service, and after `unique_rerouted_s` to the own
+    address of `server`, to which new connections came until then (None: not before the next change). `under_way` are
+    the connections that were open at that server when the route to the service moved, `joined` those among them with a
+    confirmed second subflow, `broken` and `broken_joined` those that broke before the next change.
+
+    Of `strays` subflows packets came to another server; `answered` were told so by a RST. The first such packet left
+    the client `waited_s` after the route had moved (least, median, most). Of `explained` strays it was data of the
+    client's own, its FIN, or an answer to what the old server sent, which left at most `lag_s` after what it answers
+    had arrived. `repeats` are those among them in which somebody retransmitted: the old server, or the client.
+    """
+
+    t: Quantity
+    event: Text
+    link: Text
+    server: Text = ""
+    rerouted_s: Quantity | None = None
+    unique_rerouted_s: Quantity | None = None
+    under_way: Count = 0
+    joined: Count = 0
+    broken: Count = 0
+    broken_joined: Count = 0
+    strays: Count = 0
+    answered: Count = 0
+    explained: Count = 0
+    repeats: Count = 0
+    waited_s: tuple[Quantity, Quantity, Quantity] | None = None
+    lag_s: Quantity | None = None
+
+
+@dataclass(frozen=True, config=CONFIG)
 class Bottleneck:
     """How a link in real time kept its rate: `full_s` seconds were judged, in stretches of `stretch_s`."""
 
@@ -196,6 +229,7 @@ class PointSummary:
     protection: Mapping[str, Count] = field(default_factory=dict)
     head_of_line: HeadOfLine | None = None
     reset_reasons: tuple[ResetReason, ...] = ()
+    reroutings: tuple[Rerouting, ...] = ()
     traits: Traits = field(default_factory=Traits)
 
 

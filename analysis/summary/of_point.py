@@ -32,6 +32,7 @@ from analysis.summary.model import (
     SecondBySecond,
 )
 from analysis.summary.point_tables import Sources
+from analysis.summary.reroutings import with_reroutings
 from analysis.summary.traced_resets import with_traced_resets
 from analysis.tables.packets import tabulate_packets
 from testbed.base.errors import AnalysisError
@@ -47,6 +48,7 @@ from testbed.record.loss_injection import read_injected_losses
 from testbed.record.outcome import read_outcome
 from testbed.record.point import Point, read_point
 from testbed.record.protection import read_protection
+from testbed.record.routes import read_routes
 from testbed.record.settings import read_kernel
 from testbed.record.syns import read_half_open, read_tallies
 
@@ -83,6 +85,7 @@ def analyse_point_fully(point_dir: Path, waits_of: Collection[str] = ()) -> Poin
         tables = point_tables.of_point(summary, sources)
         summary = with_balancing(with_traced_resets(summary, tables["resets"]), sources, tables)
         summary = with_explanations(summary, tables)
+        summary = with_reroutings(summary, sources, tables)
         return PointAnalysis(summary, tables)
     # A fault of this room in one point must not cost the user the other points of a long run.
     except Exception as error:
@@ -185,6 +188,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
         traffic = find_connections(packets, addresses, upload=point.is_upload, paths=paths, seen=seen)
 
     trace = attempt(partial(read_kernel_trace, directory, point))
+    routes = attempt(partial(read_routes, directory))
     counters = attempt(partial(read_counters, directory))
     samples = attempt(partial(read_samples, directory))
     server_packets = attempt(partial(point_tables.read_server_packets, directory, ipv6, networks))
@@ -233,6 +237,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
         server_packets=server_packets or {},
         recorded=recorded,
         trace=trace,
+        routes=routes or (),
     )
     return replace(summary, valid=not found_wrong, invalid_reasons=tuple(found_wrong)), sources
 

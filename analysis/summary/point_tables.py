@@ -39,12 +39,14 @@ from analysis.tables.reconciliation import (
     reconcile_resets,
     reconcile_server_captures,
 )
+from analysis.tables.routing import tabulate_rerouted, tabulate_routes
 from testbed.base.parts import KINDS
 from testbed.record.ab import AbResult
 from testbed.record.captures import read_server_captures
 from testbed.record.counters import Counters, Sample
 from testbed.record.events import Event, changes
 from testbed.record.point import Point
+from testbed.record.routes import RouteChange
 
 _AS_IN_SUMMARY = (
     "experiment", "figure", "title", "scheme", "variant", "condition", "protocol", "clock", "kernel", "object_bytes",
@@ -70,6 +72,7 @@ class Sources:
     server_packets: dict[str, Packets] = dataclasses.field(default_factory=dict)
     recorded: AtDirectors | None = None
     trace: KernelTrace | None = None
+    routes: Sequence[RouteChange] = ()
 
 
 def read_server_packets(directory: Path, ipv6: Sequence[bytes], networks: Mapping[bytes, bytes]) -> dict[str, Packets]:
@@ -109,11 +112,12 @@ def of_point(summary: PointSummary, sources: Sources) -> dict[str, pa.Table]:
             "point": point,
             "t_s": each.t_s,
             "event": each.event,
-            **{name: getattr(each, name) or None for name in ("server", "director", "by")},
+            **{name: getattr(each, name) or None for name in ("server", "director", "by", "link", "direction", "cost")},
         }
         for each in sources.events
     )
     tables["samples"] = _samples(point, sources.samples)
+    tables["routes"] = tabulate_routes(point, sources.routes, sources.addresses)
     if sources.ab is not None:
         tables["requests"] = TABLES["requests"].of_rows([_requests(point, summary, sources.ab)])
         tables["percentiles"] = TABLES["percentiles"].of_rows(
@@ -125,6 +129,8 @@ def of_point(summary: PointSummary, sources: Sources) -> dict[str, pa.Table]:
         tables |= tabulate(observed)
         if sources.trace:
             tables |= tabulate_kernel(sources.trace.events, observed)
+        if sources.routes:
+            tables["rerouted"] = tabulate_rerouted(observed, tables["connections"], sources.routes)
         found = _reconciliation(observed, tables["connections"], sources)
         if recorded := sources.recorded:
             passed = passages(recorded.statistics, recorded.packets, recorded.links, observed.start_ns)

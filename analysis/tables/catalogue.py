@@ -10,6 +10,7 @@ from analysis.tables.director_catalogue import DIRECTORS, STATE
 from analysis.tables.kernel_catalogue import KERNEL_MPTCP, KERNEL_PROBES, KERNEL_RESETS, KERNEL_RETRANSMISSIONS
 from analysis.tables.point_catalogue import EVENTS, PERCENTILES, POINTS, RECONCILIATION, REQUESTS, SAMPLES
 from analysis.tables.reset_catalogue import CAUSES, RESETS
+from analysis.tables.routing_catalogue import REROUTED, ROUTES
 from analysis.tables.schema import Table
 from analysis.tables.step_catalogue import PROGRESS, STEPS
 from analysis.tables.timing_catalogue import DELAYS, DELIVERIES, RETRANSMISSIONS, SIGNATURES
@@ -22,7 +23,7 @@ TABLES: Mapping[str, Table] = {
     for table in (
         POINTS, CONNECTIONS, SUBFLOWS, ANNOUNCEMENTS, RESETS, SECONDS, SAMPLES, EVENTS, REQUESTS, PERCENTILES,
         RECONCILIATION, DIRECTORS, STATE, STEPS, PROGRESS, DELAYS, DELIVERIES, RETRANSMISSIONS,
-        SIGNATURES, KERNEL_RESETS, KERNEL_RETRANSMISSIONS, KERNEL_PROBES, KERNEL_MPTCP,
+        SIGNATURES, KERNEL_RESETS, KERNEL_RETRANSMISSIONS, KERNEL_PROBES, KERNEL_MPTCP, ROUTES, REROUTED,
     )
 }  # fmt: skip
 """The tables that every run has, by name; `PACKETS` is not one of them, because of its size."""

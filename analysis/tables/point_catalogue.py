@@ -73,6 +73,9 @@ EVENTS = Table(
         Field("server", "text", "the server that it is about"),
         Field("director", "text", "the director that it is about"),
         Field("by", "text", "the director whose health check it was; null: the timetable, at all directors"),
+        Field("link", "text", "the link that it is about"),
+        Field("direction", "text", "the one direction in which a link fell silent; null: both, or no such event"),
+        Field("cost", "integer", "the link's new cost"),
     ),
 )
 

@@ -10,7 +10,7 @@ import run_maker as runs
 
 import analysis
 from analysis.flows.joins import Joins, Waits
-from analysis.summary.model import Balancing, FailedRequests, PointSummary, SecondBySecond, read_summary
+from analysis.summary.model import Balancing, FailedRequests, PointSummary, Rerouting, SecondBySecond, read_summary
 from analysis.summary.of_run import analyse_run, write_summary
 from analysis.summary.text import figure_order, render_table
 from testbed.base.errors import AnalysisError
@@ -65,6 +65,7 @@ def test_every_field_of_the_summary_is_documented() -> None:
         *Joins.__dataclass_fields__,
         *Waits.__dataclass_fields__,
         *Balancing.__dataclass_fields__,
+        *Rerouting.__dataclass_fields__,
     ]
     assert [name for name in fields if f"`{name}`" not in readme] == []
 
