@@ -5,8 +5,10 @@ Enters: packets, flows, addresses, what is known beside them. Leaves: `Observati
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,7 +40,8 @@ class Observation:
     """One point's packets and what is known beside them; `end_ns` is the workload's end (None: there is none).
 
     `elsewhere` are packets captured at other places, by the same clock; without them those copies of `packets` that do
-    not count, for captures from anywhere have them all in one.
+    not count, for captures from anywhere have them all in one. `files` are those of the interfaces whose payload can be
+    read again.
     """
 
     point: str
@@ -49,6 +52,7 @@ class Observation:
     end_ns: int | None
     known: ServerEvidence = field(default_factory=ServerEvidence)
     elsewhere: Packets | None = None
+    files: Mapping[int, Path] = field(default_factory=dict)
 
     @cached_property
     def subflows(self) -> Subflows:

@@ -50,12 +50,12 @@ def data_sequence_numbers(packets: Packets, uniflow: Rows) -> tuple[Rows, NDArra
         dss.has_mapping & (uniflow[dss.packet] >= 0) & (packets.payload_bytes[dss.packet] > 0) & (dss.data_length > 0)
     )
     rows = dss.packet[known]
-    relative = packets.seq[rows] - _first_numbers(packets, uniflow)[uniflow[rows]]
+    relative = packets.seq[rows] - first_numbers(packets, uniflow)[uniflow[rows]]
     shift = (relative - dss.subflow_seq[known]).astype(np.uint32)
     return rows, ((dss.dsn[known] & np.uint64(0xFFFFFFFF)).astype(np.uint32) + shift).astype(np.uint32)
 
 
-def _first_numbers(packets: Packets, uniflow: Rows) -> NDArray[np.uint32]:
+def first_numbers(packets: Packets, uniflow: Rows) -> NDArray[np.uint32]:
     """The initial sequence number of each uniflow, 0 where its SYN was not captured."""
     first = np.zeros(int(uniflow.max(initial=-1)) + 1, np.uint32)
     syns = np.flatnonzero(((packets.flags & SYN) != 0) & (uniflow >= 0))

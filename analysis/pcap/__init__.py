@@ -32,7 +32,7 @@ from analysis.pcap.packets import (
     merge,
     with_first_ipv6,
 )
-from analysis.pcap.reader import CHUNK_BYTES, iter_packets, read_pcap, read_stored_pcap
+from analysis.pcap.reader import CHUNK_BYTES, is_plain, iter_packets, read_pcap, read_stored_pcap
 from analysis.pcap.tables import OPTION_TABLES, Option
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "Skipped",
     "Tunnel",
     "concatenate",
+    "is_plain",
     "iter_packets",
     "merge",
     "read_pcap",

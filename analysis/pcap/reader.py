@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.pcap.classic import FILE_HEADER_BYTES, ClassicPcap, is_classic
-from analysis.pcap.compression import Unpacked, format_of
+from analysis.pcap.compression import MAGIC_BYTES, Unpacked, format_of
 from analysis.pcap.frames import Window
 from analysis.pcap.link import LINK_TYPES
 from analysis.pcap.network import TCP_BYTES
@@ -47,6 +47,14 @@ def read_pcap(path: Path, *, chunk_bytes: int = CHUNK_BYTES) -> Packets:
     a warning. Raises AnalysisError for a file that is absent, empty or no capture, or of an unknown link type.
     """
     return concatenate(list(iter_packets(path, chunk_bytes=chunk_bytes)))
+
+
+def is_plain(path: Path) -> bool:
+    """Whether offsets of `Packets` are those in the file itself: one that can be read again, and is not compressed."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return not format_of(file.read(MAGIC_BYTES))
 
 
 def iter_packets(path: Path, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Packets]:

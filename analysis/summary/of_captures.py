@@ -22,7 +22,7 @@ from analysis.flows.duplicates import separate_duplicates
 from analysis.flows.limitations import limitations
 from analysis.flows.observation import Observation
 from analysis.flows.places import place_notes, with_places
-from analysis.pcap import Packets, merge, read_pcap, tunnel_name
+from analysis.pcap import Packets, is_plain, merge, read_pcap, tunnel_name
 from analysis.pcap.tally import in_words
 from analysis.tables import TABLES
 from analysis.tables.of_captures import tabulate
@@ -86,6 +86,7 @@ def analyse_captures(
         addresses=addresses,
         start_ns=int(packets.time_ns.min()),
         end_ns=None,
+        files=_files(packets, paths),
     )
     tables = tabulate(observed)
     row = {
@@ -114,6 +115,14 @@ def analyse_captures(
         others=others,
         opaque=opaque,
     )
+
+
+def _files(packets: Packets, paths: Sequence[Path]) -> dict[int, Path]:
+    """The files of the interfaces whose payload can be read again: no pipes, nothing compressed, no two of one name."""
+    named = Counter(plain(path.name) for path in paths)
+    plainly = {plain(path.name): path for path in paths if named[plain(path.name)] == 1 and is_plain(path)}
+    files = [(number, plainly.get(interface.file)) for number, interface in enumerate(packets.interfaces)]
+    return {number: path for number, path in files if path is not None}
 
 
 def _protocol(traffic: Traffic, protocols: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from analysis.tables.reset_catalogue import CAUSES, RESETS
 from analysis.tables.routing_catalogue import REROUTED, ROUTES
 from analysis.tables.schema import Table
 from analysis.tables.step_catalogue import PROGRESS, STEPS
-from analysis.tables.timing_catalogue import DELAYS, DELIVERIES, RETRANSMISSIONS, SIGNATURES
+from analysis.tables.timing_catalogue import CHECKSUMS, DELAYS, DELIVERIES, RETRANSMISSIONS, SIGNATURES
 from analysis.tables.traffic_catalogue import ANNOUNCEMENTS, CONNECTIONS, PACKETS, SECONDS, SUBFLOWS
 
 __all__ = ["CAUSES", "PACKETS", "TABLES"]
@@ -23,7 +23,8 @@ TABLES: Mapping[str, Table] = {
     for table in (
         POINTS, CONNECTIONS, SUBFLOWS, ANNOUNCEMENTS, RESETS, SECONDS, SAMPLES, EVENTS, REQUESTS, PERCENTILES,
         RECONCILIATION, DIRECTORS, STATE, STEPS, PROGRESS, DELAYS, DELIVERIES, RETRANSMISSIONS,
-        SIGNATURES, KERNEL_RESETS, KERNEL_RETRANSMISSIONS, KERNEL_PROBES, KERNEL_MPTCP, ROUTES, REROUTED,
+        SIGNATURES, CHECKSUMS, KERNEL_RESETS, KERNEL_RETRANSMISSIONS, KERNEL_PROBES, KERNEL_MPTCP,
+        ROUTES, REROUTED,
     )
 }  # fmt: skip
 """The tables that every run has, by name; `PACKETS` is not one of them, because of its size."""

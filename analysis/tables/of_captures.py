@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from analysis.flows.observation import Observation
 from analysis.tables.announcements import tabulate_announcements
+from analysis.tables.checksums import tabulate_checksums
 from analysis.tables.connections import tabulate_connections
 from analysis.tables.delays import tabulate_delays
 from analysis.tables.deliveries import tabulate_deliveries
@@ -35,4 +36,5 @@ def tabulate(observed: Observation) -> dict[str, pa.Table]:
         "deliveries": tabulate_deliveries(observed),
         "retransmissions": tabulate_retransmissions(observed),
         "signatures": tabulate_signatures(observed),
+        "checksums": tabulate_checksums(observed),
     }

@@ -107,6 +107,26 @@ RETRANSMISSIONS = Table(
     ),
 )
 
+CHECKSUMS = Table(
+    "checksums",
+    "one subflow and sender that uses DSS checksums (RFC 8684 section 3.3.1)",
+    (
+        POINT,
+        CONNECTION,
+        SUBFLOW,
+        _SENDER,
+        Field("right", "integer", "mappings whose checksum is right"),
+        Field("wrong", "integer", "mappings whose checksum is wrong"),
+        Field(
+            "unknown",
+            "integer",
+            "mappings of which nobody can say it: their payload was not captured whole, is in a compressed file or in "
+            "a run's own captures (which have headers only), or the data sequence number has 32 bits",
+        ),
+        Field("first_wrong_s", "number", f"time of the first wrong one {SINCE_START}; null: none", "s"),
+    ),
+)
+
 SIGNATURES = Table(
     "signatures",
     "one HMAC of MPTCP (RFC 8684 sections 3.2 and 3.4.1)",
