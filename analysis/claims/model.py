@@ -109,15 +109,16 @@ class Claim:
     def judged(self, points: Sequence[PointSummary]) -> Judgement:
         """The verdict of these points."""
         if not self.by_scheme:
-            return Judgement(self, self._finding(points)[0])
+            found, about_it = self._finding(points)
+            return Judgement(self, found, has_points=about_it)
         schemes = {point.scheme: point.variant for point in points if _has_scheme(point)}
-        finding, _ = self._finding(_of_scheme(points, PAPER))
+        finding, has_points = self._finding(_of_scheme(points, PAPER))
         others = []
         for scheme, label in schemes.items():
             found, about_it = self._finding(_of_scheme(points, scheme))
             if scheme != PAPER and about_it:
                 others.append(OfScheme(label or "MPTCP", found))
-        return Judgement(self, finding, schemes.get(PAPER, ""), tuple(others))
+        return Judgement(self, finding, schemes.get(PAPER, ""), tuple(others), has_points or bool(others))
 
     def _finding(self, points: Sequence[PointSummary]) -> tuple[Finding, bool]:
         """What some points say, and whether there are any that the claim is about."""
@@ -143,12 +144,16 @@ class OfScheme:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A claim and what was found of it: by the paper's scheme, called `label`, and `others` by other schemes."""
+    """A claim and what was found of it: by the paper's scheme, called `label`, and `others` by other schemes.
+
+    `has_points`: whether there are any points that it is about, of whatever scheme; without, nobody has asked for it.
+    """
 
     claim: Claim
     finding: Finding
     label: str = ""
     others: tuple[OfScheme, ...] = ()
+    has_points: bool = True
 
     @property
     def verdict(self) -> Verdict:

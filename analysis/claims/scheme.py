@@ -17,7 +17,7 @@ from analysis.claims.evidence import (
     within,
 )
 from analysis.claims.load_balancer import of_figure
-from analysis.claims.model import CannotBeJudged, Check, Claim
+from analysis.claims.model import CannotBeJudged, Check, Claim, NoSuchPoint
 from analysis.summary.model import PointSummary
 
 LARGE = (1_000_000, 5_000_000, 10_000_000)
@@ -53,7 +53,7 @@ def _named(prefix: str, check: Check) -> Check:
 def _variant(points: Points, variant: str, condition: str) -> list[PointSummary]:
     mine = [p for p in points if (p.experiment, p.variant, p.condition) == (ABLATION, variant, condition)]
     if not mine:
-        raise CannotBeJudged(f"no such point: {ABLATION}, variant {variant!r}, condition {condition!r}")
+        raise NoSuchPoint(f"no such point: {ABLATION}, variant {variant!r}, condition {condition!r}")
     return valid_of(mine, f"{ABLATION}, variant {variant!r}")
 
 

@@ -50,10 +50,14 @@ class Repetition:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that is shown."""
+    """Everything that is shown.
+
+    `judgements` are of the claims that the points are about; `elsewhere` counts those that are about others.
+    """
 
     runs: tuple[str, ...]
     judgements: tuple[Judgement, ...]
+    elsewhere: int
     warnings: tuple[str, ...]
     set_ups: tuple[SetUp, ...]
     time_lines: TimeLines
@@ -64,7 +68,7 @@ class Report:
     points: int
 
     def count(self, verdict: Verdict) -> int:
-        """How many claims have this verdict."""
+        """How many of the claims that the points are about have this verdict."""
         return sum(judgement.verdict is verdict for judgement in self.judgements)
 
 
@@ -73,7 +77,8 @@ def compile_report(runs: Sequence[RunFacts], registry: Registry | None = None) -
     registry = registry or load_registry()
     distinct = list({run.directory.resolve(): run for run in runs}.values())
     points = [point for run in distinct for point in run.points]
-    judgements = tuple(judge(points))
+    every = judge(points)
+    judgements = tuple(each for each in every if each.has_points)
     figures = draw_experiments(distinct, registry, judgements)
     details = tuple(draw_details(run, registry) for run in distinct)
     problems = [*registry.problems, *not_at_hand(registry, points), *figures.problems]
@@ -81,6 +86,7 @@ def compile_report(runs: Sequence[RunFacts], registry: Registry | None = None) -
     return Report(
         runs=tuple(run.name for run in distinct),
         judgements=judgements,
+        elsewhere=len(every) - len(judgements),
         warnings=(*_warnings(distinct, points), *problems),
         set_ups=tuple(_set_ups(points)),
         time_lines=time_lines(distinct),

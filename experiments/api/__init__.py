@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from experiments.api.own_parts import load_parts
     from experiments.api.pictures import Picture, draw
     from experiments.api.planning import plan, plan_with_figures
+    from experiments.api.reporting import WrittenReport, report
     from experiments.api.runs import resume, run
     from experiments.api.verification import verify
 
@@ -38,6 +39,7 @@ __all__ = [
     "Captures",
     "Export",
     "Picture",
+    "WrittenReport",
     "analyse",
     "analyse_captures",
     "compare_labs",
@@ -49,6 +51,7 @@ __all__ = [
     "plan",
     "plan_with_figures",
     "read",
+    "report",
     "resume",
     "run",
     "verify",
@@ -59,6 +62,7 @@ _MODULES = {
     "Captures": "captures",
     "Export": "exporting",
     "Picture": "pictures",
+    "WrittenReport": "reporting",
     "analyse": "analysing",
     "analyse_captures": "captures",
     "compare_labs": "agreement",
@@ -70,6 +74,7 @@ _MODULES = {
     "plan": "planning",
     "plan_with_figures": "planning",
     "read": "analysing",
+    "report": "reporting",
     "resume": "runs",
     "run": "runs",
     "verify": "verification",

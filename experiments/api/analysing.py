@@ -31,7 +31,7 @@ class Analysis(Tabled):
 
     `summaries` has an entry per finished point; `tables` are Arrow tables by name, with the rows of all of them;
     `files` were written; `missing` are the ids of points that should have a result and have none; `notes` say in a
-    line each which figures could not be drawn.
+    line each which figures could not be drawn. `report` is the page that a run ends with.
     """
 
     directory: Path
@@ -40,6 +40,7 @@ class Analysis(Tabled):
     files: tuple[Path, ...]
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    report: Path | None = None
 
     def text(self) -> str:
         """The summary as a table of text."""

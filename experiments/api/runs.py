@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from experiments.api.events import AnalysisStarted, Event, Listener, Notice, Poi
 from experiments.api.places import Labs, kernel_of, labs_of, open_places, require_check_share, require_shared_boot
 from experiments.api.planning import stored_points, task_of
 from experiments.api.record import closing, facts_of
-from testbed.base.errors import DiskFull, PrerequisiteError, RunInterrupted, UsageError
+from experiments.api.reporting import report
+from testbed.base.errors import DiskFull, PrerequisiteError, RunInterrupted, TestbedError, UsageError
 from testbed.base.text import plain
 from testbed.kernel import selection
 from testbed.kernel.cache import Kernel
@@ -46,7 +48,7 @@ def run(
     listen: Listener = ignore,
     cancel: Cancel | None = None,
 ) -> Analysis:
-    """Run points, analyse them, and return what they came to.
+    """Run points, analyse them, write the report, and return what they came to.
 
     `out` is the run's directory, new or empty (None: one in `results/`, to which `latest` then leads); `labs` are
     names such as `uml` or `ssh:HOST`, which share the points, `jobs` at a time in each (None: as many as suits the
@@ -83,7 +85,8 @@ def run(
         )
         with made.lock(), closing(made, is_default=out is None):
             own_parts.keep(points, made)
-            return _run_and_analyse(points, places, made, out=out, figures=figures, listen=listen, cancel=cancel)
+            found = _run_and_analyse(points, places, made, out=out, figures=figures, listen=listen, cancel=cancel)
+    return _with_report(found, figures)
 
 
 def resume(
@@ -128,7 +131,10 @@ def resume(
             history = [*found.manifest.resumed, facts]
             found.update(state="running", finished_at=None, resumed=history)
             _tidy(found)
-            return _run_and_analyse(points, places, found, out=directory, figures=figures, listen=listen, cancel=cancel)
+            analysis = _run_and_analyse(
+                points, places, found, out=directory, figures=figures, listen=listen, cancel=cancel
+            )
+    return _with_report(analysis, figures)
 
 
 def find_unfinished(
@@ -229,6 +235,17 @@ def _run_and_analyse(
             hint=f"{'make room, and ' if is_full else ''}continue with: testbed run --resume"
             + (f" --out {out}" if out else ""),
         ) from error
+
+
+def _with_report(analysis: Analysis, figures: Sequence[Path]) -> Analysis:
+    """The analysis with the report of the run, once the run is closed; that there is none costs nothing else."""
+    if not analysis.summaries:
+        return analysis
+    try:
+        written = report([analysis.directory], figures=figures)
+    except TestbedError as error:
+        return replace(analysis, notes=(*analysis.notes, f"no report: {error}"))
+    return replace(analysis, report=written.path)
 
 
 def _default_directory(points: Sequence[Point]) -> Path:

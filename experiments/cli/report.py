@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,20 +9,17 @@ import click
 from rich.padding import Padding
 from rich.text import Text
 
+from experiments import api
+from experiments.api.reporting import PAGE
 from experiments.cli.output import Console, Drawing, show
 from experiments.cli.own_options import own_figures
-from testbed.base import files, ownership
-from testbed.base.errors import EXIT_FAILURE, PrerequisiteError, UsageError
+from testbed.base.errors import EXIT_FAILURE
 
 if TYPE_CHECKING:
     from analysis.claims import Judgement
-    from analysis.report import Report, RunFacts
+    from analysis.report import Report
 
 _STYLES = {"holds": "green", "does not hold": "bold red", "cannot be judged here": "dim"}
-_PAGE = "report.html"
-_BEGINNING = 1024
-# The second is of pages of older toolkits.
-_MARKS = (b'<meta name="generator" content="testbed report">', b'initial-scale=1">\n<title>Report: ')
 _INDENT = 4
 
 
@@ -35,7 +29,7 @@ _INDENT = 4
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help=f"Default: {_PAGE} in the first RUN, with --point report-ID.html.",
+    help=f"Default: {PAGE} in the first RUN, with --point report-ID.html.",
 )
 @click.option("--point", "points", multiple=True, metavar="ID", help="Only this point. May be repeated.")
 @own_figures
@@ -58,74 +52,11 @@ def report(
     """
     # matplotlib takes a second to import, which no other command should pay.
     from analysis.claims import Verdict
-    from analysis.figures.registry import load_registry
-    from analysis.report import compile_report, read_run, render_page
-    from testbed.base.errors import AnalysisError
-    from testbed.record.writing import is_of_run
 
-    path = out or runs[0] / (f"report-{points[0]}.html" if points else _PAGE)
-    try:
-        facts = [read_run(run) for run in runs]
-    except AnalysisError as error:
-        raise UsageError(error.message, hint=error.hint) from error
-    if points:
-        facts = _only(facts, points)
-    _require_free(path)
-    compiled = compile_report(facts, load_registry(own))
-    _write(path, render_page(compiled), note=is_of_run(path))
-    _show(compiled)
-    show(f"\n{path}")
-    context.exit(EXIT_FAILURE if strict and compiled.count(Verdict.FAILS) else 0)
-
-
-def _only(runs: Sequence[RunFacts], points: Sequence[str]) -> list[RunFacts]:
-    """The runs with these points alone; raises `UsageError` for one that is in none of them."""
-    known = {point.id for run in runs for point in run.points}
-    for point in points:
-        if point not in known:
-            near = get_close_matches(point, sorted(known), 3)
-            raise UsageError(
-                f"--point: no point {point!r}", hint=f"for example: {', '.join(near or sorted(known)[:3])}"
-            )
-    return [run for run in (run.only(points) for run in runs) if run.points]
-
-
-def _require_free(path: Path) -> None:
-    """Raise `UsageError` unless the path is free or has an older report: what the user has there stays."""
-    if not os.path.lexists(path):
-        return
-    what = "not a report"
-    if path.is_symlink():
-        what = "a link, which is not followed"
-    elif path.is_dir():
-        what = "a directory"
-    elif not path.is_file():
-        what = "not a regular file"
-    elif _is_report(path):
-        return
-    raise UsageError(f"{path}: it is there already, and {what}", hint="name another file with --out")
-
-
-def _is_report(path: Path) -> bool:
-    """Whether the file begins as our pages do."""
-    try:
-        with files.open_regular(path) as file:
-            beginning = file.read(_BEGINNING)
-    except OSError:
-        return False
-    return any(mark in beginning for mark in _MARKS)
-
-
-def _write(path: Path, text: str, *, note: bool) -> None:
-    ownership.remove_drafts(path.parent, path.name)
-    try:
-        files.write_text(path, text)
-        if note:
-            ownership.note(path)
-    except OSError as error:
-        raise PrerequisiteError(
-            f"{path}: cannot be written: {error.strerror or error}", hint="name another file with --out"
-        ) from error
+    written = api.report(runs, points=points, out=out, figures=own)
+    _show(written.report)
+    show(f"\n{written.path}")
+    context.exit(EXIT_FAILURE if strict and written.report.count(Verdict.FAILS) else 0)
 
 
 def _show(compiled: Report) -> None:
@@ -144,6 +75,8 @@ def _show(compiled: Report) -> None:
         names = ", ".join(each.name for each in details.figures) or details.missing or "none"
         console.print(Padding(Text(names), (0, 0, 0, _INDENT), expand=False))
     counts = ", ".join(f"{compiled.count(verdict)} {verdict.value}" for verdict in Verdict)
+    if compiled.elsewhere:
+        counts += f"; {compiled.elsewhere} more are about points that are not here"
     console.print(Text(f"\n{len(compiled.judgements)} claims: {counts}", style="bold"))
     show(console.text())
 

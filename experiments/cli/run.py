@@ -124,6 +124,8 @@ def run(
     try:
         show(found.text())
         show_files(found.files)
+        if found.report:
+            show(f"\nreport: {found.report}")
         warn(found.notes)
     finally:  # nobody reads the table: that the points are bad is said all the same
         found.require_valid()

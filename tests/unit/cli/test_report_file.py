@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.cli import report
+from experiments.api import reporting
 from testbed.base.errors import UsageError
 
 
@@ -25,19 +25,19 @@ def test_what_is_no_report_stays(tmp_path: Path, kind: str) -> None:
     if kind == "link":
         (tmp_path / kind).write_text('<meta name="generator" content="testbed report">')
     with pytest.raises(UsageError, match="it is there already, and "):
-        report._require_free(path)
+        reporting._require_free(path)
 
 
 @pytest.mark.parametrize("device", ["/dev/null", "/dev/full", "/dev/stdout"])
 def test_a_device_is_never_replaced(device: str) -> None:
     with pytest.raises(UsageError, match="it is there already, and "):
-        report._require_free(Path(device))
+        reporting._require_free(Path(device))
 
 
 def test_a_report_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "page"
-    report._require_free(path)
+    reporting._require_free(path)
     path.write_text('<!DOCTYPE html>\n<head>\n<meta name="generator" content="testbed report">\n')
-    report._require_free(path)
+    reporting._require_free(path)
     path.write_text('<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>Report: x</title>')
-    report._require_free(path)
+    reporting._require_free(path)

@@ -1,0 +1,108 @@
+"""The report of runs: one HTML page with claims, figures and time lines, and the same as plain data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from testbed.base import files, ownership
+from testbed.base.errors import AnalysisError, PrerequisiteError, UsageError
+
+if TYPE_CHECKING:
+    from analysis.report import Report, RunFacts
+
+PAGE = "report.html"
+"""The page's name in a run's directory."""
+
+_BEGINNING = 1024
+# The second is of pages of older toolkits.
+_MARKS = (b'<meta name="generator" content="testbed report">', b'initial-scale=1">\n<title>Report: ')
+
+
+@dataclass(frozen=True)
+class WrittenReport:
+    """A report and the page that was written of it."""
+
+    path: Path
+    report: Report
+
+
+def report(
+    runs: Sequence[Path], *, points: Sequence[str] = (), out: Path | None = None, figures: Sequence[Path] = ()
+) -> WrittenReport:
+    """Judge the paper's claims by one or several runs that are analysed, and write the page of it to `out`.
+
+    Without `out` that is `report.html` in the first run; with `points`, their ids, the report is of these alone, and
+    `report-ID.html`. A page that is there already is replaced, and nothing else is. `figures` are Python files with
+    figures of the caller's own. Raises `UsageError` for what is no analysed run, a point that is not there, or
+    something in the page's way; `PrerequisiteError` where it cannot be written.
+    """
+    from analysis.figures.registry import load_registry
+    from analysis.report import compile_report, read_run, render_page
+    from testbed.record.writing import is_of_run
+
+    path = out or runs[0] / (f"report-{points[0]}.html" if points else PAGE)
+    try:
+        facts = [read_run(run) for run in runs]
+    except AnalysisError as error:
+        raise UsageError(error.message, hint=error.hint) from error
+    if points:
+        facts = _only(facts, points)
+    _require_free(path)
+    compiled = compile_report(facts, load_registry(figures))
+    _write(path, render_page(compiled), note=is_of_run(path))
+    return WrittenReport(path, compiled)
+
+
+def _only(runs: Sequence[RunFacts], points: Sequence[str]) -> list[RunFacts]:
+    """The runs with these points alone; raises `UsageError` for one that is in none of them."""
+    known = {point.id for run in runs for point in run.points}
+    for point in points:
+        if point not in known:
+            near = get_close_matches(point, sorted(known), 3)
+            raise UsageError(
+                f"--point: no point {point!r}", hint=f"for example: {', '.join(near or sorted(known)[:3])}"
+            )
+    return [run for run in (run.only(points) for run in runs) if run.points]
+
+
+def _require_free(path: Path) -> None:
+    """Raise `UsageError` unless the path is free or has an older report: what the user has there stays."""
+    if not os.path.lexists(path):
+        return
+    what = "not a report"
+    if path.is_symlink():
+        what = "a link, which is not followed"
+    elif path.is_dir():
+        what = "a directory"
+    elif not path.is_file():
+        what = "not a regular file"
+    elif _is_report(path):
+        return
+    raise UsageError(f"{path}: it is there already, and {what}", hint="name another file with --out")
+
+
+def _is_report(path: Path) -> bool:
+    """Whether the file begins as our pages do."""
+    try:
+        with files.open_regular(path) as file:
+            beginning = file.read(_BEGINNING)
+    except OSError:
+        return False
+    return any(mark in beginning for mark in _MARKS)
+
+
+def _write(path: Path, text: str, *, note: bool) -> None:
+    ownership.remove_drafts(path.parent, path.name)
+    try:
+        files.write_text(path, text)
+        if note:
+            ownership.note(path)
+    except OSError as error:
+        raise PrerequisiteError(
+            f"{path}: cannot be written: {error.strerror or error}", hint="name another file with --out"
+        ) from error
