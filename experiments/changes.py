@@ -41,7 +41,7 @@ class Changes:
         """All that the timetable has happen, and the directors' checks."""
         parts = self._ready.parts
         changes = parts.timetable.changes(parts.workload.planned_s, list(self._servers))
-        found = [Action(each.t_s, self._act(each)) for each in changes]
+        found = [Action(each.t_s, self.act(each)) for each in changes]
         if check := self._director.health_check:
             for ask, at_s in ((True, check.interval_s), (False, check.interval_s + check.answer_s)):
                 found.append(Action(at_s, self._ask if ask else self._judge, check.interval_s))
@@ -73,7 +73,9 @@ class Changes:
                     event = "server-removed" if server in before else "server-added"
                     self._events.add(event, server=server, by=name)
 
-    def _act(self, change: Change) -> Callable[[], None]:
+    def act(self, change: Change) -> Callable[[], None]:
+        """What makes a change happen, and notes it."""
+
         def note() -> None:
             director = self._layout.directors[change.director - 1] if change.director else ""
             about = {"server": change.server, "director": director, "link": change.link, "direction": change.direction}
@@ -96,13 +98,14 @@ class Changes:
             elif change.link:
                 self._links.change(change)
             else:
-                self._tell_directors()
+                self.tell_directors()
             if not self._layout.routed:
                 note()
 
         return act
 
-    def _tell_directors(self) -> None:
+    def tell_directors(self) -> None:
+        """Tell each director that has power of the pool as it is now."""
         for number in self._pool.present:
             self._tell(self._layout.directors[number - 1])
 

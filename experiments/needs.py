@@ -13,7 +13,7 @@ from experiments.composition import REGISTRIES, mptcp_of, parts_of
 from testbed.base.errors import UsageError
 from testbed.base.needs import Need, of_part, packages, sysctl
 from testbed.directors.base import DIRECTORS, Director
-from testbed.net import loss_injection, mptcp, routing, timestamps
+from testbed.net import fault_injection, loss_injection, mptcp, routing, timestamps
 from testbed.record.point import Point
 from testbed.tools import kernel_trace
 
@@ -76,7 +76,8 @@ def every() -> frozenset[Need]:
     ours = (found.part.needs for registry in REGISTRIES.values() for found in registry.all_ours())
     of_mptcp = {*mptcp.NEEDS, mptcp.OVER_IPV6, *mptcp.PATCHED_NEEDS}
     over_ipv6 = (found.part.ipv6_needs for found in DIRECTORS.all_ours())
-    return stage.NEEDS.union(measurement.NEEDS, loss_injection.NEEDS, {kernel_trace.NEED}, of_mptcp, *ours, *over_ipv6)
+    of_faults = fault_injection.NEEDS | loss_injection.NEEDS
+    return stage.NEEDS.union(measurement.NEEDS, of_faults, {kernel_trace.NEED}, of_mptcp, *ours, *over_ipv6)
 
 
 def main() -> None:

@@ -84,12 +84,15 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(point: Point, parts: Parts, log: CommandLog) -> Iterator[Stage]:
-    """The point's set-up with every role configured and read back."""
+def stage(point: Point, parts: Parts, log: CommandLog, *, single_packets: bool = False) -> Iterator[Stage]:
+    """The point's set-up with every role configured and read back.
+
+    Packets travel one by one where there is loss to hit them; everywhere with `single_packets`.
+    """
     director, layout = parts.director, parts.topology.layout()
 
     def framing(one: str, other: str) -> netem.Framing:
-        return "packets" if layout.is_lossy(one, other) else "bursts"
+        return "packets" if single_packets or layout.is_lossy(one, other) else "bursts"
 
     families = parts.topology.families.every
     with (

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from experiments.api.analysing import Analysis, analyse, read
     from experiments.api.benchmark import measure
     from experiments.api.captures import Captures, analyse_captures
+    from experiments.api.explorations import explore, repeat_finding, slide
     from experiments.api.exporting import Export, export
     from experiments.api.instructions import count_instructions
     from experiments.api.own_parts import load_parts
@@ -45,15 +46,18 @@ __all__ = [
     "compare_labs",
     "count_instructions",
     "draw",
+    "explore",
     "export",
     "load_parts",
     "measure",
     "plan",
     "plan_with_figures",
     "read",
+    "repeat_finding",
     "report",
     "resume",
     "run",
+    "slide",
     "verify",
 ]
 
@@ -68,15 +72,18 @@ _MODULES = {
     "compare_labs": "agreement",
     "count_instructions": "instructions",
     "draw": "pictures",
+    "explore": "explorations",
     "export": "exporting",
     "load_parts": "own_parts",
     "measure": "benchmark",
     "plan": "planning",
     "plan_with_figures": "planning",
     "read": "analysing",
+    "repeat_finding": "explorations",
     "report": "reporting",
     "resume": "runs",
     "run": "runs",
+    "slide": "explorations",
     "verify": "verification",
 }
 """Where each name is, below this package: a function more is a line more here, above, and in docs/python.md."""

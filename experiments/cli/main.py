@@ -32,6 +32,7 @@ root.list_later(
     Listed("run", "run:run", "Run experiments and draw their figures."),
     Listed("verify", "verify:verify", "Run a run's points again: is every byte the same?"),
     Listed("agree", "agree:agree", "Run the same points in two labs and compare them."),
+    Listed("explore", "explore:explore", "Lose (repeat, delay, swap) each packet of a connection."),
     Listed("count-instructions", "instructions:count_instructions", "Count what page loads cost: MPTCP beside TCP."),
 )
 root.list_later(

@@ -55,9 +55,23 @@ class Program:
         """The kernel's number for the program."""
         return int(re.findall(r"^prog_id:\s*(\d+)$", Path(f"/proc/self/fdinfo/{self.fd}").read_text(), re.MULTILINE)[0])
 
+    def program_fd(self, name: str) -> int:
+        """The descriptor of another program of the file; raises `TestbedError` if there is none."""
+        found = self._library.bpf_object__find_program_by_name(self._object, name.encode())
+        if not found:
+            raise TestbedError(f"BPF program: there is no {name!r} in its file")
+        return int(self._library.bpf_program__fd(found))
+
+    def map_fd(self, name: str) -> int:
+        """The descriptor of a map; raises `TestbedError` if there is none."""
+        map_fd = int(self._library.bpf_object__find_map_fd_by_name(self._object, name.encode()))
+        if map_fd < 0:
+            raise TestbedError(f"BPF program: it has no map {name!r}")
+        return map_fd
+
     def entries(self, name: str, key_bytes: int, value_bytes: int) -> Iterator[tuple[bytes, bytes]]:
         """Every key and value of a hash map, as the kernel holds them; raises `TestbedError` if there is none."""
-        map_fd = self._map(name)
+        map_fd = self.map_fd(name)
         key, value = ctypes.create_string_buffer(key_bytes), ctypes.create_string_buffer(value_bytes)
         previous = None
         while self._library.bpf_map_get_next_key(map_fd, previous, key) == 0:
@@ -67,7 +81,7 @@ class Program:
 
     def put(self, name: str, key: bytes, value: bytes) -> None:
         """Set an entry of a map, and read it back; raises `TestbedError`, `ReadbackError`."""
-        map_fd = self._map(name)
+        map_fd = self.map_fd(name)
         if status := self._library.bpf_map_update_elem(map_fd, key, value, 0):
             raise TestbedError(f"BPF program: map {name!r}: {os.strerror(-status)}")
         found = ctypes.create_string_buffer(len(value))
@@ -91,12 +105,6 @@ class Program:
             yield
         finally:
             self._library.bpf_xdp_detach(index, _XDP_GENERIC, None)
-
-    def _map(self, name: str) -> int:
-        found: int = self._library.bpf_object__find_map_fd_by_name(self._object, name.encode())
-        if found < 0:
-            raise TestbedError(f"BPF program: it has no map {name!r}")
-        return found
 
 
 def attach(path: Path, program: str, node: Node, interface: str, way: Way) -> None:

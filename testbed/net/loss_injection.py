@@ -19,10 +19,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.base.errors import ReadbackError
 from testbed.base.needs import Call, kernel, program
 from testbed.net import bpf
-from testbed.net.netns import Node, here, inside, interface_index
+from testbed.net.bpf_filters import HOOKS, attached
+from testbed.net.netns import Node, here
 from testbed.process import CommandLog
 
 PACKETS = ("add-addr", "add-addr-echo", "mp-prio", "join-syn", "join-syn-ack")
@@ -43,7 +43,6 @@ NEEDS = frozenset(
 
 _SOURCE = Path(__file__).with_name("loss_injection.bpf.c")
 _PROGRAM = "drop_one"
-_HOOKS = {"ingress": 0xFFFFFFF2, "egress": 0xFFFFFFF3}  # TC_H_CLSACT with TC_H_MIN_INGRESS, TC_H_MIN_EGRESS
 _CONNECTION_BYTES, _COUNT = 44, struct.Struct("=II")
 
 
@@ -99,31 +98,5 @@ def injecting(
     with contextlib.ExitStack() as stack:
         program = stack.enter_context(bpf.loaded(binary, _PROGRAM))
         for node, interface in places:
-            stack.enter_context(_attached(node, interface, program))
+            stack.enter_context(attached(node, interface, dict.fromkeys(HOOKS, (program.fd, _PROGRAM))))
         yield Injector(packet, occurrence, tuple(interface for _, interface in places), program)
-
-
-@contextlib.contextmanager
-def _attached(node: Node, interface: str, program: bpf.Program) -> Iterator[None]:
-    from pyroute2 import IPRoute  # all of pyroute2, for the points that need it only
-
-    with inside(node), IPRoute() as socket:
-        index = interface_index(interface)
-        socket.tc("add", "clsact", index)
-    try:
-        with inside(node), IPRoute() as socket:
-            for hook, parent in _HOOKS.items():
-                settings = {"fd": program.fd, "name": _PROGRAM, "classid": 1, "direct_action": True}
-                socket.tc("add-filter", "bpf", index, parent=parent, **settings)
-                found = [_program_name(message) for message in socket.get_filters(index=index, parent=parent)]
-                if _PROGRAM not in found:
-                    raise ReadbackError(f"BPF program on {interface} ({hook})", _PROGRAM, found)
-        yield
-    finally:
-        with inside(node), IPRoute() as socket:
-            socket.tc("del", "clsact", index)
-
-
-def _program_name(message: object) -> str | None:
-    options = message.get_attr("TCA_OPTIONS")  # type: ignore[attr-defined]
-    return None if options is None else options.get_attr("TCA_BPF_NAME")

@@ -17,6 +17,11 @@ def switch_off(node: Node, interface: str, log: CommandLog | None = None) -> dic
     """Turn TSO, GSO and GRO off on the interface; returns what reads back."""
     words = [word for feature in _FEATURES for word in (feature, "off")]
     run(node.enter("ethtool", "-K", interface, *words), log=log)
+    return require_off(node, interface, log)
+
+
+def require_off(node: Node, interface: str, log: CommandLog | None = None) -> dict[str, str]:
+    """What reads back of them; raises `ReadbackError` for one that is on."""
     lines = run(node.enter("ethtool", "-k", interface), log=log).stdout.splitlines()
     found = dict(line.strip().split(": ", 1) for line in lines if ": " in line)
     state = {feature: found[name].split()[0] for feature, name in _FEATURES.items()}

@@ -1,0 +1,189 @@
+"""An exploration: one connection of a point again and again, each time with one fault, and what that led to.
+
+In its directory: `batches/` with all raw data, `cases` and `packets` as Parquet and CSV, `exploration.txt`, the
+picture, and a file of TOML for each finding (`experiments.api.finding_files`), which was repeated in a boot of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from analysis.summary import exploration as summary
+from analysis.summary import exploration_findings
+from analysis.summary.exploration import BaseLine
+from experiments.api import finding_files
+from experiments.api.events import Listener, Notice, ignore
+from experiments.api.exploring import Explorer, Seen
+from experiments.api.finding_files import Expected, FindingFile
+from experiments.exploration import enumeration, shrinking
+from experiments.exploration.enumeration import Delays, case_of
+from testbed.base.errors import PointsFailed, TestbedError
+from testbed.record.exploration import WHATS, Case, Fault, What
+
+MOST_REPEATED = 12
+"""So many groups of findings are repeated and written, the worst of them."""
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is explored: which faults, of which packets (None: all), and how many packets after each a second one."""
+
+    whats: tuple[What, ...] = WHATS
+    numbers: range | None = None
+    pairs: int = 0
+    repeat: int = MOST_REPEATED
+
+
+@dataclass(frozen=True)
+class Group:
+    """Findings that are alike, by the worst of them; whether it came out the same in a boot of its own.
+
+    `faults` are those that are left of its own when all are taken away that it can do without.
+    """
+
+    worst: Row
+    count: int
+    faults: tuple[Fault, ...]
+    repeats: bool | None = None
+    file: str = ""
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """What was found of one point. `base_lines` is how often the connection without a fault came out the same."""
+
+    base: BaseLine
+    rows: tuple[Row, ...]
+    groups: tuple[Group, ...]
+    delays: Delays
+    base_lines: int
+
+    @property
+    def not_applied(self) -> list[Row]:
+        """The cases whose faults are not what happened."""
+        return [row for row in self.rows if not row["applied"]]
+
+    def require_applied(self, share: float = 0.01) -> None:
+        """Raise `PointsFailed` if more than this share of the cases were not applied."""
+        if len(self.not_applied) > share * len(self.rows):
+            first = self.not_applied[0]
+            what = f"{len(self.not_applied)} of {len(self.rows)} faults were not applied"
+            raise PointsFailed(f"{what}: {first['case']}: {first['not_applied']}")
+
+
+def explore(explorer: Explorer, wanted: Wanted, listen: Listener = ignore) -> Exploration:
+    """Run the base line, then all cases; the findings are shrunk, and repeated. Raises `TestbedError`."""
+    seen = explorer.base()
+    base = base_line(explorer, seen)
+    delays = Delays.of_round_trip(base.round_trip_s)
+    passages = seen.outcome.passages()
+    cases = enumeration.single_faults(passages, delays, wanted.whats, wanted.numbers)
+    listen(
+        Notice(f"{explorer.point.id}: {len(base.described)} packets in {base.done_s * 1e3:.3g} ms, {len(cases)} cases")
+    )
+    found = explorer.run(cases)
+    if wanted.pairs:
+        firsts = [each for each in found.values() if each.case.faults[0].what == "lost"]
+        more = [
+            case for first in firsts for case in enumeration.second_losses(
+                first.case, first.outcome.passages(), wanted.pairs)
+        ]  # fmt: skip
+        listen(Notice(f"{explorer.point.id}: {len(more)} pairs"))
+        found |= explorer.run(more)
+    rows = tuple(row_of(each, base) for each in found.values())
+    groups = _groups(explorer, base, rows, found, wanted.repeat, listen)
+    return Exploration(base, rows, tuple(groups), delays, explorer.base_lines)
+
+
+def base_line(explorer: Explorer, seen: Seen) -> BaseLine:
+    """What a base line says; raises `TestbedError` where the connection fails without any fault."""
+    try:
+        return summary.base_line(seen.outcome)
+    except ValueError as error:
+        raise TestbedError(f"{explorer.point.id}: {error}") from error
+
+
+def row_of(seen: Seen, base: BaseLine) -> Row:
+    """The row of a case."""
+    return summary.judge(seen.case, seen.outcome, base, seen.agreement, far_comparable=seen.far_comparable)
+
+
+def shrunk(explorer: Explorer, base: BaseLine, case: Case, finding: str) -> Case:
+    """The smallest part of a case's faults, and its changes, that still leads to the finding.
+
+    Raises ValueError if the case itself does not.
+    """
+    things: list[tuple[str, Any]] = [
+        *(("fault", each) for each in case.faults),
+        *(("change", each) for each in case.changes),
+    ]
+
+    def as_case(some: Sequence[tuple[str, Any]]) -> Case:
+        faults = [each for kind, each in some if kind == "fault"]
+        changes = tuple(each for kind, each in some if kind == "change")
+        name = "+".join([case_of(faults).id, *(f"{each.event}-{each.at_s:.9g}" for each in changes)]) or "nothing"
+        return Case(id=name, faults=tuple(faults), changes=changes)
+
+    def fail(several: Sequence[tuple[tuple[str, Any], ...]]) -> list[bool]:
+        cases = {each.id: each for each in map(as_case, several) if not each.is_base}
+        found = {name: row_of(each, base)["finding"] for name, each in explorer.run(list(cases.values())).items()}
+        return [found.get(as_case(each).id) == finding for each in several]
+
+    return as_case(shrinking.smallest(things, fail))
+
+
+def _groups(
+    explorer: Explorer,
+    base: BaseLine,
+    rows: Sequence[Row],
+    found: Mapping[str, Seen],
+    most: int,
+    listen: Listener,
+) -> list[Group]:
+    groups: list[Group] = []
+    ranked = [_least(group) for group in exploration_findings.ranked(rows)]
+    for alike in ranked[:most]:
+        case = found[alike[0]["case"]].case
+        if len(case.faults) > 1:
+            case = shrunk(explorer, base, case, alike[0]["finding"])
+        groups.append(Group(alike[0], len(alike), case.faults))
+    if groups:
+        listen(Notice(f"{explorer.point.id}: {len(groups)} findings, each again in a boot of its own"))
+    cases = {case_of(group.faults).id: case_of(group.faults) for group in groups}
+    again = {name: row_of(each, base) for name, each in explorer.run(list(cases.values()), alone=True).items()}
+    checked = []
+    for group in groups:
+        row = again[case_of(group.faults).id]
+        is_same = row["digest"] == group.worst["digest"] if case_of(group.faults).id == group.worst["case"] else True
+        repeats = is_same and row["finding"] == group.worst["finding"]
+        checked.append(replace(group, repeats=repeats, worst={**group.worst, **_told(row, group.worst)}))
+    rest = [Group(alike[0], len(alike), found[alike[0]["case"]].case.faults) for alike in ranked[most:]]
+    return checked + rest
+
+
+def _least(group: Sequence[Row]) -> Sequence[Row]:
+    """The cases with the fewest faults first, each number of them by its cost as before."""
+    return sorted(group, key=lambda row: row["faults"].count(";"))
+
+
+def _told(row: Row, worst: Row) -> dict[str, Any]:
+    """What a finding that was made smaller comes to now."""
+    return {} if row["case"] == worst["case"] else dict(row)
+
+
+def file_of(explorer: Explorer, group: Group, context: FindingFile) -> tuple[str, str]:
+    """The name and the text of a group's file."""
+    worst = group.worst
+    expected = Expected(
+        outcome=worst["outcome"], finding=worst["finding"], extra_s=worst["extra_s"], digest=worst["digest"]
+    )
+    finding = context.model_copy(update={"fault": group.faults, "expected": expected})
+    title = f"{worst['finding']}: {worst['faults']}: {worst['what']}"
+    alike = [f"{group.count} cases are like it."] if group.count > 1 else []
+    whats = {int(worst["packet"]): worst["what"]} if worst["packet"] else {}
+    name = f"{worst['finding']}-{case_of(group.faults).id}".replace(" ", "-")
+    return f"{name}.toml", finding_files.text(finding, title=title, comments=alike, whats=whats)

@@ -1,0 +1,97 @@
+"""What sliding a change over connections leaves in its directory: tables, a page of text with claims, the picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from analysis.figures import exploration_moments as figures
+from analysis.figures import files as figure_files
+from analysis.tables.exploration_catalogue import CASES, WINDOWS
+from experiments.api.exploration_files import table
+from experiments.api.moments import Slid
+from testbed.base import files
+
+TEXT = "moments.txt"
+_MARKED = {"SYN+ACK": "SYN+ACK", "ADD_ADDR": "ADD_ADDR", "MP_PRIO": "MP_PRIO", "join SYN": "join SYN"}
+
+
+def write(found: Mapping[str, Slid], out: Path) -> list[Path]:
+    """Write all of it into `out`; returns the files. Raises OSError."""
+    windows = [row for name, slid in found.items() for row in window_rows(name, slid)]
+    written = table(out, "windows", WINDOWS.of_rows(windows))
+    for name, slid in found.items():
+        written += table(files.make_directory(out / name), "cases", CASES.of_rows(slid.rows))
+    event = next(iter(found.values())).change.event
+    canvas = figures.windows([_arm(name, slid) for name, slid in found.items()], f"When a connection can bear {event}")
+    for suffix, content in figure_files.pictures(canvas).items():
+        files.write_bytes(out / f"windows.{suffix}", content)
+        written.append(out / f"windows.{suffix}")
+    files.write_text(out / TEXT, text(found) + "\n")
+    files.write_text(
+        out / "claims.json", json.dumps({name: claim(slid) for name, slid in found.items()}, indent=1) + "\n"
+    )
+    return [*written, out / TEXT, out / "claims.json"]
+
+
+def window_rows(name: str, slid: Slid) -> list[dict[str, Any]]:
+    """The rows of `windows`."""
+    return [
+        {
+            "connection": name,
+            "change": slid.change.text,
+            "outcome": window.outcome,
+            "after_first": window.first,
+            "after_last": window.last,
+            "from_s": window.from_s,
+            "to_s": window.to_s,
+            "slowest_s": window.slowest_s,
+        }
+        for window in slid.windows
+    ]
+
+
+def claim(slid: Slid) -> str:
+    """From when to when a connection is lost to the change, in a sentence."""
+    whole = f"of {slid.base.done_s * 1e3:.3f} ms"
+    if not slid.failing:
+        return f"No moment {whole} loses the connection."
+    parts = [
+        f"from {each.from_s * 1e3:.3f} to {each.to_s * 1e3:.3f} ms ({each.outcome}, packets {each.first}-{each.last})"
+        for each in slid.failing
+    ]
+    return f"Of {slid.base.done_s * 1e3:.3f} ms the connection is vulnerable {'; '.join(parts)}."
+
+
+def text(found: Mapping[str, Slid]) -> str:
+    """The page: claim by claim, with all windows."""
+    lines: list[str] = []
+    for name, slid in found.items():
+        join = slid.base.join
+        at = "" if join.at_s is None else f" at {join.at_s * 1e3:.3f} ms"
+        lines += [f"{name}: {slid.change.text}"]
+        lines += [f"  {claim(slid)}", f"  {slid.packets} packets; join {join.state}{at}"]
+        lines += [f"  {_shown(row)}" for row in window_rows(name, slid)] + [""]
+    return "\n".join(lines).rstrip()
+
+
+def _shown(row: Mapping[str, Any]) -> str:
+    slowest = "" if not row["slowest_s"] or row["slowest_s"] < 1e-3 else f", up to {row['slowest_s'] * 1e3:.0f} ms more"
+    return f"{row['from_s'] * 1e3:10.3f} to {row['to_s'] * 1e3:10.3f} ms  {row['outcome']}{slowest}"
+
+
+def _arm(name: str, slid: Slid) -> figures.Arm:
+    offset_s = slid.windows[0].from_s if slid.windows else 0.0
+    marks: dict[str, float] = {}
+    for each in slid.base.described:
+        if each.kind in _MARKED and _MARKED[each.kind] not in marks:
+            marks[_MARKED[each.kind]] = each.t_s + offset_s
+    if slid.base.join.at_s is not None:
+        marks["joined"] = slid.base.join.at_s + offset_s
+    return figures.Arm(name, _stretches(slid.windows), marks)
+
+
+def _stretches(windows: Sequence[Any]) -> list[tuple[float, float, str]]:
+    return [(window.from_s, window.to_s, window.outcome) for window in windows]

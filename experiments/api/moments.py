@@ -1,0 +1,166 @@
+"""The worst moment of a change: it slides over the life of one connection, packet by packet, and its edges are found.
+
+A moment is between two packets of the base line. From it the connection goes on as it will; up to it, it is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from pydantic import ValidationError
+
+from analysis.summary.exploration import BaseLine
+from experiments.api.events import Listener, Notice, ignore
+from experiments.api.exploration import Row, base_line, row_of
+from experiments.api.exploring import Explorer, Seen
+from experiments.composition import parts_of
+from experiments.exploration import bisection
+from experiments.exploration.cases import EXPLORED
+from experiments.timetables.events import Event
+from testbed.base.errors import UsageError
+from testbed.base.validation import first_problem
+from testbed.record.exploration import Case, Change
+from testbed.record.point import Point
+
+FIRST_TRIES = 64
+FAILURES = ("reset", "error", "hangs", "damaged")
+"""Outcomes of a connection that was lost."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Moments in a row with one outcome: after which packet the first and the last of them are, and when.
+
+    `from_s` and `to_s` are where the neighbouring outcomes meet it, from the connection's start; `slowest_s` is the
+    most that a connection took longer.
+    """
+
+    outcome: str
+    first: int
+    last: int
+    from_s: float
+    to_s: float
+    slowest_s: float | None
+
+
+@dataclass(frozen=True)
+class Slid:
+    """A change that was slid over a connection: its windows, and the rows of what was tried, in order of time."""
+
+    change: Change
+    base: BaseLine
+    windows: tuple[Window, ...]
+    rows: tuple[Row, ...]
+    packets: int
+
+    @property
+    def failing(self) -> list[Window]:
+        """The windows in which the connection is lost."""
+        return [window for window in self.windows if window.outcome in FAILURES]
+
+
+def change_of(text: str) -> tuple[Event, bool]:
+    """The change that `remove`, `remove:2`, `flip:1` means, and whether it said about whom; raises `UsageError`."""
+    key, colon, whom = text.partition(":")
+    keys = [name for name in Event.model_fields if name not in ("at_s", "direction", "cost")]
+    if key not in keys:
+        raise UsageError(f"--moment {text}: no such event", hint=f"{', '.join(keys)}; of somebody: remove:2")
+    try:
+        event = Event.model_validate({"at": "0 s", key: int(whom or 1) if whom.isdecimal() or not colon else whom})
+    except ValidationError as error:
+        raise UsageError(f"--moment {text}: {first_problem(error)}") from error
+    if event.kind not in EXPLORED:
+        raise UsageError(f"--moment {text}: it cannot be taken back between two cases")
+    return event, bool(colon)
+
+
+def require(point: Point, event: Event) -> None:
+    """Raise `UsageError` where there is nobody to whom it can happen."""
+    parts = parts_of(point)
+    layout = parts.topology.layout()
+    about = event.about()
+    if parts.director.cannot(event.kind):
+        raise UsageError(f"{point.id}: with its director there is no {event.kind}")
+    too_many = about.get("server", 0) > len(layout.servers) or about.get("director", 0) > len(layout.directors)
+    if too_many or about.get("link", "") not in {"", *(link.name for link in layout.routed)}:
+        raise UsageError(f"{point.id}: --moment is about one that there is not")
+    if event.kind in ("server-removed", "server-drained") and len(layout.servers) < 2:
+        hint = "--set topology.servers=3"
+        raise UsageError(f"{point.id}: a pool of one server, which cannot do without it", hint=hint)
+    if event.kind.startswith("director-") and len(layout.directors) < 2:
+        raise UsageError(f"{point.id}: there is one director", hint="--set topology.directors=2")
+
+
+def slide(explorer: Explorer, text: str, *, first_tries: int = FIRST_TRIES, listen: Listener = ignore) -> Slid:
+    """Slide an event over the connection; raises `UsageError`."""
+    event, is_said = change_of(text)
+    require(explorer.point, event)
+    seen = explorer.base()
+    base = base_line(explorer, seen)
+    change = _change(explorer.point, event, seen, is_said=is_said)
+    moments = _moments(seen)
+    what = f"{change.text}: {len(moments)} moments in {base.done_s:.6g} s"
+    listen(Notice(f"{explorer.point.id}: {what}"))
+    rows: dict[int, Row] = {}
+
+    def attempt(some: Sequence[int]) -> Mapping[int, str]:
+        cases = {_case(change, number, moments[number]).id: number for number in some}
+        found = explorer.run([_case(change, number, moments[number]) for number in some])
+        tried = {}
+        for name, each in found.items():
+            row = row_of(each, base)
+            # A packet more or less may have passed by then: looks at the clock take virtual time.
+            number = row["after_packet"] if row["applied"] else cases[name]
+            tried[min(number, len(moments) - 1)] = row
+        rows.update(tried)
+        return {number: _outcome(row) for number, row in tried.items()}
+
+    known = bisection.find(len(moments), attempt, first_tries=first_tries)
+    windows = tuple(_window(stretch, moments, base, rows) for stretch in bisection.stretches(known))
+    return Slid(change, base, windows, tuple(rows[number] for number in sorted(rows)), len(moments) - 1)
+
+
+def _outcome(row: Row) -> str:
+    return str(row["outcome"]) if row["applied"] else "after the end"
+
+
+def _moments(seen: Seen) -> list[float]:
+    """When each moment is, from the connection's start: number n lies between packets n and n + 1.
+
+    The last lies before the client has the end.
+    """
+    outcome = seen.outcome
+    assert outcome.done_s is not None
+    times = [one.time_ns / 1e9 - outcome.began_s for one in outcome.passages() if one.number]
+    edges = [0.0, *(each for each in times if each < outcome.done_s), outcome.done_s]
+    return [round((one + other) / 2, 9) for one, other in pairwise(edges)]
+
+
+def _case(change: Change, number: int, at_s: float) -> Case:
+    return Case(id=f"{change.event}-after-{number}", changes=(change.model_copy(update={"at_s": at_s}),))
+
+
+def _change(point: Point, event: Event, seen: Seen, *, is_said: bool) -> Change:
+    """The event as a change; of a server that was not named it is the one that the connection came to."""
+    about = {name: value for name, value in event.about().items() if value}
+    if "server" in about:
+        names = [place.name for place in parts_of(point).topology.layout().servers]
+        about["server"] = names[about["server"] - 1] if is_said else _serving(seen, names)
+    return Change.model_validate({"event": event.kind, "at_s": 0.0, **about})
+
+
+def _serving(seen: Seen, names: Sequence[str]) -> str:
+    """The server that the connection came to: whose kernel has accepted it."""
+    counters = seen.outcome.counters
+    return max(names, key=lambda name: counters.get(name, {}).get("TcpPassiveOpens", 0))
+
+
+def _window(stretch: bisection.Stretch, moments: Sequence[float], base: BaseLine, rows: Mapping[int, Row]) -> Window:
+    mine = [row for number, row in rows.items() if stretch.first <= number <= stretch.last]
+    extra = [row["extra_s"] for row in mine if row["extra_s"] is not None]
+    begins = moments[stretch.first - 1] if stretch.first else 0.0
+    begin_s = (begins + moments[stretch.first]) / 2 if stretch.first else 0.0
+    end_s = (moments[stretch.last] + moments[stretch.last + 1]) / 2 if stretch.last + 1 < len(moments) else base.done_s
+    return Window(stretch.outcome, stretch.first, stretch.last, begin_s, end_s, max(extra, default=None))

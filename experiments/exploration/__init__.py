@@ -1,0 +1,1 @@
+"""One connection again and again, each time with a fault: what is planned, and what a guest does."""
