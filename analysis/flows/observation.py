@@ -97,10 +97,15 @@ class Observation:
     @cached_property
     def one_way(self) -> OneWay | None:
         """One-way delays; None where one place alone has captured."""
-        elsewhere, uniflow = self.elsewhere, self.subflows.uniflow
-        if elsewhere is None and (self.traffic.flows.places > 1).any():
+        elsewhere, flows = self.elsewhere, self.traffic.flows
+        away = np.arange(2 * len(flows)) % 2 == 1  # a point's packets are the client's own
+        if elsewhere is None and (flows.places > 1).any():
             elsewhere = self.packets.select(np.flatnonzero(self.traffic.sides.flow < 0))
-        return one_way_delays(self.packets, uniflow, elsewhere) if elsewhere is not None and len(elsewhere) else None
+            # Of captures from anywhere those count that are nearest to who opened the flow.
+            away ^= ~np.repeat(flows.by_client, 2)
+        if elsewhere is None or not len(elsewhere):
+            return None
+        return one_way_delays(self.packets, self.subflows.uniflow, away, elsewhere)
 
     @cached_property
     def pieces(self) -> Pieces:

@@ -13,36 +13,36 @@ import numpy as np
 
 from analysis.flows.clocks import copies_of
 from analysis.pcap import Packets
-from analysis.pcap.columns import I64, Rows
+from analysis.pcap.columns import I64, Bools, Rows
 
 _MOST_NS = 1 << 60
 
 
 @dataclass(frozen=True, eq=False)
 class OneWay:
-    """Delays of packets, by row; `unmatched` counts packets of the client's that are nowhere else, or not once each."""
+    """Delays of packets, by row; `unmatched` counts packets that are nowhere else, or not as often."""
 
     row: Rows
     ns: I64
     unmatched: int
 
 
-def one_way_delays(packets: Packets, uniflow: Rows, elsewhere: Packets) -> OneWay:
-    """The delays between the client's place and the farthest other one that has the packet.
+def one_way_delays(packets: Packets, uniflow: Rows, away: Bools, elsewhere: Packets) -> OneWay:
+    """The delays between the place of the packets that count and the farthest other one that has them.
 
-    `uniflow` is 2 * flow + direction, odd from the client. Several equal packets are told apart by their order, where
-    both places have as many; else nobody can tell which one was lost. Times run backwards between clocks that differ:
-    the delay is negative then.
+    `uniflow` is 2 * flow + direction, `away` which uniflows lead from that place to the others. Several equal packets
+    are told apart by their order, where both places have as many; else nobody can tell which one was lost. Times run
+    backwards between clocks that differ: the delay is negative then.
     """
     mine = np.flatnonzero(uniflow >= 0)
     keys = copies_of(packets)[mine]
     delay = np.full(len(mine), -_MOST_NS, np.int64)
     others, place = copies_of(elsewhere), elsewhere.place
-    away = np.where(uniflow[mine] % 2 == 1, 1, -1)
+    sign = np.where(away[uniflow[mine]], 1, -1)
     for each in np.unique(place).tolist():
         there = np.flatnonzero(place == each)
         one, other = _pairs(keys, others[there])
-        found = (elsewhere.time_ns[there[other]] - packets.time_ns[mine[one]]) * away[one]
+        found = (elsewhere.time_ns[there[other]] - packets.time_ns[mine[one]]) * sign[one]
         delay[one] = np.maximum(delay[one], found)
     known = np.flatnonzero(delay > -_MOST_NS)
     return OneWay(mine[known], delay[known], len(mine) - len(known))

@@ -1,4 +1,4 @@
-"""mount(2): one mount by one system call, with no program of its own. Linux only; raises OSError with the target."""
+"""mount(2), umount(2): one mount by one system call, without a program. Linux only; OSError has the target."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ import os
 RDONLY, NOSUID, NODEV, NOEXEC, BIND, REC, PRIVATE = 1, 2, 4, 8, 4096, 16384, 1 << 18
 
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def unmount(target: str) -> None:
+    """Take away what is mounted at `target`."""
+    if _libc.umount2(os.fsencode(target), 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), target)
 
 
 def mount(source: str | None, target: str, kind: str | None, flags: int = 0, *, data: str | None = None) -> None:

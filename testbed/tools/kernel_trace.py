@@ -18,7 +18,7 @@ from pathlib import Path
 
 from testbed.base.errors import ReadbackError, TestbedError
 from testbed.base.needs import Call, kernel
-from testbed.labs.mount import mount
+from testbed.labs.mount import mount, unmount
 from testbed.record.trace import EVENTS, FILE, GROUPS, TraceRecord
 
 NEED = kernel(
@@ -129,7 +129,11 @@ def _tracefs() -> Iterator[Path]:
     except OSError as error:
         what = f"tracefs cannot be mounted: {error.strerror}"
         raise TestbedError(what, hint="a kernel with CONFIG_FTRACE") from error
-    yield _OWN  # it stays: its mount namespace is the guest's own
+    try:
+        yield _OWN
+    finally:
+        unmount(str(_OWN))
+        _OWN.rmdir()
 
 
 def _timed(said: Iterable[str], names: set[str], since_epoch_ns: int) -> Iterator[str]:

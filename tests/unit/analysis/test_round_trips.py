@@ -11,6 +11,7 @@ import packet_maker as make
 from observation_maker import MS, T
 
 from analysis.pcap import read_pcap
+from analysis.summary.of_captures import analyse_captures
 
 SCALE_7 = bytes([1, 3, 3, 7])
 
@@ -127,6 +128,24 @@ def test_one_way_delays_are_between_both_places_whatever_a_director_translates(t
         0.009,
     )
     assert (of_server["one_way_samples"], of_server["one_way_median_s"]) == (1, 0.005)
+
+
+def test_captures_of_both_ends_tell_one_way_delays_wherever_they_are_from(tmp_path: Path) -> None:
+    at_client = [
+        (T, make.to_server(40001, 80, make.SYN, seq=1000, options=make.MSS)),
+        (T + 10 * MS, make.to_client(80, 40001, make.SYN | make.ACK, seq=5000, ack=1001, options=make.MSS)),
+        (T + 11 * MS, make.to_server(40001, 80, make.ACK | make.PSH, seq=1001, ack=5001, payload=100)),
+        *seen.body(40001, 0.1, 5001, 1000),
+    ]
+    # 2 ms from the client to the server, 3 ms back.
+    from_client = at_client[0][1][26:30]
+    at_server = [(time + (2 if frame[26:30] == from_client else -3) * MS, frame) for time, frame in at_client]
+    paths = [make.write_pcap(tmp_path / name, each) for name, each in (("c.pcap", at_client), ("s.pcap", at_server))]
+    found = {row["sender"]: row for row in analyse_captures(paths).tables["delays"].to_pylist()}
+    assert [found["client"][f"one_way_{name}"] for name in ("samples", "least_s", "most_s")] == [3, 0.002, 0.002]
+    assert [found["server"][f"one_way_{name}"] for name in ("samples", "least_s", "most_s")] == [2, 0.003, 0.003]
+    alone = analyse_captures(paths[:1]).tables["delays"].to_pylist()
+    assert {row["one_way_samples"] for row in alone} == {None}
 
 
 def test_of_equal_packets_that_one_place_has_more_often_no_delay_is_told(tmp_path: Path) -> None:
