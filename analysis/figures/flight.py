@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import FuncFormatter
 
 from analysis.figures import style
 from analysis.figures.declaration import Data, Figure
@@ -49,6 +50,7 @@ def draw(canvas: Canvas, data: Data) -> bool:
         label = "congestion window (the kernel's)"
         _steps(axes, kernels, "cwnd", _SEGMENT_BYTES, color="black", linewidth=0.8, linestyle="--", label=label)
         axes.set_yscale("symlog", linthresh=10)
+        axes.yaxis.set_major_formatter(FuncFormatter(_plainly))
         axes.set_ylim(bottom=0)
         axes.set_ylabel(f"Subflow {number} (KB)")
     panels[-1].set_xlabel("Time since the workload's start (s)")
@@ -62,6 +64,11 @@ def _steps(axes: Axes, table: pa.Table, column: str, factor: int = 1, **look: An
     known = ~np.isnan(values)
     if known.any():
         axes.step(numbers(table, "t_s")[known], values[known] * factor / _KB, where="post", **look)
+
+
+def _plainly(value: float, _place: int) -> str:
+    """A tick's label; a logarithmic axis would set it as a formula, which no text is here."""
+    return f"{value:g}"
 
 
 _WAYS = {"to-client": "server", "to-server": "client"}

@@ -55,7 +55,7 @@ def draw(canvas: Canvas, data: Data) -> bool:
                             markeredgecolor=look.colour, color=look.colour, fillstyle=fill, markerfacecoloralt="white",
                             markeredgewidth=0.8, label=f"subflow {number}: {what}",
                         )  # fmt: skip
-        axes.set_ylabel(f"What the {sender.removeprefix('to-')} was sent (ms)")
+        axes.set_ylabel(f"What was sent to the {sender.removeprefix('to-')} (ms)")
         axes.set_ylim(bottom=0)
     every[-1].set_xlabel("Time since the workload's start (s)")
     legend(canvas, every, 2)

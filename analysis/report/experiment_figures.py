@@ -33,7 +33,9 @@ class MeasuredRow:
 
 @dataclass(frozen=True)
 class FigureEntry:
-    """A figure: its drawing (SVG), what it shows in words, its claims, and its measured values."""
+    """A figure: its drawing (SVG), what it shows in words, its claims, its measured values, what of its settings is not
+    the paper's, and what the packets say of it.
+    """
 
     name: str
     title: str
@@ -43,6 +45,7 @@ class FigureEntry:
     curves: tuple[str, ...]
     rows: tuple[MeasuredRow, ...]
     remarks: tuple[str, ...]
+    explanations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ def draw_experiments(
                     judgements=tuple(j for j in judgements if j.claim.figure and j.claim.figure == chosen[0].figure),
                     curves=names,
                     rows=rows,
-                    remarks=(*_remarks(chosen), *_explanations(chosen, curve_name)),
+                    remarks=tuple(_remarks(chosen)),
+                    explanations=tuple(_explanations(chosen, curve_name)),
                 )
             )
     return ExperimentFigures(tuple(entries), tuple(problems))

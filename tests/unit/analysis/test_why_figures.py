@@ -34,7 +34,7 @@ def test_round_trips_have_a_panel_for_each_end_and_a_cross_for_a_delayed_ack() -
     assert round_trips.draw(figure, given)
     of_client, of_server = figure.axes
     assert (of_client.get_ylabel(), of_server.get_ylabel()) == (
-        "What the server was sent (ms)", "What the client was sent (ms)"
+        "What was sent to the server (ms)", "What was sent to the client (ms)"
     )  # fmt: skip
     assert drawn(of_client) == {"subflow 0: by ACKs": [[1.0, 250.0]], "subflow 0: by time stamps": [[1.0, 500.0]]}
     assert drawn(of_server) == {"subflow 0: delayed ACK": [[2.0, 62.5]], "subflow 0: one way": [[1.0, 125.0]]}
@@ -59,6 +59,8 @@ def test_flight_stands_beside_the_windows_that_allow_it() -> None:
         "receive window": [[1.5, 65.536]],
         "congestion window (the kernel's)": [[1.0, 14.28]],
     }
+    figure.draw_without_rendering()
+    assert "10" in [text.get_text() for text in axes.get_yticklabels()]
     assert not flight.draw(Figure(), of_connection({**UP, "t_s": 1.0}))
 
 
