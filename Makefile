@@ -77,7 +77,7 @@ run-balancers: setup    ## any layer-4 load balancer: what changes break, balanc
 reproduce: setup        ## the paper's experiments with all of their schemes, then the report on its claims; goes on where it was interrupted
 	.ci/reproduce $(TESTBED) $(PROFILE)
 
-reproduce-all: setup    ## the same with every other experiment: several servers, families, directors, balancers, protections
+reproduce-all: setup    ## the same with every other experiment: several servers, families, directors, balancers, rivals, protections
 	.ci/reproduce $(TESTBED) $(PROFILE) all
 
 lint: venv       ## ruff and mypy --strict

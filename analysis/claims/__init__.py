@@ -15,6 +15,7 @@ from analysis.claims import (
     load_balancer,
     own_addresses,
     protection,
+    rivals,
     scheme,
     uploads,
 )
@@ -30,6 +31,7 @@ CLAIMS: tuple[Claim, ...] = (
     *scheme.CLAIMS,
     *uploads.CLAIMS,
     *balancers.CLAIMS,
+    *rivals.CLAIMS,
     *protection.CLAIMS,
     *own_addresses.CLAIMS,
 )

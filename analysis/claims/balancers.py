@@ -5,12 +5,13 @@ The points are those of the experiment `balancers`: a cell for each balancer and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 
-from analysis.claims.evidence import by_seed, ratios, valid_of, wilson, within
-from analysis.claims.model import CannotBeJudged, Check, Claim, Estimate, NoSuchPoint
-from analysis.summary.model import PointSummary, ServerChange
+from analysis.claims.cells import SCHEME, TCP, Cells, Points, cells, changes_in
+from analysis.claims.evidence import by_seed, ratios, wilson, within
+from analysis.claims.model import CannotBeJudged, Check, Claim, Estimate
+from analysis.summary.model import PointSummary
 
 EXPERIMENT = "balancers"
 SETTINGS: Mapping[str, object] = {
@@ -19,31 +20,13 @@ SETTINGS: Mapping[str, object] = {
 }  # fmt: skip
 REFERENCE = "NAT, rr"
 NOTHING, REMOVED, ADDED, LOST = "nothing happens", "server removed", "server added", "director lost"
-TCP, SCHEME = "TCP", "MPTCP, as in the paper"
 _SAME_PERCENT = 3.0
 _ACKS_PERCENT = 5.0
 
-Points = Sequence[PointSummary]
-Cells = dict[str, list[PointSummary]]
-
 
 def _cells(points: Points, event: str, variant: str) -> Cells:
-    """The valid points of an event and an arm, by balancer; raises CannotBeJudged where there are none."""
-    mine = [
-        point
-        for point in points
-        if (point.experiment, point.variant, point.clock) == (EXPERIMENT, variant, "virtual")
-        and point.conditions.get("event") == event
-    ]
-    if not mine:
-        raise NoSuchPoint(f"no such point: {EXPERIMENT}, {event}, {variant}")
-    right = [point for point in mine if all(point.parameters.get(name) == each for name, each in SETTINGS.items())]
-    if not right:
-        raise CannotBeJudged(f"{EXPERIMENT}, {event}: other settings than the experiment's")
-    found: Cells = {}
-    for point in valid_of(right, f"{EXPERIMENT}, {event}, {variant}"):
-        found.setdefault(point.conditions["balancer"], []).append(point)
-    return found
+    """Those of the experiment; raises as `cells`."""
+    return cells(points, EXPERIMENT, SETTINGS, event, variant)
 
 
 def past_director_mbps(point: PointSummary) -> float | None:
@@ -65,19 +48,15 @@ def _same_goodput(points: Points) -> list[Check]:
     return checks
 
 
-def _changes(point: PointSummary) -> tuple[ServerChange, ...]:
-    return point.balancing.changes if point.balancing else ()
-
-
 def _survived(points: Points, event: str) -> list[Check]:
     """TCP loses some, or nothing has been tried; of the scheme's connections that had joined none."""
     others = _cells(points, event, TCP)
-    broken = sum(change.broken for members in others.values() for point in members for change in _changes(point))
+    broken = sum(change.broken for members in others.values() for point in members for change in changes_in(point))
     value = Estimate(broken, broken, broken, "downloads", f"{len(others)} balancers")
     checks = [Check("TCP, broken", value, "some", broken > 0)]
     for balancer, members in _cells(points, event, SCHEME).items():
         joined = sum((point.balancing.joined or 0) for point in members if point.balancing)
-        lost = sum(change.broken_joined for point in members for change in _changes(point))
+        lost = sum(change.broken_joined for point in members for change in changes_in(point))
         if joined:
             checks.append(Check(f"{balancer}, joined and broken", wilson(min(lost, joined), joined), "none", lost == 0))
         else:
@@ -92,7 +71,7 @@ def _state_keeps(points: Points) -> list[Check]:
         if not any(point.balancing and point.balancing.director_entries for point in members):
             continue
         under_way = sum((point.balancing.under_way or 0) for point in members if point.balancing)
-        broken = sum(change.broken for point in members for change in _changes(point))
+        broken = sum(change.broken for point in members for change in changes_in(point))
         checks.append(Check(f"{balancer}, broken", wilson(broken, max(under_way, broken, 1)), "none", broken == 0))
     if not checks:
         raise CannotBeJudged(f"{EXPERIMENT}, {ADDED}: no balancer that keeps entries of connections")

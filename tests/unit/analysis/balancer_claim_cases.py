@@ -8,7 +8,8 @@ from typing import Any
 from claim_cases import Case
 
 from analysis.claims import balancers
-from analysis.claims.balancers import ADDED, LOST, NOTHING, REMOVED, SCHEME, TCP
+from analysis.claims.balancers import ADDED, LOST, NOTHING, REMOVED
+from analysis.claims.cells import SCHEME, TCP
 from analysis.summary.model import Balancing, PointSummary, SecondBySecond, ServerChange
 from testbed.base.traits import Path, Traits
 
