@@ -34,6 +34,10 @@ class ServerId(SignalledPort):
 
     needs = SignalledPort.needs | timestamps.NEEDS
 
+    first_port: Annotated[int, Field(ge=1024, le=65_535)] = Field(
+        default=8001,
+        description="The port of the first server, where joins come to it; the others have the next ones.",
+    )
     bits: Annotated[int, Field(ge=1, le=8)] = Field(
         default=3,
         description="How many low bits of the timestamps are the server's number, from 1 (0: no server). With 3 of "
