@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from experiments.api.captures import Captures, analyse_captures
     from experiments.api.explorations import explore, repeat_finding, slide
     from experiments.api.exporting import Export, export
+    from experiments.api.grading import Grade, Grades, grade
     from experiments.api.instructions import count_instructions
     from experiments.api.own_parts import load_parts
     from experiments.api.pictures import Picture, draw
@@ -39,6 +40,8 @@ __all__ = [
     "Analysis",
     "Captures",
     "Export",
+    "Grade",
+    "Grades",
     "Picture",
     "WrittenReport",
     "analyse",
@@ -48,6 +51,7 @@ __all__ = [
     "draw",
     "explore",
     "export",
+    "grade",
     "load_parts",
     "measure",
     "plan",
@@ -65,6 +69,8 @@ _MODULES = {
     "Analysis": "analysing",
     "Captures": "captures",
     "Export": "exporting",
+    "Grade": "grading",
+    "Grades": "grading",
     "Picture": "pictures",
     "WrittenReport": "reporting",
     "analyse": "analysing",
@@ -74,6 +80,7 @@ _MODULES = {
     "draw": "pictures",
     "explore": "explorations",
     "export": "exporting",
+    "grade": "grading",
     "load_parts": "own_parts",
     "measure": "benchmark",
     "plan": "planning",

@@ -40,6 +40,7 @@ root.list_later(
     Listed("analyze", "analyze:analyze", "Analyse a run, or captures from anywhere."),
     Listed("figures", "figures:figures", "Draw the figures of a run, of a point, of a connection."),
     Listed("report", "report:report", "Judge the paper's claims by one or several runs."),
+    Listed("grade", "grade:grade", "Grade a student's run by a teacher's claims."),
     Listed("export", "export:export", "Write a point's captures as one pcapng, with comments."),
     Listed("diff", "diff:diff", "Show the first packet at which two runs part."),
 )
