@@ -135,10 +135,10 @@ class Events(Timetable):
     )
 
     def features(self) -> frozenset[Need]:
-        """What takes the power of a server or a director, or lets a link fail, if that happens."""
+        """What takes the power of a server or a director, or lets a link fall silent, if that happens."""
         kinds = {event.kind for event in self.events}
         dark = silence.NEEDS if kinds & {"server-crashed", "director-lost"} else frozenset()
-        failing = link_failure.NEEDS if kinds & {"link-down", "link-silent"} else frozenset()
+        failing = link_failure.NEEDS if "link-silent" in kinds else frozenset()
         return dark | failing
 
     def changes(self, duration_s: float | None, servers: Sequence[str]) -> list[Change]:

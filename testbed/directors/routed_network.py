@@ -24,6 +24,8 @@ from topologies.layout import Layout, LinkEnd, RoutedLink, ServerPlace
 
 _WORK = WORK / "routing"
 _SETTLED_S, _ASK_S = 120, 0.5
+_SAYS_AGAIN_S = 6
+"""An age is of whole seconds."""
 
 Metrics = Mapping[tuple[str, str], int]
 """The cost of the way from one speaker straight to another, by their router ids."""
@@ -124,6 +126,9 @@ class RoutedNetwork:
     def settled(self) -> dict[str, Any]:
         """Wait until every speaker knows every link and the shortest ways, and routers have routes; what reads back.
 
+        And until nobody has said anything new for so long that he may say something at once: a router tells the others
+        of itself every five seconds at most (RFC 2328, MinLSInterval).
+
         Raises `GuestTimeout`.
         """
         for speaker in self.speakers:
@@ -134,16 +139,23 @@ class RoutedNetwork:
                 timeout_s=_SETTLED_S,
                 interval_s=_ASK_S,
             )
+        first = self._daemon(self.layout.director)
+        wait_until(
+            lambda: age_s(first.show("ospf", "lsadb")) >= _SAYS_AGAIN_S,
+            "OSPF, nothing new",
+            timeout_s=_SETTLED_S,
+            interval_s=_ASK_S,
+        )
         found: dict[str, Any] = {}
         for speaker in self.speakers:
             lines = self._daemon(speaker.node).show("ospf", "neighbors")
             found[speaker.node] = {"neighbours": neighbours_of(lines)}
             if speaker.forwards:
                 found[speaker.node]["routes"] = self._routes(speaker.node)
-        first = found[self.layout.director]["routes"][self.layout.service]
+        way = found[self.layout.director]["routes"][self.layout.service]
         wanted = self.neighbour(self._home(self.layout.servers[0]))
-        if first != wanted:
-            raise ReadbackError(f"route of {self.layout.director} to {self.layout.service}", wanted, first)
+        if way != wanted:
+            raise ReadbackError(f"route of {self.layout.director} to {self.layout.service}", wanted, way)
         return {"ospf": found}
 
     def _home(self, place: ServerPlace) -> str:
@@ -192,6 +204,12 @@ def neighbours_of(lines: Sequence[str]) -> dict[str, str]:
     """The state of each neighbour, by the interface: `Full/PtP`."""
     rows = (re.match(r"\S+\s+\d+\s+(\S+)\s+\S+\s+(\S+)", line) for line in lines)
     return {row.group(2): row.group(1) for row in rows if row}
+
+
+def age_s(lines: Sequence[str]) -> int:
+    """The age of the youngest of the routers' entries in `show ospf lsadb`; 0 without any."""
+    rows = (re.match(r"\s*0001\s+\S+\s+\S+\s+\S+\s+(\d+)\s", line) for line in lines)
+    return min((int(row.group(1)) for row in rows if row), default=0)
 
 
 def links_of(lines: Sequence[str]) -> dict[tuple[str, str], int]:
