@@ -16,6 +16,7 @@ from analysis.claims import (
     own_addresses,
     protection,
     rivals,
+    routed_anycast,
     scheme,
     uploads,
 )
@@ -34,6 +35,7 @@ CLAIMS: tuple[Claim, ...] = (
     *rivals.CLAIMS,
     *protection.CLAIMS,
     *own_addresses.CLAIMS,
+    *routed_anycast.CLAIMS,
 )
 
 

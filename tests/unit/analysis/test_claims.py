@@ -10,6 +10,7 @@ from claim_cases import CASES as OF_THE_FIGURES
 from claim_cases import KB, MB
 from claim_points import SIZES, page, pages, timeline
 from protection_claim_cases import CASES as OF_PROTECTION
+from rerouting_claim_cases import CASES as OF_REROUTING
 from rival_claim_cases import CASES as OF_RIVALS
 
 from analysis.claims import CLAIMS, Judgement, Verdict, judge
@@ -18,7 +19,7 @@ from analysis.claims.model import CannotBeJudged
 from analysis.figures.registry import load_registry
 from analysis.summary.model import PointSummary
 
-CASES = OF_THE_FIGURES | OF_BALANCERS | OF_PROTECTION | OF_RIVALS
+CASES = OF_THE_FIGURES | OF_BALANCERS | OF_PROTECTION | OF_RIVALS | OF_REROUTING
 
 
 def judgement(points: list[PointSummary], claim_id: str) -> Judgement:
