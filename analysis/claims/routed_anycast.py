@@ -35,10 +35,12 @@ def _first_changes(points: Points, protocol: str) -> Iterator[tuple[str, Rerouti
     right = [point for point in mine if all(point.parameters.get(name) == each for name, each in SETTINGS.items())]
     if not right:
         raise CannotBeJudged(f"{EXPERIMENT}: other settings than the experiment's")
-    for point in valid_of(right, f"{EXPERIMENT}, {protocol}"):
-        if point.reroutings:
-            cell = ", ".join(point.conditions.values())
-            yield f"{cell}, seed {point.seed}" if point.seed != 1 else cell, point.reroutings[0]
+    measured = [point for point in valid_of(right, f"{EXPERIMENT}, {protocol}") if point.reroutings]
+    if not measured:
+        raise CannotBeJudged(f"{EXPERIMENT}: no routes were recorded")
+    for point in measured:
+        cell = ", ".join(point.conditions.values())
+        yield f"{cell}, seed {point.seed}" if point.seed != 1 else cell, point.reroutings[0]
 
 
 def _share(label: str, hits: int, trials: int, *, bound: str, holds: bool, why: str) -> Check:
