@@ -14,7 +14,7 @@ from testbed.labs.base import Job
 from testbed.labs.uml import UmlLab
 
 PROBE = str(Path(__file__).with_name("two_lives_probe.py"))
-GUESSES, PAGES = 20_000, 80
+GUESSES, PAGES = 10_000, 80
 PLAIN, REPLAYS = 100, 100
 SENT = (
     f'{{kind="guess", count={GUESSES}, per_second=50000}}',
@@ -81,7 +81,7 @@ def test_a_reboot_loses_nothing_but_the_connections(lab: UmlLab, tmp_path: Path)
 
 
 def test_servers_behind_a_router_have_networks_too(lab: UmlLab, tmp_path: Path) -> None:
-    few = ("workload.concurrency=12", "workload.duration=3 s", "timetable=none", "workload.size=10 MB")
+    few = ("workload.concurrency=12", "workload.duration=2 s", "timetable=none", "workload.size=10 MB")
     overrides = (*few, *OWN[:2], OWN[3])
     run_soundly(lab, tmp_path / "p", planned("fig14", "mptcp", overrides))
     found = valid(analyse_point(tmp_path / "p"))
