@@ -21,8 +21,8 @@ from analysis.figures.declaration import Data, Figure
 from analysis.summary.model import PointSummary
 
 _AXES = 2
-_BAR_INCHES, _MARGIN_INCHES = 0.55, 1.3
-_ROOM = 2.1
+_BAR_INCHES, _MARGIN_INCHES = 0.6, 1.3
+_ROOM = 2.3
 """To the right of the longest bar there is room for what stands behind it."""
 
 _HEIGHT = 0.7
@@ -85,14 +85,14 @@ def _bar(axes: Axes, place: float, height: float, colour: str, points: Sequence[
 
 
 def _words(points: Sequence[PointSummary]) -> str:
-    """`1025 waiting, 1146 SYN+ACKs, no RST`, and below it how many joins came to nothing, if any did."""
+    """`1146 SYN+ACK, 0 RST`, `1025 waiting`, and below it how many joins came to nothing, if any did."""
     answers = fmean(sum(each.syn_acks for each in point.syns) for point in points)
     resets = fmean(sum(each.resets for each in point.syns) for point in points)
     waiting = fmean(point.half_open or 0 for point in points)
     asked = sum(point.joins.asked for point in points if point.joins)
     lost = asked - sum(point.joins.accepted - point.joins.reset for point in points if point.joins)
-    words = f"{_number(answers)} SYN+ACK, {_number(resets)} RST,\n{_number(waiting)} waiting"
-    return f"{words}; {lost} of {asked} joins lost" if lost else words
+    words = f"{_number(answers)} SYN+ACK, {_number(resets)} RST\n{_number(waiting)} waiting"
+    return f"{words}\n{lost} of {asked} joins lost" if lost else words
 
 
 def _number(value: float) -> str:
@@ -106,5 +106,5 @@ FIGURE = Figure(
     draw,
     description="for every kind of server and every flood of SYNs the clients' goodput, and what the server answered",
     together=True,
-    inches=(12.0, 4.0),
+    inches=(13.0, 4.0),
 )

@@ -56,8 +56,8 @@ def test_each_flood_has_a_panel_and_each_server_a_bar_with_what_it_answered() ->
     tokens, pair = panels(POINTS)
     assert [each.get_title(loc="left") for each in (tokens, pair)] == ["random tokens", "a live pair"]
     assert widths(tokens) == [approx(900), approx(900)] and widths(pair) == [approx(450)]
-    assert said(tokens) == ["0 SYN+ACK, 0 RST,\n3 waiting"] * 2
-    assert said(pair) == ["200 k SYN+ACK, 0 RST,\n1025 waiting; 7 of 100 joins lost", "not measured"]
+    assert said(tokens) == ["0 SYN+ACK, 0 RST\n3 waiting"] * 2
+    assert said(pair) == ["200 k SYN+ACK, 0 RST\n1025 waiting\n7 of 100 joins lost", "not measured"]
 
 
 def test_schemes_are_not_mixed_and_what_is_invalid_says_so() -> None:
