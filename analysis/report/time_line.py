@@ -115,7 +115,12 @@ def _events(events: pa.Table) -> list[dict[str, Any]]:
     for row in events.to_pylist():
         if row["event"].startswith("workload-"):
             continue
-        text = in_words(row["event"], row["server"] or row["director"] or "", row["by"] or "")
+        whom = row["server"] or row["director"] or row.get("link") or ""
+        text = in_words(row["event"], whom, row["by"] or "")
+        if row.get("direction"):
+            text += f" ({row['direction']})"
+        if row.get("cost") is not None:
+            text += f" {row['cost']}"
         found.append({"us": round(row["t_s"] * _US), "text": plain(text), "kind": plain(row["event"])})
     return found
 

@@ -155,6 +155,16 @@ def test_every_change_that_there_is_leaves_a_state(tmp_path: Path) -> None:
     ]
     found = states(rows, ["s1", "s2"])
     assert [(each["servers"][0], each["lost"]) for each in found[1:7]] == [
-        ("out of the pool", []), ("", []), ("drained", []), ("no power", []), ("drained", []), ("drained", ["d1"]),
+        ("out of the pool", []), ("", []), ("drained", []), ("no power", []), ("drained", []), ("drained", ["d1 lost"]),
     ]  # fmt: skip
     assert {each["servers"][1] for each in found} == {""}
+
+
+def test_links_that_fail_are_named_until_they_are_up() -> None:
+    from analysis.report.pool_states import states
+
+    rows = [
+        {"t_s": float(place), "event": kind, "server": None, "director": None, "by": None, "link": "r1-r2"}
+        for place, kind in enumerate(("link-down", "link-up", "link-silent", "link-cost"))
+    ]
+    assert [each["lost"] for each in states(rows, ["s1"])] == [[], ["r1-r2 down"], [], ["r1-r2 silent"]]
