@@ -102,7 +102,8 @@ RETRANSMISSIONS = Table(
         Field(
             "useful",
             "yes/no",
-            "reinjection: whether it, though sent later, came before the first copy; null: only one place captured it",
+            "reinjection: whether the copy that was sent last came first, so that it was of use; null: only one place "
+            "captured them",
         ),
     ),
 )

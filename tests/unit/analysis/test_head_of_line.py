@@ -11,6 +11,8 @@ import pytest
 from observation_maker import MS, T
 from test_tabulation import CLIENT_KEY, KEY, dss, to_client_past, to_server_past
 
+from analysis.pcap import read_pcap
+
 PORT = 40001
 
 
@@ -77,6 +79,17 @@ def test_a_reinjection_is_no_retransmission_of_its_subflow(tmp_path: Path) -> No
     wanted = {"subflow": 1, "sender": "server", "t_s": 0.02, "bytes": 400, "kind": "reinjection", "useful": None}
     assert {name: row[name] for name in wanted} == wanted
     assert (row["after_s"], row["silent_s"]) == (0.01, None)
+
+
+@pytest.mark.parametrize(("sent_at_ms", "useful"), [((9, 8), True), ((4, 12), False)])
+def test_a_reinjection_is_of_use_if_the_copy_that_was_sent_last_came_first(
+    tmp_path: Path, sent_at_ms: tuple[int, int], useful: bool
+) -> None:
+    observed = seen.observe(tmp_path, mptcp(first(10, 5001, 1000, 1), past(20, 701, 400, 601)))
+    copies = [first(sent_at_ms[0], 5001, 1000, 1), past(sent_at_ms[1], 701, 400, 601)]
+    elsewhere = read_pcap(make.write_pcap(tmp_path / "s.pcap", sorted(copies)))
+    (row,) = seen.rows(seen.with_elsewhere(observed, elsewhere), "retransmissions")
+    assert (row["kind"], row["useful"]) == ("reinjection", useful)
 
 
 def data(at_ms: int, seq: int, size: int = 1000, **more: object) -> tuple[int, bytes]:
