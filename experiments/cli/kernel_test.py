@@ -13,12 +13,13 @@ from pathlib import Path
 import click
 
 from experiments.cli.kernel_progress import reporter
+from experiments.cli.kernel_seeds import Search, try_seeds
 from experiments.cli.options import release_option
 from experiments.cli.output import Console, columns, show
 from testbed.base import files
 from testbed.base.errors import PointsFailed, PrerequisiteError, UsageError
 from testbed.kernel import build as kernel_build
-from testbed.kernel import selftests, selftests_run, selftests_table
+from testbed.kernel import selection, selftests, selftests_run, selftests_table
 from testbed.kernel.cache import Kernel
 from testbed.kernel.release import Release
 from testbed.kernel.selftests import Suite, Unit
@@ -36,33 +37,59 @@ BASE, OURS = "unpatched", "patched"  # MPTCP, that is
 
 @click.command("test")
 @release_option
+@click.option(
+    "--kernel", "names", multiple=True, metavar="6.12|7.3|ID", help="Try this one (with --seeds). Repeatable."
+)
+@click.option("--seeds", type=click.IntRange(1, 10_000), help="Try each of them with so many seeds: which fail when?")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The first of the seeds.")
 @click.option("--only", multiple=True, metavar="NAME", help="mptcp_join, mptcp_join-f (a group), ...: may be repeated.")
 @click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Guests at a time. Default: one per core.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Keep all output here.")
 @click.option(
     "--wall-limit", type=click.FloatRange(min=0, min_open=True), default=1200.0, metavar="S", show_default=True
 )
-def kernel_test(release: Release, only: tuple[str, ...], jobs: int | None, out: Path | None, wall_limit: float) -> None:
+def kernel_test(
+    release: Release,
+    names: tuple[str, ...],
+    seeds: int | None,
+    seed: int,
+    only: tuple[str, ...],
+    jobs: int | None,
+    out: Path | None,
+    wall_limit: float,
+) -> None:
     """Run the kernel's MPTCP selftests on upstream's MPTCP and on the kernel with our series; compare.
 
     Builds what is missing. Prints a table of all subtests; ends with 6 if the patched kernel does worse in one.
     --wall-limit bounds each guest.
+
+    With --seeds N each is run N times, all that is left to chance following from the seed: a failure comes again with
+    its seed, which is tried at once. It is a reproducer then, and the command ends with 6. With --kernel on these
+    kernels, as they are.
     """
+    if names and not seeds:
+        raise UsageError("--kernel: only with --seeds", hint="without it the unpatched kernel is compared with ours")
     selftests.require_programs()
     errors = Console(stderr=True)
     with reporter(errors) as report:
         suite = selftests.prepare(release, progress=report)
         chosen = choose(selftests.units(suite), only)
-        kernels = {
+        kernels = {name: selection.select(name) for name in names} or {
             label: kernel_build.build(
                 release=release, patches=patched, fragments=selftests.fragments(release), progress=report
             )
             # The port's own patches go on both: without them it runs on fewer machines, and not in virtual time alone.
             for label, patched in ((BASE, "um"), (OURS, True))
         }
+    if seeds:
+        directory = _make(out or RESULTS / f"{datetime.now():%Y%m%d-%H%M%S}-selftests")
+        told = Told(errors, len(chosen) * len(kernels) * seeds)
+        search = Search(chosen, suite, kernels, directory, jobs or len(cores.available()), wall_limit, told)
+        try_seeds(search, range(seed, seed + seeds))
+        return
     known = selftests_table.read_known(selftests_table.known_file(release))
     directory = _make(out or RESULTS / f"{datetime.now():%Y%m%d-%H%M%S}-selftests")
-    told = _Told(errors, len(chosen) * len(kernels))
+    told = Told(errors, len(chosen) * len(kernels))
     cancel = Cancel()
     with scheduler.cancel_on_signals(cancel):
         ends = selftests_run.run(
@@ -82,8 +109,8 @@ def kernel_test(release: Release, only: tuple[str, ...], jobs: int | None, out: 
     show(f"kept in {directory}")
     bad = [row for row in rows if row.is_bad]
     if bad:
-        names = ", ".join(f"{row.unit}: {row.subtest}: {row.verdict}" for row in bad[:3])
-        raise PointsFailed(f"{len(bad)} of {len(rows)} selftests: {names}" + (", ..." if len(bad) > 3 else ""))
+        first = ", ".join(f"{row.unit}: {row.subtest}: {row.verdict}" for row in bad[:3])
+        raise PointsFailed(f"{len(bad)} of {len(rows)} selftests: {first}" + (", ..." if len(bad) > 3 else ""))
 
 
 def choose(units: Sequence[Unit], only: Sequence[str]) -> list[Unit]:
@@ -164,7 +191,7 @@ def _save(
     )
 
 
-class _Told:
+class Told:
     """Prints a line for each unit that has ended."""
 
     def __init__(self, console: Console, total: int) -> None:
@@ -174,6 +201,7 @@ class _Told:
         self._lock = threading.Lock()
 
     def __call__(self, label: str, end: UnitResult) -> None:
+        """Print it."""
         counts = Counter(subtest.outcome for subtest in end.subtests)
         what = end.error or ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
         with self._lock:

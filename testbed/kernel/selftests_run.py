@@ -6,6 +6,8 @@ bounded in real and in virtual time, and one that hangs or brings the kernel dow
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,7 +27,10 @@ _SKIPPED = 4  # KSFT_SKIP
 
 @dataclass(frozen=True)
 class UnitResult:
-    """How a unit ended: its subtests' results or, if there are none, the reason; what the kernel complained about."""
+    """How a unit ended: its subtests' results or, if there are none, the reason; what the kernel complained about.
+
+    `digest` is that of all that its script printed, empty where the lab could not run it.
+    """
 
     unit: str
     subtests: tuple[Subtest, ...]
@@ -33,6 +38,7 @@ class UnitResult:
     warnings: tuple[str, ...]
     wall_s: float
     clock_s: float
+    digest: str = ""
 
 
 OnResult = Callable[[str, UnitResult], None]
@@ -49,14 +55,17 @@ def run(
     wall_limit_s: float,
     cancel: Cancel,
     on_result: OnResult,
+    seed: int | None = None,
 ) -> dict[str, list[UnitResult]]:
     """Run every unit in every lab (by the kernel's label), `jobs` guests at a time; the ends are in the units' order.
 
-    Output and kernel log of each stay in `out/<label>/<unit>/guest/`. Raises `RunInterrupted` once the flag is set.
+    Output and kernel log of each stay in `out/<label>/<unit>/guest/`. With a `seed`, what the script and the guest's
+    kernel leave to chance follows from it. Raises `RunInterrupted` once the flag is set.
     """
 
     def work(label: str, unit: Unit) -> UnitResult:
-        end = _run_unit(unit, suite, labs[label], out / label / unit.name, wall_limit_s=wall_limit_s, cancel=cancel)
+        output = out / label / unit.name
+        end = _run_unit(unit, suite, labs[label], output, wall_limit_s=wall_limit_s, cancel=cancel, seed=seed)
         on_result(label, end)
         return end
 
@@ -69,18 +78,24 @@ def run(
     return {label: [future.result() for future in futures] for label, futures in running.items()}
 
 
-def _run_unit(unit: Unit, suite: Suite, lab: Lab, output: Path, *, wall_limit_s: float, cancel: Cancel) -> UnitResult:
+def _run_unit(
+    unit: Unit, suite: Suite, lab: Lab, output: Path, *, wall_limit_s: float, cancel: Cancel, seed: int | None
+) -> UnitResult:
     cancel.raise_if_set()
     output.mkdir(parents=True, exist_ok=True)
     said = bytearray()
+    # They find their helpers in the working directory; the guest must see the folder above it, too.
+    argv = ("env", f"--chdir={suite.scripts}", "bash", f"./{unit.script}", *unit.options)
+    if seed is not None:
+        argv = (sys.executable, "-m", "testbed.kernel.seeded_script", str(seed), *argv)
     job = Job(
-        # They find their helpers in the working directory; the guest must see the folder above it, too.
-        ("env", f"--chdir={suite.scripts}", "bash", f"./{unit.script}", *unit.options),
+        argv,
         output,
         cwd=suite.folder,
         env={"NO_COLOR": "1"},
         wall_limit_s=wall_limit_s,
         clock_limit_s=CLOCK_LIMIT_S,
+        seed=1 if seed is None else seed,
     )
     try:
         done = lab.run(job, stdout=said.extend, cancel=cancel)
@@ -99,4 +114,5 @@ def _run_unit(unit: Unit, suite: Suite, lab: Lab, output: Path, *, wall_limit_s:
         warnings=done.kernel_warnings,
         wall_s=done.wall_s,
         clock_s=done.clock_s,
+        digest=hashlib.sha256(said).hexdigest(),
     )

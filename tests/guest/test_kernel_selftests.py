@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.kernel import build, selftests, selftests_run
+from testbed.kernel import build, selftests, selftests_run, selftests_seeds
 from testbed.kernel.release import Release
 from testbed.kernel.selftests import Suite, Unit
 from testbed.kernel.selftests_run import UnitResult
@@ -23,7 +23,9 @@ SCRIPTS = {
 }
 
 
-def run(units: list[Unit], suite: Suite, lab: Lab, out: Path, wall_limit_s: float = 300) -> dict[str, UnitResult]:
+def run(
+    units: list[Unit], suite: Suite, lab: Lab, out: Path, wall_limit_s: float = 300, seed: int | None = None
+) -> dict[str, UnitResult]:
     ends: list[UnitResult] = []
     selftests_run.run(
         units,
@@ -34,6 +36,7 @@ def run(units: list[Unit], suite: Suite, lab: Lab, out: Path, wall_limit_s: floa
         wall_limit_s=wall_limit_s,
         cancel=Cancel(),
         on_result=lambda _label, end: ends.append(end),
+        seed=seed,
     )
     return {end.unit: end for end in ends}
 
@@ -51,6 +54,27 @@ def test_every_end_of_a_script_is_told_apart(lab: UmlLab, tmp_path: Path) -> Non
     assert ends["skips"].error == "skipped whole: Could not run test without nothing"
     assert ends["warns"].warnings[0].startswith("WARNING: CPU: 0") and ends["warns"].subtests[0].outcome == "ok"
     assert (tmp_path / "out" / "only" / "good" / "guest" / "stdout").read_text().startswith("TAP version 13")
+
+
+def test_what_is_left_to_chance_follows_from_the_seed(lab: UmlLab, tmp_path: Path) -> None:
+    suite = Suite(tmp_path / "suite", "test")
+    suite.scripts.mkdir(parents=True)
+    # What bash draws, what the kernel draws, and what it is told of the time; it fails with every other number.
+    script = """
+        drawn=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+        echo "$drawn $RANDOM $(date +%s%N)"
+        echo 1..1
+        [ $((drawn % 2)) = 0 ] && echo 'ok 1 - draws: even # time=1ms' || echo 'not ok 1 - draws: even # time=1ms'
+    """
+    (suite.scripts / "draws.sh").write_text(script)
+    units = [Unit("draws", "draws.sh")]
+    runs = [(seed, number) for seed in (1, 2, 3, 4) for number in (1, 2)]
+    found = {each: run(units, suite, lab, tmp_path / "-".join(map(str, each)), seed=each[0])["draws"] for each in runs}
+    assert all(found[seed, 1].digest == found[seed, 2].digest for seed in (1, 2, 3, 4))
+    assert len({end.digest for end in found.values()}) == 4
+    rows = [row for seed in (1, 2, 3, 4) for row in selftests_seeds.rows("only", seed, [found[seed, 1]])]
+    assert {row.outcome for row in rows} == {"ok", "fail"}
+    assert {each.seed for each in selftests_seeds.failures(rows)} == {row.seed for row in rows if row.outcome == "fail"}
 
 
 def test_a_script_that_never_sleeps_meets_the_wall_limit(lab: UmlLab, tmp_path: Path) -> None:
