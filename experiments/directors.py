@@ -72,7 +72,7 @@ class Watch:
 
 
 @contextlib.contextmanager
-def watching_directors(stage: Stage, out: Path, buffer_kib: int) -> Iterator[Watch]:
+def watching_directors(stage: Stage, out: Path, buffer_kib: int, snap_bytes: int) -> Iterator[Watch]:
     """Watch the directors until the block ends: captures at their links that lead away from the servers, counts.
 
     What was found is in `out` then.
@@ -83,7 +83,9 @@ def watching_directors(stage: Stage, out: Path, buffer_kib: int) -> Iterator[Wat
         captured = {}
         for node in watch.nodes:
             towards_clients = [name for name, other in watch.neighbours[node.name].items() if other not in servers]
-            capturing = tcpdump.capturing(node, towards_clients, out, log=stage.network.log, buffer_kib=buffer_kib)
+            capturing = tcpdump.capturing(
+                node, towards_clients, out, log=stage.network.log, buffer_kib=buffer_kib, snap_bytes=snap_bytes
+            )
             captured[node.name] = stack.enter_context(capturing)
         yield watch
         stack.close()

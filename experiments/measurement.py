@@ -111,6 +111,9 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
         if stage.layout.routed:
             stack.enter_context(watching_routes(stage, happened, out))
         buffer_kib = tcpdump.buffer_kib(stage.parts.workload.most_packets(point.object_bytes))
+        snap_bytes = tcpdump.SNAP_BYTES
+        if point.capture == "all":
+            buffer_kib, snap_bytes = tcpdump.BUFFER_KIB, tcpdump.WHOLE_BYTES
         # Behind routers a packet may come to another server than the one before it.
         whole = bool(stage.layout.routed) or (point.trace is not None and point.trace.servers)
         at_servers = {
@@ -119,7 +122,9 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
             if len(stage.servers) > 1 or whole
         }
         directors = (
-            stack.enter_context(watching_directors(stage, out, buffer_kib)) if point.director_statistics else None
+            stack.enter_context(watching_directors(stage, out, buffer_kib, snap_bytes))
+            if point.director_statistics
+            else None
         )
         with tcpdump.capturing(
             stage.client,
@@ -128,6 +133,7 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
             log=log,
             what=tcpdump.without(tcpdump.EVERYTHING, stage.parts.workload.left_out(stage.layout)),
             buffer_kib=buffer_kib,
+            snap_bytes=snap_bytes,
         ) as captured:
             drops = {node.name: queues.dropped(node) for node in nodes}
             before = {node.name: protocol_counters(node) for node in nodes}

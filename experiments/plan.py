@@ -219,6 +219,7 @@ def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
             sysctl=sysctls.of_hosts(settings),
             sysctl_of=sysctls.of_roles(settings),
             director_statistics=settings.director_statistics,
+            capture=settings.capture.keep if settings.capture else "headers",
             trace=Trace.model_validate(settings.trace.plain()) if settings.trace else None,
             wire_limit_bps=parts.bulk_wire_limit_bps(mptcp=mptcp, past_director=past_director),
             traits=parts.traits(

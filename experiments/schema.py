@@ -72,6 +72,16 @@ class Trace(Table):
     )
 
 
+class Capture(Table):
+    """What is kept of the packets."""
+
+    keep: Literal["headers", "all", "tables"] = Field(
+        default="headers",
+        description="`headers`: 128 bytes of every packet. `all`: whole packets. `tables`: headers until a run has "
+        "ended, then of valid points the tables alone, a small part of it.",
+    )
+
+
 class Settings(Table):
     """What every experiment says, whatever its parts."""
 
@@ -108,6 +118,7 @@ class Settings(Table):
     sweep: Sweep | None = Field(
         default=None, description="Values of any settings: a point for each combination of them."
     )
+    capture: Capture | None = Field(default=None, description="What is kept of the packets; by default their headers.")
     trace: Trace | None = Field(default=None, description="What is recorded beside the captures, for the question why.")
     sysctl: Sysctls = Field(
         default={}, description="Further sysctls of client and servers, and tables of those of one role."

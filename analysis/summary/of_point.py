@@ -24,6 +24,7 @@ from analysis.summary import fidelity, point_tables, validity
 from analysis.summary.at_directors import read_at_directors
 from analysis.summary.balancing import with_balancing
 from analysis.summary.explanations import with_explanations
+from analysis.summary.kept import read_kept
 from analysis.summary.kernel_trace import read_kernel_trace
 from analysis.summary.model import (
     Churn,
@@ -79,6 +80,8 @@ def analyse_point_fully(point_dir: Path, waits_of: Collection[str] = ()) -> Poin
         return without_tables(PointSummary(id=point_dir.name, invalid_reasons=(str(error),)))
     summary = _of_point(point)
     try:
+        if (kept := read_kept(point_dir)) is not None:
+            return PointAnalysis(*kept)
         summary, sources = _analyse(point_dir, point, summary)
         if point.plot in waits_of and sources.traffic is not None:
             summary = replace(summary, waits=waits(sources.traffic))
@@ -99,6 +102,9 @@ def observe_point(point_dir: Path) -> tuple[PointSummary, Sources, Observation]:
     Raises AnalysisError where the captures cannot be read, or are gone.
     """
     point = read_point(point_dir)
+    if read_kept(point_dir) is not None:
+        what = f'{point_dir}: no packets: its captures were not kept ([capture] keep = "tables")'
+        raise AnalysisError(what, hint="run it again with --set capture.keep=headers")
     summary, sources = _analyse(point_dir, point, _of_point(point))
     observed = point_tables.observation(point.id, sources)
     if observed is None:

@@ -16,6 +16,7 @@ from experiments.api.places import Labs, kernel_of, labs_of, open_places, requir
 from experiments.api.planning import stored_points, task_of
 from experiments.api.record import closing, facts_of
 from experiments.api.reporting import report
+from experiments.api.unkept_captures import remove_unkept
 from testbed.base.errors import DiskFull, PrerequisiteError, RunInterrupted, TestbedError, UsageError
 from testbed.base.text import plain
 from testbed.kernel import selection
@@ -245,6 +246,7 @@ def _with_report(analysis: Analysis, figures: Sequence[Path]) -> Analysis:
         written = report([analysis.directory], figures=figures)
     except TestbedError as error:
         return replace(analysis, notes=(*analysis.notes, f"no report: {error}"))
+    remove_unkept(analysis)  # the report had a use for them
     return replace(analysis, report=written.path)
 
 

@@ -86,7 +86,8 @@ class Point(_Record):
     `mptcp` is in all of its settings, `variant` is then what it is called. `parts` are by their kind: `topology`,
     `director`, `workload`, `timetable`. `mptcp` are the settings of `[mptcp]`, numbers with their unit in the name;
     `sysctl` are extra sysctls of client and servers, `sysctl_of` those of the nodes with a role. `director_statistics`:
-    what passes the director is recorded there, too. `trace` is what else is recorded. `wire_limit_bps` is the goodput
+    what passes the director is recorded there, too. `trace` is what else is recorded, `capture` what is kept
+    of the packets. `wire_limit_bps` is the goodput
     that the wire allows, `traits` what the analysis must know of the point's parts.
     """
 
@@ -113,6 +114,7 @@ class Point(_Record):
     sysctl_of: dict[str, dict[str, str | int]] = {}
     director_statistics: bool = False
     trace: Trace | None = None
+    capture: Literal["headers", "all", "tables"] = "headers"
     wire_limit_bps: Annotated[float, Field(ge=0, le=_LARGEST)] | None
     traits: Traits = Traits()
 
@@ -152,6 +154,7 @@ class Point(_Record):
     def to_json(self) -> str:
         """The text of `point.json`: the same bytes for the same point; what records more is only said where it does."""
         unsaid = {name for name in ("conditions", "sweep", "director_statistics", "trace") if not getattr(self, name)}
+        unsaid |= {"capture"} if self.capture == "headers" else set()
         return self.model_dump_json(indent=2, exclude=unsaid) + "\n"
 
     @classmethod

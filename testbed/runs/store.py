@@ -81,6 +81,12 @@ class RunStore:
         files.remove(final)
         return partial.rename(final)
 
+    def note_files(self, point_id: str) -> None:
+        """Note anew which files a finished point has, after an analysis has changed them; raises OSError."""
+        outcome, final = self.outcome(point_id), self.points / point_id
+        if outcome is not None:
+            write_json(final / OUTCOME, outcome.model_copy(update={"files": tuple(_files_in(final))}).fields())
+
     def abandon(self, point_id: str) -> None:
         """Remove what a point that did not come to its end has left; what cannot be is left to `testbed clean`."""
         with contextlib.suppress(OSError):

@@ -20,7 +20,7 @@ from testbed.record.captures import CaptureFile
 
 NEED = program("tcpdump", package="tcpdump", purpose="captures")
 
-SNAP_BYTES = 128
+SNAP_BYTES, WHOLE_BYTES = 128, 262144
 EVERYTHING = "tcp"
 OPENINGS_AND_RESETS: Mapping[Family, str] = {
     "ipv4": "tcp[tcpflags] & (tcp-syn|tcp-rst) != 0",
@@ -70,10 +70,12 @@ def capturing(
     log: CommandLog,
     what: str = EVERYTHING,
     buffer_kib: int = BUFFER_KIB,
+    snap_bytes: int = SNAP_BYTES,
 ) -> Iterator[list[Capture]]:
     """Capture TCP headers at each interface until the block ends; the counts are filled in then.
 
-    `what` is tcpdump's filter, `buffer_kib` the kernel's buffer for packets that tcpdump has not read yet. Raises
+    `what` is tcpdump's filter, `buffer_kib` the kernel's buffer for packets that tcpdump has not read yet, `snap_bytes`
+    what is kept of a packet. Raises
     `CommandError` if tcpdump ends before it listens.
     """
     captures = [Capture(interface, output / f"{interface}.pcap") for interface in interfaces]
@@ -82,7 +84,7 @@ def capturing(
         for capture in captures:
             messages = output / f"{capture.interface}.tcpdump.txt"
             argv = [
-                "tcpdump", "-i", capture.interface, "-n", "-p", "-s", str(SNAP_BYTES), "-B", str(buffer_kib),
+                "tcpdump", "-i", capture.interface, "-n", "-p", "-s", str(snap_bytes), "-B", str(buffer_kib),
                 "--time-stamp-precision=nano", "-Z", "root", "-w", "-", what,
             ]  # fmt: skip
             # By way of its stdout: of a file that it opens itself it changes the owner, which the guest of an

@@ -164,7 +164,7 @@ def test_the_wire_limit_is_that_of_the_path_that_a_scheme_has() -> None:
             'without = ["TCP"]',
             "x.toml:21: unknown key 'without' in [variant[0]] (valid keys: name, scheme, "
             "protocols, clocks, topology, director, workload, timetable, protection, mptcp, drop, "
-            "director_statistics, trace, sysctl)",
+            "director_statistics, capture, trace, sysctl)",
         ),
         ('plot = "ablation"', "variant = 1", "x.toml:5: variant must be tables, each under a [[variant]]"),
         ("mptcp.add_addr_timeout = \"3 s\"", "variant = 1", "x.toml:39: a profile cannot change 'variant'"),
