@@ -1,6 +1,6 @@
 """The extras of the toolkit's distribution: packages that its base does without, each named where one is missing.
 
-    mptcp-lb-testbed            reads runs and captures: testbed analyze, figures, report, diff
+    mptcp-lb-testbed            reads runs and captures: testbed analyze, figures, report, export, diff, results
     mptcp-lb-testbed[lab]       runs points
     mptcp-lb-testbed[ssh]       has them run on another machine
     mptcp-lb-testbed[vm]        has them run in the lab VM

@@ -17,6 +17,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from testbed import extras
+from testbed.base.errors import PrerequisiteError
 
 _REST = "Commands"
 
@@ -53,9 +54,17 @@ class CommandGroup(click.Group):
             self._headings.setdefault(heading, []).append(command.name)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name, None if there is none; raises `PrerequisiteError` as `Listed.load`."""
+        """The command of this name, None if there is none; raises `PrerequisiteError` as `Listed.load`.
+
+        For a shell that completes what is being typed it has nothing to say instead: nobody reads there what is wrong.
+        """
         if cmd_name in self._listed and cmd_name not in self.commands:
-            self.add_command(self._listed[cmd_name].load(), cmd_name)
+            try:
+                self.add_command(self._listed[cmd_name].load(), cmd_name)
+            except PrerequisiteError:
+                if ctx.resilient_parsing:
+                    return click.Command(cmd_name)
+                raise
         return super().get_command(ctx, cmd_name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -61,7 +61,7 @@ def completed(words: str, begun: str) -> list[str]:
         ("testbed kernel", "", ["build", "status", "path", "test"]),
         ("testbed kernel build --release", "7", ["7.3"]),
         ("testbed analyze", "--serv", ["--service"]),
-        ("testbed run", "fig0", ["fig06", "fig07", "fig08", "fig09"]),
+        ("testbed run", "fig1", ["fig10", "fig11", "fig13", "fig14"]),
         ("testbed show", "any", ["anycast"]),
         ("testbed run --scheme", "pap", ["paper"]),
     ],
