@@ -63,9 +63,11 @@ def test_the_papers_figures_and_the_ablations_come_with_the_toolkit() -> None:
     others = ["ablation-add-addr", "ablation-schemes", "balancers", "delay-readings", "families"]
     assert plan.available() == [
         *others,
+        "fig03",
         *PAGE_LOAD_FIGURES,
         "fig13",
         "fig14",
+        "flip-rates",
         "mixed-load",
         "one-interface",
         "protection",
@@ -226,7 +228,7 @@ def test_a_path_is_found_and_comes_before_a_shipped_name(tmp_path: Path, monkeyp
 
 ALL = (
     "ablation-add-addr, ablation-schemes, balancers, delay-readings, families, "
-    "fig06, fig07, fig08, fig09, fig10, fig11, fig13, fig14, mixed-load, one-interface, "
+    "fig03, fig06, fig07, fig08, fig09, fig10, fig11, fig13, fig14, flip-rates, mixed-load, one-interface, "
     "protection, protection-flood, protection-goodput, rivals, several-servers, upload, upload-directors"
 )
 
