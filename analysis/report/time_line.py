@@ -216,7 +216,7 @@ def _resets(
         notes.append(f"of {len(listed)} RSTs {int(listed.sum())} are listed one by one")
     one_by_one = table.filter(pa.array(listed))
     churn = [
-        f"{change} {whom or ''}".strip() if change else ""
+        (f"{whom} was {change}" if whom else change) if change else ""
         for change, whom in zip(*(one_by_one[name].to_pylist() for name in ("churn", "churn_server")), strict=True)
     ]
     changes = sorted(set(churn))
