@@ -162,6 +162,7 @@ def judge(
         "done_s": outcome.done_s,
         "extra_s": extra_s,
         "error": outcome.error,
+        "received_bytes": outcome.received_bytes,
         "intact": outcome.intact,
         "join": join.state,
         "join_s": join.at_s,

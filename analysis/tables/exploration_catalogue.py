@@ -40,6 +40,7 @@ CASES = Table(
         Field("done_s", "number", "when the client had all and the end of it, from the connection's start", "s"),
         Field("extra_s", "number", "how much later than without a fault", "s"),
         Field("error", "text", "what the client's socket said"),
+        Field("received_bytes", "integer", "how much of the object came, or more", "bytes"),
         Field("intact", "yes/no", "what came is what the server has"),
         Field("join", "text", "the second subflow: confirmed, refused (RST), unanswered or none"),
         Field("join_s", "number", "when it was confirmed, from the first packet", "s"),
@@ -67,5 +68,25 @@ WINDOWS = Table(
         Field("from_s", "number", "where they begin, from the connection's start", "s"),
         Field("to_s", "number", "where they end", "s"),
         Field("slowest_s", "number", "the most that a connection took longer", "s"),
+    ),
+)
+
+COMPARISON = Table(
+    "comparison",
+    "A fault of a packet, with one kernel or scheme and with another.",
+    (
+        Field("what", "text", "the packet, as in `cases`"),
+        Field("fault", "text", "what is done to it"),
+        Field("delay", "integer", "which of the delays it is, from 1; none if it is not late"),
+        Field("outcome_first", "text", "what came of it with the first"),
+        Field("outcome_second", "text", "what came of it with the second"),
+        Field("cost_first_s", "number", "how much later all was there, beyond the delay itself", "s"),
+        Field("cost_second_s", "number", "the same with the second", "s"),
+        Field("join_first", "text", "the second subflow with the first"),
+        Field("join_second", "text", "the second subflow with the second"),
+        Field("join_first_s", "number", "when it was confirmed, from the first packet", "s"),
+        Field("join_second_s", "number", "the same with the second", "s"),
+        Field("difference_s", "number", "how much more it costs with the second", "s"),
+        Field("verdict", "text", "the second is better, worse or the same, or only one has such a packet"),
     ),
 )

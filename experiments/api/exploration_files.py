@@ -15,13 +15,14 @@ import pyarrow.parquet as pq
 from analysis.figures import exploration as figures
 from analysis.figures import files as figure_files
 from analysis.summary.exploration import BaseLine
-from analysis.tables.exploration_catalogue import CASES, PACKETS
+from analysis.summary.exploration_comparison import compare
+from analysis.tables.exploration_catalogue import CASES, COMPARISON, PACKETS
 from experiments.api.exploration import Exploration, Group, file_of
 from experiments.api.exploring import Explorer
 from experiments.api.finding_files import FindingFile
 from testbed.base import files
 
-TEXT = "exploration.txt"
+TEXT, COMPARED = "exploration.txt", "comparison.txt"
 FINDINGS = "findings"
 _DEAREST = 10
 
@@ -45,6 +46,37 @@ def write(explorer: Explorer, found: Exploration, context: FindingFile, out: Pat
                 written.append(folder / name)
     files.write_text(out / TEXT, text(explorer, found, kernel) + "\n")
     return [*written, out / TEXT]
+
+
+def write_comparisons(found: Mapping[str, Exploration], out: Path) -> list[Path]:
+    """Write what each further one of several explorations is beside the first; returns the files, a page first."""
+    (first, base), *others = found.items()
+    written, pages = [], []
+    for name, each in others:
+        rows = compare(base.rows, each.rows)
+        written += table(out, f"comparison-{name}", COMPARISON.of_rows(rows))
+        pages.append(_compared(first, name, rows))
+    files.write_text(out / COMPARED, "\n\n".join(pages) + "\n")
+    return [out / COMPARED, *written]
+
+
+def _compared(first: str, second: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    verdicts = Counter(row["verdict"] for row in rows)
+    lines = [f"{second} beside {first}: {', '.join(f'{count} {verdict}' for verdict, count in verdicts.most_common())}"]
+    for row in [row for row in rows if row["verdict"] in ("better", "worse")][:_DEAREST]:
+        costs = [f"{each * 1e3:+.1f} ms" if each is not None else "no end" for each in _costs(row)]
+        joins = f"join {_join(row, 'first')}, then {_join(row, 'second')}"
+        lines.append(f"  {row['verdict']}: {row['what']} {row['fault']}: {costs[0]}, then {costs[1]}; {joins}")
+    return "\n".join(lines)
+
+
+def _costs(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    return row["cost_first_s"], row["cost_second_s"]
+
+
+def _join(row: Mapping[str, Any], which: str) -> str:
+    at_s = row[f"join_{which}_s"]
+    return str(row[f"join_{which}"]) + ("" if at_s is None else f" at {at_s * 1e3:.1f} ms")
 
 
 def packet_rows(base: BaseLine) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ _BATCHES = "batches"
 
 @dataclass(frozen=True)
 class Asked:
-    """Which experiment, as `api.plan` takes it, and how its cases are run."""
+    """Which experiment, as `api.plan` takes it, and how its cases are run; `only` points whose id has this in it."""
 
     experiment: str
     overrides: tuple[str, ...] = ()
@@ -45,6 +45,7 @@ class Asked:
     kernels: tuple[str, ...] = ()
     jobs: int | None = None
     bound_s: float = DEFAULT_BOUND_S
+    only: str = ""
 
 
 def points_of(asked: Asked) -> list[Point]:
@@ -62,13 +63,13 @@ def points_of(asked: Asked) -> list[Point]:
     )
     chosen: dict[tuple[str, str, str], Point] = {}
     for point in found:
-        if point.protocol in asked.protocols and not point.drop:
+        if point.protocol in asked.protocols and not point.drop and asked.only in point.id:
             key = (point.variant, point.condition, point.protocol)
             chosen[key] = min(chosen.get(key, point), point, key=_distance)
     if not chosen:
         raise UsageError(
             f"{asked.experiment}: it has no point of {' or '.join(asked.protocols)} that can be explored",
-            hint="--protocol; points with [drop] lose packets by themselves",
+            hint="--protocol, --only; points with [drop] lose packets by themselves",
         )
     return [prepared(point) for point in chosen.values()]
 
@@ -90,6 +91,8 @@ def explore(
             context = context_of(asked, explorer.point, kernel)
             exploration_files.write(explorer, found[name], context, folder, kernel_name(kernel))
             files.write_text(folder / "point.json", explorer.point.to_json())
+    if len(found) > 1:
+        exploration_files.write_comparisons(found, out)
     return found
 
 

@@ -43,6 +43,7 @@ from testbed.record.exploration import WHATS, What
     show_default=True,
     help="Of which the connections are. May be repeated.",
 )
+@click.option("--only", default="", metavar="TEXT", help="Only the points whose id has this in it.")
 @click.option(
     "--fault", "faults", multiple=True, type=click.Choice(WHATS), help="What is done. May be repeated.  [default: all]"
 )
@@ -92,6 +93,7 @@ def explore(
     scheme_files: tuple[Path, ...],
     kernels: tuple[str, ...],
     protocols: tuple[str, ...],
+    only: str,
     faults: tuple[str, ...],
     packets: str | None,
     pairs: int | None,
@@ -124,6 +126,7 @@ def explore(
         kernels=kernels,
         jobs=jobs,
         bound_s=bound_s,
+        only=only,
     )
     if again or shrink:
         if experiment or out or (again and shrink):
@@ -148,6 +151,8 @@ def explore(
     found = api.explore(asked, wanted, out, listen=tell_of)
     for name in found:
         show((out / name / "exploration.txt").read_text())
+    if len(found) > 1:
+        show((out / "comparison.txt").read_text())
     show(f"{out}")
     for each in found.values():
         each.require_applied()

@@ -29,6 +29,7 @@ retransmits into silence gives up after some fifteen (`tcp_orphan_retries`)."""
 
 _FIRST_WAIT_S, _WAIT_GROWS = 0.05, 1.5
 _TIME_WAIT_S, _REST_S = 60.0, 6.0  # TCP_TIMEWAIT_LEN, and what the timer wheel adds
+_WHEEL_S = 16.0
 _KERNEL_LOG = "/dev/kmsg"
 _RECORD_BYTES = 1 << 13
 
@@ -79,6 +80,7 @@ class Cases:
         counted = self._counters()
         self._injector.arm(_strikes(case))
         set_seed(self._seed)
+        _wait_for_timer_wheel()
         start_afresh()
         began_epoch_s = time.time()
         loaded = load(self._ready.client, self._target, timer, bound_s=self._bound_s, changes=due)
@@ -201,6 +203,16 @@ class _KernelLog:
             except BrokenPipeError:  # some of it was overwritten before we came
                 found.append("WARNING: the kernel's log was overwritten before it was read")
         return found
+
+
+def _wait_for_timer_wheel() -> None:
+    """Wait until the next whole second has the timers' wheel where it was at the start of any other case.
+
+    A timer of a second is as late as the wheel's place makes it, up to 80 ms, and one of five seconds up to 640 ms
+    (kernel/time/timer.c, `LVL_GRAN`, at 100 jiffies a second).
+    """
+    left_s = -time.monotonic() % _WHEEL_S
+    time.sleep(left_s - 0.5 if left_s > 0.6 else left_s + _WHEEL_S - 0.5)
 
 
 def _strikes(case: Case) -> list[Strike]:
