@@ -8,8 +8,8 @@ from typing import Any, Protocol
 INITIAL_RTO_S = 1.0
 """TCP's timer for a SYN (RFC 6298): what a packet of a handshake costs if it is lost."""
 
-SLACK = 1.1
-"""How much longer than its timer a repetition may take."""
+SLACK = 1.5
+"""How much longer than its timer a repetition may take: a queue adds to it, and the next timer is twice as long."""
 
 SEVERITY = (
     "kernel warning",
@@ -20,8 +20,8 @@ SEVERITY = (
     "sockets left",
     "counters",
     "no join",
-    "stall",
     "late join",
+    "stall",
 )
 """What is wrong, the worst first."""
 
@@ -53,10 +53,10 @@ def finding(row: Mapping[str, Any], base: Base, *, handshake: bool, held_up_s: f
         "sockets left": row["sockets_left"],
         "counters": row["counters"],
         "no join": base.join_s is not None and row["join"] != "confirmed",
-        "stall": row["extra_s"] is not None and row["extra_s"] > allowed_s,
         "late join": row["join_s"] is not None
         and base.join_s is not None
         and row["join_s"] - base.join_s > late_s + held_up_s + SLACK * base.rto_s,
+        "stall": row["extra_s"] is not None and row["extra_s"] > allowed_s,
     }
     return next((name for name, is_so in kinds.items() if is_so), "")
 

@@ -68,8 +68,8 @@ class Exploration:
         return [row for row in self.rows if not row["applied"]]
 
     def require_applied(self, share: float = 0.01) -> None:
-        """Raise `PointsFailed` if more than this share of the cases were not applied."""
-        if len(self.not_applied) > share * len(self.rows):
+        """Raise `PointsFailed` if more than this share of the cases (and more than one) were not applied."""
+        if len(self.not_applied) > max(1, share * len(self.rows)):
             first = self.not_applied[0]
             what = f"{len(self.not_applied)} of {len(self.rows)} faults were not applied"
             raise PointsFailed(f"{what}: {first['case']}: {first['not_applied']}")

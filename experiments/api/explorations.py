@@ -19,6 +19,7 @@ from experiments.api.places import Labs, kernel_of, labs_of, open_places
 from experiments.api.planning import plan
 from testbed.base import files
 from testbed.base.errors import UsageError
+from testbed.kernel import selection
 from testbed.kernel.cache import Kernel
 from testbed.labs import runtime_directory
 from testbed.labs.base import Cancel
@@ -152,6 +153,8 @@ def opened(asked: Asked, kernel_name: str | None) -> Iterator[tuple[Kernel | Non
     if others := [str(lab) for lab in labs_of(asked.labs) if "virtual" not in lab.clocks]:
         raise UsageError(f"lab {others[0]}: an exploration is in virtual time", hint="--lab uml")
     kernel = kernel_of(kernel_name, asked.labs)
+    if kernel is None and all(lab.uses_lab_kernel for lab in labs_of(asked.labs)):
+        kernel = selection.current()
     with ExitStack() as stack:
         places = stack.enter_context(open_places(asked.labs, asked.jobs, LabOptions(kernel=kernel)))
         yield kernel, places
@@ -184,6 +187,7 @@ def repeat_finding(
         protocols=("mptcp", "tcp"),
         seed=finding.seed,
         labs=asked.labs,
+        kernels=asked.kernels,
         jobs=asked.jobs,
         bound_s=finding.bound_s,
     )

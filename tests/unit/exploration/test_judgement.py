@@ -97,7 +97,7 @@ def test_a_lost_packet_that_costs_nothing_is_no_finding() -> None:
         ({"sockets_left": {"s1": 1}}, "sockets left"),
         ({"counters": {"c": {"TcpInCsumErrors": 1}}}, "counters"),
         ({"counters": {"c": {"TcpOutSegs": 3, "TcpInSegs": 5}}}, "counters"),
-        ({"done_s": 0.3}, "stall"),
+        ({"done_s": 0.4}, "stall"),
     ],
 )
 def test_each_oracle_finds_its_own(outcome: dict[str, Any], finding: str) -> None:
