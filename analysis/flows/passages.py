@@ -128,16 +128,17 @@ def _kind(passage: Passage, *, is_again: bool) -> str:
 
 
 def digest(described: Sequence[Described]) -> str:
-    """A hash over all that passed, in order; of numbers that are drawn anew only what they are to one another.
+    """A hash over all that passed, place by place and direction by direction in order.
 
-    Not of the times: a look at the clock, which somebody may or may not have had in between, is 256 ns of virtual time.
+    Of numbers that are drawn anew it has only what they are to one another. And nothing of the times, or of what passed
+    first at two places: a look at the clock is 256 ns of virtual time, and somebody may or may not have had one.
     """
     said = hashlib.sha256()
-    for each in described:
+    for each in sorted(described, key=lambda each: (each.passage.place, each.passage.hook)):
         one = each.passage
         words = (
             each.flow, each.seq, each.ack, one.payload, one.options, one.flags,
-            one.place, one.hook, one.fate, one.number,
+            one.place, one.hook, one.fate,
         )  # fmt: skip
         said.update(repr(words).encode() + b"\n")
     return said.hexdigest()

@@ -51,7 +51,7 @@ CASES = Table(
         Field("kernel", "text", "what a kernel complained of"),
         Field("captures", "text", "what captures have seen otherwise than the injector"),
         Field("packets", "integer", "how many packets passed the injector"),
-        Field("digest", "text", "a hash over all that passed, in order"),
+        Field("digest", "text", "a hash over all that passed, in order at each place in each direction"),
         Field("finding", "text", "what is wrong with it, if anything is"),
     ),
 )

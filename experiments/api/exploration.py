@@ -77,6 +77,8 @@ class Exploration:
 
 def explore(explorer: Explorer, wanted: Wanted, listen: Listener = ignore) -> Exploration:
     """Run the base line, then all cases; the findings are shrunk, and repeated. Raises `TestbedError`."""
+    if wanted.numbers and not wanted.pairs:
+        explorer.alike = wanted.numbers.stop
     seen = explorer.base()
     base = base_line(explorer, seen)
     delays = Delays.of_round_trip(base.round_trip_s)

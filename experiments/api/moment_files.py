@@ -83,13 +83,12 @@ def _shown(row: Mapping[str, Any]) -> str:
 
 
 def _arm(name: str, slid: Slid) -> figures.Arm:
-    offset_s = slid.windows[0].from_s if slid.windows else 0.0
     marks: dict[str, float] = {}
     for each in slid.base.described:
         if each.kind in _MARKED and _MARKED[each.kind] not in marks:
-            marks[_MARKED[each.kind]] = each.t_s + offset_s
+            marks[_MARKED[each.kind]] = each.t_s + slid.first_s
     if slid.base.join.at_s is not None:
-        marks["joined"] = slid.base.join.at_s + offset_s
+        marks["joined"] = slid.base.join.at_s + slid.first_s
     return figures.Arm(name, _stretches(slid.windows), marks)
 
 

@@ -33,8 +33,8 @@ FAILURES = ("reset", "error", "hangs", "damaged")
 class Window:
     """Moments in a row with one outcome: after which packet the first and the last of them are, and when.
 
-    `from_s` and `to_s` are where the neighbouring outcomes meet it, from the connection's start; `slowest_s` is the
-    most that a connection took longer.
+    `from_s` and `to_s` are when these packets, and the one behind the last, passed, from the connection's start;
+    `slowest_s` is the most that a connection took longer.
     """
 
     outcome: str
@@ -47,13 +47,17 @@ class Window:
 
 @dataclass(frozen=True)
 class Slid:
-    """A change that was slid over a connection: its windows, and the rows of what was tried, in order of time."""
+    """A change that was slid over a connection: its windows, and the rows of what was tried, in order of time.
+
+    `first_s` is when the first packet passes, from the connection's start.
+    """
 
     change: Change
     base: BaseLine
     windows: tuple[Window, ...]
     rows: tuple[Row, ...]
     packets: int
+    first_s: float
 
     @property
     def failing(self) -> list[Window]:
@@ -100,7 +104,8 @@ def slide(explorer: Explorer, text: str, *, first_tries: int = FIRST_TRIES, list
     seen = explorer.base()
     base = base_line(explorer, seen)
     change = _change(explorer.point, event, seen, is_said=is_said)
-    moments = _moments(seen)
+    edges = _edges(seen)
+    moments = [round((one + other) / 2, 9) for one, other in pairwise(edges)]
     what = f"{change.text}: {len(moments)} moments in {base.done_s:.6g} s"
     listen(Notice(f"{explorer.point.id}: {what}"))
     rows: dict[int, Row] = {}
@@ -118,24 +123,23 @@ def slide(explorer: Explorer, text: str, *, first_tries: int = FIRST_TRIES, list
         return {number: _outcome(row) for number, row in tried.items()}
 
     known = bisection.find(len(moments), attempt, first_tries=first_tries)
-    windows = tuple(_window(stretch, moments, base, rows) for stretch in bisection.stretches(known))
-    return Slid(change, base, windows, tuple(rows[number] for number in sorted(rows)), len(moments) - 1)
+    windows = tuple(_window(stretch, edges, rows) for stretch in bisection.stretches(known))
+    return Slid(change, base, windows, tuple(rows[number] for number in sorted(rows)), len(moments) - 1, edges[1])
 
 
 def _outcome(row: Row) -> str:
     return str(row["outcome"]) if row["applied"] else "after the end"
 
 
-def _moments(seen: Seen) -> list[float]:
-    """When each moment is, from the connection's start: number n lies between packets n and n + 1.
+def _edges(seen: Seen) -> list[float]:
+    """When the connection starts, when each packet passes, and when the client has the end, in seconds from the start.
 
-    The last lies before the client has the end.
+    Moment number n lies between the edges n and n + 1, and so behind packet n.
     """
     outcome = seen.outcome
     assert outcome.done_s is not None
     times = [one.time_ns / 1e9 - outcome.began_s for one in outcome.passages() if one.number]
-    edges = [0.0, *(each for each in times if each < outcome.done_s), outcome.done_s]
-    return [round((one + other) / 2, 9) for one, other in pairwise(edges)]
+    return [0.0, *(each for each in times if each < outcome.done_s), outcome.done_s]
 
 
 def _case(change: Change, number: int, at_s: float) -> Case:
@@ -157,10 +161,8 @@ def _serving(seen: Seen, names: Sequence[str]) -> str:
     return max(names, key=lambda name: counters.get(name, {}).get("TcpPassiveOpens", 0))
 
 
-def _window(stretch: bisection.Stretch, moments: Sequence[float], base: BaseLine, rows: Mapping[int, Row]) -> Window:
+def _window(stretch: bisection.Stretch, edges: Sequence[float], rows: Mapping[int, Row]) -> Window:
     mine = [row for number, row in rows.items() if stretch.first <= number <= stretch.last]
     extra = [row["extra_s"] for row in mine if row["extra_s"] is not None]
-    begins = moments[stretch.first - 1] if stretch.first else 0.0
-    begin_s = (begins + moments[stretch.first]) / 2 if stretch.first else 0.0
-    end_s = (moments[stretch.last] + moments[stretch.last + 1]) / 2 if stretch.last + 1 < len(moments) else base.done_s
-    return Window(stretch.outcome, stretch.first, stretch.last, begin_s, end_s, max(extra, default=None))
+    ends = round(edges[stretch.first], 9), round(edges[stretch.last + 1], 9)
+    return Window(stretch.outcome, stretch.first, stretch.last, *ends, max(extra, default=None))
