@@ -176,11 +176,9 @@ def test_what_needs_an_extra_names_it_in_one_line(bare: Environment) -> None:
             r"\(install this with pip or pipx, into the same environment: 'mptcp-lb-testbed\[lab\]'\)\n",
             done.stderr,
         ), done.stderr
-    words = (
-        "import os; os.environ.update(COMP_WORDS='testbed run fig', COMP_CWORD='2', _TESTBED_COMPLETE='bash_complete')"
-    )
-    typed = bare.run("python", "-Pc", f"{words}\nfrom experiments.cli.main import main\nmain([])")
-    assert (typed.stdout, typed.stderr) == ("", "")
+    asked = "os.environ.update(COMP_WORDS='testbed run fig', COMP_CWORD='2', _TESTBED_COMPLETE='bash_complete')"
+    typed = bare.run("python", "-Pc", f"import os\n{asked}\nfrom experiments.cli.main import main\nmain([])")
+    assert (typed.stdout.strip(), typed.stderr) == ("", "")
     program = "from experiments import api\napi.analyse\napi.plan"
     assert (
         "PrerequisiteError: experiments.api.plan needs the Python package" in bare.run("python", "-Pc", program).stderr
