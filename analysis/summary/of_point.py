@@ -232,6 +232,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
         summary = _with_traffic(summary, packets=packets, traffic=traffic, window=window, events=events or ())
     sources = Sources(
         point=point,
+        directory=directory,
         window=window,
         events=events or (),
         ab=ab,

@@ -23,7 +23,7 @@ from analysis.flows.observation import Observation
 from analysis.flows.paths import SERVICE
 from analysis.flows.series import Window
 from analysis.flows.servers import ServerEvidence
-from analysis.pcap import RST, Packets, merge, read_stored_pcap, with_first_ipv6
+from analysis.pcap import RST, Packets, is_plain, merge, read_stored_pcap, with_first_ipv6
 from analysis.summary.at_directors import AtDirectors, directors_table, state_table
 from analysis.summary.kernel_trace import KernelTrace
 from analysis.summary.model import PointSummary
@@ -61,6 +61,7 @@ class Sources:
     """What was read of one raw directory."""
 
     point: Point
+    directory: Path | None = None
     window: Window | None = None
     events: Sequence[Event] = ()
     ab: AbResult | None = None
@@ -165,7 +166,16 @@ def observation(point: str, sources: Sources) -> Observation | None:
         end_ns=window.end_ns,
         known=known,
         elsewhere=_at_servers(sources),
+        files=_files(sources),
     )
+
+
+def _files(sources: Sources) -> dict[int, Path]:
+    """The captures of the client's interfaces whose payload can be read again."""
+    if sources.directory is None or sources.packets is None:
+        return {}
+    paths = [sources.directory / each.file for each in sources.packets.interfaces]
+    return {number: path for number, path in enumerate(paths) if is_plain(path)}
 
 
 def _at_servers(sources: Sources) -> Packets | None:

@@ -121,8 +121,8 @@ CHECKSUMS = Table(
         Field(
             "unknown",
             "integer",
-            "mappings of which nobody can say it: their payload was not captured whole, is in a compressed file or in "
-            "a run's own captures (which have headers only), or the data sequence number has 32 bits",
+            "mappings of which nobody can say it: their payload was not captured whole, is in a compressed file, or "
+            "the data sequence number has 32 bits",
         ),
         Field("first_wrong_s", "number", f"time of the first wrong one {SINCE_START}; null: none", "s"),
     ),
