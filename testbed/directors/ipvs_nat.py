@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from testbed.base.families import BOTH, Family
+from testbed.base.families import BOTH, Family, family_of
 from testbed.directors.lvs import Lvs
-from testbed.net import ipvs, sysctl
+from testbed.net import ipv6, ipvs, sysctl
 from testbed.net.ipvs import Forwarding
 from testbed.network import Network
 from topologies.layout import Layout, ServerPlace
+
+_REFUSE_UNKNOWN = {"net.ipv4.vs.nat_icmp_send": 1}
 
 
 class IpvsNat(Lvs):
@@ -33,8 +35,19 @@ class IpvsNat(Lvs):
         """
         found = super().serve(network, layout, seed)
         if layout.several:
-            found["sysctl"] = sysctl.put(network[layout.director], {"net.ipv4.vs.nat_icmp_send": 1})
+            found["sysctl"] = sysctl.put(network[layout.director], _REFUSE_UNKNOWN)
         return found
+
+    def restart(self, network: Network, layout: Layout) -> None:
+        """Its table is empty; it forwards nothing until it knows its servers again.
+
+        For what they still send in old connections the same holds as of several directors.
+        """
+        director, forwards = network[layout.director], ipv6.FORWARDS[family_of(layout.service)]
+        sysctl.put(director, {**_REFUSE_UNKNOWN, forwards: 0})
+        self.forget(network, layout)
+        self.set_pool(network, layout, layout.servers)
+        sysctl.put(director, {forwards: 1})
 
     def socket_address(self, _layout: Layout, server: ServerPlace) -> str:
         """The server's own: the service address is translated."""
