@@ -1,14 +1,16 @@
 """Runs inside the machine that counts: what a SYN takes that a server answers or drops, between two marks each.
 
 argv: a list of arms as JSON: a name, a point as JSON, the SYNs' kind, whether they go anywhere in the server's network,
-and whether the server's link is down (then what is left is what sending takes). Leaves `costs.json`: for each arm the
-numbers of SYNs, and how many of them a SYN+ACK and a RST came to.
+and whether the server's link is down (then what is left is what sending takes). The compiled generator of SYNs lies in
+`$TESTBED_OUT`. Leaves `costs.json` there: for each arm the numbers of SYNs, and how many of them a SYN+ACK and a RST
+came to.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from contextlib import ExitStack
@@ -43,7 +45,8 @@ if __name__ == "__main__":
             stack.enter_context(serving)
             network = parts.protection.own_network(ready.layout, server.place) if anywhere else ""
             target = str(ip_network(network).network_address) if network else server.unique
-            program, origin = syn_generator.build(WORK, log), syn_generator.address_in(ready.client_addresses[1])
+            program = Path(shutil.copy(out / "syn_generator", WORK))
+            origin = syn_generator.address_in(ready.client_addresses[1])
             place = stack.enter_context(syn_generator.stranger(ready.client, server.unique, origin, log))
             if is_down:
                 run(server.node.enter("ip", "link", "set", f"{server.node.name}-eth1", "down"), log=log)

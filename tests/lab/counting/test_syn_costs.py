@@ -1,4 +1,4 @@
-"""What a server's kernel executes for one SYN: dropped by the filter or the check, refused or answered without them."""
+"""What a server's kernel executes for one SYN: dropped by the filter or the check, or refused without them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import pytest
 from experiments import plan
 from testbed.labs.base import Job
 from testbed.labs.counting.machine import Machine
+from testbed.process import CommandLog
+from testbed.tools import syn_generator
 
 PROBE = str(Path(__file__).with_name("syn_cost_probe.py"))
 OVER_IPV6 = ("topology.family=ipv6", "workload.sizes=1 KB")
 OWN = ("mptcp.path_manager=userspace", "protection=address-per-connection")
-COOKIES = ("sysctl.server.net.ipv4.tcp_syncookies=2",)
 SYNS = 10_000
 ARMS = {
     # what happens to each SYN: settings, kind, anywhere, the link is down
     "sent": ((), "join", False, True),
     "join refused": ((), "join", False, False),
-    "answered with a cookie": (COOKIES, "plain", False, False),
     "dropped by the filter": (("protection=joins-only",), "plain", False, False),
     "dropped by the check": (OWN, "join", True, False),
 }
@@ -37,11 +37,12 @@ def costs(counting: Machine, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     """Instructions of the kernel for one SYN more, by arm, without what sending it takes."""
     out = tmp_path_factory.mktemp("syn-costs")
     arms = [(name, point_of(*settings), *rest) for name, (settings, *rest) in ARMS.items()]
-    done = counting.run(Job((sys.executable, PROBE, json.dumps(arms)), out, wall_limit_s=1700.0, clock_limit_s=1e6))
+    syn_generator.build(out, CommandLog())  # in the machine a compiler would take minutes
+    argv = (sys.executable, PROBE, json.dumps(arms))
+    done = counting.run(Job(argv, out, wall_limit_s=1700.0, clock_limit_s=1e6))
     assert done.result.status == 0, (out / "guest/stderr").read_text()
     tallies = json.loads((out / "costs.json").read_text())
     assert tallies["join refused"][1][2] == tallies["join refused"][1][0]
-    assert tallies["answered with a cookie"][1][1] == tallies["answered with a cookie"][1][0]
     assert not any(
         sum(each[1:]) for name in ("dropped by the filter", "dropped by the check") for each in tallies[name]
     )
@@ -51,10 +52,12 @@ def costs(counting: Machine, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         few, many = after_few.kernel - before_few.kernel, after_many.kernel - before_many.kernel
         found[name] = (many - few) / SYNS
     sent = found.pop("sent")
-    return {name: cost - sent for name, cost in found.items()}
+    costs = {name: cost - sent for name, cost in found.items()}
+    sys.stdout.write(f"instructions of the kernel for one SYN: {costs}, and {sent:.0f} to send it\n")
+    return costs
 
 
-def test_a_syn_that_is_dropped_takes_a_fraction_of_one_that_is_answered(costs: dict[str, float]) -> None:
-    assert costs["dropped by the check"] < 0.7 * costs["join refused"], costs
-    assert costs["dropped by the filter"] < 0.7 * costs["answered with a cookie"], costs
+def test_a_syn_that_is_dropped_takes_less_than_one_that_is_refused(costs: dict[str, float]) -> None:
+    assert costs["dropped by the check"] < costs["join refused"], costs
+    assert costs["dropped by the filter"] < 0.7 * costs["join refused"], costs
     assert min(costs.values()) > 0, costs
