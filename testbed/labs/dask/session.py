@@ -10,6 +10,7 @@ import inspect
 import queue
 import threading
 import time
+import types
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ class Session:
         self.id = f"dask-{uuid.uuid4().hex[:12]}"
         self._client = client
         self._program = _program()
+        self._attend, self._look = _travelling(task.attend), _travelling(task.look)
         self._lock = threading.Lock()
         self._heard: dict[str, queue.SimpleQueue[Mapping[str, Any]]] = {}
         self._pythons: dict[str, str] = {}
@@ -62,7 +64,7 @@ class Session:
     def workers(self) -> dict[str, dict[str, Any]]:
         """What each worker says of itself (`task.look`), by its address."""
         try:
-            return dict(self._client.run(task.look, on_error="ignore"))
+            return dict(self._client.run(self._look, on_error="ignore"))
         except (OSError, TimeoutError) as error:
             raise LabError(f"{self.name}: the scheduler does not answer: {error}") from error
 
@@ -101,7 +103,7 @@ class Session:
         }
         try:
             future = self._client.submit(
-                task.attend,
+                self._attend,
                 self._program,
                 content,
                 request.files,
@@ -191,6 +193,13 @@ class Session:
                 raise LabError(what, hint="once it is there again: testbed run --resume") from error
             first = (str(error).splitlines() or ["no message"])[0]
             raise LabError(f"{self.name}: {plain(f'{kind}: {first}')}") from error
+
+
+def _travelling(function: Any) -> Any:
+    """The function as one that is pickled by value: of a module's, Dask sends the name alone, inside of a task."""
+    made = types.FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
+    made.__module__ = "__main__"  # where no other machine looks for it
+    return made
 
 
 def _program() -> bytes:
