@@ -24,7 +24,6 @@ from testbed.net.mptcp_pm.addresses import SocketAddress
 from testbed.path_manager.figure4 import Command, PathManager, Settings
 from testbed.path_manager.journal import Journal
 from testbed.path_manager.options import Options, OwnAddresses
-from testbed.process import CommandLog
 
 if TYPE_CHECKING:
     from testbed.net import join_check
@@ -177,7 +176,9 @@ def _own_addresses(wanted: OwnAddresses | None) -> Iterator[_Addresses | None]:
     if wanted is None:
         yield None
         return
-    from testbed.net import join_check  # libbpf, for those who need it
+    # For those who need it only: what a daemon imports shifts its point's bytes.
+    from testbed.net import join_check
+    from testbed.process import CommandLog
 
     what = wanted.interface, wanted.unique, wanted.prefix, wanted.work, CommandLog()
     with join_check.checking(*what, drops=wanted.checked) as check:
