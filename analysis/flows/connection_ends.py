@@ -114,5 +114,6 @@ def _cause(resets: Resets, number: int) -> str:
     text = f"reset by {by}: {resets.cause[number]}"
     if churn is not None:
         event = churn.event
-        text += f" after {event.whom or 'a path'} was {event.event.partition('-')[2]} at {event.t_s:.1f} s"
+        what = "given another cost" if event.event == "link-cost" else event.event.partition("-")[2]
+        text += f" after {event.whom or 'a path'} was {what} at {event.t_s:.1f} s"
     return text
