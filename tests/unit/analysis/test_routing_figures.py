@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 import run_maker as runs
 from drawn_figures import labels
-from figure_maker import draw_figure, registry
+from figure_maker import registry
 from matplotlib.figure import Figure as Canvas
 
 from analysis.figures import changes, survival
@@ -17,25 +16,41 @@ from analysis.summary.model import Churn, PointSummary, SecondBySecond
 from analysis.tables import TABLES
 
 
-def flips(protocol: str, period_s: float, size: int, *, failed: int, complete: int = 20, **more: Any) -> PointSummary:
-    """A point of downloads while the route flips, of which so many failed."""
+def flips(protocol: str, period_s: float, size: int, **more: Any) -> PointSummary:
+    """A point of downloads while the route flips."""
     fields: dict[str, Any] = {
         "id": f"flips-{period_s:g}-{protocol}-{size}", "experiment": "flip-rates", "figure": "", "plot": "survival",
         "title": "Flips", "condition": f"every {period_s:g} s", "conditions": {"flips": f"every {period_s:g} s"},
-        "complete_requests": complete, "failed_requests": failed, "object_bytes": size,
-        "parameters": {"period_s": period_s},
+        "object_bytes": size, "parameters": {"period_s": period_s},
     }  # fmt: skip
     return runs.page_size_summary(protocol, size // 1000, 9.0, **(fields | more))
 
 
+def download(point: PointSummary, share: float = 1.0, **more: Any) -> dict[str, Any]:
+    """A download of which so much came; a whole one is closed, another one reset."""
+    came = round(share * point.object_bytes)
+    ends = {"end": "closed", "survived": True} if share >= 1 else {"end": "reset", "survived": False}
+    fields = {"syn_s": 1.0, "last_new_data_s": 2.0, "bytes_to_server": 90, "distinct_to_client": came}
+    return {"point": point.id, **ends, **fields, **more}
+
+
+def of_flips(points: list[PointSummary], rows: list[dict[str, Any]]) -> Canvas | None:
+    tables = {"connections": TABLES["connections"].of_rows(rows)}
+    known = [{"point": each.id, "duration_s": 10.0, "object_bytes": each.object_bytes} for each in points]
+    return draw(Drawing(registry().figures["survival"], "figure", "Flips", Data(tables, known, points, points)))
+
+
 def test_a_panel_an_arm_and_a_curve_a_size() -> None:
     points = [
-        flips(protocol, period_s, size, failed=failed)
-        for protocol, failed in (("tcp", 15), ("mptcp", 0))
+        flips(protocol, period_s, size)
+        for protocol in ("tcp", "mptcp")
         for period_s in (0.1, 10.0)
         for size in (10_000, 10_000_000)
     ]
-    figure = draw_figure("Flips", points)
+    rows = [
+        download(point, share) for point in points for share in ((1, 0.5, 0, 0) if point.protocol == "tcp" else (1, 1))
+    ]
+    figure = of_flips(points, rows)
     assert figure is not None
     assert labels(figure) == ["10 KB", "10 MB"]
     assert [[line.get_ydata().tolist() for line in axes.lines] for axes in figure.axes] == [
@@ -44,20 +59,33 @@ def test_a_panel_an_arm_and_a_curve_a_size() -> None:
     ]
 
 
-def test_what_is_invalid_is_hollow_and_what_has_no_period_is_no_point() -> None:
-    figure = draw_figure(
-        "Flips", [flips("tcp", 0.1, 10_000, failed=1), flips("tcp", 1.0, 10_000, failed=1, valid=False)]
-    )
+def test_what_is_invalid_is_hollow_and_what_has_no_period_or_no_download_is_no_point() -> None:
+    points = [flips("tcp", 0.1, 10_000), flips("tcp", 1.0, 10_000, valid=False)]
+    figure = of_flips(points, [download(each) for each in points])
     assert figure is not None
-    faces = [line.get_markerfacecolor() for line in figure.axes[0].lines]
-    assert faces == ["#0072B2", "white"]
-    assert draw_figure("Flips", [flips("tcp", 1.0, 10_000, failed=0, parameters={})]) is None
-    assert draw_figure("Flips", [flips("tcp", 1.0, 10_000, failed=0, complete=0)]) is None
+    assert [line.get_markerfacecolor() for line in figure.axes[0].lines] == ["#0072B2", "white"]
+    strange = flips("tcp", 1.0, 10_000, parameters={})
+    assert of_flips([strange], [download(strange)]) is None
+    assert of_flips(points, []) is None
 
 
-@pytest.mark.parametrize(("complete", "failed", "percent"), [(20, 5, 75), (0, 4, 0), (8, 0, 100)])
-def test_ab_may_count_a_broken_download_as_complete_or_not(complete: int, failed: int, percent: float) -> None:
-    assert survival.survived_percent([flips("tcp", 1.0, 1000, failed=failed, complete=complete)]) == percent
+def test_what_stands_still_at_the_end_has_not_survived_and_what_goes_on_is_not_counted() -> None:
+    point = flips("tcp", 1.0, 10_000)
+    half = {"share": 0.5, "end": "open", "survived": True}
+    rows = [
+        *(download(point) for _ in range(3)),
+        download(point, **half, last_new_data_s=6.0),
+        download(point, **half, last_new_data_s=None),
+        download(point, **half, last_new_data_s=9.0),
+        download(point, **{**half, "share": 0}, bytes_to_server=0),
+        download(point, syn_s=None),
+    ]
+    assert survival.fates_of(
+        Data(
+            {"connections": TABLES["connections"].of_rows(rows)},
+            [{"point": point.id, "duration_s": 10.0, "object_bytes": 10_000}],
+        )
+    ) == {point.id: (3, 2)}
 
 
 def timeline(**changed: Any) -> PointSummary:
