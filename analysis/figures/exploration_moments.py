@@ -20,6 +20,7 @@ _COLOURS: Mapping[str, str] = {
     "hangs": "#000000",
     "damaged": "#AA0DFE",
     "after the end": "#DDDDDD",
+    "not applied": "#BBBBBB",
 }
 _ROW_INCHES, _HEAD_INCHES = 0.62, 1.7
 

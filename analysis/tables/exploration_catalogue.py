@@ -62,7 +62,11 @@ WINDOWS = Table(
     (
         Field("connection", "text", "the point that was explored"),
         Field("change", "text", "what happened, and to whom"),
-        Field("outcome", "text", "as in `cases`; `after the end`: the connection was over"),
+        Field(
+            "outcome",
+            "text",
+            "as in `cases`, or after the end, or not applied: another connection",
+        ),
         Field("after_first", "integer", "behind how many packets the first of the moments is"),
         Field("after_last", "integer", "behind how many packets the last of them is"),
         Field("from_s", "number", "where they begin, from the connection's start", "s"),

@@ -115,7 +115,7 @@ def slide(explorer: Explorer, text: str, *, first_tries: int = FIRST_TRIES, list
         found = explorer.run([_case(change, number, moments[number]) for number in some])
         tried = {}
         for name, each in found.items():
-            row = row_of(each, base)
+            row = _of_the_same_server(row_of(each, base), each, seen)
             # A packet more or less may have passed by then: looks at the clock take virtual time.
             number = row["after_packet"] if row["applied"] else cases[name]
             tried[min(number, len(moments) - 1)] = row
@@ -127,8 +127,19 @@ def slide(explorer: Explorer, text: str, *, first_tries: int = FIRST_TRIES, list
     return Slid(change, base, windows, tuple(rows[number] for number in sorted(rows)), len(moments) - 1, edges[1])
 
 
+def _of_the_same_server(row: Row, found: Seen, base: Seen) -> Row:
+    """The row; not applied where the connection had come to another server than the base line's before the change."""
+    (mine, its) = ({name for name, counts in each.outcome.counters.items() if counts.get("TcpPassiveOpens")}
+                   for each in (base, found))  # fmt: skip
+    if row["applied"] and row["after_packet"] and its and its != mine:
+        return {**row, "applied": False, "not_applied": f"it came to {', '.join(sorted(its))}"}
+    return row
+
+
 def _outcome(row: Row) -> str:
-    return str(row["outcome"]) if row["applied"] else "after the end"
+    if row["applied"]:
+        return str(row["outcome"])
+    return "after the end" if row["after_packet"] is None else "not applied"
 
 
 def _edges(seen: Seen) -> list[float]:

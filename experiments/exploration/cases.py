@@ -16,6 +16,7 @@ from testbed.base.errors import TestbedError
 from testbed.directors.base import Director
 from testbed.lab_clock import set_seed, start_afresh
 from testbed.labs.verdict import complaints
+from testbed.net import silence
 from testbed.net.counters import protocol_counters
 from testbed.net.fault_injection import Injector, Strike
 from testbed.net.socket_counts import SocketCounts, socket_counts
@@ -88,6 +89,9 @@ class Cases:
         self._injector.disarm()
         counts, ended_epoch_s = self._injector.counts(), time.time()
         moved = _differences(counted, self._counters())
+        if left:  # who retransmits into silence goes on for a quarter of an hour
+            for node in self._hosts:
+                silence.destroy_sockets(node, self._ready.network.log)
         for change in reversed(case.changes):
             if undoes := _UNDOES.get(change.event):
                 self._change(undoes, change)
