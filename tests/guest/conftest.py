@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from guest_points import ANYCAST
 
 from experiments import api
 from testbed.kernel import build
@@ -52,10 +53,6 @@ def lab_of(release: Release) -> UmlLab:
 @pytest.fixture(scope="session")
 def lab() -> UmlLab:
     return lab_of(DEFAULT)
-
-
-# A round of downloads takes 3.4 s: none is new at a change (at 2 s and at 4 s).
-ANYCAST = ("workload.concurrency=12", "workload.duration=5 s", "timetable.cycle=4 s", "timetable.up=2 s")
 
 
 @pytest.fixture(scope="session")
