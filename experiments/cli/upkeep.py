@@ -69,7 +69,7 @@ def clean(labs: list[LabSpec], toolkits: bool, with_results: bool, with_kernels:
         what = " and ".join(name for name, on in (("results", with_results), ("kernels", with_kernels)) if on)
         raise UsageError(f"this would remove all {what}", hint="add --yes")
     results, cache = Path("results"), default_cache()
-    removed = [*cleaning.remove_runtimes(), *cleaning.remove_core_locks()]
+    removed = [*cleaning.remove_runtimes(), *cleaning.remove_core_locks(), *cleaning.remove_traces()]
     removed += [*cleaning.remove_partials(results, _left), *ownership.remove_drafts(Path())]
     removed += cleaning.remove_builds(cache)
     removed += machine.remove_leftovers(default_state())

@@ -17,6 +17,7 @@ from testbed.labs import cores, runtime_directory
 from testbed.runs import removal
 from testbed.runs.store import LATEST, MANIFEST, runs
 from testbed.runs.verification import enumerate_names
+from testbed.tools import kernel_trace
 
 Tell = Callable[[str], None]
 
@@ -46,6 +47,11 @@ def remove_runtimes(directory: Path | None = None) -> list[Path]:
 def remove_core_locks() -> list[Path]:
     """Remove the locks of cores that nobody has, and their directory if that was all; returns it."""
     return cores.remove_unused()
+
+
+def remove_traces() -> list[Path]:
+    """Remove the trace that a killed run in the local lab left in this machine's kernel; returns it."""
+    return kernel_trace.remove_left()
 
 
 def remove_partials(results: Path, tell: Tell = _say_nothing) -> list[Path]:

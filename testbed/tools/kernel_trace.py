@@ -5,20 +5,25 @@ so a trace with a clock of its own would change what it shows. There events are 
 `counter`), and the time comes from the timers of the kernel: it goes on only while all sleep, until one of them
 expires, and `hrtimer_expire_entry` says when that was. An event's time is that of the last one before it, too early by
 no more than what programs have looked at the clock since: some microseconds.
+
+A trace is the kernel's and not a process's: one whose process was killed goes on. So whoever records holds the trace's
+directory, and one that nobody holds is removed, by `testbed clean` and by the next that records.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed import directory_lock
 from testbed.base.errors import ReadbackError, TestbedError
 from testbed.base.needs import Call, kernel
-from testbed.labs.mount import mount, unmount
+from testbed.labs import mount
 from testbed.record.trace import EVENTS, FILE, GROUPS, TraceRecord
 
 NEED = kernel(
@@ -29,9 +34,11 @@ NEED = kernel(
 )
 
 TICK = "timer/hrtimer_expire_entry"
-_OF_SYSTEM = Path("/sys/kernel/tracing")
-_OWN = Path("/run/testbed-tracing")
-_INSTANCE = "testbed"
+_INSTANCE = Path("instances/mptcp-lb-testbed")
+_KNOWN_AS = Path("/sys/kernel/tracing") / _INSTANCE
+_ENDING_S = 2.0
+"""How long a trace may be held by a process that is being ended."""
+
 _LINE = re.compile(r"^\s*\S.*?-\d+\s+\[\d+\]\s+\S+\s+(?P<clock>[\d.]+): (?P<event>\w+): (?P<text>.*)$")
 _NOW = re.compile(r"\bnow=(\d+)")
 _MONOTONIC_NS = 10**17
@@ -78,18 +85,62 @@ def tracing(groups: Sequence[str], buffer_bytes: int, *, virtual: bool) -> Itera
     # Only what is told beside the packets needs a time of its own: RSTs are found again in the captures.
     ticks = (TICK,) if virtual and set(groups) != {"resets"} else ()
     clock = "counter" if virtual else "mono"
-    with _tracefs() as root:
-        folder = root / "instances" / _INSTANCE
+    with _tracefs() as root, _instance(root) as folder:
+        _set_up(folder, (*events, *ticks), clock, buffer_bytes)
+        yield Trace(folder, events, clock, buffer_bytes)
+
+
+@contextlib.contextmanager
+def _instance(root: Path) -> Iterator[Path]:
+    """A trace of our own, held for the block and then removed; raises TestbedError while somebody has one."""
+    folder = root / _INSTANCE
+    try:
+        _remove_left(folder)
+        folder.mkdir()
+        handle = directory_lock.hold(folder)
+    except OSError as error:
+        raise _in_use() from error
+    try:
+        # Whoever came between the two has seen a trace that nobody holds, and has removed it.
+        if not os.fstat(handle).st_nlink:
+            raise _in_use()
         try:
-            folder.mkdir()
-        except FileExistsError as error:
-            raise TestbedError(f"{folder}: somebody traces already", hint=f"rmdir {folder}") from error
-        try:
-            _set_up(folder, (*events, *ticks), clock, buffer_bytes)
-            yield Trace(folder, events, clock, buffer_bytes)
+            yield folder
         finally:
-            _write(folder / "events" / "enable", "0")
-            folder.rmdir()
+            _remove(folder)
+    finally:
+        os.close(handle)
+
+
+def _in_use() -> TestbedError:
+    return TestbedError(f"{_KNOWN_AS}: another run records a trace", hint="try again when it has ended")
+
+
+def remove_left() -> list[Path]:
+    """Remove the trace that a killed run has left in this machine's kernel, and return its name; never one in use.
+
+    Nothing where this user may not look, or the kernel has no tracing.
+    """
+    try:
+        with mount.nowhere("tracefs") as root:
+            return [_KNOWN_AS] if _remove_left(root / _INSTANCE) else []
+    except OSError:
+        return []
+
+
+def _remove_left(folder: Path) -> bool:
+    if not folder.is_dir() or not directory_lock.wait_until_free(folder, _ENDING_S):
+        return False
+    _remove(folder)
+    return True
+
+
+def _remove(folder: Path) -> None:
+    try:
+        (folder / "events" / "enable").write_text("0")
+        folder.rmdir()
+    except OSError as error:
+        raise TestbedError(f"{_KNOWN_AS}: it cannot be removed: {error.strerror}") from error
 
 
 def probe() -> None:
@@ -119,21 +170,14 @@ def _set_up(folder: Path, events: Sequence[str], clock: str, buffer_bytes: int) 
 
 @contextlib.contextmanager
 def _tracefs() -> Iterator[Path]:
-    """Where tracefs is mounted: where it should be, or else for the block alone."""
-    if (_OF_SYSTEM / "instances").is_dir():
-        yield _OF_SYSTEM
-        return
-    try:
-        _OWN.mkdir(parents=True, exist_ok=True)
-        mount("testbed", str(_OWN), "tracefs")
-    except OSError as error:
-        what = f"tracefs cannot be mounted: {error.strerror}"
-        raise TestbedError(what, hint="a kernel with CONFIG_FTRACE") from error
-    try:
-        yield _OWN
-    finally:
-        unmount(str(_OWN))
-        _OWN.rmdir()
+    """The kernel's tracing, mounted for the block and for us alone."""
+    with contextlib.ExitStack() as stack:
+        try:
+            root = stack.enter_context(mount.nowhere("tracefs"))
+        except OSError as error:
+            what = f"tracefs cannot be mounted: {error.strerror}"
+            raise TestbedError(what, hint="a kernel with CONFIG_FTRACE") from error
+        yield root
 
 
 def _timed(said: Iterable[str], names: set[str], since_epoch_ns: int) -> Iterator[str]:
