@@ -49,7 +49,9 @@ class _Common(TypedDict):
 @scheme_files
 @set_option
 @click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Points at a time in each lab. Default: one per core.")
-@click.option("--shared-boot", is_flag=True, help="Boot once for many points (uml, virtual time): the same, for less.")
+@click.option(
+    "--shared-boot", is_flag=True, help="Boot once for many points (uml, virtual time): the same outcome, for less."
+)
 @click.option(
     "--check-share",
     type=click.FloatRange(0, 1),
