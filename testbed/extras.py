@@ -56,16 +56,14 @@ def _extra_of(module: str) -> str | None:
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
-    try:
-        found = metadata.metadata(DISTRIBUTION)
-    except metadata.PackageNotFoundError:
-        return None
-    needed = [Requirement(text) for text in found.get_all("Requires-Dist", [])]
-    for extra in found.get_all("Provides-Extra", []):
-        for each in needed:
-            # A package of the namespace qemu is of the distribution qemu.qmp.
-            if each.marker is None or canonicalize_name(each.name).partition("-")[0] != module:
-                continue
-            if each.marker.evaluate({"extra": extra}) and not each.marker.evaluate({"extra": ""}):
-                return str(extra)
+    # In a checkout there may be an older record of it beside the packages (`*.egg-info`), which Python finds first.
+    for found in metadata.distributions(name=DISTRIBUTION):
+        needed = [Requirement(text) for text in found.requires or []]
+        for extra in found.metadata.get_all("Provides-Extra", []):
+            for each in needed:
+                # A package of the namespace qemu is of the distribution qemu.qmp.
+                if each.marker is None or canonicalize_name(each.name).partition("-")[0] != module:
+                    continue
+                if each.marker.evaluate({"extra": extra}) and not each.marker.evaluate({"extra": ""}):
+                    return str(extra)
     return None

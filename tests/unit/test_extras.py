@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import configparser
 import importlib
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
 from testbed import extras
 from testbed.base.errors import PrerequisiteError
+
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
@@ -48,8 +52,31 @@ def test_the_import_that_fails_is_an_error_for_the_user(monkeypatch: pytest.Monk
 
 
 def test_every_extra_but_that_of_development_has_its_line_in_the_modules_docstring() -> None:
-    provided = metadata.metadata(extras.DISTRIBUTION).get_all("Provides-Extra") or []
-    assert {"lab", "ssh", "vm"} <= set(provided)
+    settings = configparser.ConfigParser()
+    settings.read(CHECKOUT / "setup.cfg")
+    provided = set(settings["options.extras_require"])
+    assert {"lab", "ssh", "vm"} <= provided
     assert [name for name in provided if name != "dev" and f"[{name}]" not in (extras.__doc__ or "")] == []
-    base = [Requirement(text) for text in metadata.requires(extras.DISTRIBUTION) or ()]
-    assert not {each.name for each in base if each.marker is None} & {"mininet", "pyroute2", "paramiko", "qemu.qmp"}
+    base = [Requirement(text) for text in settings["options"]["install_requires"].split("\n") if text]
+    assert base and not {each.name for each in base} & {"mininet", "pyroute2", "paramiko", "qemu.qmp"}
+
+
+def test_what_is_installed_is_as_new_as_setup_cfg() -> None:
+    settings = configparser.ConfigParser()
+    settings.read(CHECKOUT / "setup.cfg")
+    known = {
+        extra
+        for each in metadata.distributions(name=extras.DISTRIBUTION)
+        for extra in each.metadata.get_all("Provides-Extra", [])
+    }
+    assert set(settings["options.extras_require"]) <= known, "setup.cfg has changed since the installation: make setup"
+
+
+def test_an_older_record_beside_the_packages_hides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    older = tmp_path / "mptcp_lb_testbed.egg-info"
+    older.mkdir()
+    (older / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: mptcp-lb-testbed\nVersion: 0.1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert metadata.metadata(extras.DISTRIBUTION).get_all("Provides-Extra") is None
+    found = extras.explanation("a data frame", ModuleNotFoundError("No module", name="pandas"))
+    assert found is not None and found.hint.endswith("'mptcp-lb-testbed[pandas]'")
