@@ -6,6 +6,7 @@ are compared, for another seed or kernel would have other ones.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ Quantity = Literal[
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,47}\Z")
 _MOST_SEEDS = 100
+_WHOLE = 100.0
 _Listed = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 _Points = dict[str, str | bool | int | float]
 
@@ -102,8 +104,17 @@ def _claim(whole: Document, name: str) -> ClaimTable:
         raise whole.error(("claim", name), what)
     table = table_of(whole, "claim", name)
     claim = checked(table, ClaimTable)
-    if claim.at_least is None and claim.at_most is None:
+    least, most = claim.at_least, claim.at_most
+    greatest = _WHOLE if claim.value.endswith("_percent") and claim.relative_to is None else math.inf
+    if least is None and most is None:
         raise table.error((), f"claim {name!r}: at_least or at_most is missing: no value could break it")
-    if claim.at_least is not None and claim.at_most is not None and claim.at_least > claim.at_most:
+    if least is not None and most is not None and least > most:
         raise table.error(("at_least",), f"claim {name!r}: at_least is above at_most: no value could keep it")
+    # No quantity is below 0, and a share of a whole not above it.
+    for key, unkept in (("at_least", (least or 0) > greatest), ("at_most", most is not None and most < 0)):
+        if unkept:
+            raise table.error((key,), f"claim {name!r}: {key} = {getattr(claim, key):g}: no value could keep it")
+    if (least is None or least <= 0) and (most is None or most >= greatest):
+        key = "at_most" if least is None else "at_least"
+        raise table.error((key,), f"claim {name!r}: {key} = {getattr(claim, key):g}: no value could break it")
     return claim

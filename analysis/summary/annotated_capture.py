@@ -60,6 +60,7 @@ def write_annotated(directory: Path, stream: IO[bytes]) -> Exported:
     places, exported = places_of(directory), Exported()
     if not places:
         raise AnalysisError(f"{plain(directory)}: it has no captures")
+    exported.warnings += [f"{plain(summary.id)}: invalid: {plain(reason)}" for reason in summary.invalid_reasons]
     said = comments(observed, sources)
     about = f"point {summary.id}: {summary.title}, {summary.protocol}, seed {summary.seed}, Linux {summary.kernel}"
     wrong = "".join(f"; INVALID: {reason}" for reason in summary.invalid_reasons)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from testbed.base import files
+from experiments.free_path import require_free
 from testbed.base.errors import UsageError
 from testbed.base.text import plain
 from testbed.runs import store
@@ -41,7 +40,9 @@ def export(directory: Path, point: str = "", out: Path | None = None) -> Export:
     run = store.open_run(directory)
     chosen = _point_of(run, point)
     path = out or directory / f"{chosen}{SUFFIX}"
-    _require_free(path)
+    if str(path) == "-":
+        raise UsageError("--out -: an export is a file, it is not printed", hint="name a file with --out")
+    require_free(path, "an export", _is_export, begins=_BEGINNING)
     with writing(path) as file:
         written = write_annotated(run.points / chosen, file)
     return Export(path, written.frames, written.comments, tuple(written.warnings))
@@ -62,15 +63,7 @@ def _point_of(run: store.RunStore, point: str) -> str:
     return point
 
 
-def _require_free(path: Path) -> None:
-    """Raise `UsageError` unless the path is free or has an older export: what the user has there stays."""
+def _is_export(beginning: bytes) -> bool:
     from analysis.summary.annotated_capture import APPLICATION
 
-    if not os.path.lexists(path):
-        return
-    beginning = b""
-    if path.is_file() and not path.is_symlink():
-        with files.open_regular(path) as file:
-            beginning = file.read(_BEGINNING)
-    if not (beginning.startswith(_MAGIC) and APPLICATION.encode() in beginning):
-        raise UsageError(f"{path}: it is there already, and not an export", hint="name another file with --out")
+    return beginning.startswith(_MAGIC) and APPLICATION.encode() in beginning

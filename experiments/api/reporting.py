@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from experiments.free_path import require_free
 from testbed.base import files, ownership
 from testbed.base.errors import AnalysisError, PrerequisiteError, UsageError
 
@@ -52,7 +52,7 @@ def report(
         raise UsageError(error.message, hint=error.hint) from error
     if points:
         facts = _only(facts, points)
-    _require_free(path)
+    require_free(path, "a report", _is_report, begins=_BEGINNING)
     compiled = compile_report(facts, load_registry(figures))
     _write(path, render_page(compiled), note=is_of_run(path))
     return WrittenReport(path, compiled)
@@ -70,29 +70,7 @@ def _only(runs: Sequence[RunFacts], points: Sequence[str]) -> list[RunFacts]:
     return [run for run in (run.only(points) for run in runs) if run.points]
 
 
-def _require_free(path: Path) -> None:
-    """Raise `UsageError` unless the path is free or has an older report: what the user has there stays."""
-    if not os.path.lexists(path):
-        return
-    what = "not a report"
-    if path.is_symlink():
-        what = "a link, which is not followed"
-    elif path.is_dir():
-        what = "a directory"
-    elif not path.is_file():
-        what = "not a regular file"
-    elif _is_report(path):
-        return
-    raise UsageError(f"{path}: it is there already, and {what}", hint="name another file with --out")
-
-
-def _is_report(path: Path) -> bool:
-    """Whether the file begins as our pages do."""
-    try:
-        with files.open_regular(path) as file:
-            beginning = file.read(_BEGINNING)
-    except OSError:
-        return False
+def _is_report(beginning: bytes) -> bool:
     return any(mark in beginning for mark in _MARKS)
 
 

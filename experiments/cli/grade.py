@@ -14,10 +14,12 @@ from experiments.api.grading import Grade, Grades
 from experiments.cli.options import labs_option
 from experiments.cli.output import Console, Drawing, show
 from experiments.cli.progress import hearing
-from testbed.base.errors import EXIT_FAILURE, AnalysisError, UsageError
+from experiments.free_path import require_free
+from testbed.base import files
+from testbed.base.errors import EXIT_FAILURE, AnalysisError, PrerequisiteError, UsageError
 from testbed.labs.catalog import LabSpec
-from testbed.record import writing
 
+_MOST_BYTES = 16 << 20
 _STYLES = {"holds": "green", "does not hold": "bold red", "cannot be judged here": "bold yellow"}
 
 
@@ -44,6 +46,8 @@ def grade(
     these, and nothing of RUN but its settings is believed; without, RUN is analysed anew. docs/teaching.md has an
     exercise.
     """
+    if out is not None:
+        require_free(out, "marks of testbed grade", _is_marks, begins=_MOST_BYTES, option="--json")
     try:
         with hearing() as listen:
             found = api.grade(claims, work, labs=labs, jobs=jobs, listen=listen)
@@ -51,7 +55,10 @@ def grade(
         raise UsageError(error.message, hint=error.hint) from error
     _show(found)
     if out is not None:
-        writing.write_text(out, json.dumps(_plain(found), indent=2) + "\n")
+        try:
+            files.write_text(out, json.dumps(_plain(found), indent=2) + "\n")
+        except OSError as error:
+            raise PrerequisiteError(f"{out}: cannot be written: {error.strerror or error}") from error
     context.exit(EXIT_FAILURE if strict and found.earned < found.worth else 0)
 
 
@@ -79,6 +86,14 @@ def _lines(each: Grade) -> list[str]:
     checks = [f"{marks[c.holds]} {c.label}: {c.measured or c.why}; wanted: {c.bound}" for c in finding.checks]
     hint = [f"hint: {each.claim.hint}"] if each.claim.hint and not each.earned else []
     return [each.claim.says, *(checks or [finding.reason]), *hint]
+
+
+def _is_marks(text: bytes) -> bool:
+    try:
+        older = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(older, dict) and {"earned", "worth", "seeds", "claims"} <= older.keys()
 
 
 def _plain(found: Grades) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import click
@@ -11,8 +10,11 @@ import click
 from experiments import catalog, json_schema
 from experiments.cli.output import show, warn
 from experiments.cli.own_options import more_parts
+from experiments.free_path import require_free
 from testbed.base import files
-from testbed.base.errors import PrerequisiteError, UsageError
+from testbed.base.errors import PrerequisiteError
+
+_MOST_BYTES = 16 << 20
 
 
 @click.command()
@@ -30,7 +32,7 @@ def schema(out: Path | None, own: tuple[Path, ...]) -> None:
     already is replaced only if it is such a schema.
     """
     if out is not None:
-        _require_free(out)
+        require_free(out, "a schema of experiments' files", _is_schema, begins=_MOST_BYTES)
     found = catalog.everything(own)
     text = json.dumps(json_schema.schema(found), indent=2, ensure_ascii=False)
     if out is None:
@@ -43,19 +45,9 @@ def schema(out: Path | None, own: tuple[Path, ...]) -> None:
     warn(found.problems)
 
 
-def _require_free(path: Path) -> None:
-    """Raise `UsageError` unless the path is free or has an older schema: what the user has there stays."""
-    if os.path.lexists(path) and not _is_schema(path):
-        raise UsageError(
-            f"{path}: it is there already, and not a schema of experiments' files", hint="name another file"
-        )
-
-
-def _is_schema(path: Path) -> bool:
-    if path.is_symlink() or not path.is_file():
-        return False
+def _is_schema(text: bytes) -> bool:
     try:
-        found = json.loads(files.read_text(path))
-    except (OSError, ValueError, RecursionError):
+        found = json.loads(text)
+    except (ValueError, RecursionError):
         return False
     return isinstance(found, dict) and str(found.get("title", "")).startswith(json_schema.TITLE)

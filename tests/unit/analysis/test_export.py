@@ -132,6 +132,14 @@ def test_an_export_replaces_an_older_one_and_nothing_else(tmp_path: Path, capsys
     assert (run / "run.json").read_text() == manifest
 
 
+def test_of_an_invalid_point_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = run_of(tmp_path)
+    (run / "points" / "tcp" / "outcome.json").write_text('{"status": "failed", "error": "no ab", "wall_s": 1}')
+    assert status(run, "--point", "tcp") == 0
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("testbed: warning: ") and ": invalid: " in said and "no ab" in said
+
+
 def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = run_of(tmp_path)
     capsys.readouterr()
@@ -140,6 +148,10 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
         ((run, "--point", "tpc"), f"{run}: no point 'tpc' (its points: tcp)"),
         ((run, "--point", "../made"), f"{run}: no point '../made' (its points: mptcp, tcp)"),
         ((tmp_path,), f"{tmp_path}: not a run directory: it has no run.json"),
+        (
+            (run, "--point", "tcp", "-o", "-"),
+            "--out -: an export is a file, it is not printed (name a file with --out)",
+        ),
     ):
         assert status(*arguments) == 2
         assert capsys.readouterr().err == f"testbed: error: {said}\n"

@@ -113,6 +113,10 @@ def test_points_that_are_invalid_or_not_there_earn_nothing(
     [
         ("at_least = 85\n", "", "claims.toml:4: claim 'bypass': at_least or at_most is missing: no value could"),
         ("at_least = 1\n", "at_least = 11\n", "claim 'broken': at_least is above at_most: no value could keep it"),
+        ("at_least = 85\n", "at_least = 101\n", "claims.toml:8: claim 'bypass': at_least = 101: no value could"),
+        ("at_least = 85\n", "at_most = -1\n", "claim 'bypass': at_most = -1: no value could keep it"),
+        ("at_least = 85\n", "at_least = 0\n", "claim 'bypass': at_least = 0: no value could break it"),
+        ("at_least = 85\n", "at_most = 100\n", "claim 'bypass': at_most = 100: no value could break it"),
         ("bypass_percent", "bypass_procent", "claims.toml:6: "),
         ("topology =", "topolgy =", "of.topolgy: no point has this (did you mean 'topology'?)"),
         ("worth = 3", "worth = 0", "claims.toml:9: "),
@@ -130,6 +134,23 @@ def test_a_teacher_s_mistake_is_one_line_with_its_place(
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and said in error, error
     assert error.startswith(f"testbed: error: {claims}")
+
+
+def test_marks_replace_older_ones_and_nothing_else_and_that_is_known_before_the_work(
+    run: Path, claims: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, none = tmp_path / "mine.json", tmp_path / "none" / "marks.json"
+    mine.write_text('{"claims": []}')
+    for path, code, said in (
+        (mine, 2, "it is there already, and not marks"),
+        (none, 3, "cannot be written: no such directory"),
+    ):
+        assert status(claims, run, "--json", path) == code
+        found = capsys.readouterr()
+        assert found.err.startswith(f"testbed: error: {path}: {said}") and found.err.count("\n") == 1
+        assert found.err.endswith("(name another file with --json)\n") and found.out == ""
+    assert mine.read_text() == '{"claims": []}'
+    assert [status(claims, run, "--json", tmp_path / "marks.json") for _ in range(2)] == [0, 0]
 
 
 def test_a_file_without_claims_and_no_file_are_one_line(

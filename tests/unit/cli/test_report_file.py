@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from experiments.api import reporting
+from experiments.free_path import require_free
 from testbed.base.errors import UsageError
+
+
+def require_free_for_report(path: Path) -> None:
+    require_free(path, "a report", reporting._is_report, begins=reporting._BEGINNING)
 
 
 @pytest.mark.parametrize("kind", ["file", "empty", "link", "dangling", "fifo", "directory"])
@@ -25,19 +30,19 @@ def test_what_is_no_report_stays(tmp_path: Path, kind: str) -> None:
     if kind == "link":
         (tmp_path / kind).write_text('<meta name="generator" content="testbed report">')
     with pytest.raises(UsageError, match="it is there already, and "):
-        reporting._require_free(path)
+        require_free_for_report(path)
 
 
 @pytest.mark.parametrize("device", ["/dev/null", "/dev/full", "/dev/stdout"])
 def test_a_device_is_never_replaced(device: str) -> None:
     with pytest.raises(UsageError, match="it is there already, and "):
-        reporting._require_free(Path(device))
+        require_free_for_report(Path(device))
 
 
 def test_a_report_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "page"
-    reporting._require_free(path)
+    require_free_for_report(path)
     path.write_text('<!DOCTYPE html>\n<head>\n<meta name="generator" content="testbed report">\n')
-    reporting._require_free(path)
+    require_free_for_report(path)
     path.write_text('<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>Report: x</title>')
-    reporting._require_free(path)
+    require_free_for_report(path)

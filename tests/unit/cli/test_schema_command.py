@@ -54,13 +54,13 @@ def test_the_schema_is_printed_or_written_where_nothing_else_is(testbed, tmp_pat
         (tmp_path / "mine.json").write_text(text)
         said = testbed("schema", "--out", "mine.json")
         assert said.status == 2
-        what = "mine.json: it is there already, and not a schema of experiments' files (name another file)"
+        what = "mine.json: it is there already, and not a schema of experiments' files (name another file with --out)"
         assert said.err == f"testbed: error: {what}\n"
         assert (tmp_path / "mine.json").read_text() == text
     said = testbed("schema", "--out", "nowhere/x.json")
     assert (said.status, said.err) == (
         3,
-        "testbed: error: nowhere/x.json: cannot be written: No such file or directory\n",
+        "testbed: error: nowhere/x.json: cannot be written: no such directory (name another file with --out)\n",
     )
 
 
