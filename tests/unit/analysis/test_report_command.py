@@ -99,7 +99,7 @@ def test_no_run_and_no_place_to_write_are_one_clear_line(tmp_path: Path, capsys:
     assert capsys.readouterr().err == f"testbed: error: {tmp_path}/nothing: no such run directory\n"
     run = make_run(tmp_path / "mine", POINTS[:1])
     assert status(run, "--out", tmp_path / "no" / "page.html") == 3
-    assert capsys.readouterr().err.startswith(f"testbed: error: {tmp_path}/no/page.html: cannot be written: No such")
+    assert capsys.readouterr().err.startswith(f"testbed: error: {tmp_path}/no/page.html: cannot be written: no such")
 
 
 def test_a_report_of_one_point_is_a_page_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
