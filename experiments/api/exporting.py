@@ -49,7 +49,9 @@ def export(directory: Path, point: str = "", out: Path | None = None) -> Export:
 
 
 def _point_of(run: store.RunStore, point: str) -> str:
-    known = sorted(each.name for each in run.points.iterdir() if each.is_dir()) if run.points.is_dir() else []
+    there = run.points.iterdir() if run.points.is_dir() else ()
+    # What begins with a dot has not come to its end, or is somebody's own.
+    known = sorted(each.name for each in there if each.is_dir() and not each.name.startswith("."))
     if not point and len(known) == 1:
         return known[0]
     if not known:

@@ -147,9 +147,9 @@ def _finding(wanted: GradeFile, name: str, points: Sequence[PointSummary]) -> Fi
     others = [] if claim.relative_to is None else _chosen(wanted, name, "relative_to", claim.relative_to, points)
     try:
         if not mine:
-            raise CannotBeJudged(f"no such point: {_in_words(claim.of)}")
+            raise CannotBeJudged(_no_such(claim.of, points))
         if claim.relative_to is not None and not others:
-            raise CannotBeJudged(f"no such point: {_in_words(claim.relative_to)}")
+            raise CannotBeJudged(_no_such(claim.relative_to, points))
         seeds = wanted.hidden.seeds if wanted.hidden else sorted({point.seed for point in points})
         by_name: dict[str, dict[int, PointSummary]] = {}
         for point in mine:
@@ -222,5 +222,12 @@ def _facts(point: PointSummary) -> dict[str, object]:
     return {**point.parameters, **point.parts, **{name: getattr(point, name) for name in _FIELDS}}
 
 
-def _in_words(of: Mapping[str, object]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in of.items()) or "any"
+def _no_such(of: Mapping[str, object], points: Sequence[PointSummary]) -> str:
+    """That no point is so, and what the points have instead where none has the value."""
+    facts = [_facts(point) for point in points]
+    said = f"no such point: {', '.join(f'{key} {value}' for key, value in of.items()) or 'any'}"
+    for key, value in of.items():
+        there = sorted({str(each.get(key)) for each in facts})
+        if there and not any(each.get(key) == value for each in facts):
+            said += f"; points have {key} {', '.join(there[:5])}{', ...' if len(there) > 5 else ''}"
+    return said

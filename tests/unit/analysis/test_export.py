@@ -132,6 +132,21 @@ def test_an_export_replaces_an_older_one_and_nothing_else(tmp_path: Path, capsys
     assert (run / "run.json").read_text() == manifest
 
 
+def test_a_point_that_a_killed_run_left_half_done_is_no_point(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_of(tmp_path)
+    (run / "points" / "mptcp").rename(run / "points" / ".partial-mptcp")
+    for name in ("mptcp", ".partial-mptcp"):
+        assert status(run, "--point", name) == 2
+        assert capsys.readouterr().err == f"testbed: error: {run}: no point {name!r} (its points: tcp)\n"
+    assert status(run) == 0
+    assert capsys.readouterr().out.endswith(f"{run / 'tcp.pcapng'}\n")
+    (run / "points" / "tcp").rename(run / "points" / ".partial-tcp")
+    assert status(run) == 2
+    assert capsys.readouterr().err == f"testbed: error: {run}: the run has no finished point\n"
+
+
 def test_of_an_invalid_point_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = run_of(tmp_path)
     (run / "points" / "tcp" / "outcome.json").write_text('{"status": "failed", "error": "no ab", "wall_s": 1}')

@@ -104,7 +104,8 @@ def test_points_that_are_invalid_or_not_there_earn_nothing(
     assert status(claims, tmp_path / "run") == 0
     said = capsys.readouterr().out
     assert "cannot be judged here  0 of 3  bypass\n" in said and "? mine-mptcp: seed 2: invalid: " in said
-    assert "no such point: protocol tcp, topology anycast" in said
+    had = "points have protocol mptcp; points have topology load-balancer"
+    assert f"no such point: protocol tcp, topology anycast; {had}\n" in said
     assert "0 of 5 marks, by seeds 1, 2" in said
 
 
