@@ -47,7 +47,7 @@ def places_of(directory: Path) -> list[Place]:
         found.append(Place(capture.file, capture.interface, f"director {capture.node}"))
     for at_server in read_server_captures(directory):
         name = at_server.file.partition(".pcap")[0]
-        found.append(Place(at_server.file, name, f"server {at_server.node}: SYNs and RSTs alone"))
+        found.append(Place(at_server.file, name, f"server {at_server.node}"))
     return found
 
 

@@ -21,7 +21,7 @@ class CaptureFile(Record):
 
 
 class ServerCapture(Record):
-    """One capture of SYNs and RSTs at a server, the `node`."""
+    """One capture at a server, the `node`: of SYNs and RSTs, or of all packets where the point asks for it."""
 
     node: str
     file: FileName

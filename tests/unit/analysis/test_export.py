@@ -95,6 +95,8 @@ def test_comments_say_whose_rst_it_is_and_what_changed(tmp_path: Path) -> None:
         assert f"RST {reset['reset']} by {reset['sender']} (known by: {reset['sender_evidence']})" in comment
         assert f"{reset['cause']}: {CAUSES[reset['cause']]}" in comment
     assert "after s1 was removed at 1.000 s" in told[0][0] and "it ended the connection" in told[0][0]
+    described = tshark(tmp_path / "mine.pcapng", ["frame.interface_description"])
+    assert {each for (each,) in described} == {"the client", "server s1"}
     ((at_server,),) = tshark(tmp_path / "mine.pcapng", ["frame.comment"], 'frame.interface_name == "s1-eth0"')
     assert at_server == "RST 0, as it left s1"
     changes = tshark(
