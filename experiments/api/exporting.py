@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from experiments.free_path import require_free
+from testbed.base import ownership
 from testbed.base.errors import UsageError
 from testbed.base.text import plain
 from testbed.runs import store
@@ -43,6 +44,7 @@ def export(directory: Path, point: str = "", out: Path | None = None) -> Export:
     if str(path) == "-":
         raise UsageError("--out -: an export is a file, it is not printed", hint="name a file with --out")
     require_free(path, "an export", _is_export, begins=_BEGINNING)
+    ownership.remove_drafts(path.parent, path.name)
     with writing(path) as file:
         written = write_annotated(run.points / chosen, file)
     return Export(path, written.frames, written.comments, tuple(written.warnings))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from analysis.pcap.pcapng_writing import options
 from analysis.summary.of_point import analyse_point_fully
 from analysis.tables import CAUSES
 from experiments.cli import main
+from testbed.base import files
 
 FIELDS = (
     "frame.time_epoch",
@@ -132,6 +134,17 @@ def test_an_export_replaces_an_older_one_and_nothing_else(tmp_path: Path, capsys
             f"testbed: error: {taken}: it is there already, and not an export (name another file with --out)\n"
         )
     assert (run / "run.json").read_text() == manifest
+
+
+def test_what_a_killed_export_left_is_gone_after_the_next(tmp_path: Path) -> None:
+    run, out = run_of(tmp_path), tmp_path / "x.pcapng"
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    name = files.draft_path(out).name.replace(str(os.getpid()), str(ended.pid))
+    (tmp_path / name).write_bytes(bytes(1000))
+    (tmp_path / "mine").touch()
+    assert status(run, "--point", "tcp", "--out", out) == 0
+    assert not (tmp_path / name).exists() and (tmp_path / "mine").exists()
 
 
 def test_a_point_that_a_killed_run_left_half_done_is_no_point(
