@@ -127,26 +127,28 @@ def table_of(document: Document, *prefix: str | int) -> Document:
         raise document.error(prefix, f"{'.'.join(map(str, prefix))} must be a table")
     depth = len(prefix)
     origins = {
-        path[depth:]: Origin(origin.line, prefix)
+        path[depth:]: replace(origin, prefix=prefix)
         for path, origin in document.origins.items()
         if path[:depth] == prefix and len(path) > depth
     }
-    origins[()] = Origin(document.origin(prefix).line, prefix)
-    return Document(document.path, values, origins)
+    origins[()] = replace(document.origin(prefix), prefix=prefix)
+    return Document(document.path, values, origins, document.options)
 
 
 def parse_option(text: str) -> Option:
     """Parse `KEY=VALUE`: a dotted key, and a value in TOML or, if it is none, a plain text.
 
-    Below `sysctl`, and a role there, the rest of the key is one name: names of sysctls have dots themselves.
+    Below `sysctl`, and a role there, the rest of the key is one name: names of sysctls have dots themselves. So it is
+    where they are swept.
     Raises UsageError if there is no key or no `=`.
     """
     key, equals, raw = text.partition("=")
     parts = tuple(part.strip() for part in key.split("."))
     if not equals or not all(parts):
         raise UsageError(f"--set {text}: not of the form KEY=VALUE", hint="for example --set workload.concurrency=20")
-    if parts[0] == "sysctl" and len(parts) > 2:
-        table = 2 if parts[1] in SYSCTL_ROLES else 1
+    above = 2 if parts[:2] == ("sweep", "axes") else 0
+    if parts[above : above + 1] == ("sysctl",) and len(parts) > above + 2:
+        table = above + (2 if parts[above + 1] in SYSCTL_ROLES else 1)
         parts = (*parts[:table], ".".join(parts[table:]).strip("\"'"))
     return Option(text, parts, option_value(raw.strip()))
 

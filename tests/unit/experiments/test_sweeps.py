@@ -121,3 +121,27 @@ def test_a_profile_can_have_another_sweep(tmp_path: Path) -> None:
 def test_what_is_wrong_is_said_in_one_line_with_its_place(tmp_path: Path, axes: str, said: str) -> None:
     text = complaint(tmp_path, f"\n[sweep.axes]\n{axes}\n")
     assert said in text and "mine.toml:" in text and "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("sweep={}", "missing key 'axes' in [sweep]"),
+        ("sweep.axes=5", "axes must be a table, not 5"),
+        ("sweep.samples=0", "samples must be at least 1, not 0"),
+        ("sweep.seed=-1", "seed must be at least 0, not -1"),
+        ("sweep.foo=5", "unknown key 'foo' in [sweep] (valid keys: axes, samples, seed)"),
+    ],
+)
+def test_what_is_wrong_with_an_options_sweep_is_told_of_that_option(tmp_path: Path, option: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        planned(tmp_path, GRID if option.startswith(("sweep.s", "sweep.f")) else "", option)
+    assert str(caught.value) == f"--set {option}: {message}"
+
+
+@pytest.mark.parametrize("role", ["", "client."])
+@pytest.mark.parametrize("name", ["net.ipv4.tcp_congestion_control", '"net.ipv4.tcp_congestion_control"'])
+def test_a_sysctl_is_swept_from_the_command_line_by_its_name(tmp_path: Path, role: str, name: str) -> None:
+    points = planned(tmp_path, "", f"sweep.axes.sysctl.{role}{name}=cubic,reno")
+    found = [{**point.sysctl, **point.sysctl_of.get("client", {})} for point in points]
+    assert [each["net.ipv4.tcp_congestion_control"] for each in found] == ["cubic", "reno"]
