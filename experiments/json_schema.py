@@ -18,6 +18,7 @@ from experiments.composition import REGISTRIES
 from experiments.profiles import STANDARD_PROFILES
 from experiments.schema import VERSION, Settings
 from experiments.schemes import ALL, SchemeTable
+from experiments.sweep import NOT_SWEPT
 from experiments.values import IDENTITY
 from experiments.variants import LONGEST_NAME
 from testbed.base import own_code
@@ -66,6 +67,7 @@ def schema(catalog: Catalog) -> JsonSchema:
     overridable = {key: overriding(value) for key, value in others.items() if key not in (*IDENTITY, *tables)}
     overridable |= {kind: _ref(f"{kind}.changes", KIND_SUMMARIES[kind]) for kind in KINDS}
     overridable |= {key: _ref(f"{key}.changes", value.get("description", "")) for key, value in tables.items()}
+    of_arms = {key: value for key, value in overridable.items() if key not in NOT_SWEPT}
     definitions = {f"{key}.changes": overriding(value) for key, value in tables.items()}
     definitions["changes"] = _table(overridable, description="What is overridden; the rest is as the file says.")
     with own_code.explained(catalog.codes):
@@ -82,14 +84,12 @@ def schema(catalog: Catalog) -> JsonSchema:
         "variant": {
             "type": "array",
             "description": "The arms that are compared: what each overrides.",
-            "items": _table({"name": _CHOICE_NAME, "scheme": _SCHEME_NAME, **overridable}, required=["name"]),
+            "items": _table({"name": _CHOICE_NAME, "scheme": _SCHEME_NAME, **of_arms}, required=["name"]),
         },
         "condition": {
             "type": "array",
             "description": "What each variant is put to: what each overrides.",
-            "items": _table(
-                {"name": _CHOICE_NAME, "axis": _AXIS, "without": _WITHOUT, **overridable}, required=["name"]
-            ),
+            "items": _table({"name": _CHOICE_NAME, "axis": _AXIS, "without": _WITHOUT, **of_arms}, required=["name"]),
         },
     }
     around["scheme"] = {

@@ -124,6 +124,8 @@ def test_the_files_that_come_with_the_toolkit_are_right(name: str, schema: dict[
         ('title = "My page loads"\n', "", "$"),
         ("version = 2", "version = 3", "$.version"),
         ('name = "mine"', 'name = "my/own"', "$.name"),
+        ('name = "one"', 'name = "one"\nsweep.axes.workload.concurrency = [1, 2]', "$.variant[0]"),
+        ('name = "loss"', 'name = "loss"\nsweep.axes.workload.concurrency = [1, 2]', "$.condition[0]"),
         ('["tcp", "mptcp"]', '"tcp"', "$.protocols"),
         ('["tcp", "mptcp"]', '["tcp", "mptpc"]', "$.protocols[1]"),
         ('["tcp", "mptcp"]', '["tcp", "tcp"]', "$.protocols"),
