@@ -15,7 +15,7 @@ from pathlib import Path
 from experiments.toml_source import KeyPath, TomlSource
 from experiments.values import SYSCTL_ROLES
 from testbed.base.errors import ConfigError, TestbedError, UsageError
-from testbed.base.parts import KINDS, UNSAID
+from testbed.base.parts import KINDS, NAMED_BY, UNSAID
 from topologies.directions import DIRECTIONS
 
 _LONGEST = 120
@@ -109,8 +109,9 @@ class Document:
         return replace(changed, options=(*self.options, option.text))
 
     def _overlaid(self, values: Mapping[str, object], origins: Mapping[KeyPath, Origin]) -> Document:
-        merged_origins = dict(self.origins)
-        data = _merge(self.data, values, (), origins=merged_origins, above_origins=origins)
+        merged_origins, above_origins = dict(self.origins), dict(origins)
+        above = _with_parts(values, above_origins)
+        data = _merge(self.data, above, (), origins=merged_origins, above_origins=above_origins)
         return replace(self, data=_with_tables(data, merged_origins), origins=merged_origins)
 
 
@@ -158,9 +159,20 @@ def _is_another_part(path: KeyPath, below: Mapping[str, object], above: Mapping[
     return len(path) == 1 and path[0] in KINDS and "part" in above and above["part"] != below.get("part")
 
 
+def _with_parts(data: Mapping[str, object], origins: dict[KeyPath, Origin]) -> dict[str, object]:
+    """`[protection] unique_address = "joins-only"` says as well which part it is."""
+    whole = dict(data)
+    for kind, key in NAMED_BY.items():
+        table = whole.get(kind)
+        if isinstance(table, Mapping) and key in table and "part" not in table:
+            whole[kind] = {"part" if name == key else name: value for name, value in table.items()}
+            origins[(kind, "part")] = origins.pop((kind, key), origins.get((kind,), Origin(1)))
+    return whole
+
+
 def _with_tables(data: Mapping[str, object], origins: dict[KeyPath, Origin]) -> dict[str, object]:
     """`director = "ecmp"` is short for the table of a part that says nothing else."""
-    whole = dict(data)
+    whole = _with_parts(data, origins)
     for kind in KINDS:
         name = whole.get(kind)
         if isinstance(name, str):

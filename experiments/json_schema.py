@@ -23,7 +23,7 @@ from experiments.values import IDENTITY
 from experiments.variants import LONGEST_NAME
 from testbed.base import own_code
 from testbed.base.json_schema import JsonSchema, overriding, table_schema
-from testbed.base.parts import KINDS, UNSAID, summary
+from testbed.base.parts import KINDS, NAMED_BY, UNSAID, summary
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -121,8 +121,12 @@ def _definitions(kind: str, entries: list[Entry]) -> dict[str, JsonSchema]:
     alone = []
     for entry in entries:
         table = table_schema(entry.part)
-        table = {**table, "properties": {**table["properties"], "part": _named(entry)}, "description": entry.summary}
-        found[_key(entry)] = {**table, "required": ["part", *table.get("required", ())]}
+        naming = dict.fromkeys(_naming(kind), _named(entry))
+        table = {**table, "properties": {**table["properties"], **naming}, "description": entry.summary}
+        found[_key(entry)] = {
+            **table,
+            "required": [*([] if kind in NAMED_BY else ["part"]), *table.get("required", ())],
+        }
         found[f"{_key(entry)}.changes"] = overriding(table)
         if not table.get("required") and "anyOf" not in table:
             alone.append(_named(entry))
@@ -131,7 +135,7 @@ def _definitions(kind: str, entries: list[Entry]) -> dict[str, JsonSchema]:
         "type": ["object", "string"],
         "if": {"type": "string"},
         "then": {"anyOf": [*alone, _OWN_PATH]},
-        "else": {"required": ["part"], "properties": {"part": names}},
+        "else": {**_one_of(_naming(kind)), "properties": dict.fromkeys(_naming(kind), names)},
         "allOf": [{"if": _table_of(entry), "then": _ref(_key(entry))} for entry in entries],
         "anyOf": [*(_ref(_key(entry)) for entry in entries), _ANYTHING],
     }
@@ -140,12 +144,13 @@ def _definitions(kind: str, entries: list[Entry]) -> dict[str, JsonSchema]:
         "type": ["object", "string"],
         "if": {"type": "string"},
         "then": names,
-        "else": {"properties": {"part": names}},
+        "else": {**_not_all_of(_naming(kind)), "properties": dict.fromkeys(_naming(kind), names)},
         "allOf": [{"if": _table_of(entry), "then": _ref(f"{_key(entry)}.changes")} for entry in entries],
         "anyOf": [*(_ref(f"{_key(entry)}.changes") for entry in entries), _ANYTHING],
     }
     # Whether something overrides which part it is: then what else it says of it cannot be told from the table above.
-    another = {"required": [kind], "properties": {kind: {"anyOf": [{"type": "string"}, {"required": ["part"]}]}}}
+    said = [{"type": "string"}, *({"required": [key]} for key in _naming(kind))]
+    another = {"required": [kind], "properties": {kind: {"anyOf": said}}}
     found[f"{kind}.is-replaced"] = {
         "anyOf": [
             {"required": [key], "properties": {key: {"type": "array", "contains": another}}}
@@ -188,7 +193,21 @@ def _named(entry: Entry) -> JsonSchema:
 def _table_of(entry: Entry) -> JsonSchema:
     """The condition that a table is that of this part."""
     name = {key: value for key, value in _named(entry).items() if key != "description"}
-    return {"type": "object", "required": ["part"], "properties": {"part": name}}
+    tables = [{"type": "object", "required": [key], "properties": {key: name}} for key in _naming(entry.kind)]
+    return tables[0] if len(tables) == 1 else {"anyOf": tables}
+
+
+def _naming(kind: str) -> list[str]:
+    """The keys of a kind's table that say which part it is, one of them at a time."""
+    return ["part", *([NAMED_BY[kind]] if kind in NAMED_BY else [])]
+
+
+def _one_of(keys: list[str]) -> JsonSchema:
+    return {"required": keys} if len(keys) == 1 else {"oneOf": [{"required": [key]} for key in keys]}
+
+
+def _not_all_of(keys: list[str]) -> JsonSchema:
+    return {} if len(keys) == 1 else {"not": {"required": keys}}
 
 
 def _key(entry: Entry) -> str:

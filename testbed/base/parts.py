@@ -23,6 +23,9 @@ KINDS = ("topology", "director", "workload", "timetable", "protection")
 UNSAID = {"timetable": "none", "protection": "none"}
 """The parts of an experiment that names none of that kind."""
 
+NAMED_BY = {"protection": "unique_address"}
+"""The key that can say in a kind's table which part it is, in place of `part`: what it is a table about."""
+
 
 @dataclass(frozen=True)
 class Complaint:

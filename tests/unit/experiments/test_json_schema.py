@@ -126,6 +126,10 @@ def test_the_files_that_come_with_the_toolkit_are_right(name: str, schema: dict[
         ('name = "mine"', 'name = "my/own"', "$.name"),
         ('name = "one"', 'name = "one"\nsweep.axes.workload.concurrency = [1, 2]', "$.variant[0]"),
         ('name = "loss"', 'name = "loss"\nsweep.axes.workload.concurrency = [1, 2]', "$.condition[0]"),
+        ("[mptcp]", '[protection]\nunique_address = "joins"\n[mptcp]', "$.protection.unique_address"),
+        ("[mptcp]", '[protection]\nunique_address = "none"\nrefusal = "drop"\n[mptcp]', "$.protection"),
+        ("[mptcp]", '[protection]\nunique_address = "none"\npart = "none"\n[mptcp]', "$.protection"),
+        ("[mptcp]", "[protection]\n[mptcp]", "$.protection"),
         ('["tcp", "mptcp"]', '"tcp"', "$.protocols"),
         ('["tcp", "mptcp"]', '["tcp", "mptpc"]', "$.protocols[1]"),
         ('["tcp", "mptcp"]', '["tcp", "tcp"]', "$.protocols"),
@@ -190,6 +194,8 @@ def test_what_is_wrong_by_its_shape_is_refused_where_it_is(
         ('workload.total = "100 MB"', 'director = "ecmp"'),
         ('workload.total = "100 MB"', 'director.part = "ecmp"'),
         ('workload.total = "100 MB"', 'timetable = "none"'),
+        ('workload.total = "100 MB"', 'protection = { unique_address = "joins-only", refusal = "reset" }'),
+        ("[mptcp]", '[protection]\nunique_address = "joins-only"\nrefusal = "drop"\n[mptcp]'),
         ('workload.total = "100 MB"', 'timetable.events = [{ at = "2 s", remove = 2 }, { at = "3 s", add = 2 }]'),
         # A variant may be about a director of its own, and a condition say something of that one.
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from experiment_texts import PAGE_LOADS
 
 from experiments import api
 from experiments.composition import parts_of
@@ -121,3 +122,46 @@ def test_each_server_has_a_network_and_each_connection_an_address_in_it() -> Non
 def test_an_address_for_each_connection_needs_ipv6_and_the_path_manager(overrides: tuple[str, ...], why: str) -> None:
     with pytest.raises(TestbedError, match=why):
         api.plan(["fig14"], overrides=overrides)
+
+
+@pytest.mark.parametrize(
+    ("text", "refusal"),
+    [
+        ('protection = "joins-only"\n', "drop"),
+        ('[protection]\nunique_address = "joins-only"\n', "drop"),
+        ('[protection]\nrefusal = "reset"\nunique_address = "joins-only"\n', "reset"),
+        ('[[condition]]\nname = "kept"\nprotection.unique_address = "joins-only"\n', "drop"),
+        ('protection.unique_address = "joins-only"\n', "drop"),  # of the profile `quick`
+        ('[sweep.axes]\nprotection.unique_address = ["joins-only"]\n', "drop"),
+    ],
+)
+def test_a_table_can_say_what_protects_the_unique_address(tmp_path: Path, text: str, refusal: str) -> None:
+    top, tables = (text, "") if text.startswith("protection =") else ("", text)
+    (tmp_path / "mine.toml").write_text(f"{top}{PAGE_LOADS}{tables}")
+    for point in api.plan([str(tmp_path / "mine.toml")]):
+        protection = parts_of(point).protection
+        assert (protection.part, protection.plain()["refusal"]) == ("joins-only", refusal)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('unique_address = "joins"', "{line}: protection.part: 'joins' is not one of address-per-connection, joins-"),
+        ("unique_address = 5", "{line}: protection.part must be a text in quotes, not 5"),
+        ('unique_adress = "joins-only"', "missing key 'part' in [protection]"),
+        ('part = "joins-only"\nunique_address = "none"', "unknown key 'unique_address' in [protection]"),
+    ],
+)
+def test_what_protects_the_unique_address_is_said_once_and_rightly(tmp_path: Path, text: str, message: str) -> None:
+    file = f"{PAGE_LOADS}[protection]\n{text}\n"
+    (tmp_path / "mine.toml").write_text(file)
+    with pytest.raises(TestbedError) as caught:
+        api.plan([str(tmp_path / "mine.toml")])
+    assert message.format(line=file.count("\n")) in str(caught.value)
+
+
+def test_an_option_can_say_what_protects_the_unique_address() -> None:
+    (one, *_) = api.plan(["fig07"], overrides=["protection.unique_address=joins-only"])
+    assert parts_of(one).protection.part == "joins-only"
+    with pytest.raises(TestbedError, match=r"--set protection.unique_address=joins: protection.part: 'joins' is not"):
+        api.plan(["fig07"], overrides=["protection.unique_address=joins"])
