@@ -183,7 +183,7 @@ RATE_UNITS = "bit/s, kbit/s, Mbit/s, Gbit/s"
         (
             '"load-balancer"',
             '"load-balancr"',
-            "x.toml:7: topology.part: 'load-balancr' is not one of anycast, load-balancer "
+            "x.toml:7: topology.part: 'load-balancr' is not one of anycast, load-balancer, routed-anycast "
             "(did you mean 'load-balancer'?)",
         ),
         ('"load-balancer"', "4", "x.toml:7: topology.part must be a text in quotes, not 4"),
