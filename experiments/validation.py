@@ -23,7 +23,7 @@ from experiments.composition import REGISTRIES
 from experiments.document import Document
 from experiments.schema import VERSION, Settings, model_of
 from experiments.toml_source import KeyPath
-from experiments.values import IDENTITY, OWN_KEYS
+from experiments.values import IDENTITY, NAME_PATTERN, OWN_KEYS
 from experiments.words import did_you_mean
 from testbed.base import own_code
 from testbed.base.errors import TestbedError
@@ -222,7 +222,9 @@ def _problem(document: Document, model: type[BaseModel], details: ErrorDetails) 
     elif kind == "string_too_long":
         what = f"{key} may have {context['max_length']} characters at most, not {len(str(given))}"
     elif kind == "string_pattern_mismatch":
-        what = f"{key}: {_shown(given)} may have letters, digits, '_' and '-' only"
+        is_name = context["pattern"] == NAME_PATTERN
+        form = "may have letters, digits, '_' and '-' only" if is_name else f"is not of the form {context['pattern']}"
+        what = f"{key}: {_shown(given)} {form}"
     else:
         what = f"{key}: {details['msg']}"
     return _Problem(path, what, "", rank=2)

@@ -156,7 +156,8 @@ class Events(Timetable):
         """Each event is about somebody that there is, changes something, and leaves one in the pool."""
         layout = topology.layout()
         pool = Pool([f"s{number}" for number in range(1, topology.servers + 1)], len(layout.directors))
-        links = LinkStates([link.name for link in layout.routed])
+        costs = {link.name: link.cost for link in layout.routed}
+        links = LinkStates(costs, costs)
         for most, what, about in ((topology.servers, "server", "server"), (pool.directors, "director", "director")):
             if any(event.about().get(about, 0) > most for event in self.events):
                 number = f"are {most} {what}s" if most > 1 else f"is 1 {what}"
@@ -164,14 +165,12 @@ class Events(Timetable):
                 return
         for change in self.changes(None, pool.everybody):
             whom = change.server, change.director, change.places
-            is_of_link = bool(change.link)
-            if problem := (
-                links.problem(change.event, change.link) if is_of_link else pool.problem(change.event, *whom)
-            ):
+            of_link = change.event, change.link, change.cost
+            if problem := links.problem(*of_link) if change.link else pool.problem(change.event, *whom):
                 yield Complaint("events", f"at {change.t_s:g} s {problem}")
                 return
             pool.change(change.event, *whom)
-            links.change(change.event, change.link)
+            links.change(*of_link)
         if workload.planned_s is not None and (late := self._after(workload.planned_s)):
             what = f"an event at {late:g} s comes after the workload's end at {workload.planned_s:g} s"
             yield Complaint("events", what)
