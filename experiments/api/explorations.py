@@ -84,6 +84,7 @@ def explore(
 ) -> dict[str, Exploration]:
     """Explore each point on each kernel; what was found by the arm's name, and all of it in `out`, new or empty."""
     points, found = points_of(asked), {}
+    _require_kernels(asked)
     _new(out)
     for kernel, explorers in _explorers(asked, points, out, listen, cancel):
         for name, explorer in explorers:
@@ -105,6 +106,7 @@ def slide(
     event, _ = moments.change_of(text)
     for point in points:
         moments.require(point, event)
+    _require_kernels(asked)
     _new(out)
     for _kernel, explorers in _explorers(asked, points, out, listen, cancel):
         for name, explorer in explorers:
@@ -129,6 +131,14 @@ def context_of(asked: Asked, point: Point, kernel: Kernel | None) -> FindingFile
 def kernel_name(kernel: Kernel | None) -> str:
     """How texts call a kernel."""
     return kernel.id if kernel else "the default"
+
+
+def _require_kernels(asked: Asked) -> None:
+    """Raise for a kernel that there is not, or twice the same, before one of the others is explored for minutes."""
+    if again := [name for place, name in enumerate(asked.kernels) if name in asked.kernels[:place]]:
+        raise UsageError(f"--kernel {again[0]}: it is given twice")
+    for name in asked.kernels:
+        kernel_of(name, asked.labs)
 
 
 def _explorers(

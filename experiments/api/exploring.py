@@ -56,7 +56,9 @@ def prepared(point: Point) -> Point:
     if parts.topology.delivery_share() < 1:
         raise UsageError(f"{point.id}: its links lose packets by chance", hint='--set of their loss to "0 %"')
     if parts.workload.sender != "server":
-        raise UsageError(f"{point.id}: explored are downloads, and this uploads", hint="testbed list")
+        raise UsageError(
+            f"{point.id}: explored are downloads, and this uploads", hint="others: --only TEXT of their ids"
+        )
     with parts.explained():
         changed = replace(parts, topology=parts.topology.with_a_middle())
         places = changed.topology.layout().towards_client

@@ -20,13 +20,16 @@ from experiments.exploration import bisection
 from experiments.exploration.cases import EXPLORED
 from experiments.timetables.events import Event
 from testbed.base.errors import UsageError
-from testbed.base.validation import first_problem
 from testbed.record.exploration import Case, Change
+from testbed.record.link_states import LinkStates
 from testbed.record.point import Point
 
 FIRST_TRIES = 64
 FAILURES = ("reset", "error", "hangs", "damaged")
 """Outcomes of a connection that was lost."""
+
+_UNDONE = "it cannot be taken back between two cases"
+_MOST_DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -71,13 +74,23 @@ def change_of(text: str) -> tuple[Event, bool]:
     keys = [name for name in Event.model_fields if name not in ("at_s", "direction", "cost")]
     if key not in keys:
         raise UsageError(f"--moment {text}: no such event", hint=f"{', '.join(keys)}; of somebody: remove:2")
+    of_link = key.startswith("link_")
+    if of_link and not whom:
+        raise UsageError(f"--moment {text}: which link?", hint=f"{key}:r1-r2")
     try:
-        event = Event.model_validate({"at": "0 s", key: int(whom or 1) if whom.isdecimal() or not colon else whom})
+        event = Event.model_validate({"at": "0 s", key: whom if of_link else _number(whom) if colon else 1})
     except ValidationError as error:
-        raise UsageError(f"--moment {text}: {first_problem(error)}") from error
+        if key == "link_cost":
+            raise UsageError(f"--moment {text}: {_UNDONE}") from error
+        what = "the name of a link, such as r1-r2" if of_link else "a number of one, from 1"
+        raise UsageError(f"--moment {text}: {whom!r} is not {what}") from error
     if event.kind not in EXPLORED:
-        raise UsageError(f"--moment {text}: it cannot be taken back between two cases")
+        raise UsageError(f"--moment {text}: {_UNDONE}")
     return event, bool(colon)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else 0
 
 
 def require(point: Point, event: Event) -> None:
@@ -87,9 +100,13 @@ def require(point: Point, event: Event) -> None:
     about = event.about()
     if parts.director.cannot(event.kind):
         raise UsageError(f"{point.id}: with its director there is no {event.kind}")
-    too_many = about.get("server", 0) > len(layout.servers) or about.get("director", 0) > len(layout.directors)
-    if too_many or about.get("link", "") not in {"", *(link.name for link in layout.routed)}:
-        raise UsageError(f"{point.id}: --moment is about one that there is not")
+    for what, there_are in (("server", len(layout.servers)), ("director", len(layout.directors))):
+        if about.get(what, 0) > there_are:
+            raise UsageError(
+                f"{point.id}: there is no {what} {about[what]}", hint=f"they are numbered 1 to {there_are}"
+            )
+    if "link" in about and (problem := LinkStates([link.name for link in layout.routed]).no_such(about["link"])):
+        raise UsageError(f"{point.id}: {problem}")
     if event.kind in ("server-removed", "server-drained") and len(layout.servers) < 2:
         hint = "--set topology.servers=3"
         raise UsageError(f"{point.id}: a pool of one server, which cannot do without it", hint=hint)

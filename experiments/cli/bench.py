@@ -9,7 +9,7 @@ import click
 
 from experiments import api
 from experiments.api.benchmark import Measured
-from experiments.cli.options import lab_option
+from experiments.cli.options import NumberRange, lab_option
 from experiments.cli.output import columns, show
 from experiments.cli.progress import tell_of
 from testbed.kernel.release import RELEASES
@@ -30,7 +30,7 @@ _NONE = "-"
 @click.option("--repeat", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Runs of each, in turn.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(5, 100_000),
+    type=NumberRange(5, 100_000),
     default=10.0,
     show_default=True,
     help="Of the short anycast points.",

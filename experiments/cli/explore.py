@@ -12,7 +12,7 @@ from experiments import api
 from experiments.api.exploration import MOST_REPEATED, Wanted
 from experiments.api.explorations import DEFAULT_BOUND_S, Asked
 from experiments.api.moments import FIRST_TRIES
-from experiments.cli.options import labs_option, scheme_files, scheme_option, set_option
+from experiments.cli.options import NumberRange, labs_option, scheme_files, scheme_option, set_option
 from experiments.cli.output import show
 from experiments.cli.own_options import more_parts
 from experiments.cli.progress import tell_of
@@ -57,7 +57,7 @@ from testbed.record.exploration import WHATS, What
 @click.option(
     "--bound",
     "bound_s",
-    type=click.FloatRange(0.001, 100_000),
+    type=NumberRange(0.001, 100_000),
     default=DEFAULT_BOUND_S,
     show_default=True,
     metavar="SECONDS",
@@ -131,11 +131,14 @@ def explore(
     if again or shrink:
         if experiment or out or (again and shrink):
             raise UsageError("--repeat FILE and --shrink FILE take no experiment and no --out, and not each other")
+        if faults or packets or pairs or moment is not None or only:
+            what = "--repeat FILE and --shrink FILE do what the file says"
+            raise UsageError(f"{what}: they take no --fault, --packets, --pairs, --moment and --only")
         _repeat(cast(Path, again or shrink), asked, shrink=shrink is not None)
         return
     if not experiment or out is None:
         raise UsageError("which experiment, and where to?", hint="testbed explore fig07 --out DIR")
-    if moment:
+    if moment is not None:
         if faults or packets or pairs:
             raise UsageError("--moment makes no faults: it takes no --fault, --packets and --pairs")
         api.slide(asked, moment, out, first_tries=tries, listen=tell_of)

@@ -16,7 +16,7 @@ from experiments import api, shell_commands
 from experiments.api.places import clocks_of, kernel_of
 from experiments.api.planning import shell_job_of
 from experiments.cli import completion
-from experiments.cli.options import experiment_of, kernel_option, lab_option, scheme_files, set_option
+from experiments.cli.options import NumberRange, experiment_of, kernel_option, lab_option, scheme_files, set_option
 from experiments.cli.output import OutputLost, drop, say, tell
 from testbed.base.errors import EXIT_LAB, PrerequisiteError, UsageError
 from testbed.labs import catalog, runtime_directory
@@ -41,8 +41,8 @@ def _at_once(lab: LabSpec, kernel: str | None) -> LabOptions:
 @kernel_option
 @click.option("--clock", type=click.Choice(["virtual", "real"]), help="Default: virtual, where the lab has it.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Keep $TESTBED_OUT here.")
-@click.option("--wall-limit", type=click.FloatRange(min=0, min_open=True), default=3600.0, metavar="S")
-@click.option("--clock-limit", type=click.FloatRange(min=0, min_open=True), default=86400.0, metavar="S")
+@click.option("--wall-limit", type=NumberRange(min=0, min_open=True), default=3600.0, metavar="S")
+@click.option("--clock-limit", type=NumberRange(min=0, min_open=True), default=86400.0, metavar="S")
 @click.option("-i", "--stdin", "with_stdin", is_flag=True, help="Hand standard input on (all of it is read first).")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context

@@ -14,7 +14,7 @@ import click
 
 from experiments.cli.kernel_progress import reporter
 from experiments.cli.kernel_seeds import Search, try_seeds
-from experiments.cli.options import release_option
+from experiments.cli.options import NumberRange, release_option
 from experiments.cli.output import Console, columns, show
 from testbed.base import files
 from testbed.base.errors import PointsFailed, PrerequisiteError, UsageError
@@ -45,9 +45,7 @@ BASE, OURS = "unpatched", "patched"  # MPTCP, that is
 @click.option("--only", multiple=True, metavar="NAME", help="mptcp_join, mptcp_join-f (a group), ...: may be repeated.")
 @click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Guests at a time. Default: one per core.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Keep all output here.")
-@click.option(
-    "--wall-limit", type=click.FloatRange(min=0, min_open=True), default=1200.0, metavar="S", show_default=True
-)
+@click.option("--wall-limit", type=NumberRange(min=0, min_open=True), default=1200.0, metavar="S", show_default=True)
 def kernel_test(
     release: Release,
     names: tuple[str, ...],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,6 +13,18 @@ from testbed.kernel import release as releases
 from testbed.kernel.release import DEFAULT, RELEASES
 from testbed.labs import catalog
 from testbed.labs.catalog import LabSpec
+
+
+class NumberRange(click.FloatRange):
+    """A number between bounds. What is no number (`nan`) is neither below nor above any, and refused as well."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number that a text says."""
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value} is not a number", param, ctx)
+        return found
+
 
 _FIGURES = {"lb": "7", "load-balancer": "7", "anycast": "14"}
 

@@ -16,7 +16,15 @@ from experiments.api.places import clocks_of
 from experiments.api.planning import stored_points, task_of
 from experiments.api.runs import find_unfinished
 from experiments.cli import completion
-from experiments.cli.options import clock_option, kernel_option, labs_option, scheme_files, scheme_option, set_option
+from experiments.cli.options import (
+    NumberRange,
+    clock_option,
+    kernel_option,
+    labs_option,
+    scheme_files,
+    scheme_option,
+    set_option,
+)
 from experiments.cli.output import columns, show, show_files, warn
 from experiments.cli.own_options import own_parts, trust_option
 from experiments.cli.progress import hearing, tell_of
@@ -54,7 +62,7 @@ class _Common(TypedDict):
 )
 @click.option(
     "--check-share",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     default=0.0,
     metavar="SHARE",
     help="Have so many of the points done by two workers, and compare them byte by byte (dask), e.g. 0.1.",
