@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict
 
@@ -12,7 +13,7 @@ import click
 from experiments import api
 from experiments import plan as planning
 from experiments.api.events import Listener
-from experiments.api.places import clocks_of
+from experiments.api.places import clocks_of, kernel_of, require_check_share, require_shared_boot
 from experiments.api.planning import stored_points, task_of
 from experiments.api.runs import find_unfinished
 from experiments.cli import completion
@@ -28,7 +29,7 @@ from experiments.cli.options import (
 from experiments.cli.output import columns, show, show_files, warn
 from experiments.cli.own_options import own_parts, trust_option
 from experiments.cli.progress import hearing, tell_of
-from testbed.base.errors import UsageError
+from testbed.base.errors import PrerequisiteError, UsageError
 from testbed.base.units import format_size
 from testbed.labs import cores
 from testbed.labs.base import Clock
@@ -113,6 +114,7 @@ def run(
     if not points and not resume:
         raise UsageError("which experiment?", hint=f"the experiments are: {', '.join(planning.available())}")
     if dry_run:
+        _require_possible(points, labs, kernel, shared_boot=shared_boot, check_share=check_share)
         _print_plan(_left_of(out, points, trust_code=trust_code) if resume else points, jobs or len(cores.available()))
         return
     command = ("testbed", *sys.argv[1:])
@@ -139,6 +141,17 @@ def run(
         warn(found.notes)
     finally:  # nobody reads the table: that the points are bad is said all the same
         found.require_valid()
+
+
+def _require_possible(
+    points: Sequence[Point], labs: Sequence[LabSpec], kernel: str | None, *, shared_boot: bool, check_share: float
+) -> None:
+    """Refuse what a run would: options that the labs cannot have, and a kernel that there is not."""
+    if shared_boot:
+        require_shared_boot(points, labs)
+    require_check_share(check_share, labs)
+    with suppress(PrerequisiteError):  # one that is yet to be built
+        kernel_of(kernel, labs)
 
 
 def _left_of(out: Path | None, points: Sequence[Point], *, trust_code: bool) -> list[Point]:
