@@ -35,7 +35,7 @@ def results(runs: tuple[Path, ...], remove: bool, yes: bool) -> None:
     if not runs:
         raise UsageError("--remove: which runs?", hint="name them; all in ./results: testbed clean --results --yes")
     if not yes:
-        size = format_size(sum(listing.size_bytes(each) for each in runs))
+        size = format_size(sum(listing.size_bytes(each.directory) for each in listing.removable(runs)))
         raise UsageError(f"this would remove {', '.join(map(str, runs))}: {size}", hint="add --yes")
     left = []
     for path, why in listing.remove(runs):

@@ -61,11 +61,8 @@ def in_results(results: Path, tell: Callable[[str], None]) -> list[Listed]:
     return [listed(run) for run in runs(results, tell)]
 
 
-def remove(directories: Sequence[Path]) -> list[tuple[Path, str]]:
-    """Remove runs; of each what keeps it from being removed as a whole, or an empty text.
-
-    Raises `UsageError` before anything is removed for what is no run, or not ours, or has somebody at work in it.
-    """
+def removable(directories: Sequence[Path]) -> list[RunStore]:
+    """The runs in these directories; raises `UsageError` for what is none, or not ours, or has somebody at work."""
     chosen = [open_run(directory) for directory in directories]
     for run in chosen:
         if run.directory.is_symlink():
@@ -75,8 +72,16 @@ def remove(directories: Sequence[Path]) -> list[tuple[Path, str]]:
         with run.idle() as nobody_works:
             if not nobody_works:
                 raise UsageError(f"{run.directory}: not removed: a testbed run works in it")
+    return chosen
+
+
+def remove(directories: Sequence[Path]) -> list[tuple[Path, str]]:
+    """Remove runs; of each what keeps it from being removed as a whole, or an empty text.
+
+    Raises `UsageError` before anything is removed, as `removable`.
+    """
     ends = []
-    for run in chosen:
+    for run in removable(directories):
         with run.idle() as nobody_works:
             left = removal.remove_run(run) if nobody_works else [run.directory]
         ends.append((run.directory, f"not ours: {enumerate_names([str(path) for path in left])}" if left else ""))

@@ -69,6 +69,13 @@ def test_a_run_is_removed_with_yes_alone_and_the_link_to_it_goes_too(
     assert "which runs?" in said(capfd, "--remove", "--yes", status=EXIT_USAGE)
 
 
+def test_what_could_not_be_removed_is_not_asked_about(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    make_run(here / "results" / "new")
+    assert ".: not a run directory" in said(capfd, "results/new", ".", "--remove", status=EXIT_USAGE)
+    (here / "link").symlink_to(here / "results" / "new")
+    assert "link: a link, which is not followed" in said(capfd, "link", "--remove", status=EXIT_USAGE)
+
+
 def test_what_is_not_ours_stays(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run = make_run(here / "results" / "mixed")
     (run.directory / "notes.txt").write_text("mine")
