@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import analysis
 import experiments
 import testbed
@@ -13,3 +15,5 @@ PACKAGES = (analysis, experiments, testbed, topologies)
 def pytest_sessionstart() -> None:
     # A folder without a file of its own (`tests/unit/analysis`) would be taken for a part of a package, and has none.
     assert all(package.__file__ for package in PACKAGES)
+    # Started by `nohup`, the tests' own commands would ignore it, too, and tests of what it does wait for ever.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)

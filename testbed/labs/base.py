@@ -6,7 +6,9 @@ its own side, and brings the output back. Nothing outside `testbed/labs/` knows 
 
 from __future__ import annotations
 
-import threading
+import os
+import select
+import weakref
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -72,31 +74,46 @@ class JobResult:
 
 
 class Cancel:
-    """A flag that ends everything which waits on it; set by Ctrl-C and its like, shared between threads."""
+    """A flag that ends everything which waits on it; set by Ctrl-C and its like, shared between threads.
+
+    A signal's handler may set it, or raise an exception, whatever the thread that it interrupts does with the flag just
+    then. An `Event` is no such flag: it has a lock, which that thread may hold. So it is a pipe that becomes readable.
+    """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._is_set = False
         self._why = "interrupted"
         self._kind: type[RunInterrupted] = RunInterrupted
+        self._readable, self._writable = os.pipe()
+        weakref.finalize(self, _close, self._readable, self._writable)
 
     def set(self, why: str = "interrupted", kind: type[RunInterrupted] = RunInterrupted) -> None:
         """Ask everyone who holds this flag to end; the first reason counts. `kind` is what `raise_if_set` raises."""
-        if not self._event.is_set():
+        if not self._is_set:
             self._why, self._kind = why, kind
-            self._event.set()
+            self._is_set = True
+            os.write(self._writable, b"\0")
 
     def is_set(self) -> bool:
         """Whether the end was asked for."""
-        return self._event.is_set()
+        return self._is_set
 
     def raise_if_set(self) -> None:
         """Raise `RunInterrupted` once the end was asked for."""
-        if self._event.is_set():
+        if self._is_set:
             raise self._kind(self._why)
 
     def wait(self, seconds: float) -> bool:
         """Wait at most `seconds`; True as soon as the end is asked for."""
-        return self._event.wait(seconds)
+        poll = select.poll()
+        poll.register(self._readable, select.POLLIN)
+        poll.poll(max(0.0, seconds) * 1000)
+        return self._is_set
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 class Lab(Protocol):
