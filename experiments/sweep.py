@@ -22,6 +22,7 @@ from experiments.toml_source import KeyPath
 from experiments.values import IDENTITY
 from testbed import extras
 from testbed.base.table import Table
+from testbed.base.units import parse_any
 
 TABLE, AXES = "sweep", "axes"
 NOT_SWEPT = (*IDENTITY, "profile", "variant", "condition", "scheme", TABLE)
@@ -125,7 +126,7 @@ def _axes(
         if isinstance(value, Mapping):
             yield path, range_at(document, place, key, value)
         elif isinstance(value, list) and value:
-            if len({json.dumps(each, default=str) for each in value}) != len(value):
+            if len({_same(each) for each in value}) != len(value):
                 raise document.error(place, f"sweep.axes: {key}: the same value stands in the list twice")
             yield path, value
         else:
@@ -137,6 +138,11 @@ def _values(document: Document, path: tuple[str, ...], axis: Sequence[object] | 
     if not isinstance(axis, Range):
         return axis
     if axis.steps is None:
+def _same(value: object) -> str:
+    """A text that two values have in common if they mean the same: `1 s` and `1000 ms`."""
+    return json.dumps((isinstance(value, str) and parse_any(value)) or value, default=str)
+
+
         place = (TABLE, AXES, *path)
         raise document.error(
             place, f"sweep.axes: {'.'.join(path)}: how many steps?", hint="steps = 5, or samples = 100"
