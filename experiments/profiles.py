@@ -71,7 +71,9 @@ class Experiment:
         found = []
         for case in swept(document, cases, overrides):
             valid = validate(_overridden(document, case, overrides))
-            changed = overrides and case.scheme and valid.settings.mptcp != _mptcp_of(document, case)
+            # All values of such an axis: one of them may be the scheme's own, and they make one curve.
+            by_sweep = case.sample and case.sample.sets("mptcp")
+            changed = case.scheme and (by_sweep or (overrides and valid.settings.mptcp != _mptcp_of(document, case)))
             found.append((replace(case, changed=bool(changed)), valid))
         return found
 

@@ -73,6 +73,10 @@ class Sample:
             table[path[-1]] = value
         return document.overridden(nested, Document(self.document.path, nested, self.origins))
 
+    def sets(self, table: str) -> bool:
+        """Whether it has a value for a setting of this table."""
+        return any(path[0] == table for path, _ in self.values)
+
     def plain(self) -> dict[str, Any]:
         """The values by their dotted keys, for a point's record."""
         return {".".join(path): value for path, value in self.values}
@@ -134,15 +138,15 @@ def _axes(
             raise document.error(place, f"sweep.axes: {key}: neither a list of values nor a range", hint=hint)
 
 
-def _values(document: Document, path: tuple[str, ...], axis: Sequence[object] | Range) -> Sequence[object]:
-    if not isinstance(axis, Range):
-        return axis
-    if axis.steps is None:
 def _same(value: object) -> str:
     """A text that two values have in common if they mean the same: `1 s` and `1000 ms`."""
     return json.dumps((isinstance(value, str) and parse_any(value)) or value, default=str)
 
 
+def _values(document: Document, path: tuple[str, ...], axis: Sequence[object] | Range) -> Sequence[object]:
+    if not isinstance(axis, Range):
+        return axis
+    if axis.steps is None:
         place = (TABLE, AXES, *path)
         raise document.error(
             place, f"sweep.axes: {'.'.join(path)}: how many steps?", hint="steps = 5, or samples = 100"
