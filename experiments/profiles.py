@@ -101,7 +101,7 @@ def load(path: Path, scheme_files: Sequence[Path] = ()) -> Experiment:
         profiles[name] = base.overridden(profile.data, profile)
         validate(profiles[name])
     for document in profiles.values():
-        for case in (*every, *swept(document, every[:1], ())):
+        for case in (*every, *swept(document, every, ())[:: len(every)]):
             validate(_overridden(document, case, ()))
     return Experiment(path, settings, profiles, found)
 
@@ -118,11 +118,22 @@ def swept(document: Document, cases: Sequence[Case], overrides: Sequence[str]) -
     paths = swept_paths(sweep)
     for text in overrides:
         path = parse_option(text).path
-        if same := [each for each in paths if each[: len(path)] == path or path[: len(each)] == each]:
+        if same := [each for each in paths if _overlap(each, path)]:
             what = f"--set {text}: {'.'.join(same[0])} is swept"
             raise UsageError(what, hint=f"other values: --set sweep.axes.{'.'.join(same[0])}=A,B")
+    for case in cases:
+        for choice in (case.variant, *case.conditions):
+            same = [each for each in paths if choice and any(_overlap(each, path) for path in choice.paths())]
+            if choice and same:
+                what = f"sweep.axes: {'.'.join(same[0])}: {choice.name!r} sets it, too, and would be a name alone"
+                raise whole.error((TABLE, AXES, *same[0]), what, hint="sweep it, or have conditions of it")
     combinations = samples(whole, sweep)
     return [replace(case, sample=sample) for sample in combinations for case in cases]
+
+
+def _overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Whether two paths are the same, or one is in the other's table."""
+    return one[: len(other)] == other or other[: len(one)] == one
 
 
 def _overridden(document: Document, case: Case, overrides: Sequence[str]) -> Document:

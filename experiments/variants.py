@@ -25,6 +25,7 @@ from experiments.toml_source import KeyPath
 from experiments.values import OWN_KEYS, Protocol
 from experiments.words import did_you_mean
 from testbed.base.errors import UsageError
+from testbed.base.parts import KINDS
 from testbed.base.text import plain
 
 TABLES = ("variant", "condition", "scheme")
@@ -53,6 +54,11 @@ class Choice:
     def applied_to(self, document: Document) -> Document:
         """The document, overridden."""
         return document.overridden(self.values, self.table)
+
+    def paths(self) -> Iterator[tuple[str, ...]]:
+        """The settings that it overrides; the name of a part alone stands in its table."""
+        for path, value in _leaves(self.values):
+            yield (*path, "part") if len(path) == 1 and path[0] in KINDS and isinstance(value, str) else path
 
 
 @dataclass(frozen=True)

@@ -145,3 +145,47 @@ def test_a_sysctl_is_swept_from_the_command_line_by_its_name(tmp_path: Path, rol
     points = planned(tmp_path, "", f"sweep.axes.sysctl.{role}{name}=cubic,reno")
     found = [{**point.sysctl, **point.sysctl_of.get("client", {})} for point in points]
     assert [each["net.ipv4.tcp_congestion_control"] for each in found] == ["cubic", "reno"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "axis"),
+    [
+        ("workload.concurrency = 7", "workload.concurrency = [5, 6]"),
+        ('director = "ecmp"', 'director = ["nft", "ipvs-nat"]'),
+        ('director.part = "ecmp"', 'director = ["nft", "ipvs-nat"]'),
+        ('director = "ecmp"', 'director.part = ["nft", "ipvs-nat"]'),
+        ('topology.direct.delay.towards_client = "1 ms"', 'topology.direct.delay = ["1 ms", "2 ms"]'),
+    ],
+)
+@pytest.mark.parametrize("kind", ["variant", "condition"])
+def test_what_a_variant_or_a_condition_sets_is_not_swept(tmp_path: Path, kind: str, choice: str, axis: str) -> None:
+    last = f"[[{kind}]]\nname = 'usual'\n[[{kind}]]\nname = 'other'\n{choice}\n"
+    key = axis.partition(" =")[0]
+    assert f"sweep.axes: {key}: 'other' sets it, too" in complaint(tmp_path, f"{last}[sweep.axes]\n{axis}\n")
+    with pytest.raises(
+        UsageError, match=f"--set sweep.axes.{axis}: sweep.axes: {key}: 'other' sets it".replace("[", ".")
+    ):
+        planned(tmp_path, last, f"sweep.axes.{axis}")
+
+
+def test_a_condition_may_name_the_director_of_which_something_else_is_swept(tmp_path: Path) -> None:
+    sweep = '[[condition]]\nname = "c"\ndirector = "ipvs-nat"\n[sweep.axes]\ndirector.scheduler = ["rr", "lc"]\n'
+    assert [point.parts["director"].settings["scheduler"] for point in planned(tmp_path, sweep)] == ["rr", "lc"]
+
+
+def test_a_swept_setting_of_mptcp_makes_another_scheme_and_one_curve(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(f'schemes = ["paper"]\n{PAGE_LOADS}')
+    experiment = plan.load(tmp_path / "mine.toml")
+
+    def schemes(axis: str) -> set[tuple[str, str]]:
+        points = plan.plan(experiment, overrides=["workload.sizes=10 KB", f"sweep.axes.{axis}"])
+        return {(point.scheme, point.variant) for point in points if point.protocol == "mptcp"}
+
+    assert schemes("workload.concurrency=5,20") == {("paper", "MPTCP, as in the paper")}
+    assert schemes("mptcp.deny_join=true,false") == {("", "MPTCP, as in the paper, changed")}
+
+
+@pytest.mark.parametrize("values", ['"1 s", "1000 ms"', '"1 ms", "1 ms"', '"1 ms", ".001 s"'])
+def test_a_value_stands_in_a_list_once_however_it_is_written(tmp_path: Path, values: str) -> None:
+    said = complaint(tmp_path, f"[sweep.axes]\n{DELAY} = [{values}]\n")
+    assert f"sweep.axes: {DELAY}: the same value stands in the list twice" in said
