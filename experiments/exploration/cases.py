@@ -149,7 +149,7 @@ class Cases:
         return {node.name: protocol_counters(node) for node in self._hosts}
 
     def _settle(self, began_s: float) -> tuple[float | None, dict[str, int]]:
-        """Wait until no socket of the connection is left, in TIME_WAIT neither; when, after the start, none was.
+        """Wait until no socket of the connection is left, half-open or in TIME_WAIT neither; when none was.
 
         Else how many are left, by node.
         """
@@ -166,7 +166,9 @@ class Cases:
         while True:
             now = self._sockets()
             left = {
-                name: max(0, each.tcp - self._idle[name].tcp) + max(0, each.mptcp - self._idle[name].mptcp)
+                name: each.half_open
+                + max(0, each.tcp - self._idle[name].tcp)
+                + max(0, each.mptcp - self._idle[name].mptcp)
                 for name, each in now.items()
             }
             yield left
@@ -182,7 +184,7 @@ class Cases:
     def _wait_until_idle(self) -> None:
         """Wait until what came before has left no connection."""
         end_s = time.monotonic() + LONGEST_WAIT_S
-        while any(each.time_wait for each in self._sockets().values()):
+        while any(each.time_wait or each.half_open for each in self._sockets().values()):
             if time.monotonic() > end_s:
                 raise TestbedError("connections of the servers' start are still there")
             time.sleep(1.0)
