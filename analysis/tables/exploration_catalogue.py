@@ -65,7 +65,7 @@ WINDOWS = Table(
         Field(
             "outcome",
             "text",
-            "as in `cases`, or after the end, or not applied: another connection",
+            "as in `cases`, or after the end, or not applied: it was another moment",
         ),
         Field("after_first", "integer", "behind how many packets the first of the moments is"),
         Field("after_last", "integer", "behind how many packets the last of them is"),

@@ -25,6 +25,9 @@ from testbed.record.exploration import WHATS, Case, Fault, What
 MOST_REPEATED = 12
 """So many groups of findings are repeated and written, the worst of them."""
 
+MOST_NOT_APPLIED = 0.01
+"""The share of cases whose faults, or changes, may be others than they were meant to be."""
+
 Row = Mapping[str, Any]
 
 
@@ -67,12 +70,17 @@ class Exploration:
         """The cases whose faults are not what happened."""
         return [row for row in self.rows if not row["applied"]]
 
-    def require_applied(self, share: float = 0.01) -> None:
-        """Raise `PointsFailed` if more than this share of the cases (and more than one) were not applied."""
-        if len(self.not_applied) > max(1, share * len(self.rows)):
-            first = self.not_applied[0]
-            what = f"{len(self.not_applied)} of {len(self.rows)} faults were not applied"
-            raise PointsFailed(f"{what}: {first['case']}: {first['not_applied']}")
+    def require_applied(self) -> None:
+        """Raise `PointsFailed` if too many of the faults are not what happened."""
+        require_applied(self.rows)
+
+
+def require_applied(rows: Sequence[Row]) -> None:
+    """Raise `PointsFailed` if more than `MOST_NOT_APPLIED` of the cases were not applied."""
+    missed = [row for row in rows if not row["applied"]]
+    if len(missed) > MOST_NOT_APPLIED * len(rows):
+        what = f"{len(missed)} of {len(rows)} cases were not applied"
+        raise PointsFailed(f"{what}: {missed[0]['case']}: {missed[0]['not_applied']}")
 
 
 def explore(explorer: Explorer, wanted: Wanted, listen: Listener = ignore) -> Exploration:

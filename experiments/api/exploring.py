@@ -94,6 +94,7 @@ class Explorer:
         self._width = self._labs.qsize()
         self._numbers = count(1)
         self._first: list[Described] = []
+        self._servers: frozenset[str] = frozenset()
         self.base_lines = 0
         self.alike: int | None = None
         """So many packets of each base line must be those of the first; None: all of them."""
@@ -103,15 +104,15 @@ class Explorer:
         (found,) = self._batch([])
         return found
 
-    def run(self, cases: Sequence[Case], *, alone: bool = False) -> dict[str, Seen]:
-        """The cases by their ids; with `alone` each in a boot of its own.
+    def run(self, cases: Sequence[Case], *, alone: bool = False, every: int = _BATCH) -> dict[str, Seen]:
+        """The cases by their ids; with `alone` each in a boot of its own. The base line comes after `every` so many.
 
         Raises `LabError` where one of the base lines between them is not as the first.
         """
         size = 1 if alone else _BATCH
         batches = [cases[begin : begin + size] for begin in range(0, len(cases), size)]
         with ThreadPoolExecutor(self._width) as pool:
-            futures = [pool.submit(self._batch, batch) for batch in batches]
+            futures = [pool.submit(self._batch, batch, every) for batch in batches]
             found: dict[str, Seen] = {}
             try:
                 for future in futures:
@@ -123,11 +124,11 @@ class Explorer:
                 raise
         return found
 
-    def _batch(self, cases: Sequence[Case]) -> list[Seen]:
+    def _batch(self, cases: Sequence[Case], every: int = _BATCH) -> list[Seen]:
         number = next(self._numbers)
         output = self._out / f"{number:04d}"
         output.mkdir(parents=True)
-        wanted = list(_with_base_lines(cases))
+        wanted = list(_with_base_lines(cases, every))
         request = Request(point=json.loads(self.point.to_json()), cases=tuple(wanted), bound_s=self._bound_s)
         files.write_text(output / record.REQUEST, json.dumps(request.fields()))
         write_code(parts_of(self.point), output)
@@ -159,20 +160,26 @@ class Explorer:
         return [Seen(case, outcomes[case.id], sides.agreement(outcomes[case.id]), far) for case in wanted]
 
     def _compare(self, outcome: Outcome, output: Path) -> None:
-        """Raise `LabError` unless a base line has the packets of the others."""
-        found = describe(outcome.passages())
-        self._first = self._first or found
+        """Raise `LabError` unless a base line has the packets of the others, and came to the same server."""
+        found, servers = describe(outcome.passages()), serving(outcome)
+        self._first, self._servers = self._first or found, self._servers or servers
         self.base_lines += 1
-        if digest(found[: self.alike]) != digest(self._first[: self.alike]):
+        if digest(found[: self.alike]) != digest(self._first[: self.alike]) or servers != self._servers:
             raise LabError(
                 f"{output.name}: {outcome.id}: the connection without a fault is not the same as before",
                 hint="a case leaves something behind: please report it",
             )
 
 
-def _with_base_lines(cases: Sequence[Case]) -> Iterable[Case]:
-    """The base line first and last."""
-    yield Case(id=_BASE.format(1))
-    if cases:
-        yield from cases
-        yield Case(id=_BASE.format(2))
+def serving(outcome: Outcome) -> frozenset[str]:
+    """The servers that a connection came to: whose kernels have accepted it, or a subflow of it."""
+    return frozenset(name for name, counts in outcome.counters.items() if counts.get("TcpPassiveOpens"))
+
+
+def _with_base_lines(cases: Sequence[Case], every: int) -> Iterable[Case]:
+    """The base line first and last, and after `every` so many cases."""
+    numbers = count(1)
+    yield Case(id=_BASE.format(next(numbers)))
+    for begin in range(0, len(cases), every):
+        yield from cases[begin : begin + every]
+        yield Case(id=_BASE.format(next(numbers)))

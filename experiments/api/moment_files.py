@@ -72,7 +72,13 @@ def text(found: Mapping[str, Slid]) -> str:
         join = slid.base.join
         at = "" if join.at_s is None else f" at {join.at_s * 1e3:.3f} ms"
         lines += [f"{name}: {slid.change.text}"]
-        lines += [f"  {claim(slid)}", f"  {slid.packets} packets; join {join.state}{at}"]
+        missed = sum(not row["applied"] for row in slid.rows)
+        lines += [
+            f"  {claim(slid)}",
+            f"  {slid.packets} packets; join {join.state}{at}",
+            f"  {len(slid.rows)} moments tried, of which {missed} were not applied; "
+            f"without the change the same packets and server {slid.base_lines} times",
+        ]
         lines += [f"  {_shown(row)}" for row in window_rows(name, slid)] + [""]
     return "\n".join(lines).rstrip()
 

@@ -1,6 +1,8 @@
 """The worst moment of a change: it slides over the life of one connection, packet by packet, and its edges are found.
 
 A moment is between two packets of the base line. From it the connection goes on as it will; up to it, it is the same.
+The base line comes between any two moments and must be the same each time, since a connection that was lost may leave
+more behind than others.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from pydantic import ValidationError
 
 from analysis.summary.exploration import BaseLine
 from experiments.api.events import Listener, Notice, ignore
-from experiments.api.exploration import Row, base_line, row_of
+from experiments.api.exploration import Row, base_line, require_applied, row_of
 from experiments.api.exploring import Explorer, Seen
 from experiments.composition import parts_of
 from experiments.exploration import bisection
@@ -25,6 +27,13 @@ from testbed.record.link_states import LinkStates
 from testbed.record.point import Point
 
 FIRST_TRIES = 64
+LEAST_GAP_S = 2e-6
+"""Packets that pass closer to one another are one burst, with no moment in it: a look at the clock is 256 ns."""
+
+_SHARES = (0.5, 0.1, 0.9)
+"""Where between two packets a change is made, in this order until it comes there: the client may be late, or a packet,
+by some looks at the clock."""
+
 FAILURES = ("reset", "error", "hangs", "damaged")
 """Outcomes of a connection that was lost."""
 
@@ -52,7 +61,8 @@ class Window:
 class Slid:
     """A change that was slid over a connection: its windows, and the rows of what was tried, in order of time.
 
-    `first_s` is when the first packet passes, from the connection's start.
+    `first_s` is when the first packet passes, from the connection's start. `base_lines` is how often the connection
+    without the change came out the same.
     """
 
     change: Change
@@ -61,11 +71,16 @@ class Slid:
     rows: tuple[Row, ...]
     packets: int
     first_s: float
+    base_lines: int = 1
 
     @property
     def failing(self) -> list[Window]:
         """The windows in which the connection is lost."""
         return [window for window in self.windows if window.outcome in FAILURES]
+
+    def require_applied(self) -> None:
+        """Raise `PointsFailed` if more than a hundredth of the moments were not those that were meant."""
+        require_applied(self.rows)
 
 
 def change_of(text: str) -> tuple[Event, bool]:
@@ -122,34 +137,39 @@ def slide(explorer: Explorer, text: str, *, first_tries: int = FIRST_TRIES, list
     base = base_line(explorer, seen)
     change = _change(explorer.point, event, seen, is_said=is_said)
     edges = _edges(seen)
-    moments = [round((one + other) / 2, 9) for one, other in pairwise(edges)]
-    what = f"{change.text}: {len(moments)} moments in {base.done_s:.6g} s"
+    gaps = gaps_between(edges)
+    what = f"{change.text}: {len(gaps)} moments in {base.done_s:.6g} s"
     listen(Notice(f"{explorer.point.id}: {what}"))
     rows: dict[int, Row] = {}
 
     def attempt(some: Sequence[int]) -> Mapping[int, str]:
-        cases = {_case(change, number, moments[number]).id: number for number in some}
-        found = explorer.run([_case(change, number, moments[number]) for number in some])
-        tried = {}
-        for name, each in found.items():
-            row = _of_the_same_server(row_of(each, base), each, seen)
-            # A packet more or less may have passed by then: looks at the clock take virtual time.
-            number = row["after_packet"] if row["applied"] else cases[name]
-            tried[min(number, len(moments) - 1)] = row
-        rows.update(tried)
-        return {number: _outcome(row) for number, row in tried.items()}
+        wanted = list(some)
+        for share in _SHARES:
+            cases = {number: _case(change, gaps[number], edges, share) for number in wanted}
+            found = explorer.run(list(cases.values()), every=1)
+            rows.update(
+                {number: _as_planned(row_of(found[case.id], base), gaps[number]) for number, case in cases.items()}
+            )
+            if not (wanted := [number for number in wanted if not rows[number]["applied"]]):
+                break
+        return {number: _outcome(rows[number]) for number in some}
 
-    known = bisection.find(len(moments), attempt, first_tries=first_tries)
-    windows = tuple(_window(stretch, edges, rows) for stretch in bisection.stretches(known))
-    return Slid(change, base, windows, tuple(rows[number] for number in sorted(rows)), len(moments) - 1, edges[1])
+    known = bisection.find(len(gaps), attempt, first_tries=first_tries)
+    windows = tuple(_window(stretch, gaps, edges, rows) for stretch in bisection.stretches(known))
+    tries = tuple(rows[number] for number in sorted(rows))
+    return Slid(change, base, windows, tries, len(edges) - 2, edges[1], explorer.base_lines)
 
 
-def _of_the_same_server(row: Row, found: Seen, base: Seen) -> Row:
-    """The row; not applied where the connection had come to another server than the base line's before the change."""
-    (mine, its) = ({name for name, counts in each.outcome.counters.items() if counts.get("TcpPassiveOpens")}
-                   for each in (base, found))  # fmt: skip
-    if row["applied"] and row["after_packet"] and its and its != mine:
-        return {**row, "applied": False, "not_applied": f"it came to {', '.join(sorted(its))}"}
+def gaps_between(edges: Sequence[float]) -> list[int]:
+    """Behind which packets there is a moment: those that another does not follow at once; 0 is before the first."""
+    return [number for number, (one, other) in enumerate(pairwise(edges)) if other - one >= LEAST_GAP_S]
+
+
+def _as_planned(row: Row, packet: int) -> Row:
+    """The row; not applied where the change was made behind another packet than `packet`."""
+    if row["applied"] and row["after_packet"] != packet:
+        why = f"it came behind packet {row['after_packet']}, not {packet}"
+        return {**row, "applied": False, "not_applied": why, "finding": ""}
     return row
 
 
@@ -170,8 +190,9 @@ def _edges(seen: Seen) -> list[float]:
     return [0.0, *(each for each in times if each < outcome.done_s), outcome.done_s]
 
 
-def _case(change: Change, number: int, at_s: float) -> Case:
-    return Case(id=f"{change.event}-after-{number}", changes=(change.model_copy(update={"at_s": at_s}),))
+def _case(change: Change, packet: int, edges: Sequence[float], share: float) -> Case:
+    at_s = round(edges[packet] + share * (edges[packet + 1] - edges[packet]), 9)
+    return Case(id=f"{change.event}-after-{packet}", changes=(change.model_copy(update={"at_s": at_s}),))
 
 
 def _change(point: Point, event: Event, seen: Seen, *, is_said: bool) -> Change:
@@ -189,8 +210,9 @@ def _serving(seen: Seen, names: Sequence[str]) -> str:
     return max(names, key=lambda name: counters.get(name, {}).get("TcpPassiveOpens", 0))
 
 
-def _window(stretch: bisection.Stretch, edges: Sequence[float], rows: Mapping[int, Row]) -> Window:
+def _window(stretch: bisection.Stretch, gaps: Sequence[int], edges: Sequence[float], rows: Mapping[int, Row]) -> Window:
     mine = [row for number, row in rows.items() if stretch.first <= number <= stretch.last]
     extra = [row["extra_s"] for row in mine if row["extra_s"] is not None]
-    ends = round(edges[stretch.first], 9), round(edges[stretch.last + 1], 9)
-    return Window(stretch.outcome, stretch.first, stretch.last, *ends, max(extra, default=None))
+    first, last = gaps[stretch.first], gaps[stretch.last]
+    ends = round(edges[first], 9), round(edges[last + 1], 9)
+    return Window(stretch.outcome, first, last, *ends, max(extra, default=None))

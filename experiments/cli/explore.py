@@ -141,9 +141,11 @@ def explore(
     if moment is not None:
         if faults or packets or pairs:
             raise UsageError("--moment makes no faults: it takes no --fault, --packets and --pairs")
-        api.slide(asked, moment, out, first_tries=tries, listen=tell_of)
+        slid = api.slide(asked, moment, out, first_tries=tries, listen=tell_of)
         show((out / "moments.txt").read_text())
         show(f"{out}")
+        for one in slid.values():
+            one.require_applied()
         return
     wanted = Wanted(
         whats=tuple(cast(What, each) for each in faults) or WHATS,
