@@ -46,7 +46,13 @@ def real(tables: dict[str, pa.Table]) -> dict[str, Figure]:
         *drawings(read_summary(RUN)),
         *of_run(registry(), tables),
         *of_point(registry(), tables, TCP, ["subflows"]),
-        *of_point(registry(), tables, MPTCP, ["subflows", "sequence"], packets=packets),
+        *of_point(
+            registry(),
+            tables,
+            MPTCP,
+            ["subflows", "sequence", "round-trips", "flight", "head-of-line"],
+            packets=packets,
+        ),
     ):
         if (canvas := draw(drawing)) is not None:
             found[drawing.name] = canvas
@@ -82,6 +88,9 @@ OF_THE_RUN = {
     f"{TCP}-subflows": [(TIME, ""), (START, "")],
     f"{MPTCP}-subflows": [(TIME, ""), (START, "")],
     f"{MPTCP}-sequence-0": [(TIME, "Data sequence number (MB)")],
+    f"{MPTCP}-flight-0": [("", "Subflow 0 (KB)"), (TIME, "Subflow 1 (KB)")],
+    f"{MPTCP}-head-of-line-0": [("", "Held back (KB)"), (TIME, "Waited for what is before it (ms)")],
+    f"{MPTCP}-round-trips-0": [(TIME, "What was sent to the server (ms)")],
 }
 MADE = {
     **dict.fromkeys(("fig06", "fig07", "fig08", "fig09", "fig10", "fig11", "upload"), PAGE_SIZE),
