@@ -30,7 +30,7 @@ FIRST_TRIES = 64
 LEAST_GAP_S = 2e-6
 """Packets that pass closer to one another are one burst, with no moment in it: a look at the clock is 256 ns."""
 
-_SHARES = (0.5, 0.1, 0.9)
+_SHARES = (0.5, 0.25, 0.1, 0.75, 0.9)
 """Where between two packets a change is made, in this order until it comes there: the client may be late, or a packet,
 by some looks at the clock."""
 
