@@ -118,6 +118,10 @@ def plan_with_figures(
     schemes: Sequence[str] = (),
 ) -> Planned:
     """As `plan`, with the figures that the points want and the toolkit does not have."""
+    if not clocks:
+        raise UsageError("clocks: none: give at least one", hint='("virtual", "real")')
+    if any(type(seed) is not int for seed in seeds):
+        raise UsageError(f"seeds {list(seeds)}: a seed is a whole number")
     found = experiment.settings(profile, overrides, schemes)
     sizes = {id(valid): _sizes(valid) for _, valid in found}
     if len(seeds):

@@ -200,6 +200,14 @@ def test_seeds_are_the_outermost_order_and_ids_are_unique_and_safe() -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9_-]+", point_id) for point_id in ids)
 
 
+def test_what_is_no_seed_and_a_point_without_a_clock_are_refused() -> None:
+    for seeds in (["a"], [1.5], [True]):
+        with pytest.raises(UsageError, match="a seed is a whole number"):
+            points_of("7", seeds=seeds)
+    with pytest.raises(UsageError, match="clocks: none"):
+        plan.plan(plan.load(plan.find("7")), clocks=())
+
+
 @pytest.mark.parametrize("seeds", [[], [1, 1], [-1]])
 def test_seeds_that_cannot_be_are_refused(seeds: list[int]) -> None:
     with pytest.raises(UsageError) as caught:
