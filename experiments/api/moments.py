@@ -25,6 +25,7 @@ from testbed.base.errors import UsageError
 from testbed.record.exploration import Case, Change
 from testbed.record.link_states import LinkStates
 from testbed.record.point import Point
+from testbed.record.pool import Pool
 
 FIRST_TRIES = 64
 LEAST_GAP_S = 2e-6
@@ -125,8 +126,15 @@ def require(point: Point, event: Event) -> None:
     if event.kind in ("server-removed", "server-drained") and len(layout.servers) < 2:
         hint = "--set topology.servers=3"
         raise UsageError(f"{point.id}: a pool of one server, which cannot do without it", hint=hint)
-    if event.kind.startswith("director-") and len(layout.directors) < 2:
+    if event.kind in ("director-lost", "director-back") and len(layout.directors) < 2:
         raise UsageError(f"{point.id}: there is one director", hint="--set topology.directors=2")
+    if event.kind == "path-flipped":
+        if len(layout.directors) < 2 and not parts.director.by_order:
+            hint = "--set topology.directors=2, or --set director=ecmp"
+            raise UsageError(f"{point.id}: there are no equal-cost paths to flip", hint=hint)
+        pool = Pool([each.name for each in layout.servers], len(layout.directors))
+        if problem := pool.problem("path-flipped", "", 0, about["places"]):
+            raise UsageError(f"{point.id}: {problem}")
 
 
 def slide(explorer: Explorer, text: str, *, first_tries: int = FIRST_TRIES, listen: Listener = ignore) -> Slid:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.api import finding_files
+from experiments.api import finding_files, moments
+from experiments.api.explorations import Asked, points_of
 from experiments.api.finding_files import Expected, FindingFile
 from experiments.cli.main import main
 from testbed.record.exploration import Change, Fault
@@ -41,6 +42,8 @@ def status_of(*arguments: str) -> int:
         (("fig07", "--out", "out", "--moment", "remove:0"), "--moment remove:0: '0' is not a number of one, from 1"),
         (("fig07", "--out", "out", "--moment", "remove:x"), "--moment remove:x: 'x' is not a number of one, from 1"),
         (("fig07", "--out", "out", "--moment", f"flip:{'9' * 5000}"), "is not a number of one, from 1"),
+        (("fig07", "--out", "out", "--moment", "flip"), "there are no equal-cost paths to flip (--set topology.dire"),
+        (("fig14", "--out", "out", "--moment", "flip:3"), "a flip by 3 leads every flow where it was"),
         (("fig07", "--out", "out", "--moment", "link_down"), "--moment link_down: which link? (link_down:r1-r2)"),
         (("fig07", "--out", "out", "--moment", "link_down:R1"), "'R1' is not the name of a link, such as r1-r2"),
         (("fig07", "--out", "out", "--moment", "link_down:r1-r2"), "there is no link 'r1-r2': the topology has no rou"),
@@ -89,3 +92,10 @@ def test_a_finding_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
     path.write_text(finding_files.text(FINDING, title="late join", comments=["3 cases are like it."], whats=whats))
     assert finding_files.read(path) == FINDING
     assert "[[fault]]  # ADD_ADDR 1, server to client, initial subflow" in path.read_text()
+
+
+@pytest.mark.parametrize("moment", ["restart_director", "crash", "back"])
+def test_one_director_can_start_again_and_one_server_lose_its_power(moment: str) -> None:
+    (point,) = points_of(Asked(experiment="fig07"))
+    event, _ = moments.change_of(moment)
+    moments.require(point, event)
