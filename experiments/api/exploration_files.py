@@ -157,7 +157,7 @@ def _cost(row: Mapping[str, Any]) -> str:
     if row["extra_s"] is None:
         return "no end"
     late = f", join at {row['join_s'] * 1e3:.1f} ms" if row["finding"] == "late join" else ""
-    return f"+{row['extra_s'] * 1e3:.1f} ms{late}"
+    return f"{row['extra_s'] * 1e3:+z.1f} ms{late}"
 
 
 def _dearest(rows: Sequence[Mapping[str, Any]]) -> list[str]:
