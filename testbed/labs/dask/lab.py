@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -27,7 +26,8 @@ from testbed.labs.dask.remote.folder import OUTPUT, RUN, STDIN
 from testbed.labs.dask.session import Request, Session
 from testbed.labs.ssh import contents, transfer
 from testbed.labs.ssh.lab import JOB_BYTES
-from testbed.labs.ssh.remote import layout, protocol
+from testbed.labs.ssh.remote import protocol
+from testbed.labs.ssh.remote.described_job import described
 from testbed.labs.ssh.rpc import validated
 
 Report = Callable[[str], None]
@@ -164,19 +164,7 @@ class DaskLab:
         files = {f"{OUTPUT}/{name}": path.read_bytes() for name, path in transfer.files_below(job.output).items()}
         if job.stdin is not None:
             files[STDIN] = job.stdin.read_bytes()
-        content = {
-            "action": RUN,
-            "stdin": job.stdin is not None,
-            "job": {
-                "argv": [layout.PYTHON if word == sys.executable else word for word in job.argv],
-                "cwd": str(job.cwd),
-                "env": dict(job.env),
-                "clock": job.clock,
-                "wall_limit_s": job.wall_limit_s,
-                "clock_limit_s": job.clock_limit_s,
-                "seed": job.seed,
-            },
-        }
+        content = {"action": RUN, **described(job)}
         return Request(job.output.name.lstrip(".") or OUTPUT, content, files, needed_bytes=JOB_BYTES)
 
     def _ask(

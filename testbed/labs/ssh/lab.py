@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import json
 import math
-import sys
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from testbed.labs.ssh.owner import Owner
 from testbed.labs.ssh.provisioning import Machine, Report
 from testbed.labs.ssh.reconnection import PersistentConnection, Timeouts
 from testbed.labs.ssh.remote import layout, protocol
+from testbed.labs.ssh.remote.described_job import described
 from testbed.labs.ssh.rpc import call, call_bootstrap, module_command, tidy_up, validated
 from testbed.labs.ssh.target import RemoteLab
 from testbed.labs.terminal import Terminal
@@ -202,16 +202,7 @@ class SshLab:
             "toolkit": self._toolkit,
             "lease_s": self._timeouts.lease_s,
             "core_wait_s": None if math.isinf(self._core_wait_s) else self._core_wait_s,
-            "stdin": job.stdin is not None,
-            "job": {
-                "argv": [layout.PYTHON if word == sys.executable else word for word in job.argv],
-                "cwd": str(job.cwd),
-                "env": dict(job.env),
-                "clock": job.clock,
-                "wall_limit_s": job.wall_limit_s,
-                "clock_limit_s": job.clock_limit_s,
-                "seed": job.seed,
-            },
+            **described(job),
         }
         content: dict[str, Path | bytes] = {f"{folder}/{layout.LEASE}": b""}
         content |= {f"{folder}/{layout.OUTPUT}/{path}": file for path, file in files.items()}

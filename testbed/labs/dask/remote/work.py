@@ -23,7 +23,7 @@ from typing import Any
 
 from testbed.base.errors import LabError, RunInterrupted
 from testbed.kernel.cache import Cache
-from testbed.labs.base import Cancel, Job, Sink
+from testbed.labs.base import Cancel, Sink
 from testbed.labs.dask.remote.folder import (
     BLOBS,
     END,
@@ -33,10 +33,10 @@ from testbed.labs.dask.remote.folder import (
     REQUEST,
     RUN,
     STDERR,
-    STDIN,
     STDOUT,
 )
 from testbed.labs.ssh.remote import commands, layout, protocol
+from testbed.labs.ssh.remote.described_job import job_of
 from testbed.labs.ssh.remote.job import open_lab_for
 
 _LAB = "uml"
@@ -78,19 +78,8 @@ def answer(request: dict[str, Any], folder: Path, cancel: Cancel) -> dict[str, A
 
 
 def _run(request: dict[str, Any], folder: Path, cancel: Cancel) -> dict[str, Any]:
-    wanted = request["job"]
-    job = Job(
-        argv=tuple(sys.executable if word == layout.PYTHON else word for word in wanted["argv"]),
-        output=folder / OUTPUT,
-        cwd=Path("/") if wanted["cwd"] == "/" else Path.home(),
-        env=wanted["env"],
-        clock=wanted["clock"],
-        wall_limit_s=wanted["wall_limit_s"],
-        clock_limit_s=wanted["clock_limit_s"],
-        stdin=folder / STDIN if request["stdin"] else None,
-        seed=wanted["seed"],
-    )
     with open_lab_for(_LAB, request["kernel"]) as lab:
+        job = job_of(folder, request)
         done = lab.run(job, stdout=_file(folder / STDOUT), stderr=_file(folder / STDERR), cancel=cancel)
     return dataclasses.asdict(done)
 

@@ -31,9 +31,10 @@ from testbed.base.errors import GuestTimeout, LabError, RunInterrupted
 from testbed.base.locks import try_lock
 from testbed.kernel.cache import Cache
 from testbed.labs import catalog
-from testbed.labs.base import Cancel, Job, Lab, Sink
+from testbed.labs.base import Cancel, Lab, Sink
 from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.ssh.remote import layout, protocol
+from testbed.labs.ssh.remote.described_job import job_of
 from testbed.process import wait_until
 
 _RESERVE = ".reserve"
@@ -146,23 +147,6 @@ def _full_disk_error(folder: Path, error: Exception) -> Exception:
     if shutil.disk_usage(folder).free >= _FULL_BYTES or "No space left" in str(error):
         return error
     return LabError(f"{folder}: {os.strerror(errno.ENOSPC)}: {error}", hint="make room there")
-
-
-def job_of(folder: Path, request: dict[str, Any]) -> Job:
-    """The job, with this machine's paths."""
-    wanted = request["job"]
-    argv = tuple(sys.executable if word == layout.PYTHON else word for word in wanted["argv"])
-    return Job(
-        argv=argv,
-        output=folder / layout.OUTPUT,
-        cwd=Path("/") if wanted["cwd"] == "/" else Path.home(),
-        env=wanted["env"],
-        clock=wanted["clock"],
-        wall_limit_s=wanted["wall_limit_s"],
-        clock_limit_s=wanted["clock_limit_s"],
-        stdin=folder / layout.STDIN if request["stdin"] else None,
-        seed=wanted["seed"],
-    )
 
 
 def take_lock(folder: Path) -> IO[str] | None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from testbed.base.errors import LabError
 from testbed.labs.base import InteractiveLab
 from testbed.labs.ssh.remote import job, layout, protocol
+from testbed.labs.ssh.remote.described_job import job_of
 from testbed.labs.terminal import Terminal, ending_in_order
 
 _WATCH_S = 0.1
@@ -45,7 +46,7 @@ def main(folder: Path) -> None:
             with job.open_lab_for(request["lab"], request["kernel"], core_wait_s) as lab:
                 if not isinstance(lab, InteractiveLab):
                     raise LabError(f"the {lab.name} lab has no shell")
-                done = lab.interact(job.job_of(folder, request), Terminal())
+                done = lab.interact(job_of(folder, request), Terminal())
             end = {"result": dataclasses.asdict(done)}
         except Exception as error:  # whoever waits must learn why
             end = {"error": protocol.error_to_json(error)}
