@@ -206,7 +206,7 @@ def _point(valid: Valid, case: Case, profile: str, axes: _Axes) -> Point:
             experiment=settings.name,
             figure=settings.figure,
             title=settings.title,
-            plot=settings.plot or (SWEEP if case.sample else valid.plot),
+            plot=SWEEP if case.sample and not settings.plot else valid.plot,
             parts=parts.records(),
             scheme=case.whole_scheme,
             variant=case.arm,

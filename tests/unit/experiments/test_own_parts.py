@@ -230,6 +230,11 @@ def test_a_plot_is_a_figure_of_ours_or_a_file(folder: Path) -> None:
     assert refusal() == "mine.toml:5: plot: no figure 'timelin' (did you mean 'timeline'?)"
     named("no.py")
     assert refusal() == "mine.toml:5: no.py: No such file or directory"
+    words = 'name="by-server", title="By server", scope="experiment", description="None."'
+    figure = f"FIGURE = Figure({words}, draw=lambda canvas, data: False)"
+    (folder / "own.py").write_text(f"from analysis.figures.declaration import Figure\n\n{figure}\n")
+    named("own.py")
+    assert only().plot == "by-server"  # the figure's own name, by which it is drawn as the experiment's
 
 
 def test_the_table_of_a_part_makes_way_for_that_of_another(folder: Path) -> None:
