@@ -19,6 +19,7 @@ MB = 1_000_000
 pytestmark = [
     pytest.mark.guest,
     pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system"),
+    pytest.mark.skipif(os.environ.get("TESTBED_TEST_COMBINATIONS") != "all", reason="two runs: make test-all"),
 ]
 
 

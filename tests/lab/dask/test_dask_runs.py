@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def test_a_worker_that_is_killed_costs_time_and_no_point(
     assert cluster.jobs("one") == cluster.jobs("two") == [] and attendants(cluster) == {}
 
 
+@pytest.mark.skipif(os.environ.get("TESTBED_TEST_COMBINATIONS") != "all", reason="two runs more: make test-all")
 def test_an_interrupted_run_leaves_nothing_and_goes_on(
     cluster: Cluster, command: Command, in_uml: dict[str, object]
 ) -> None:
