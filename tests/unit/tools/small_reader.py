@@ -24,6 +24,8 @@ LARGE = 65536
 def _pair() -> tuple[socket.socket, socket.socket]:
     """A connection over the loopback; the second end does not block."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        # All that is sent has room while nobody reads, in whatever pieces it comes.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         sender = socket.create_connection(listener.getsockname())
         receiver = listener.accept()[0]
     receiver.setblocking(False)
