@@ -87,7 +87,7 @@ lint: venv       ## ruff and mypy --strict
 
 test: setup lint ## lint, unit tests, guest tests and lab tests
 	@.ci/install-packages $(TEST_PACKAGES)
-	.venv/bin/pytest
+	FUZZING=$(or $(FUZZING),0.5) .venv/bin/pytest
 
 test-kernel: packages venv      ## the kernels' own MPTCP selftests, unpatched against patched (builds two of each release)
 	@.ci/install-packages $(SELFTEST_PACKAGES)
@@ -104,6 +104,7 @@ test-debian13: venv     ## set-up, unit tests and a point of each set-up on Debi
 	.ci/debian13 .venv/bin/python
 
 test-all: export TESTBED_TEST_COMBINATIONS = all
+test-all: FUZZING = 1
 test-all: other-kernels test test-debian13 test-kernel test-vm        ## test with each kernel, test-debian13, test-kernel, test-vm
 
 unit: packages venv     ## the unit tests alone
