@@ -20,9 +20,6 @@ from testbed.net.queues import Queue
 from testbed.process import CommandLog
 from testbed.programs import Programs
 
-WORK = Path("/tmp/testbed")
-"""Where what runs on the nodes has its files."""
-
 NEEDS = frozenset(
     {
         program("mnexec", package="mininet", purpose="nodes"),

@@ -11,7 +11,6 @@ from topologies import addresses
 from topologies.layout import LinkEnd, RoutedLink, ServerPlace
 from topologies.links import LinkProfile
 
-SERVERS = 2
 RING: tuple[tuple[str, str], ...] = (("r1", "r2"), ("r1", "r4"), ("r2", "r3"), ("r4", "r3"))
 """The links between routers, the end first that is nearer to the client."""
 
