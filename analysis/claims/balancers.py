@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from analysis.claims.cells import SCHEME, TCP, Cells, Points, cells, changes_in
+from analysis.claims.cells import SCHEME, TCP, Cells, Points, cells, changes_in, joined_and_broken
 from analysis.claims.evidence import by_seed, ratios, wilson, within
 from analysis.claims.model import CannotBeJudged, Check, Claim, Estimate
 from analysis.summary.model import PointSummary
@@ -55,13 +55,7 @@ def _survived(points: Points, event: str) -> list[Check]:
     value = Estimate(broken, broken, broken, "downloads", f"{len(others)} balancers")
     checks = [Check("TCP, broken", value, "some", broken > 0)]
     for balancer, members in _cells(points, event, SCHEME).items():
-        joined = sum((point.balancing.joined or 0) for point in members if point.balancing)
-        lost = sum(change.broken_joined for point in members for change in changes_in(point))
-        if joined:
-            checks.append(Check(f"{balancer}, joined and broken", wilson(min(lost, joined), joined), "none", lost == 0))
-        else:
-            why = "no connection had a confirmed second subflow"
-            checks.append(Check(f"{balancer}, joined and broken", None, bound="none", holds=None, why=why))
+        checks.append(joined_and_broken(f"{balancer}, joined and broken", members))
     return checks
 
 

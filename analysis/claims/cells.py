@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from analysis.claims.evidence import valid_of
-from analysis.claims.model import CannotBeJudged, NoSuchPoint
+from analysis.claims.evidence import share, speaking
+from analysis.claims.model import Check
 from analysis.summary.model import PointSummary, ServerChange
 
 TCP, SCHEME = "TCP", "MPTCP, as in the paper"
@@ -26,13 +26,8 @@ def cells(points: Points, experiment: str, settings: Mapping[str, object], event
         if (point.experiment, point.variant, point.clock) == (experiment, variant, "virtual")
         and point.conditions.get("event") == event
     ]
-    if not mine:
-        raise NoSuchPoint(f"no such point: {experiment}, {event}, {variant}")
-    right = [point for point in mine if all(point.parameters.get(name) == each for name, each in settings.items())]
-    if not right:
-        raise CannotBeJudged(f"{experiment}, {event}: other settings than the experiment's")
     found: Cells = {}
-    for point in valid_of(right, f"{experiment}, {event}, {variant}"):
+    for point in speaking(mine, f"{experiment}, {event}, {variant}", settings):
         found.setdefault(point.conditions["balancer"], []).append(point)
     return found
 
@@ -40,3 +35,11 @@ def cells(points: Points, experiment: str, settings: Mapping[str, object], event
 def changes_in(point: PointSummary) -> tuple[ServerChange, ...]:
     """What its changes broke; nothing where that was not measured."""
     return point.balancing.changes if point.balancing else ()
+
+
+def joined_and_broken(label: str, points: Points) -> Check:
+    """Of the connections that had a confirmed second subflow, those that a change broke: none."""
+    joined = sum(point.balancing.joined or 0 for point in points if point.balancing)
+    lost = sum(change.broken_joined for point in points for change in changes_in(point))
+    why = "no connection had a confirmed second subflow"
+    return share(label, lost, joined, bound="none", holds=lost == 0, why=why)

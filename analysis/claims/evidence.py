@@ -79,6 +79,16 @@ def valid_of(points: Sequence[PointSummary], what: str) -> list[PointSummary]:
     return valid
 
 
+def speaking(mine: Sequence[PointSummary], what: str, settings: Mapping[str, object]) -> list[PointSummary]:
+    """The valid points of `what`, of those that have an experiment's own settings; raises as `find`."""
+    if not mine:
+        raise NoSuchPoint(f"no such point: {what}")
+    right = [point for point in mine if all(point.parameters.get(name) == each for name, each in settings.items())]
+    if not right:
+        raise CannotBeJudged(f"{what}: other settings than the experiment's")
+    return valid_of(right, what)
+
+
 def over_seeds(values: Mapping[int, float], unit: str) -> Estimate:
     """Mean of one value per seed, and their spread."""
     found = list(values.values())
@@ -111,6 +121,13 @@ def wilson(hits: int, trials: int, unit: str = "%") -> Estimate:
     return Estimate(
         value=share * 100, low=low * 100, high=high * 100, unit=unit, basis=f"{hits} of {trials}, 95 % interval"
     )
+
+
+def share(label: str, hits: int, trials: int, *, bound: str, holds: bool, why: str) -> Check:
+    """A share of at most all, or why there is nothing of which it could be one."""
+    if not trials:
+        return Check(label, None, bound=bound, holds=None, why=why)
+    return Check(label, wilson(min(hits, trials), trials), bound, holds)
 
 
 def every_used_connection_joined(points: Sequence[PointSummary], label: str) -> Check:

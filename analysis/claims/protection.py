@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from analysis.claims.evidence import goodput_mbps, ratios, size_name, valid_of, wilson, within
-from analysis.claims.model import PAPER, Check, Claim, NoSuchPoint
+from analysis.claims.evidence import goodput_mbps, ratios, size_name, speaking, wilson, within
+from analysis.claims.model import PAPER, Check, Claim
 from analysis.summary.model import PointSummary
 
 EXPERIMENT, GOODPUT = "protection", "protection-goodput"
@@ -32,10 +32,8 @@ def cells(points: Points, experiment: str, part: str) -> Cells:
         if (point.experiment, point.scheme, point.clock) == (experiment, PAPER, "virtual")
         and point.parts.get("protection") == part
     ]
-    if not mine:
-        raise NoSuchPoint(f"no such point: {experiment}, protection {part}")
     found: dict[str, list[PointSummary]] = {}
-    for point in valid_of(mine, f"{experiment}, protection {part}"):
+    for point in speaking(mine, f"{experiment}, protection {part}", {}):
         found.setdefault(point.condition, []).append(point)
     return found
 

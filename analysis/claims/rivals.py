@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from analysis.claims import balancers
-from analysis.claims.cells import SCHEME, TCP, Points, cells, changes_in
+from analysis.claims.cells import SCHEME, TCP, Points, cells, changes_in, joined_and_broken
 from analysis.claims.evidence import wilson
 from analysis.claims.model import CannotBeJudged, Check, Claim, Estimate
 from analysis.summary.model import Balancing, PointSummary
@@ -57,15 +57,6 @@ def _all_broken(points: Iterable[PointSummary]) -> int:
     return sum(each.broken for each in _balanced(points))
 
 
-def _joined_and_broken(label: str, points: Sequence[PointSummary]) -> Check:
-    """Of the scheme's connections with a second subflow, those that a change broke: none."""
-    joined = sum(each.joined or 0 for each in _balanced(points))
-    lost = sum(change.broken_joined for point in points for change in changes_in(point))
-    if not joined:
-        return Check(label, None, bound="none", holds=None, why="no connection had a confirmed second subflow")
-    return Check(label, wilson(min(lost, joined), joined), "none", lost == 0)
-
-
 def _number_keeps_connections(points: Points) -> list[Check]:
     reference = _cell(points, LOST, TCP, NAT)
     checks = [_some(f"{NAT}, TCP, {LOST}", reference, _broken_at_changes(reference))]
@@ -84,7 +75,7 @@ def _middlebox_breaks_numbers(points: Points) -> list[Check]:
         _some(f"{SERVER_ID}, TCP, {ALTERED}", rival, _all_broken(rival)),
         _none(f"{SERVER_ID}, TCP, without it", without, _all_broken(without)),
         _none(f"{NAT}, the paper's scheme, before the change", scheme, before),
-        _joined_and_broken(f"{NAT}, the paper's scheme, joined and broken", scheme),
+        joined_and_broken(f"{NAT}, the paper's scheme, joined and broken", scheme),
     ]
 
 
@@ -113,7 +104,7 @@ def _proxies_carry_everything(points: Points) -> list[Check]:
 
 def _restart_ends_all(points: Points) -> list[Check]:
     checks = [_most(f"{proxy}, TCP, broken", _cell(points, RESTARTED, TCP, proxy)) for proxy in PROXIES]
-    return [*checks, _joined_and_broken(f"{NAT}, the paper's scheme", _cell(points, RESTARTED, SCHEME, NAT))]
+    return [*checks, joined_and_broken(f"{NAT}, the paper's scheme", _cell(points, RESTARTED, SCHEME, NAT))]
 
 
 def _most(label: str, points: Sequence[PointSummary]) -> Check:
@@ -136,7 +127,7 @@ def _state_is_all_it_has(points: Points) -> list[Check]:
         Check(f"{AWARE}, entries", Estimate(entries, entries, entries, "entries", "most"), "some", entries > 0),
         Check(f"{SERVER_ID}, entries", Estimate(none, none, none, "entries", "most"), "none", none == 0),
         _some(f"{AWARE}, TCP, {RESTARTED}", found, _broken_at_changes(found)),
-        _joined_and_broken(f"{NAT}, the paper's scheme", _cell(points, RESTARTED, SCHEME, NAT)),
+        joined_and_broken(f"{NAT}, the paper's scheme", _cell(points, RESTARTED, SCHEME, NAT)),
     ]
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from analysis.claims.evidence import valid_of, wilson
-from analysis.claims.model import CannotBeJudged, Check, Claim, Estimate, NoSuchPoint
+from analysis.claims.evidence import share, speaking
+from analysis.claims.model import CannotBeJudged, Check, Claim, Estimate
 from analysis.summary.model import PointSummary, Rerouting
 
 EXPERIMENT = "fig03"
@@ -30,12 +30,7 @@ def _first_changes(points: Points, protocol: str) -> Iterator[tuple[str, Rerouti
         for point in points
         if (point.experiment, point.protocol, point.clock) == (EXPERIMENT, protocol, "virtual")
     ]
-    if not mine:
-        raise NoSuchPoint(f"no such point: {EXPERIMENT}, {protocol}")
-    right = [point for point in mine if all(point.parameters.get(name) == each for name, each in SETTINGS.items())]
-    if not right:
-        raise CannotBeJudged(f"{EXPERIMENT}: other settings than the experiment's")
-    measured = [point for point in valid_of(right, f"{EXPERIMENT}, {protocol}") if point.reroutings]
+    measured = [point for point in speaking(mine, f"{EXPERIMENT}, {protocol}", SETTINGS) if point.reroutings]
     if not measured:
         raise CannotBeJudged(f"{EXPERIMENT}: no routes were recorded")
     for point in measured:
@@ -43,16 +38,9 @@ def _first_changes(points: Points, protocol: str) -> Iterator[tuple[str, Rerouti
         yield f"{cell}, seed {point.seed}" if point.seed != 1 else cell, point.reroutings[0]
 
 
-def _share(label: str, hits: int, trials: int, *, bound: str, holds: bool, why: str) -> Check:
-    """A share, or that there is nothing of which it could be one."""
-    if not trials:
-        return Check(label, None, bound=bound, holds=None, why=why)
-    return Check(label, wilson(min(hits, trials), trials), bound, holds)
-
-
 def _tcp_breaks(points: Points) -> list[Check]:
     return [
-        _share(
+        share(
             cell, each.broken, each.under_way, bound="all", holds=each.broken == each.under_way,
             why="nothing was under way when the route moved",
         )
@@ -62,7 +50,7 @@ def _tcp_breaks(points: Points) -> list[Check]:
 
 def _scheme_goes_on(points: Points) -> list[Check]:
     return [
-        _share(
+        share(
             cell, each.broken_joined, each.joined, bound="none", holds=each.broken_joined == 0,
             why="no connection had a confirmed second subflow",
         )
@@ -72,7 +60,7 @@ def _scheme_goes_on(points: Points) -> list[Check]:
 
 def _answered_by_reset(points: Points) -> list[Check]:
     return [
-        _share(
+        share(
             cell, each.answered, each.strays, bound="all", holds=each.answered == each.strays,
             why="no packet came to another server",
         )
@@ -102,7 +90,7 @@ def _wait_is_the_old_servers(points: Points) -> list[Check]:
         hits = each.repeats if is_silent else each.explained
         is_prompt = each.lag_s is None or each.lag_s <= _LONGEST_DELAY_S
         checks.append(
-            _share(
+            share(
                 f"{cell}, {'retransmissions' if is_silent else 'answers and own data'}", hits, each.strays,
                 bound="all", holds=hits == each.strays and is_prompt, why="no packet came to another server",
             )
