@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.flows.connections import Traffic
 from analysis.flows.paths import SERVICE
@@ -54,23 +55,17 @@ class Rerouted:
     reset_ns: int | None
 
 
-class _AtServer:
-    """The packets at one server, by the client's end."""
+class _RowsBy:
+    """Rows of packets, to be found by a key; every row has one in each of the arrays."""
 
-    def __init__(self, packets: Packets) -> None:
-        self._packets = packets
-        self._ends: dict[tuple[int, int], list[int]] = {}
-        sources = zip(packets.src.tolist(), packets.sport.tolist(), strict=True)
-        targets = zip(packets.dst.tolist(), packets.dport.tolist(), strict=True)
-        for row, ends in enumerate(zip(sources, targets, strict=True)):
-            for end in ends:
-                self._ends.setdefault(end, []).append(row)
+    def __init__(self, *keys: Rows) -> None:
+        every = np.concatenate(keys)
+        order = np.argsort(every, kind="stable")
+        self._keys, self._rows = every[order], order % max(len(keys[0]), 1)
 
-    def of(self, client: tuple[int, int], from_ns: int, until_ns: int) -> Rows:
-        """The rows of a client's end from one time to another."""
-        rows = np.array(self._ends.get(client, []), np.int64)
-        times = self._packets.time_ns[rows]
-        return rows[(times >= from_ns) & (times < until_ns)]
+    def of(self, key: int) -> Rows:
+        """The rows with this key, ascending."""
+        return np.sort(self._rows[slice(*np.searchsorted(self._keys, [key, key + 1]))])
 
 
 def find_rerouted(
@@ -78,28 +73,36 @@ def find_rerouted(
 ) -> list[Rerouted]:
     """The subflows to the service address that met another server than their own, in order of that."""
     flows = traffic.flows
-    known = {name: _AtServer(each) for name, each in at_servers.items()}
-    of_flow = _rows_by_flow(traffic)
-    ends = list(zip(flows.client_address.tolist(), flows.client_port.tolist(), strict=True))
+    known = {
+        name: _RowsBy(_ends(each.src, each.sport), _ends(each.dst, each.dport)) for name, each in at_servers.items()
+    }
+    of_flow = _RowsBy(traffic.sides.flow)
+    ends = _ends(flows.client_address, flows.client_port).tolist()
     closes = _next_opening(ends, flows.opened_ns.tolist())
+
+    def at_server(name: str, client: int, from_ns: int, until_ns: int) -> Rows:
+        rows = known[name].of(client)
+        times = at_servers[name].time_ns[rows]
+        return rows[(times >= from_ns) & (times < until_ns)]
+
     found = []
     for flow, (client, opened_ns, closed_ns) in enumerate(zip(ends, flows.opened_ns.tolist(), closes, strict=True)):
         own = own_server[flow].name
         if flows.kind[flow] != SERVICE or own not in known:
             continue
-        for name, other in known.items():
+        for name, seen in at_servers.items():
             if name == own:
                 continue
-            seen = at_servers[name]
-            rows = other.of(client, opened_ns, closed_ns)
-            astray = rows[(seen.sport[rows] == client[1]) & ((seen.flags[rows] & (SYN | RST)) == 0)]
+            rows, port = at_server(name, client, opened_ns, closed_ns), flows.client_port[flow]
+            astray = rows[(seen.sport[rows] == port) & ((seen.flags[rows] & (SYN | RST)) == 0)]
             if not len(astray):
                 continue
             first = int(astray[0])
-            reset = rows[((seen.flags[rows] & RST) != 0) & (seen.dport[rows] == client[1]) & (rows > first)]
-            left = _sent_as(packets, traffic, of_flow[flow], seen, first)
-            at_old = at_servers[own], known[own].of(client, opened_ns, closed_ns)
-            kind, sent_ns, arrived_ns = _because(packets, traffic, of_flow[flow], left, at_old)
+            reset = rows[((seen.flags[rows] & RST) != 0) & (seen.dport[rows] == port) & (rows > first)]
+            mine = of_flow.of(flow)
+            left = _sent_as(packets, traffic, mine, seen, first)
+            at_old = at_servers[own], at_server(own, client, opened_ns, closed_ns)
+            kind, sent_ns, arrived_ns = _because(packets, traffic, mine, left, at_old)
             found.append(
                 Rerouted(
                     flow=flow,
@@ -116,18 +119,15 @@ def find_rerouted(
     return sorted(found, key=lambda each: each.reached_ns)
 
 
-def _rows_by_flow(traffic: Traffic) -> list[Rows]:
-    """The rows of each flow, in order."""
-    flow = traffic.sides.flow
-    order = np.argsort(flow, kind="stable")
-    bounds = np.searchsorted(flow[order], np.arange(len(traffic.flows) + 1))
-    return [order[bounds[number] : bounds[number + 1]] for number in range(len(traffic.flows))]
+def _ends(address: NDArray[np.uint32], port: NDArray[np.uint16]) -> Rows:
+    """Addresses and ports as one number each."""
+    return address.astype(np.int64) << 16 | port
 
 
-def _next_opening(ends: Sequence[tuple[int, int]], opened_ns: Sequence[int]) -> list[int]:
+def _next_opening(ends: Sequence[int], opened_ns: Sequence[int]) -> list[int]:
     """When the same end of the client's is opened again, for each flow."""
     never = np.iinfo(np.int64).max
-    following: dict[tuple[int, int], int] = {}
+    following: dict[int, int] = {}
     found = [never] * len(ends)
     for flow in sorted(range(len(ends)), key=lambda each: -opened_ns[each]):
         found[flow] = following.get(ends[flow], never)
