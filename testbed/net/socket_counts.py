@@ -1,15 +1,14 @@
 """How many sockets of TCP and MPTCP a node has, as its kernel counts them.
 
-Sources: net/ipv4/proc.c, `sockstat_seq_show`; net/core/sock.c, `proto_seq_printf`; net/ipv4/tcp_ipv4.c, `get_openreq4`.
+Sources: net/ipv4/proc.c, `sockstat_seq_show`; net/core/sock.c, `proto_seq_printf`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from testbed.net import counters
 from testbed.net.netns import Node
-
-_SYN_RECV = "03"
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ def socket_counts(node: Node) -> SocketCounts:
     """Those of a node now."""
     of_ipv4, of_ipv6 = _in_use(node.read("sockstat")), _in_use(node.read("sockstat6"))
     tcp = of_ipv4.get("TCP inuse", 0) + of_ipv6.get("TCP6 inuse", 0)
-    half_open = sum(_half_open(node.read(name)) for name in ("tcp", "tcp6"))
+    half_open = counters.half_open(node)
     return SocketCounts(tcp, _mptcp(node.read("protocols")), of_ipv4.get("TCP tw", 0), half_open)
 
 
@@ -41,10 +40,6 @@ def _in_use(text: str) -> dict[str, int]:
         pairs = words.split()
         found |= {f"{protocol} {name}": int(count) for name, count in zip(pairs[::2], pairs[1::2], strict=False)}
     return found
-
-
-def _half_open(text: str) -> int:
-    return sum(line.split()[3] == _SYN_RECV for line in text.splitlines()[1:])
 
 
 def _mptcp(text: str) -> int:
