@@ -12,6 +12,7 @@ import ctypes
 import itertools
 import os
 import re
+import shutil
 import sysconfig
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,15 @@ _MESSAGE_BYTES = 1 << 20
 _LOG_BEGINS = "-- BEGIN PROG LOAD LOG --"
 _XDP_GENERIC = 1 << 1  # XDP_FLAGS_SKB_MODE
 _PrintFunction = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+
+
+def compiled(source: Path, name: str, definitions: Mapping[str, object], work: Path, log: CommandLog) -> Path:
+    """The object file `name` in `work`, made as `compile_program` does."""
+    work.mkdir(parents=True, exist_ok=True)
+    # Compiled from a copy, so that the record of commands is the same wherever the toolkit lies.
+    copy, binary = Path(shutil.copy(source, work)), work / f"{name}.bpf.o"
+    compile_program(copy, binary, definitions, log)
+    return binary
 
 
 def compile_program(source: Path, target: Path, definitions: Mapping[str, object], log: CommandLog) -> None:

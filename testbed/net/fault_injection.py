@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import mmap
-import shutil
 import struct
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -140,9 +139,7 @@ def injecting(
     """
     if len(places) > MOST_PLACES:
         raise TestbedError(f"{len(places)} places where packets pass, of which {MOST_PLACES} can be watched")
-    work.mkdir(parents=True, exist_ok=True)
-    source, binary = Path(shutil.copy(_SOURCE, work)), work / "fault_injection.bpf.o"
-    bpf.compile_program(source, binary, {}, log)
+    binary = bpf.compiled(_SOURCE, "fault_injection", {}, work, log)
     with contextlib.ExitStack() as stack:
         program = stack.enter_context(bpf.loaded(binary, _GIVE_BACK))
         lines: dict[int, list[int]] = {delay: [] for delay in delays_ns}

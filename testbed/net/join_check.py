@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import secrets
-import shutil
 import struct
 import tempfile
 from collections.abc import Iterator
@@ -82,10 +81,7 @@ def checking(
     `prefix` is the server's, of 64 bits, and none of `unique`, its one plain address, which nobody is told any more.
     The compiled program goes to `work`. Without `drops` nothing is checked. Raises `CommandError`, `TestbedError`.
     """
-    work.mkdir(parents=True, exist_ok=True)
-    # Compiled from a copy, so that the record of commands is the same wherever the toolkit lies.
-    source, binary = Path(shutil.copy(_SOURCE, work)), work / "join_check.bpf.o"
-    bpf.compile_program(source, binary, {}, log)
+    binary = bpf.compiled(_SOURCE, "join_check", {}, work, log)
     with bpf.loaded(binary, _PROGRAM) as loaded:
         check = JoinCheck(loaded, unique, prefix)
         with loaded.at_arrival(interface) if drops else contextlib.nullcontext():

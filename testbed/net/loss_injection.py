@@ -12,7 +12,6 @@ so one connection loses one packet. A packet that carries several options is los
 from __future__ import annotations
 
 import contextlib
-import shutil
 import struct
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -90,11 +89,8 @@ def injecting(
     """
     if packet not in PACKETS or occurrence < 1:
         raise ValueError(f"{packet} number {occurrence}: not one of {', '.join(PACKETS)}, counted from 1")
-    work.mkdir(parents=True, exist_ok=True)
-    # Compiled from a copy, so that the record of commands is the same wherever the toolkit lies.
-    source, binary = Path(shutil.copy(_SOURCE, work)), work / "loss_injection.bpf.o"
     chosen = {"PACKET": packet.upper().replace("-", "_"), "OCCURRENCE": occurrence}
-    bpf.compile_program(source, binary, chosen, log)
+    binary = bpf.compiled(_SOURCE, "loss_injection", chosen, work, log)
     with contextlib.ExitStack() as stack:
         program = stack.enter_context(bpf.loaded(binary, _PROGRAM))
         for node, interface in places:

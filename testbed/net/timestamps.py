@@ -6,7 +6,6 @@ BPF programs (`timestamps.bpf.c`) at tc's hooks (tcx) do it packet by packet, an
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,7 +52,8 @@ def put_server_id(node: Node, interface: str, number: int, *, bits: int, work: P
 
     The compiled program goes to `work`. Raises `CommandError`, `TestbedError`, `ReadbackError`.
     """
-    binary = _compiled(f"server-id-{node.name}", {"SERVER_ID": number, "BITS": bits}, work, log)
+    chosen = {**_UNSAID, "SERVER_ID": number, "BITS": bits}
+    binary = bpf.compiled(_SOURCE, f"server-id-{node.name}", chosen, work, log)
     bpf.attach(binary, "set_server_id", node, interface, "egress")
 
 
@@ -64,15 +64,8 @@ def put_middlebox(
 
     The compiled program goes to `work`. Raises as `put_server_id`.
     """
-    binary = _compiled("middlebox", {"SEED": f"{seed & 0xFFFFFFFF:#x}"}, work, log)
+    chosen = {**_UNSAID, "SEED": f"{seed & 0xFFFFFFFF:#x}"}
+    binary = bpf.compiled(_SOURCE, "middlebox", chosen, work, log)
     for node, interface in places:
         for name, way in _PROGRAMS[kind].items():
             bpf.attach(binary, name, node, interface, way)
-
-
-def _compiled(name: str, chosen: Mapping[str, object], work: Path, log: CommandLog) -> Path:
-    work.mkdir(parents=True, exist_ok=True)
-    # Compiled from a copy, so that the record of commands is the same wherever the toolkit lies.
-    source, binary = Path(shutil.copy(_SOURCE, work)), work / f"{name}.bpf.o"
-    bpf.compile_program(source, binary, {**_UNSAID, **chosen}, log)
-    return binary
