@@ -21,7 +21,7 @@ from experiments.record import Events, write
 from experiments.stage import Stage, path_managers, stage
 from experiments.web_servers import WebServers
 from testbed.base.errors import TestbedError
-from testbed.base.families import family_of, in_url
+from testbed.base.families import family_of
 from testbed.net import fault_injection, offload, sysctl
 from testbed.net.netns import Node
 from testbed.network import WORK
@@ -31,7 +31,7 @@ from testbed.record import model
 from testbed.record.exploration import Captures, Case, PathPlace, Request
 from testbed.record.point import Point
 from testbed.timer import Timer
-from testbed.tools import apache_bench, lighttpd, tcpdump
+from testbed.tools import lighttpd, tcpdump
 
 _WARM_UP = Case(id="warm-up")
 _NO_MEMORY = {"net.ipv4.tcp_no_metrics_save": 1}
@@ -51,7 +51,7 @@ def explore(request: Request, point: Point, parts: Parts, out: Path) -> None:
         running = stack.enter_context(ExitStack())
         programs = WebServers(ready, running, mptcp=point.protocol == "mptcp", uploads=False)
         target = _target(point, ready, page)
-        _serve(ready, programs, target)
+        programs.start_all()
         delays = {round(fault.delay_s * 1e9) for case in request.cases for fault in case.faults if fault.delay_s}
         places = [(ready.network[node], interface) for node, interface in ready.layout.towards_client]
         injector = stack.enter_context(fault_injection.injecting(places, sorted(delays), WORK, log=log))
@@ -92,17 +92,6 @@ def _target(point: Point, ready: Stage, page: str) -> Target:
     address = f"::ffff:{service}" if mapped and family_of(service) == "ipv4" else service
     content = (WORK / "pages" / page).read_bytes()
     return Target(address, ready.layout.port, mapped, point.protocol == "mptcp", page, content)
-
-
-def _serve(ready: Stage, programs: WebServers, target: Target) -> None:
-    """Have each server serve, and try it."""
-    for server in ready.servers:
-        lighttpd.generate_file(programs.root(server), 1)
-        programs.start(server)
-        url = f"http://{in_url(server.unique)}:{ready.layout.port}/1.bin"
-        apache_bench.probe(ready.client, url, log=ready.network.log)
-    service = in_url(ready.layout.service, mapped=target.ipv6)
-    apache_bench.probe(ready.client, f"http://{service}:{target.port}/1.bin", log=ready.network.log)
 
 
 def _captures(

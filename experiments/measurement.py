@@ -17,7 +17,6 @@ from experiments.stage import Server, Stage, put_middlebox
 from experiments.web_servers import WebServers
 from experiments.workloads.base import Scene
 from testbed.base.errors import ReadbackError, WorkloadTooShort
-from testbed.base.families import in_url
 from testbed.lab_clock import start_afresh
 from testbed.net import loss_injection, queues
 from testbed.net.counters import protocol_counters
@@ -90,21 +89,13 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
     log = stage.network.log
     is_upload = stage.parts.workload.sender == "client"
     nodes = [stage.client, *(server.node for server in stage.servers)]
-    mapped = stage.parts.topology.client_family == "ipv6"
-    service = f"http://{in_url(stage.layout.service, mapped=mapped)}:{stage.layout.port}"
     with ExitStack() as stack:
         WORK.mkdir(parents=True, exist_ok=True)
         name = lighttpd.generate_file(WORK / "pages", point.object_bytes)
+        url = f"{stage.service_url}/{name}"
         running = stack.enter_context(ExitStack())
         programs = WebServers(stage, running, mptcp=point.protocol == "mptcp", uploads=is_upload)
-        for server in stage.servers:
-            for size_bytes in (1, *stage.parts.workload.also_served):
-                lighttpd.generate_file(programs.root(server), size_bytes)
-            programs.start(server)
-            # Where strangers are kept away the server asks itself.
-            prober = stage.client if stage.parts.protection.admits_everyone else server.node
-            apache_bench.probe(prober, f"http://{in_url(server.unique)}:{stage.layout.port}/1.bin", log=log)
-        apache_bench.probe(stage.client, f"{service}/1.bin", log=log)
+        programs.start_all()
         put_middlebox(point, stage)
         samples = stack.enter_context((out / counters.SAMPLES).open("w"))
         happened = Events(stack.enter_context((out / events.FILE).open("w")))
@@ -145,7 +136,7 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
             yield Scene(
                 client=stage.client,
                 mptcp=point.protocol == "mptcp",
-                url=f"{service}/{name}",
+                url=url,
                 file=WORK / "pages" / name,
                 sampler=sampler,
                 events=happened,

@@ -16,7 +16,7 @@ from typing import Any
 from experiments import several_directors
 from experiments.composition import Parts, mptcp_of
 from experiments.record import write
-from testbed.base.families import whole_length
+from testbed.base.families import in_url, whole_length
 from testbed.base.needs import sysctl as sysctl_need
 from testbed.directors.base import Director
 from testbed.net import loss_injection, mptcp, netem, routing, sysctl, timestamps
@@ -81,6 +81,12 @@ class Stage:
     client_addresses: tuple[str, ...]
     settings: dict[str, Any]
     injector: loss_injection.Injector | None = None
+
+    @property
+    def service_url(self) -> str:
+        """The service as the client asks for it, without a page."""
+        mapped = self.parts.topology.client_family == "ipv6"
+        return f"http://{in_url(self.layout.service, mapped=mapped)}:{self.layout.port}"
 
 
 @contextlib.contextmanager

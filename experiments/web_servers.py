@@ -6,10 +6,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from experiments.stage import Server, Stage
+from testbed.base.families import in_url
 from testbed.net import silence
 from testbed.network import WORK
 from testbed.process import Process
-from testbed.tools import lighttpd
+from testbed.tools import apache_bench, lighttpd
 
 
 class WebServers:
@@ -23,6 +24,18 @@ class WebServers:
     def root(self, server: Server) -> Path:
         """The directory that it serves; one of its own where a client uploads."""
         return WORK / (f"uploads-{server.node.name}" if self._uploads else "pages")
+
+    def start_all(self) -> None:
+        """Start each and try it, at its own address, then by the service's; raises as `start`, `apache_bench.probe`."""
+        stage, log = self._stage, self._stage.network.log
+        for server in stage.servers:
+            for size_bytes in (1, *stage.parts.workload.also_served):
+                lighttpd.generate_file(self.root(server), size_bytes)
+            self.start(server)
+            # Where strangers are kept away the server asks itself.
+            prober = stage.client if stage.parts.protection.admits_everyone else server.node
+            apache_bench.probe(prober, f"http://{in_url(server.unique)}:{stage.layout.port}/1.bin", log=log)
+        apache_bench.probe(stage.client, f"{stage.service_url}/1.bin", log=log)
 
     def start(self, server: Server) -> None:
         """Start it; returns once it listens. Raises as `lighttpd.serving`."""
