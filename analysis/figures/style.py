@@ -26,6 +26,8 @@ _LONGEST_TITLE = 1000
 _LONGEST_LABEL = 80
 
 RC: Mapping[Any, Any] = {
+    # What is laid out has letters of the width that they will have: hinted, they are not in proportion.
+    "figure.dpi": PNG_DPI,
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "axes.titlesize": 10.0,

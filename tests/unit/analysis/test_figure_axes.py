@@ -24,6 +24,7 @@ from analysis.compare.agreement import compare, tolerances
 from analysis.compare.agreement_figure import agreement_figure
 from analysis.figures.drawing import Drawing, draw
 from analysis.figures.gallery import of_point, of_run, tables_of_a_run
+from analysis.figures.style import PNG_DPI
 from analysis.summary.model import PointSummary, read_summary
 from analysis.tables import read_table
 
@@ -215,6 +216,7 @@ def tick_labels(axis: Axis) -> list[Text]:
 
 
 def test_nothing_is_clipped_or_covered(real: dict[str, Figure], made: dict[str, Figure]) -> None:
+    assert {figure.dpi for figure in (real | made).values()} == {PNG_DPI}  # letters are as wide as they will be
     found = {name: unreadable(figure) for name, figure in (real | made).items()}
     assert {name: faults for name, faults in found.items() if faults} == {}
 
