@@ -1,4 +1,4 @@
-"""`python -m testbed.path_manager JSON`: the daemon as a process of its own, as a point starts it on a server."""
+"""`python -m testbed.path_manager JSON [JSON]`: the daemon as a process of its own, as a point starts it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import contextlib
 import sys
 
 from testbed.base.errors import TestbedError
-from testbed.path_manager.service import serve, task_of
+from testbed.path_manager.options import OwnAddresses
+from testbed.path_manager.service import Task, read, serve
 
 
 def _say(line: str) -> None:
@@ -15,10 +16,10 @@ def _say(line: str) -> None:
         sys.stdout.flush()
 
 
-def main(text: str) -> int:
+def main(task: str, own_addresses: str = "") -> int:
     """Exit status of the daemon: 0, or the error's own."""
     try:
-        serve(task_of(text), _say)
+        serve(read(Task, task), _say, read(OwnAddresses, own_addresses) if own_addresses else None)
     except TestbedError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
@@ -26,4 +27,4 @@ def main(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

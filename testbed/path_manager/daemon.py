@@ -33,16 +33,22 @@ _USERSPACE = "1"
 
 
 def run(
-    settings: Settings, options: Options, journal: Journal, *, stop: socket.socket, ready: Callable[[], None]
+    settings: Settings,
+    options: Options,
+    journal: Journal,
+    own_addresses: OwnAddresses | None,
+    *,
+    stop: socket.socket,
+    ready: Callable[[], None],
 ) -> Counter[str]:
     """Manage the paths of this process's network namespace until `stop` is readable; what was done, counted.
 
-    Calls `ready` as soon as no connection can be missed any more. Raises `PrerequisiteError` if the kernel
-    or its settings do not allow it.
+    With `own_addresses` each connection is announced another address. Calls `ready` as soon as no connection
+    can be missed any more. Raises `PrerequisiteError` if the kernel or its settings do not allow it.
     """
     family = sockets.find_family()
     with (
-        _own_addresses(options.own_addresses) as addresses,
+        _own_addresses(own_addresses) as addresses,
         sockets.CommandSocket(family) as commands,
         sockets.EventSocket(family, options.receive_buffer_bytes) as events,
         _in_charge(options.take_over),
@@ -67,7 +73,7 @@ class _Daemon:
         commands: sockets.CommandSocket,
         events: sockets.EventSocket,
         journal: Journal,
-        addresses: _Addresses | None = None,
+        addresses: _Addresses | None,
     ) -> None:
         self._manager = manager
         self._commands = commands

@@ -26,11 +26,7 @@ class OwnAddresses:
 
 @dataclass(frozen=True)
 class Options:
-    """How the daemon works: `take_over` sets `net.mptcp.pm_type` to 1 while it runs, and back in the end.
-
-    With `own_addresses` each connection is announced another address.
-    """
+    """How the daemon works: `take_over` sets `net.mptcp.pm_type` to 1 while it runs, and back in the end."""
 
     take_over: bool = False
     receive_buffer_bytes: int = DEFAULT_RECEIVE_BUFFER_BYTES
-    own_addresses: OwnAddresses | None = None

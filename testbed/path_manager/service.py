@@ -1,6 +1,6 @@
 """The daemon's life: from a task, which one line of JSON can carry, to the signal that ends it.
 
-`python -m testbed.path_manager JSON` is how a point starts it on a server; people have `testbed path-manager`.
+`python -m testbed.path_manager JSON [JSON]` is how a point starts it on a server; people have `testbed path-manager`.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from testbed.base.errors import UsageError
 from testbed.path_manager.figure4 import Settings
 from testbed.path_manager.journal import Journal
-from testbed.path_manager.options import Options
+from testbed.path_manager.options import Options, OwnAddresses
 from testbed.signals import ENDING, handled
 
 Say = Callable[[str], None]
+_Kind = TypeVar("_Kind")
 
 
 @dataclass(frozen=True)
@@ -33,25 +35,28 @@ class Task:
     options: Options = field(default_factory=Options)
     journal: Path | None = None
 
-    def argv(self) -> list[str]:
-        """The command line of a process that does it."""
-        return [sys.executable, "-m", "testbed.path_manager", _tasks().dump_json(self, exclude_none=True).decode()]
+    def argv(self, own_addresses: OwnAddresses | None = None) -> list[str]:
+        """The command line of a process that does it; with `own_addresses` each connection is announced another one."""
+        found = [sys.executable, "-m", "testbed.path_manager", _adapter(Task).dump_json(self).decode()]
+        # Apart from the task: to compile what nobody asks for takes locks, and so time of the lab's clock.
+        return [*found, _adapter(OwnAddresses).dump_json(own_addresses).decode()] if own_addresses else found
 
 
 @functools.cache
-def _tasks() -> TypeAdapter[Task]:
-    return TypeAdapter(Task)
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
-def task_of(text: str) -> Task:
-    """The task that `Task.argv` wrote; raises `UsageError` for anything else."""
+def read(kind: Callable[..., _Kind], text: str) -> _Kind:
+    """The task, or the addresses, that `Task.argv` wrote; raises `UsageError` for anything else."""
     try:
-        return _tasks().validate_json(text)
+        found: _Kind = _adapter(kind).validate_json(text)
     except ValidationError as error:
         raise UsageError(f"not a task for the path manager: {error.errors()[0]['msg']}") from error
+    return found
 
 
-def serve(task: Task, say: Say, *, note: Say | None = None) -> None:
+def serve(task: Task, say: Say, own_addresses: OwnAddresses | None = None, *, note: Say | None = None) -> None:
     """Do the task until SIGTERM, SIGINT or SIGHUP; `say` hears "ready", and in the end what was done.
 
     `note` gets each line of the journal; one that raises OSError hears no more. Raises `PrerequisiteError` if the
@@ -60,7 +65,8 @@ def serve(task: Task, say: Say, *, note: Say | None = None) -> None:
     from testbed.path_manager import daemon  # its sockets come with much of pyroute2; those who tell it need none
 
     with _stop_on_signals() as stop, Journal(task.journal, note) as notes:
-        counts = daemon.run(task.settings, task.options, notes, stop=stop, ready=lambda: say("ready"))
+        doing = task.settings, task.options, notes, own_addresses
+        counts = daemon.run(*doing, stop=stop, ready=lambda: say("ready"))
     say("stopped: " + ", ".join(f"{name} {number}" for name, number in counts.items()))
 
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -34,8 +33,7 @@ def command(
     """The argv; 0 stands for the daemon's own default."""
     settings = Settings((SocketAddress(unique, port),), backup=backup, close_initial=close_initial, repeat_s=repeat_s)
     options = Options(receive_buffer_bytes=receive_buffer_bytes) if receive_buffer_bytes else Options()
-    options = replace(options, own_addresses=own_addresses)
-    return Task(settings, options, journal).argv()
+    return Task(settings, options, journal).argv(own_addresses)
 
 
 @contextlib.contextmanager

@@ -9,8 +9,8 @@ from testbed.net.mptcp_pm.addresses import SocketAddress
 from testbed.net.mptcp_pm.events import Event
 from testbed.net.mptcp_pm.messages import EventType, mptcp_msg
 from testbed.path_manager.figure4 import Command, PathManager, Settings
-from testbed.path_manager.options import Options, OwnAddresses
-from testbed.path_manager.service import Task, task_of
+from testbed.path_manager.options import OwnAddresses
+from testbed.path_manager.service import Task, read
 
 UNIQUE = (SocketAddress("fd00:3::101"),)
 
@@ -37,7 +37,9 @@ def test_each_connection_is_announced_the_address_of_its_token() -> None:
 
 def test_a_task_says_where_the_addresses_are_and_one_without_them_is_as_ever() -> None:
     own = OwnAddresses("fd00:201::/64", "fd00:3::101", "s1-eth1", 0.1, Path("/tmp/check"))
-    task = Task(Settings(UNIQUE), Options(own_addresses=own), Path("/tmp/journal"))
-    assert task_of(task.argv()[-1]) == task
+    task = Task(Settings(UNIQUE), journal=Path("/tmp/journal"))
+    *_, of_task, of_addresses = task.argv(own)
+    assert (read(Task, of_task), read(OwnAddresses, of_addresses)) == (task, own)
+    assert of_task == task.argv()[-1]
     plain = json.loads(Task(Settings(UNIQUE)).argv()[-1])
     assert plain["options"] == {"take_over": False, "receive_buffer_bytes": 8 << 20}

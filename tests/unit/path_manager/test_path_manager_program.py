@@ -15,7 +15,7 @@ from testbed.net.netlink import Refused
 from testbed.path_manager.daemon import is_gone
 from testbed.path_manager.figure4 import Settings
 from testbed.path_manager.options import Options
-from testbed.path_manager.service import Task, task_of
+from testbed.path_manager.service import Task, read
 from testbed.tools.path_manager import command
 
 
@@ -51,11 +51,11 @@ def test_a_point_starts_a_program_of_its_own_that_understands_it() -> None:
     )
     assert argv[1:3] == ["-m", "testbed.path_manager"]
     settings = Settings((SocketAddress("10.0.3.101", 8080),), backup=False, close_initial=True, repeat_s=0.2)
-    assert task_of(argv[3]) == Task(settings, Options(receive_buffer_bytes=4096), Path("journal"))
+    assert read(Task, argv[3]) == Task(settings, Options(receive_buffer_bytes=4096), Path("journal"))
 
 
 def test_by_default_the_initial_subflow_becomes_a_backup_and_stays() -> None:
-    task = task_of(command("10.0.3.101", Path("journal"))[3])
+    task = read(Task, command("10.0.3.101", Path("journal"))[3])
     assert (task.settings.backup, task.settings.close_initial, task.settings.repeat_s) == (True, False, 0.0)
     assert task.options == Options(take_over=False, receive_buffer_bytes=8 << 20)
 
