@@ -10,10 +10,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from testbed.base import own_code
 from testbed.base.own_code import Code
@@ -76,13 +78,11 @@ class Registry(Generic[P]):
     def all_ours(self) -> Iterator[Found[P]]:
         """Our parts."""
         for name in self.ours():
-            yield self._of_ours(name)
+            yield self.of_ours(name)
 
     def find_ours(self, name: str) -> Found[P]:
         """Our part of that name: no path is followed, and no package of others imported. Raises LookupError."""
-        if name not in self.ours():
-            raise LookupError(name)
-        return self._of_ours(name)
+        return _ours(self, name)
 
     def find(self, name: str, folder: Path | None = None) -> Found[P]:
         """The part of that name, or at that path (relative to `folder`).
@@ -91,8 +91,8 @@ class Registry(Generic[P]):
         """
         if is_path(name):
             return self.load(name, own_code.read_own((folder or Path()) / name))
-        if name in self.ours():
-            return self._of_ours(name)
+        with suppress(LookupError):
+            return self.find_ours(name)
         if name not in (installed := self.installed()):
             raise LookupError(name)
         return self.load(name, code_of(installed[name]))
@@ -101,7 +101,8 @@ class Registry(Generic[P]):
         """The part in a user's code; raises BadCode."""
         return Found(self._only(code.load(), code.name), name, code)
 
-    def _of_ours(self, name: str) -> Found[P]:
+    def of_ours(self, name: str) -> Found[P]:
+        """The part in our module of that name, which there is; raises BadCode."""
         module = importlib.import_module(f"{self.package}.{name.replace('-', '_')}")
         return Found(self._only(module, name), name)
 
@@ -132,6 +133,14 @@ class Registry(Generic[P]):
             is_the_name = name == "part" and field.annotation is str
             if field.alias == "part" or (not is_the_name and (name == "part" or hasattr(self.base, name))):
                 yield name
+
+
+@cache
+def _ours(registry: Registry[Any], name: str) -> Found[Any]:
+    """Our part of that name, looked for once: a plan of many points asks for the same few again and again."""
+    if name not in registry.ours():
+        raise LookupError(name)
+    return registry.of_ours(name)
 
 
 def is_path(name: str) -> bool:
