@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import pkgutil
 from difflib import get_close_matches
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def of(plot: str, document: Document) -> tuple[str, Path | None]:
     return plot, None
 
 
+@cache
 def _modules() -> list[str]:
     spec = importlib.util.find_spec(_FIGURES)
     places = spec.submodule_search_locations if spec else None

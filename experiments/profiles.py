@@ -68,12 +68,13 @@ class Experiment:
             cases = self.axes.cases(asked)
         except UsageError as error:
             raise UsageError(f"{self.name}: {error.message}", hint=error.hint) from None
+        options = [_option(text) for text in overrides]
         found = []
-        for case in swept(document, cases, overrides):
-            valid = validate(_overridden(document, case, overrides))
+        for case in swept(document, cases, options):
+            valid = validate(_overridden(document, case, options))
             # All values of such an axis: one of them may be the scheme's own, and they make one curve.
             by_sweep = case.sample and case.sample.sets("mptcp")
-            changed = case.scheme and (by_sweep or (overrides and valid.settings.mptcp != _mptcp_of(document, case)))
+            changed = case.scheme and (by_sweep or (options and valid.settings.mptcp != _mptcp_of(document, case)))
             found.append((replace(case, changed=bool(changed)), valid))
         return found
 
@@ -106,20 +107,19 @@ def load(path: Path, scheme_files: Sequence[Path] = ()) -> Experiment:
     return Experiment(path, settings, profiles, found)
 
 
-def swept(document: Document, cases: Sequence[Case], overrides: Sequence[str]) -> list[Case]:
+def swept(document: Document, cases: Sequence[Case], options: Sequence[Option]) -> list[Case]:
     """The cases, each with every combination of the sweep that the document or an option asks for, if any does.
 
     Raises UsageError for an option that sets what is swept.
     """
-    whole = _overridden(document, Case(), overrides)
+    whole = _overridden(document, Case(), options)
     if whole.value((TABLE,)) is None:
         return list(cases)
     sweep = checked(table_of(whole, TABLE), Sweep)
     paths = swept_paths(sweep)
-    for text in overrides:
-        path = parse_option(text).path
-        if same := [each for each in paths if _overlap(each, path)]:
-            what = f"--set {text}: {'.'.join(same[0])} is swept"
+    for option in options:
+        if same := [each for each in paths if _overlap(each, option.path)]:
+            what = f"--set {option.text}: {'.'.join(same[0])} is swept"
             raise UsageError(what, hint=f"other values: --set sweep.axes.{'.'.join(same[0])}=A,B")
     for case in cases:
         for choice in (case.variant, *case.conditions):
@@ -136,11 +136,11 @@ def _overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     return one[: len(other)] == other or other[: len(one)] == one
 
 
-def _overridden(document: Document, case: Case, overrides: Sequence[str]) -> Document:
+def _overridden(document: Document, case: Case, options: Sequence[Option]) -> Document:
     for choice in case.choices:
         document = choice.applied_to(document)
-    for text in overrides:
-        document = document.with_option(_option(document, text))
+    for option in options:
+        document = document.with_option(_with_list(document, option))
     return document
 
 
@@ -148,12 +148,17 @@ def _mptcp_of(document: Document, case: Case) -> Mptcp:
     return validate(_overridden(document, case, ())).settings.mptcp
 
 
-def _option(document: Document, text: str) -> Option:
+def _option(text: str) -> Option:
     option = parse_option(text)
     if option.path[0] in (*IDENTITY, *TABLES, "profile"):
         raise UsageError(f"--set {text}: an option cannot change {option.path[0]!r}")
     if isinstance(option.value, str) and option.path[:2] == (TABLE, AXES):
         return replace(option, value=[option_value(item.strip()) for item in option.value.split(",")])
+    return option
+
+
+def _with_list(document: Document, option: Option) -> Option:
+    """The option, its text a list where the document has one."""
     if isinstance(option.value, str) and is_list(document, option.path):
         return replace(option, value=[item.strip() for item in option.value.split(",")])
     return option

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, get_origin
 
@@ -267,7 +268,8 @@ def _not_one_of(key: str, given: object, valid: Sequence[str]) -> tuple[str, str
     return what, f"did you mean {close[0]!r}?" if close else ""
 
 
-def _fields(model: type[BaseModel]) -> dict[tuple[str, ...], FieldInfo]:
+@lru_cache(maxsize=256)
+def _fields(model: type[BaseModel]) -> Mapping[tuple[str, ...], FieldInfo]:
     return dict(_walk(model, ()))
 
 
