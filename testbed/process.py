@@ -94,6 +94,11 @@ def run(
     return Completed(words, popen.returncode, stdout=out, stderr=err, seconds=seconds)
 
 
+def run_lines(argv: Sequence[str], lines: Sequence[str], log: CommandLog | None = None) -> None:
+    """Have one `ip` or `tc` (`argv`) do all of these lines; raises as `run`."""
+    run([*argv, "-batch", "-"], stdin="".join(f"{line}\n" for line in lines), log=log)
+
+
 def _end(popen: subprocess.Popen[str], *, with_its_group: bool) -> None:
     """Kill it, which has not been waited for: so its id, and its group's, is its own still."""
     if popen.returncode is not None:
@@ -172,6 +177,16 @@ class Process:
             delay_s = min(delay_s * 2, left_s, _LONGEST_DELAY_S)
             time.sleep(delay_s)
         return status
+
+    def must_run(self, said: Path) -> None:
+        """Raise `CommandError` with what it `said`, to that file, if it has ended."""
+        if (status := self.poll()) is not None:
+            raise CommandError(self.argv, status, said.read_text(errors="replace"))
+
+    def wait_until(self, ready: Callable[[], bool], what: str, *, said: Path, timeout_s: float) -> None:
+        """As the function of that name; raises as `must_run` if it ends before."""
+        wait_until(lambda: ready() or self.poll() is not None, what, timeout_s=timeout_s)
+        self.must_run(said)
 
     def signal(self, number: int) -> None:
         """Send a signal to the process alone (not to its children); nothing if it has ended."""

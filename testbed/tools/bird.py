@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.base.errors import CommandError, ReadbackError
+from testbed.base.errors import ReadbackError
 from testbed.base.needs import program
 from testbed.net.netns import Node
-from testbed.process import CommandLog, Process, run, wait_until
+from testbed.process import CommandLog, Process, run
 
 NEEDS = frozenset(
     program(name, package="bird2", purpose="a routing daemon on each router") for name in ("bird", "birdc")
@@ -60,7 +60,7 @@ def control(work: Path, node: Node) -> Path:
 
 
 @contextlib.contextmanager
-def routing(node: Node, configuration: str, work: Path, log: CommandLog, timeout_s: float = 30.0) -> Iterator[Daemon]:
+def routing(node: Node, configuration: str, work: Path, log: CommandLog, timeout_s: float = 30.0) -> Iterator[None]:
     """Run BIRD on the node until the block ends, with all of its files in `work`.
 
     Returns once it can be told something. Raises `GuestTimeout` if it cannot within `timeout_s`, and `CommandError` if
@@ -74,12 +74,6 @@ def routing(node: Node, configuration: str, work: Path, log: CommandLog, timeout
         said.open("wb") as out,
         Process(node.enter(*argv), stdout=out, stderr=subprocess.STDOUT, log=log, keeps_id=False) as process,
     ):
-        wait_until(lambda: socket.exists() or process.poll() is not None, f"BIRD on {node.name}", timeout_s=timeout_s)
-        _must_run(process, said)
-        yield Daemon(node, work, log)
-        _must_run(process, said)
-
-
-def _must_run(process: Process, said: Path) -> None:
-    if (status := process.poll()) is not None:
-        raise CommandError(process.argv, status, said.read_text(errors="replace").strip())
+        process.wait_until(socket.exists, f"BIRD on {node.name}", said=said, timeout_s=timeout_s)
+        yield
+        process.must_run(said)

@@ -24,9 +24,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from testbed.base.errors import CommandError, ReadbackError, TestbedError
+from testbed.base.errors import ReadbackError, TestbedError
 from testbed.net.netns import Node
-from testbed.process import CommandLog, Process, wait_until
+from testbed.process import CommandLog, Process
 
 _ETHERNET, _IPV4, _ALL = 14, b"\x08\x00", 0x0003  # ETH_P_ALL
 _SOL_PACKET, _VNET_HEADER, _VNET_BYTES = 263, 15, 10  # PACKET_VNET_HDR: segments and checksums are left to the card
@@ -196,10 +196,7 @@ def running(node: Node, told: Configuration, work: Path, log: CommandLog) -> Ite
     told.control.unlink(missing_ok=True)
     argv = node.enter(sys.executable, "-m", "testbed.tools.mptcp_balancer", str(file))
     with complaints.open("wb") as err, Process(argv, stderr=err, log=log, keeps_id=False) as process:
-        wait_until(lambda: told.control.exists() or process.poll() is not None, "balancer", timeout_s=_TIMEOUT_S)
-        if process.poll() is not None:
-            said = complaints.read_text(errors="replace").strip().splitlines()
-            raise CommandError(process.argv, process.poll(), said[-1] if said else "no complaint")
+        process.wait_until(told.control.exists, "balancer", said=complaints, timeout_s=_TIMEOUT_S)
         yield process
 
 

@@ -16,7 +16,7 @@ from testbed.net.netns import Node
 from testbed.path_manager.figure4 import Settings
 from testbed.path_manager.options import Options, OwnAddresses
 from testbed.path_manager.service import Task
-from testbed.process import CommandLog, Process, wait_until
+from testbed.process import CommandLog, Process
 
 
 def command(
@@ -72,10 +72,9 @@ def managing(
         said.open("wb") as out,
         Process(node.enter(*argv), stdout=out, stderr=subprocess.STDOUT, log=log, keeps_id=False) as process,
     ):
-        wait_until(partial(_begun, process, said), f"path manager on {node.name}", timeout_s=timeout_s)
-        _must_run(process, said)
+        process.wait_until(partial(_is_ready, said), f"path manager on {node.name}", said=said, timeout_s=timeout_s)
         yield process
-        _must_run(process, said)
+        process.must_run(said)
         if (status := process.stop()) != 0:
             raise CommandError(process.argv, status, said.read_text())
 
@@ -87,10 +86,5 @@ def counted(node: Node, output: Path) -> dict[str, int]:
     return {name: told[name] for name in OUTCOMES if name in told}
 
 
-def _begun(process: Process, said: Path) -> bool:
-    return "ready" in said.read_text().splitlines() or process.poll() is not None
-
-
-def _must_run(process: Process, said: Path) -> None:
-    if (status := process.poll()) is not None:
-        raise CommandError(process.argv, status, said.read_text())
+def _is_ready(said: Path) -> bool:
+    return "ready" in said.read_text().splitlines()

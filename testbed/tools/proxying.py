@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from testbed.base.errors import CommandError
 from testbed.base.families import family_of, in_url
 from testbed.net import sockets
 from testbed.net.netns import Node
-from testbed.process import CommandLog, Process, wait_until
+from testbed.process import CommandLog, Process
 
 Mode = Literal["http", "tcp"]
 _TIMEOUT_S = 30.0
@@ -52,12 +51,10 @@ def running(node: Node, argv: Sequence[str], service: Proxied, *, mptcp: bool, l
     wrapped = [*(["mptcpize", "run"] if mptcp else []), *argv]
     ipv6 = family_of(service.address) == "ipv6"
     with complaints.open("wb") as err, Process(node.enter(*wrapped), stderr=err, log=log, keeps_id=False) as process:
-        wait_until(
-            lambda: sockets.listens(node, service.port, ipv6=ipv6) or process.poll() is not None,
+        process.wait_until(
+            lambda: sockets.listens(node, service.port, ipv6=ipv6),
             f"{argv[0]} on {node.name}",
+            said=complaints,
             timeout_s=_TIMEOUT_S,
         )
-        if process.poll() is not None:
-            said = complaints.read_text(errors="replace").strip().splitlines()
-            raise CommandError(process.argv, process.poll(), said[-1] if said else "no complaint")
         yield process

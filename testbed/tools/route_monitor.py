@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from testbed.base.errors import AnalysisError, CommandError
+from testbed.base.errors import AnalysisError
 from testbed.net.netns import Node
 from testbed.process import CommandLog, Process, wait_until
 
@@ -48,8 +48,7 @@ def watching(node: Node, said: Path, log: CommandLog, timeout_s: float = 30.0) -
             timeout_s=timeout_s,
         )
         yield
-        if (status := process.poll()) is not None:
-            raise CommandError(process.argv, status, said.read_text(errors="replace"))
+        process.must_run(said)
 
 
 def _listeners(node: Node) -> int:
