@@ -23,7 +23,7 @@ from mininet.topo import Topo
 from testbed.base.errors import CommandError, ReadbackError
 from testbed.base.families import family_of
 from testbed.net.netns import Node
-from testbed.process import CommandLog, run, wait_until
+from testbed.process import CommandLog, run_lines, wait_until
 from testbed.wire import MTU_BYTES
 
 _LARGEST_WITH_BROADCAST = 30
@@ -221,4 +221,4 @@ def _how(address: str) -> str:
 
 def _ip(argv: list[str], lines: list[str], log: CommandLog) -> None:
     if lines:
-        run([*argv, "-batch", "-"], stdin="".join(f"{line}\n" for line in lines), log=log)
+        run_lines(argv, lines, log)

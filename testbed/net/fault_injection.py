@@ -25,7 +25,7 @@ from testbed.net import bpf, queues
 from testbed.net.bpf_filters import attached
 from testbed.net.netns import Node, here, inside, interface_index
 from testbed.net.queues import Queue
-from testbed.process import CommandLog, run
+from testbed.process import CommandLog, run, run_lines
 
 NEEDS: frozenset[Need] = frozenset(
     {
@@ -161,7 +161,7 @@ def _line(node: Node, name: str, delay_ns: int, program: bpf.Program, log: Comma
     ends = (name, f"{name}p")
     lines = [f"link add {ends[0]} type veth peer {ends[1]}"]
     lines += [f"link set {end} addrgenmode none up" for end in ends]
-    run(node.enter("ip", "-batch", "-"), stdin="".join(f"{line}\n" for line in lines), log=log)
+    run_lines(node.enter("ip"), lines, log)
     try:
         wanted = {"delay_s": round(delay_ns * 1e-9, 9), "limit": _LINE_PACKETS}
         words = ("limit", str(_LINE_PACKETS), "delay", f"{delay_ns / 1000:.3f}us")

@@ -10,7 +10,7 @@ from pathlib import Path
 from testbed.base.errors import ReadbackError
 from testbed.base.needs import kernel, program
 from testbed.net.netns import Node
-from testbed.process import CommandLog, run
+from testbed.process import CommandLog, run, run_lines
 
 NEEDS = frozenset(
     {
@@ -48,7 +48,7 @@ def mend(node: Node, interface: str, log: CommandLog) -> None:
 def silence(node: Node, interface: str, log: CommandLog) -> None:
     """Let nothing arrive at this end; raises `ReadbackError`."""
     lines = [f"qdisc add dev {interface} clsact", f"filter add dev {interface} ingress matchall action drop"]
-    run(node.enter("tc", "-batch", "-"), stdin="".join(f"{line}\n" for line in lines), log=log)
+    run_lines(node.enter("tc"), lines, log)
     found = run(node.enter("tc", "filter", "show", "dev", interface, "ingress"), log=log).stdout
     if "matchall" not in found:
         raise ReadbackError(f"filter of {interface} (ingress)", "matchall", found)

@@ -17,7 +17,7 @@ from testbed.base.families import family_of, whole_length
 from testbed.base.needs import Call, kernel
 from testbed.net import routing
 from testbed.net.netns import Node, here
-from testbed.process import CommandLog, run
+from testbed.process import CommandLog, run, run_lines
 
 NEED = kernel(
     "resilient nexthop groups",
@@ -79,7 +79,7 @@ def put(
     group = "/".join(map(str, sorted(members)))
     lines.append(f"nexthop replace id {_GROUP} group {group} {settings.words()}")
     lines.append(f"route replace {address}/{whole_length(address)} nhid {_GROUP}")
-    run(router.enter("ip", "-batch", "-"), stdin="".join(f"{line}\n" for line in lines), log=log)
+    run_lines(router.enter("ip"), lines, log)
     wanted = {
         "nexthops": {number: known[number] for number in sorted(members)},
         **settings.listed(),

@@ -11,7 +11,7 @@ import json
 from testbed.base.errors import ReadbackError
 from testbed.base.needs import kernel, program
 from testbed.net.netns import Node
-from testbed.process import CommandLog, run
+from testbed.process import CommandLog, run, run_lines
 
 _HOOKS = ("ingress", "egress")
 
@@ -42,7 +42,7 @@ def silence(node: Node, log: CommandLog) -> None:
     for interface in _links(node):
         lines.append(f"qdisc add dev {interface} clsact")
         lines += [f"filter add dev {interface} {hook} matchall action drop" for hook in _HOOKS]
-    _tc(node, lines, log)
+    run_lines(node.enter("tc"), lines, log)
     for interface in _links(node):
         for hook in _HOOKS:
             found = run(node.enter("tc", "-j", "filter", "show", "dev", interface, hook), log=log).stdout
@@ -52,7 +52,7 @@ def silence(node: Node, log: CommandLog) -> None:
 
 def restore(node: Node, log: CommandLog) -> None:
     """Let everything pass again."""
-    _tc(node, [f"qdisc del dev {interface} clsact" for interface in _links(node)], log)
+    run_lines(node.enter("tc"), [f"qdisc del dev {interface} clsact" for interface in _links(node)], log)
 
 
 def destroy_sockets(node: Node, log: CommandLog) -> None:
@@ -70,7 +70,3 @@ def _links(node: Node) -> list[str]:
     """Its ends of the topology's links, by Mininet's names."""
     names = (line.split(":")[0].strip() for line in node.read("dev").splitlines()[2:])
     return sorted(name for name in names if name.startswith(f"{node.name}-eth"))
-
-
-def _tc(node: Node, lines: list[str], log: CommandLog) -> None:
-    run(node.enter("tc", "-batch", "-"), stdin="".join(f"{line}\n" for line in lines), log=log)

@@ -14,7 +14,7 @@ from testbed.base.errors import ReadbackError
 from testbed.base.families import Family
 from testbed.base.needs import Need, kernel
 from testbed.net.netns import Node
-from testbed.process import CommandLog, run
+from testbed.process import CommandLog, run, run_lines
 from testbed.wire import MTU_BYTES
 
 GUE_PORT = 6080
@@ -96,7 +96,7 @@ def receive(server: Node, kind: Tunnel, port: int, family: Family, log: CommandL
     lines = [f"link add {name} mtu {MTU_BYTES} type {kind.interface} external", f"link set {name} up"]
     if kind.over_udp:
         lines.append(f"fou add port {port} gue{' -6' if family == 'ipv6' else ''}")
-    run(server.enter("ip", "-batch", "-"), stdin="".join(f"{line}\n" for line in lines), log=log)
+    run_lines(server.enter("ip"), lines, log)
     _read_back(server, name, {"kind": kind.interface, "external": True, "mtu": MTU_BYTES}, log)
     if kind.over_udp:
         found = json.loads(run(server.enter("ip", "-j", "fou", "show"), log=log).stdout or "[]")
