@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from testbed.base.families import family_of
 from testbed.net import direct_return
 from testbed.network import Network
+from testbed.wire import largest_segment_bytes
 from topologies.layout import Layout, ServerPlace, WayPast
 
 
@@ -18,16 +20,17 @@ def prepare(network: Network, layout: Layout, *, past: bool) -> None:
 
 
 def prepare_server(
-    network: Network, layout: Layout, server: ServerPlace, *, past: bool, interface: str, segment_bytes: int
+    network: Network, layout: Layout, server: ServerPlace, *, past: bool, interface: str = "lo", segment_bytes: int = 0
 ) -> None:
     """The service address at this interface, and the way of what the server sends from there.
 
-    It tells its peers to send no TCP segment above `segment_bytes`.
+    It tells its peers to send no TCP segment above `segment_bytes` (0: what a packet has room for).
     """
     node, back = network[server.name], WayPast(server.interface, server.gateway)
     direct_return.receive(node, layout.service, interface)
     way = server.past if past and server.past else back
-    direct_return.answer(node, layout.service, way.interface, way.gateway, segment_bytes)
+    largest = segment_bytes or largest_segment_bytes(family_of(layout.service))
+    direct_return.answer(node, layout.service, way.interface, way.gateway, largest)
 
 
 def interfaces(server: ServerPlace, *, past: bool) -> tuple[str, ...]:

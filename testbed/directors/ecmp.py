@@ -19,7 +19,6 @@ from testbed.directors.base import Director
 from testbed.net import arp, direct_return, routing
 from testbed.net.netns import Node
 from testbed.network import Network
-from testbed.wire import largest_segment_bytes
 from topologies.layout import Layout, ServerPlace
 
 
@@ -73,8 +72,7 @@ class Ecmp(Director):
     def prepare_server(self, network: Network, layout: Layout, server: ServerPlace) -> None:
         """The service address, and the way of what it sends from there if it answers past the router."""
         if self.answers_past:
-            segment_bytes = largest_segment_bytes(family_of(layout.service))
-            answering.prepare_server(network, layout, server, past=True, interface="lo", segment_bytes=segment_bytes)
+            answering.prepare_server(network, layout, server, past=True)
             return
         if layout.service_is_on_link:
             arp.keep_to_own_links(network[server.name])

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from testbed.base.families import family_of
 from testbed.base.needs import kernel
 from testbed.directors import answering
 from testbed.directors.base import Director
@@ -21,7 +20,6 @@ from testbed.net.nftables import Table
 from testbed.network import WORK, Network
 from testbed.tools import mptcp_balancer
 from testbed.tools.mptcp_balancer import Configuration, Way
-from testbed.wire import largest_segment_bytes
 from topologies.layout import Layout, ServerPlace
 
 PACKETS = kernel("packet sockets", "CONFIG_PACKET", purpose="a program that passes packets on")
@@ -43,8 +41,7 @@ class MptcpAware(Director):
 
     def prepare_server(self, network: Network, layout: Layout, server: ServerPlace) -> None:
         """The service address, and the way of what it sends from there."""
-        largest = largest_segment_bytes(family_of(layout.service))
-        answering.prepare_server(network, layout, server, past=False, interface="lo", segment_bytes=largest)
+        answering.prepare_server(network, layout, server, past=False)
 
     def entries(self, director: Node) -> int | None:
         """Flows and tokens."""

@@ -26,7 +26,6 @@ from testbed.net.netns import Node
 from testbed.net.stateless_dsr import Further
 from testbed.network import Network
 from testbed.record.director import Balanced
-from testbed.wire import largest_segment_bytes
 from topologies.base import Topology
 from topologies.layout import Layout, ServerPlace
 
@@ -112,8 +111,7 @@ class Nft(Director):
     def prepare_server(self, network: Network, layout: Layout, server: ServerPlace) -> None:
         """Where it answers past the director, the service address, and the way of what it sends from there."""
         if self.is_direct:
-            segment_bytes, past = largest_segment_bytes(family_of(layout.service)), self.answers_past
-            answering.prepare_server(network, layout, server, past=past, interface="lo", segment_bytes=segment_bytes)
+            answering.prepare_server(network, layout, server, past=self.answers_past)
 
     def serve(self, network: Network, layout: Layout, seed: int) -> dict[str, Any]:
         """The rules, with all servers."""

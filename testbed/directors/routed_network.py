@@ -153,13 +153,10 @@ class RoutedNetwork:
             if speaker.forwards:
                 found[speaker.node]["routes"] = self._routes(speaker.node)
         way = found[self.layout.director]["routes"][self.layout.service]
-        wanted = self.neighbour(self._home(self.layout.servers[0]))
+        wanted = self.neighbour(home_of(self.layout, self.layout.servers[0]))
         if way != wanted:
             raise ReadbackError(f"route of {self.layout.director} to {self.layout.service}", wanted, way)
         return {"ospf": found}
-
-    def _home(self, place: ServerPlace) -> str:
-        return home_of(self.layout, place)
 
     def _routes(self, node: str) -> dict[str, str]:
         """The neighbour, or the interface, by which each address is reached from there."""
