@@ -201,6 +201,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     losses = attempt(partial(read_injected_losses, directory)) if point.drop_packet else None
     drops = None if losses is None else losses.dropped
     made_up, kept = attempt(partial(read_tallies, directory)), attempt(partial(read_protection, directory))
+    waiting = attempt(partial(read_half_open, directory))
     load = attempt(partial(read_host_load, directory))
     kernel = attempt(partial(read_kernel, directory))
     verdict = None
@@ -222,7 +223,6 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     failed = outcome is not None and not outcome.ok
     found_wrong = [*([] if failed else unreadable), *validity.reasons(evidence), *(trace.reasons() if trace else ())]
     summary = replace(summary, injected_drops=drops, fidelity=verdict, kernel=kernel or "")
-    waiting = attempt(partial(read_half_open, directory))
     summary = replace(summary, syns=made_up or (), half_open=waiting, protection=kept.together if kept else {})
     if outcome is not None:
         summary = replace(summary, virtual_s=outcome.virtual_s, wall_s=outcome.wall_s, shared_boot=outcome.shared_boot)

@@ -68,6 +68,10 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda d: (d / "events.jsonl").write_text('{"t": 0.0, "event": "workload-started", "epoch_s": 1.0}\n{"t": 1\n'),
         "events.jsonl:2: not JSON",
     ),
+    "malformed half-open connections": (
+        lambda d: (d / "half_open.json").write_text("[]"),
+        "half_open.json: not a JSON object",
+    ),
 }
 
 
