@@ -63,7 +63,7 @@ def _every_join_passes(points: Points) -> list[Check]:
     for flood in (NO_FLOOD, *KINDS):
         members = _under(points, CHECKED, flood)
         joins = [point.joins for point in members if point.joins]
-        asked, accepted = sum(each.asked for each in joins), sum(each.accepted - each.reset for each in joins)
+        asked, accepted = sum(each.asked for each in joins), sum(each.kept for each in joins)
         label = f"{flood}, joins of clients accepted"
         if not asked:
             checks.append(Check(label, None, bound="all", holds=None, why="no client has joined"))

@@ -65,8 +65,8 @@ def _joins_pass(points: Points) -> list[Check]:
     checks = []
     for condition, members in cells(points, EXPERIMENT, FILTER).items():
         syns, answered, _ = tallied(members, LIVE)
-        asked = sum(point.joins.asked for point in members if point.joins)
-        accepted = sum(point.joins.accepted - point.joins.reset for point in members if point.joins)
+        joins = [point.joins for point in members if point.joins]
+        asked, accepted = sum(each.asked for each in joins), sum(each.kept for each in joins)
         bound = f"all of {FEWEST} or more"
         if asked < FEWEST or not syns:
             why = f"{asked} joins of clients and {syns} repeated ones were sent"

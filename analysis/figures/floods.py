@@ -89,8 +89,9 @@ def _words(points: Sequence[PointSummary]) -> str:
     answers = fmean(sum(each.syn_acks for each in point.syns) for point in points)
     resets = fmean(sum(each.resets for each in point.syns) for point in points)
     waiting = fmean(point.half_open or 0 for point in points)
-    asked = sum(point.joins.asked for point in points if point.joins)
-    lost = asked - sum(point.joins.accepted - point.joins.reset for point in points if point.joins)
+    joins = [point.joins for point in points if point.joins]
+    asked = sum(each.asked for each in joins)
+    lost = asked - sum(each.kept for each in joins)
     words = f"{_number(answers)} SYN+ACK, {_number(resets)} RST\n{_number(waiting)} waiting"
     return f"{words}\n{lost} of {asked} joins lost" if lost else words
 

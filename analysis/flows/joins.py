@@ -26,6 +26,11 @@ class Joins:
     unanswered: Count
     reset: Count
 
+    @property
+    def kept(self) -> int:
+        """Those that were accepted, and not reset then."""
+        return self.accepted - self.reset
+
 
 @dataclass(frozen=True, config=CONFIG)
 class Waits:
