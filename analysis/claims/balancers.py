@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from analysis.claims.cells import SCHEME, TCP, Cells, Points, cells, changes_in, joined_and_broken
-from analysis.claims.evidence import by_seed, ratios, wilson, within
+from analysis.claims.evidence import by_seed, same, wilson, within
 from analysis.claims.model import CannotBeJudged, Check, Claim, Estimate
 from analysis.summary.model import PointSummary
 
@@ -39,13 +39,11 @@ def _same_goodput(points: Points) -> list[Check]:
     found = _cells(points, NOTHING, SCHEME)
     if REFERENCE not in found:
         raise CannotBeJudged(f"{EXPERIMENT}: no valid point of {REFERENCE}, to compare with")
-    low, high = 100 - _SAME_PERCENT, 100 + _SAME_PERCENT
-    checks = []
-    for balancer, members in found.items():
-        if balancer != REFERENCE:
-            shares = {seed: 100 * each for seed, each in ratios(members, found[REFERENCE], past_director_mbps).items()}
-            checks.append(within(balancer, shares, "%", f"{low:g} to {high:g} %", low=low, high=high))
-    return checks
+    return [
+        same(balancer, members, found[REFERENCE], past_director_mbps, _SAME_PERCENT)
+        for balancer, members in found.items()
+        if balancer != REFERENCE
+    ]
 
 
 def _survived(points: Points, event: str) -> list[Check]:

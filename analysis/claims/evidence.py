@@ -157,6 +157,15 @@ def within(
     return Check(label, estimate, bound=bound, holds=None, why=f"the seeds disagree: {estimate}, bound {bound}")
 
 
+def same(
+    label: str, points: Sequence[PointSummary], others: Sequence[PointSummary], value: Value, percent: float
+) -> Check:
+    """Whether a value is that of other points with the same seeds, but for so many percent."""
+    shares = {seed: 100 * each for seed, each in ratios(points, others, value).items()}
+    low, high = 100 - percent, 100 + percent
+    return within(label, shares, "%", f"{low:g} to {high:g} %", low=low, high=high)
+
+
 def per_size(
     found: Mapping[int, Sequence[PointSummary]], sizes: Sequence[int], check: Callable[[str, int], Check], bound: str
 ) -> list[Check]:

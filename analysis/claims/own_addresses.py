@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.claims.evidence import goodput_mbps, ratios, wilson, within
+from analysis.claims.evidence import goodput_mbps, same, wilson
 from analysis.claims.model import CannotBeJudged, Check
 from analysis.claims.protection import Cells, cells, claim_of, tallied
 from analysis.summary.model import PointSummary
@@ -76,14 +76,8 @@ def _every_join_passes(points: Points) -> list[Check]:
 
 
 def _floods_change_nothing(points: Points) -> list[Check]:
-    low, high = 100 - _SAME_PERCENT, 100 + _SAME_PERCENT
     quiet = _under(points, CHECKED, NO_FLOOD)
-    checks = []
-    for flood in KINDS:
-        shares = ratios(_under(points, CHECKED, flood), quiet, goodput_mbps)
-        percent = {seed: share * 100 for seed, share in shares.items()}
-        checks.append(within(flood, percent, "%", f"{low:g} to {high:g} %", low=low, high=high))
-    return checks
+    return [same(flood, _under(points, CHECKED, flood), quiet, goodput_mbps, _SAME_PERCENT) for flood in KINDS]
 
 
 _METHOD = (

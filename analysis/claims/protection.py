@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from analysis.claims.evidence import goodput_mbps, ratios, size_name, speaking, wilson, within
+from analysis.claims.evidence import goodput_mbps, same, size_name, speaking, wilson
 from analysis.claims.model import PAPER, Check, Claim
 from analysis.summary.model import PointSummary
 
@@ -80,14 +80,11 @@ def _joins_pass(points: Points) -> list[Check]:
 
 
 def _same_goodput(points: Points) -> list[Check]:
-    low, high = 100 - _SAME_PERCENT, 100 + _SAME_PERCENT
     without = by_place(cells(points, GOODPUT, OPEN))
     checks = []
     for (place, size_bytes), members in by_place(cells(points, GOODPUT, FILTER)).items():
         others = without.get((place, size_bytes), [])
-        percent = {seed: value * 100 for seed, value in ratios(members, others, goodput_mbps).items()}
-        label = f"{place}, {size_name(size_bytes)}"
-        checks.append(within(label, percent, "%", f"{low:g} to {high:g} %", low=low, high=high))
+        checks.append(same(f"{place}, {size_name(size_bytes)}", members, others, goodput_mbps, _SAME_PERCENT))
     return checks
 
 
