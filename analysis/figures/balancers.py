@@ -18,6 +18,7 @@ from matplotlib.ticker import NullLocator
 
 from analysis.figures import style
 from analysis.figures.arms import Arm, arms_of
+from analysis.figures.bars import draw_bar
 from analysis.figures.declaration import Data, Figure
 from analysis.summary.model import PointSummary
 
@@ -26,7 +27,6 @@ _ROW_INCHES, _MARGIN_INCHES = 0.86, 1.5
 _LIMIT = 1.75
 """To the right of 100 % there is room for what stands behind a bar."""
 
-_WORDS_SIZE = 6.8
 _SHORTEST_S = 0.05
 _THROUGH = "through the director"
 _LEGEND = (
@@ -92,15 +92,7 @@ def _changes(point: PointSummary) -> bool:
 
 def _bar(axes: Axes, arm: Arm, place: int, points: Sequence[PointSummary]) -> None:
     share, words = _of_changes(points) if any(map(_changes, points)) else _of_nothing(points)
-    valid = any(point.valid for point in points)
-    axes.barh(
-        place, share, 0.72, color=arm.look.colour if valid else "none", edgecolor=arm.look.colour, linewidth=0.8,
-        zorder=3,
-    )  # fmt: skip
-    axes.annotate(
-        words if valid else "INVALID", (share, place), xytext=(3, 0), textcoords="offset points", va="center",
-        fontsize=_WORDS_SIZE, color=style.LIMIT_COLOUR if valid else style.NOTE_COLOUR,
-    )  # fmt: skip
+    draw_bar(axes, place, share, 0.72, arm.look.colour, words, valid=any(point.valid for point in points))
 
 
 def _of_changes(points: Sequence[PointSummary]) -> tuple[float, str]:

@@ -17,6 +17,7 @@ from matplotlib.patches import Patch
 
 from analysis.figures import style
 from analysis.figures.arms import Arm, arms_of
+from analysis.figures.bars import WORDS_SIZE, draw_bar
 from analysis.figures.declaration import Data, Figure
 from analysis.summary.model import PointSummary
 
@@ -26,7 +27,6 @@ _ROOM = 2.3
 """To the right of the longest bar there is room for what stands behind it."""
 
 _HEIGHT = 0.7
-_WORDS_SIZE = 6.8
 
 
 def draw(canvas: Canvas, data: Data) -> bool:
@@ -74,14 +74,10 @@ def _bar(axes: Axes, place: float, height: float, colour: str, points: Sequence[
     measured = [point for point in points if point.valid] or list(points)
     found = _mbps(measured)
     if not found:
-        axes.text(0, place, " not measured", color=style.LIMIT_COLOUR, fontsize=_WORDS_SIZE, va="center")
+        axes.text(0, place, " not measured", color=style.LIMIT_COLOUR, fontsize=WORDS_SIZE, va="center")
         return
     valid = any(point.valid for point in points)
-    axes.barh(place, fmean(found), height, color=colour if valid else "none", edgecolor=colour, linewidth=0.8, zorder=3)
-    axes.annotate(
-        _words(measured) if valid else "INVALID", (fmean(found), place), xytext=(3, 0), textcoords="offset points",
-        va="center", fontsize=_WORDS_SIZE, color=style.LIMIT_COLOUR if valid else style.NOTE_COLOUR,
-    )  # fmt: skip
+    draw_bar(axes, place, fmean(found), height, colour, _words(measured), valid=valid)
 
 
 def _words(points: Sequence[PointSummary]) -> str:
