@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from testbed.base.families import Families, Family
+from testbed.base.families import Families, Family, family_of
 
 PREFIX: Mapping[Family, int] = {"ipv4": 24, "ipv6": 64}
 """The length of a network's prefix."""
@@ -23,6 +23,11 @@ def address(family: Family, network: int, host: int) -> str:
 def network(family: Family, number: int) -> str:
     """A network with its prefix: 10.0.NUMBER.0/24, or fd00:NUMBER::/64."""
     return f"{address(family, number, 0)}/{PREFIX[family]}"
+
+
+def network_of(host: str) -> str:
+    """The network that the address of a host is in, with its prefix."""
+    return str(ipaddress.ip_network(f"{host}/{PREFIX[family_of(host)]}", strict=False))
 
 
 def first_networks(family: Family, bits: int) -> str:

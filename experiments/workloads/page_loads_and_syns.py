@@ -26,6 +26,7 @@ from testbed.record import syns as record
 from testbed.record.syns import HALF_OPEN, Requests
 from testbed.sampler import Action
 from testbed.tools import syn_generator
+from topologies import addresses
 from topologies.base import Topology
 from topologies.layout import Layout, ServerPlace
 
@@ -172,7 +173,6 @@ def _syns(each: Sending, place: ServerPlace, number: int, scene: Scene) -> syn_g
 def _stranger(layout: Layout, place: ServerPlace) -> str:
     """From where a server's unique address is sent SYNs: the client's network that it is in, or else the first one."""
     family = family_of(place.unique)
-    length = 24 if family == "ipv4" else 64
-    mine = [each for each in layout.client_addresses if family_of(each) == family]
-    near = [each for each in mine if ip_address(place.unique) in ip_network(f"{each}/{length}", strict=False)]
+    mine = [addresses.network_of(each) for each in layout.client_addresses if family_of(each) == family]
+    near = [each for each in mine if ip_address(place.unique) in ip_network(each)]
     return syn_generator.address_in((near or mine)[0])

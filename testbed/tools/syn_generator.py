@@ -66,6 +66,11 @@ class Syns:
     orders: bool = False
     anywhere: bool = False
 
+    @property
+    def prefix(self) -> int:
+        """How many bits of `target` all of them have."""
+        return whole_length(self.target) - (_RANDOM_BITS if self.anywhere else 0)
+
 
 @dataclass(frozen=True)
 class Stranger:
@@ -77,9 +82,8 @@ class Stranger:
 
 
 def address_in(network: str) -> str:
-    """The address in the network of a client's address, of a /24 or a /64, from which SYNs are made up."""
-    length = 24 if family_of(network) == "ipv4" else 64
-    return str(ipaddress.ip_network(f"{network}/{length}", strict=False)[_HOST])
+    """The address in a network of the client's, with its prefix, from which SYNs are made up."""
+    return str(ipaddress.ip_network(network)[_HOST])
 
 
 @contextlib.contextmanager
@@ -121,9 +125,8 @@ def build(work: Path, log: CommandLog) -> Path:
 
 def start(program: Path, node: Node, place: Stranger, syns: Syns, tag: int, out: Path, log: CommandLog) -> Process:
     """Start sending; `tag` (below 256) tells these SYNs from those of others, `out` gets what is counted in the end."""
-    length = whole_length(syns.target) - (_RANDOM_BITS if syns.anywhere else 0)
     words: list[Any] = [
-        place.interface, place.next_hop, place.address, syns.target, length, syns.port, syns.kind, syns.count,
+        place.interface, place.next_hop, place.address, syns.target, syns.prefix, syns.port, syns.kind, syns.count,
         syns.copies, syns.per_second, syns.delay_s, syns.seed, tag, int(syns.orders),
     ]  # fmt: skip
     with _said(out).open("wb") as said, _complaints(out).open("wb") as complaints:
@@ -137,7 +140,7 @@ def tally(process: Process, syns: Syns, out: Path) -> Tally:
     status = process.wait(limit_s)
     if status != 0:
         raise CommandError(process.argv, status, _complaints(out).read_text())
-    to = f"{syns.target}/{whole_length(syns.target) - _RANDOM_BITS}" if syns.anywhere else syns.target
+    to = f"{syns.target}/{syns.prefix}" if syns.anywhere else syns.target
     found: dict[str, Any] = json.loads(_said(out).read_text())
     return Tally.model_validate({"kind": syns.kind, "to": to, **found})
 

@@ -24,6 +24,7 @@ from testbed.labs.counting import marks
 from testbed.process import CommandLog, run
 from testbed.record.point import Point
 from testbed.tools import lighttpd, syn_generator
+from topologies.addresses import network_of
 
 FEW, MANY = 2_000, 12_000
 _SETTLED_S = 2.0
@@ -46,7 +47,7 @@ if __name__ == "__main__":
             network = parts.protection.own_network(ready.layout, server.place) if anywhere else ""
             target = str(ip_network(network).network_address) if network else server.unique
             program = Path(shutil.copy(out / "syn_generator", WORK))
-            origin = syn_generator.address_in(ready.client_addresses[1])
+            origin = syn_generator.address_in(network_of(ready.client_addresses[1]))
             place = stack.enter_context(syn_generator.stranger(ready.client, server.unique, origin, log))
             if is_down:
                 run(server.node.enter("ip", "link", "set", f"{server.node.name}-eth1", "down"), log=log)
