@@ -1,9 +1,9 @@
 """A small machine inside this one, to be wrecked: `python machine.py DIRECTORY LAB MOMENT...`, in new namespaces.
 
 Its processes, network and mounts are its own, so that all of them can be counted. Foreign things stand beside ours:
-a namespace with a link, a shaped link, a mount, processes and files with names like ours. For each MOMENT (seconds) a
-run in the lab is started (one that was killed goes on) and killed by SIGKILL after so long; `testbed clean` comes at
-once, and what is there is compared with what was there before. At last the run goes on to its end. Prints JSON: for
+a namespace with a link, a shaped link, a mount, processes and files with names like ours. For each MOMENT a run in the
+lab is started (one that was killed goes on) and killed by SIGKILL after so many seconds, or `busy`: as soon as a point
+runs; `testbed clean` comes at once, and what is there is compared with what was there before. At last the run goes on to its end. Prints JSON: for
 each kill what differs, empty if nothing does; whether the foreign processes live; the last run's points.
 """
 
@@ -79,6 +79,11 @@ def census(directory: Path) -> dict[str, list[str]]:
     }
 
 
+BUSY = "busy"
+MANY = 8
+"""Processes of ours: so many there are only while a point's guest or namespaces are full of them."""
+PATIENCE_S = 60.0
+
 # Kernels, what they are made from, and the library for large reads: these are this machine's own.
 SHARED = ("kernels", "downloads", "libraries")
 
@@ -152,15 +157,17 @@ def start(lab: str, directory: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def wreck(moment_s: float, lab: str, directory: Path, before: dict[str, list[str]]) -> dict[str, object]:
-    """Kill a run after `moment_s` seconds (the next one, if one has ended by then); what differs after a clean."""
+def wreck(moment: str, lab: str, directory: Path, before: dict[str, list[str]]) -> dict[str, object]:
+    """Kill a run at a moment (the next one, if one has ended by then); what differs after a clean."""
     victim = start(lab, directory)
-    deadline = time.monotonic() + moment_s
+    deadline = time.monotonic() + (PATIENCE_S if moment == BUSY else float(moment))
     while (left_s := deadline - time.monotonic()) > 0:
-        try:
-            victim.wait(left_s)
-        except subprocess.TimeoutExpired:
+        if moment == BUSY and len(processes()) - len(before["processes"]) >= MANY:
             break
+        try:
+            victim.wait(0.01 if moment == BUSY else left_s)
+        except subprocess.TimeoutExpired:
+            continue
         victim = start(lab, directory)
     at_the_kill = len(processes()) - len(before["processes"])
     was_finished = finished(run := unfinished(directory))
@@ -172,7 +179,7 @@ def wreck(moment_s: float, lab: str, directory: Path, before: dict[str, list[str
     if lost := was_finished.items() - finished(run).items():
         different["points"] = sorted(lost)
     return {
-        "moment_s": moment_s,
+        "moment": moment,
         "processes_at_the_kill": at_the_kill,
         "finished": len(was_finished),
         "different": different,
@@ -189,13 +196,13 @@ def last_run(lab: str, directory: Path) -> dict[str, object]:
     return {"status": status, "state": run.manifest.state, "points": points, "kept": len(kept), "stayed": stayed}
 
 
-def main(directory: Path, lab: str, moments_s: list[float]) -> None:
+def main(directory: Path, lab: str, moments: list[str]) -> None:
     """Print what each kill left behind."""
     prepare(directory)
     foreign = place_foreign_things(directory)
     time.sleep(0.5)
     before = census(directory)
-    found = [wreck(moment_s, lab, directory, before) for moment_s in moments_s]
+    found = [wreck(moment, lab, directory, before) for moment in moments]
     report = {
         "kills": found,
         "last_run": last_run(lab, directory),
@@ -206,4 +213,4 @@ def main(directory: Path, lab: str, moments_s: list[float]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], [float(word) for word in sys.argv[3:]])
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
