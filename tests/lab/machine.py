@@ -3,8 +3,9 @@
 Its processes, network and mounts are its own, so that all of them can be counted. Foreign things stand beside ours:
 a namespace with a link, a shaped link, a mount, processes and files with names like ours. For each MOMENT a run in the
 lab is started (one that was killed goes on) and killed by SIGKILL after so many seconds, or `busy`: as soon as a point
-runs; `testbed clean` comes at once, and what is there is compared with what was there before. At last the run goes on to its end. Prints JSON: for
-each kill what differs, empty if nothing does; whether the foreign processes live; the last run's points.
+runs; `testbed clean` comes at once, and what is there is compared with what was there before. At last the run goes on
+to its end. Prints JSON: for each kill what differs, empty if nothing does; whether the foreign processes live; the last
+run's points.
 """
 
 from __future__ import annotations
