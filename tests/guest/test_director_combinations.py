@@ -5,10 +5,10 @@ Every third of them in `make test`; all with TESTBED_TEST_COMBINATIONS=all, as i
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+from extent import ALL
 from guest_points import planned, run_soundly
 
 from analysis.summary.of_point import PointAnalysis, analyse_point_fully
@@ -24,7 +24,7 @@ COMBINATIONS = [
     '{part="ecmp", form="dsr"}',
     '{part="resilient", form="dsr"}',
 ]
-TRIED = COMBINATIONS if os.environ.get("TESTBED_TEST_COMBINATIONS") == "all" else COMBINATIONS[::3]
+TRIED = COMBINATIONS if ALL else COMBINATIONS[::3]
 SMALL = (
     "topology.servers=2", "workload.sizes=100 KB", "workload.total=4 MB", "workload.concurrency=8",
     "director_statistics=true",

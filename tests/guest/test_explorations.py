@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from extent import in_test_all
 
 from experiments import api
 from experiments.api.exploration import Exploration, Wanted
@@ -76,7 +76,7 @@ def test_what_was_found_is_in_the_directory(explored: Exploration, directory: Pa
         assert [row["case"] for row in csv.DictReader(file)] == [row["case"] for row in explored.rows]
 
 
-@pytest.mark.skipif(os.environ.get("TESTBED_TEST_COMBINATIONS") != "all", reason="an exploration more: make test-all")
+@in_test_all("an exploration more: make test-all")
 def test_a_server_that_is_removed_takes_young_connections_with_it_and_nothing_of_them_is_left(
     lab: Any, tmp_path: Path
 ) -> None:

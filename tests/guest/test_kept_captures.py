@@ -6,20 +6,18 @@ With TESTBED_TEST_COMBINATIONS=all, as in `make test-all`.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from extent import in_test_all
 
 from testbed.record.digests import read_digests
 
 TESTBED = Path(__file__).parents[2] / ".venv" / "bin" / "testbed"
 POINT = ("run", "fig07", "--set", "protocols=mptcp", "--set", "workload.sizes=100 KB", "--set", "workload.total=1 MB")
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("TESTBED_TEST_COMBINATIONS") != "all", reason="three runs and their analyses: make test-all"
-)
+pytestmark = in_test_all("three runs and their analyses: make test-all")
 
 
 def command(work: Path, *words: str, status: int = 0) -> subprocess.CompletedProcess[str]:

@@ -5,12 +5,12 @@ It takes a kernel of its own, which is built once and kept: with TESTBED_TEST_CO
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from extent import in_test_all
 
 from analysis.summary.exploration_comparison import compare
 from experiments.api import exploration
@@ -33,9 +33,7 @@ SLOW = (
 )  # fmt: skip
 ADD_ADDR = "ADD_ADDR 1, server to client, initial subflow"
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("TESTBED_TEST_COMBINATIONS") != "all", reason="builds a kernel: make test-all"
-)
+pytestmark = in_test_all("builds a kernel: make test-all")
 
 
 @pytest.fixture(scope="module")

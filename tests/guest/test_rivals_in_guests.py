@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from changed_points import Ran, downloads, events, run
+from extent import in_test_all
 
 from analysis.pcap import read_pcap
 from analysis.summary.model import Balancing
@@ -19,7 +19,6 @@ JOINS_BY_THE_SERVICE = (
     "mptcp.lb_mode=off", "mptcp.deny_join=false", "mptcp.add_addr=false", "mptcp.initial_backup=false",
     "mptcp.client_endpoint=subflow", "mptcp.subflows=2",
 )  # fmt: skip
-ALL = os.environ.get("TESTBED_TEST_COMBINATIONS") == "all"
 
 
 def at_2_s(event: str) -> str:
@@ -85,14 +84,14 @@ def test_a_balancer_that_knows_tokens_leads_joins_to_the_server_of_their_connect
     assert found.broken == 0 and (found.director_entries or 0) > joined.accepted
 
 
-@pytest.mark.skipif(not ALL, reason="one of the proxies' many forms: TESTBED_TEST_COMBINATIONS=all")
+@in_test_all("one of the proxies' many forms: TESTBED_TEST_COMBINATIONS=all")
 @pytest.mark.parametrize("director", ['{part="nginx"}', '{part="nginx", mode="tcp"}', '{part="haproxy", mode="tcp"}'])
 def test_a_server_that_leaves_a_proxys_pool_keeps_what_it_has(lab, tmp_path, director: str) -> None:
     _, found = balanced(lab, tmp_path / "point", "tcp", f"director={director}", at_2_s("remove = 2"))
     assert found.broken == 0 and (found.under_way or 0) > 0
 
 
-@pytest.mark.skipif(not ALL, reason="one of the proxies' many forms: TESTBED_TEST_COMBINATIONS=all")
+@in_test_all("one of the proxies' many forms: TESTBED_TEST_COMBINATIONS=all")
 @pytest.mark.parametrize("proxy", ["haproxy", "nginx"])
 def test_a_proxy_speaks_mptcp_and_takes_joins(lab, tmp_path, proxy: str) -> None:
     ran, found = balanced(lab, tmp_path / "point", "mptcp", f'director="{proxy}"', *JOINS_BY_THE_SERVICE)

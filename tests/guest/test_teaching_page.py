@@ -5,11 +5,11 @@ The solution in `make test`; what students get, as a run, with TESTBED_TEST_COMB
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from extent import in_test_all
 
 from experiments import api
 from experiments.cli import main
@@ -41,9 +41,7 @@ def test_the_solution_of_the_exercise_has_all_marks(graded: Callable[[Path], str
     assert graded(tmp_path / "solved.toml").endswith("\n7 of 7 marks, by hidden seeds 4711\n")
 
 
-@pytest.mark.skipif(
-    os.environ.get("TESTBED_TEST_COMBINATIONS") != "all", reason="four points more: TESTBED_TEST_COMBINATIONS=all"
-)
+@in_test_all("four points more: TESTBED_TEST_COMBINATIONS=all")
 def test_the_exercise_as_it_is_given_has_two_marks_and_a_hint(graded: Callable[[Path], str], tmp_path: Path) -> None:
     api.run(api.plan([str(tmp_path / "lab.toml")]), out=tmp_path / "mine").require_valid()
     said = graded(tmp_path / "mine")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 from browser import PageView, browser
+from extent import in_test_all
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
@@ -52,12 +52,13 @@ class Told:
         return [row for row in self.events if row["event"] == kind]
 
 
-@pytest.fixture(scope="module", params=["short", "whole"])
+WHOLE = pytest.param("whole", marks=in_test_all("the whole of Figs. 13 and 14 takes minutes: make test-all"))
+
+
+@pytest.fixture(scope="module", params=["short", WHOLE])
 def run(request: pytest.FixtureRequest, anycast_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if request.param == "short":
         return anycast_run
-    if os.environ.get("TESTBED_TEST_COMBINATIONS") != "all":
-        pytest.skip("the whole of Figs. 13 and 14 takes minutes: make test-all")
     out = tmp_path_factory.mktemp("whole") / "run"
     api.run(api.plan(["fig13", "fig14"]), out=out).require_valid()
     return out

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from extent import in_test_all
 
 from testbed.runs import store
 
@@ -19,7 +20,7 @@ MB = 1_000_000
 pytestmark = [
     pytest.mark.guest,
     pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system"),
-    pytest.mark.skipif(os.environ.get("TESTBED_TEST_COMBINATIONS") != "all", reason="two runs: make test-all"),
+    in_test_all("two runs: make test-all"),
 ]
 
 

@@ -6,7 +6,6 @@ It takes an environment that pip fills, so it runs where TESTBED_TEST_COMBINATIO
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,12 +14,11 @@ from pathlib import Path
 import dask_cluster
 import pytest
 from dask_cluster import BIN, Cluster, Command
+from extent import in_test_all
 
 POINT = ("fig07", "--set", "protocols=mptcp", "--set", "workload.sizes=100 KB", "--set", "workload.total=1 MB")
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("TESTBED_TEST_COMBINATIONS") != "all", reason="makes an environment with pip: make test-all"
-)
+pytestmark = in_test_all("makes an environment with pip: make test-all")
 
 
 @pytest.fixture

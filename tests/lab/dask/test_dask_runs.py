@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from pathlib import Path
 
 import pytest
 from dask_cluster import Cluster, Command, attendants, kill, settles
+from extent import in_test_all
 
 POINTS = ("fig07", "--set", "protocols=mptcp", "--set", "workload.sizes=100 KB", "--set", "workload.total=1 MB")
 
@@ -47,7 +47,7 @@ def test_a_worker_that_is_killed_costs_time_and_no_point(
     assert cluster.jobs("one") == cluster.jobs("two") == [] and attendants(cluster) == {}
 
 
-@pytest.mark.skipif(os.environ.get("TESTBED_TEST_COMBINATIONS") != "all", reason="two runs more: make test-all")
+@in_test_all("two runs more: make test-all")
 def test_an_interrupted_run_leaves_nothing_and_goes_on(
     cluster: Cluster, command: Command, in_uml: dict[str, object]
 ) -> None:
