@@ -22,11 +22,11 @@ from testbed.labs.dask.agreement import Sample, require_agreement
 from testbed.labs.dask.machines import Worker
 from testbed.labs.dask.printed import Printed
 from testbed.labs.dask.provisions import Provisions
-from testbed.labs.dask.remote.folder import OUTPUT, RUN, STDIN
+from testbed.labs.dask.remote.folder import RUN
 from testbed.labs.dask.session import Request, Session
 from testbed.labs.ssh import contents, transfer
 from testbed.labs.ssh.lab import JOB_BYTES
-from testbed.labs.ssh.remote import protocol
+from testbed.labs.ssh.remote import layout, protocol
 from testbed.labs.ssh.remote.described_job import described
 from testbed.labs.ssh.rpc import validated
 
@@ -161,11 +161,13 @@ class DaskLab:
             self._say(f"{self.name}: {self._sample.agreed} points were done by two workers each: the same bytes")
 
     def _request_of(self, job: Job) -> Request:
-        files = {f"{OUTPUT}/{name}": path.read_bytes() for name, path in transfer.files_below(job.output).items()}
+        files = {
+            f"{layout.OUTPUT}/{name}": path.read_bytes() for name, path in transfer.files_below(job.output).items()
+        }
         if job.stdin is not None:
-            files[STDIN] = job.stdin.read_bytes()
+            files[layout.STDIN] = job.stdin.read_bytes()
         content = {"action": RUN, **described(job)}
-        return Request(job.output.name.lstrip(".") or OUTPUT, content, files, needed_bytes=JOB_BYTES)
+        return Request(job.output.name.lstrip(".") or layout.OUTPUT, content, files, needed_bytes=JOB_BYTES)
 
     def _ask(
         self,
@@ -205,7 +207,7 @@ class DaskLab:
 
     def _call(self, worker: Worker, action: str, cancel: Cancel | None = None, **arguments: object) -> Any:
         """Ask the lab on a worker's machine: `testbed.labs.ssh.remote.commands`."""
-        request = Request(f"testbed-{action}", {"action": action, "arguments": arguments, "stdin": False})
+        request = Request(f"testbed-{action}", {"action": action, "arguments": arguments})
         return self._result(self._ask(request, [worker.address], lambda _said: None, cancel or Cancel()))
 
     def _facts_of(self, worker: Worker) -> dict[str, Any]:

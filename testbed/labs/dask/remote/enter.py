@@ -18,7 +18,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from testbed.labs.dask.remote.folder import BLOBS, END, REQUEST
+from testbed.labs.dask.remote.folder import BLOBS
 from testbed.labs.ssh.remote import environment, layout
 
 _IDENTITY = "from testbed.labs.ssh.wheel import toolkit; print(toolkit().sha256)"
@@ -63,7 +63,7 @@ def find_python(request: dict[str, Any], folder: Path) -> str | None:
 def main(folder: Path) -> None:
     """Give way to the toolkit, or say in the answer what keeps it from that."""
     threading.Thread(target=_give_up_without_worker, args=(folder,), daemon=True).start()
-    request = json.loads((folder / REQUEST).read_text())
+    request = json.loads((folder / layout.REQUEST).read_text())
     try:
         python = find_python(request, folder)
         end: dict[str, Any] = {"missing": True}
@@ -73,6 +73,6 @@ def main(folder: Path) -> None:
         what = f"{error.filename or layout.cache_root()}: {error.strerror}"
         python, end = None, {"error": {"kind": "PrerequisiteError", "message": what, "hint": "make it right there"}}
     if python is None:
-        (folder / END).write_text(json.dumps(end))
+        (folder / layout.END).write_text(json.dumps(end))
         os._exit(0)
     os.execv(python, [python, "-I", "-m", "testbed.labs.dask.remote.work", str(folder)])

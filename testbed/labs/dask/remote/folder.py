@@ -1,9 +1,12 @@
-"""What lies in the folder of a request on a worker's machine: the names that its task and its process share."""
+"""What lies in the folder of a request on a worker's machine: the names that its task and its process share.
+
+Those of the request, the output, standard input and the end are of any job's folder (`testbed.labs.ssh.remote.layout`).
+"""
 
 from __future__ import annotations
 
-PROGRAM, REQUEST, BLOBS, OUTPUT, END, LOG = "program.py", "request.json", "blobs", "out", "end.json", "log"
-STDOUT, STDERR, STDIN = "stdout", "stderr", "stdin"
+PROGRAM, BLOBS, LOG = "program.py", "blobs", "log"
+STDOUT, STDERR = "stdout", "stderr"
 KERNEL, LIBRARY = "kernel", "library.so"
 """In `BLOBS`: the directory of a lab kernel, the library for large reads."""
 

@@ -22,7 +22,8 @@ from typing import Any
 
 from distributed import get_worker
 
-from testbed.labs.dask.remote.folder import BLOBS, END, LOG, OUTPUT, PROGRAM, REQUEST, STDERR, STDOUT
+from testbed.labs.dask.remote.folder import BLOBS, LOG, PROGRAM, STDERR, STDOUT
+from testbed.labs.ssh.remote.layout import END, OUTPUT, REQUEST
 
 
 def look(dask_worker: Any = None) -> dict[str, Any]:

@@ -21,27 +21,14 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from testbed.base.errors import LabError, RunInterrupted
-from testbed.kernel.cache import Cache
-from testbed.labs.base import Cancel, Sink
-from testbed.labs.dask.remote.folder import (
-    BLOBS,
-    END,
-    KERNEL,
-    LIBRARY,
-    OUTPUT,
-    REQUEST,
-    RUN,
-    STDERR,
-    STDOUT,
-)
+from testbed.base.errors import RunInterrupted
+from testbed.labs.base import Cancel
+from testbed.labs.dask.remote.folder import BLOBS, KERNEL, LIBRARY, RUN, STDERR, STDOUT
 from testbed.labs.ssh.remote import commands, layout, protocol
 from testbed.labs.ssh.remote.described_job import job_of
-from testbed.labs.ssh.remote.job import open_lab_for
+from testbed.labs.ssh.remote.job import appending, full_disk_error, open_lab_for, reserve, write_end
 
 _LAB = "uml"
-_RESERVE_BYTES = 65536
-_FULL_BYTES = 1_000_000
 
 
 def is_provided(request: dict[str, Any], folder: Path) -> bool:
@@ -72,26 +59,14 @@ def answer(request: dict[str, Any], folder: Path, cancel: Cancel) -> dict[str, A
     except RunInterrupted:
         return {"error": protocol.error_to_json(RunInterrupted("interrupted"))}
     except Exception as error:  # whoever waits must learn why
-        if shutil.disk_usage(folder).free < _FULL_BYTES and "No space left" not in str(error):
-            error = LabError(f"{folder}: No space left on device: {error}", hint="make room there")
-        return {"error": protocol.error_to_json(error)}
+        return {"error": protocol.error_to_json(full_disk_error(folder, error))}
 
 
 def _run(request: dict[str, Any], folder: Path, cancel: Cancel) -> dict[str, Any]:
     with open_lab_for(_LAB, request["kernel"]) as lab:
         job = job_of(folder, request)
-        done = lab.run(job, stdout=_file(folder / STDOUT), stderr=_file(folder / STDERR), cancel=cancel)
+        done = lab.run(job, stdout=appending(folder / STDOUT), stderr=appending(folder / STDERR), cancel=cancel)
     return dataclasses.asdict(done)
-
-
-def _file(path: Path) -> Sink:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-
-    def write(data: bytes) -> None:
-        while data:
-            data = data[os.write(handle, data) :]
-
-    return write
 
 
 def main(folder: Path) -> None:
@@ -105,21 +80,19 @@ def main(folder: Path) -> None:
         cancel.set()
 
     threading.Thread(target=watch, daemon=True).start()
-    # A full disk must not keep us from saying so.
-    (folder / ".reserve").write_bytes(bytes(_RESERVE_BYTES))
-    request = json.loads((folder / REQUEST).read_text())
-    (Cache(layout.cache_root()).root / layout.TOOLKITS).mkdir(parents=True, exist_ok=True)
-    handle = layout.in_use(layout.cache_root() / layout.TOOLKITS / request["toolkit"])
-    end = {"python": sys.executable, **answer(request, folder, cancel)}
-    if request["action"] == RUN:
-        end["contents"] = commands.listing(folder / OUTPUT)
-    os.close(handle)
-    (folder / ".reserve").unlink()
+    with reserve(folder):
+        request = json.loads((folder / layout.REQUEST).read_text())
+        toolkits = layout.cache_root() / layout.TOOLKITS
+        toolkits.mkdir(parents=True, exist_ok=True)
+        handle = layout.in_use(toolkits / request["toolkit"])
+        end = {"python": sys.executable, **answer(request, folder, cancel)}
+        if request["action"] == RUN:
+            end["contents"] = commands.listing(folder / layout.OUTPUT)
+        os.close(handle)
     if left.is_set():
         shutil.rmtree(folder, ignore_errors=True)
     else:
-        (folder / ".draft").write_text(json.dumps(end))
-        (folder / ".draft").rename(folder / END)
+        write_end(folder, end)
 
 
 if __name__ == "__main__":

@@ -113,16 +113,26 @@ class Watch:
 
     def file(self, name: str) -> Sink:
         """A sink that writes into a file of the job's folder, and ends the job when it cannot."""
-        handle = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        append = appending(self._folder / name)
 
         def write(data: bytes) -> None:
             try:
-                while data:
-                    data = data[os.write(handle, data) :]
+                append(data)
             except OSError as error:
                 self.stop(LabError(f"what the job prints cannot be kept: {error.strerror}", hint="make room there"))
 
         return write
+
+
+def appending(path: Path) -> Sink:
+    """A sink that writes to the end of a file; it raises OSError."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def write(data: bytes) -> None:
+        while data:
+            data = data[os.write(handle, data) :]
+
+    return write
 
 
 def run(folder: Path, request: dict[str, Any], watch: Watch) -> dict[str, Any]:
@@ -139,11 +149,11 @@ def run(folder: Path, request: dict[str, Any], watch: Watch) -> dict[str, Any]:
     except RunInterrupted:
         return {"error": protocol.error_to_json(watch.reason or RunInterrupted("interrupted"))}
     except Exception as error:  # whoever waits must learn why
-        return {"error": protocol.error_to_json(_full_disk_error(folder, error))}
+        return {"error": protocol.error_to_json(full_disk_error(folder, error))}
 
 
-def _full_disk_error(folder: Path, error: Exception) -> Exception:
-    """A lab whose output directory is full cannot say so."""
+def full_disk_error(folder: Path, error: Exception) -> Exception:
+    """The error, or that the disk is full: a lab whose output directory is full cannot say so."""
     if shutil.disk_usage(folder).free >= _FULL_BYTES or "No space left" in str(error):
         return error
     return LabError(f"{folder}: {os.strerror(errno.ENOSPC)}: {error}", hint="make room there")
@@ -165,6 +175,15 @@ def take_lock(folder: Path) -> IO[str] | None:
     return lock
 
 
+@contextlib.contextmanager
+def reserve(folder: Path) -> Iterator[None]:
+    """Hold some room until the block ends: a full disk must not keep us from saying so."""
+    file = folder / _RESERVE
+    file.write_bytes(bytes(_RESERVE_BYTES))
+    yield
+    file.unlink()
+
+
 def write_end(folder: Path, end: dict[str, Any]) -> None:
     """Say how the job ended."""
     draft = folder / f".{layout.END}"
@@ -177,14 +196,12 @@ def main(folder: Path) -> None:
     lock = take_lock(folder)
     if lock is None:
         return
-    # A full disk must not keep us from saying so.
-    (folder / _RESERVE).write_bytes(bytes(_RESERVE_BYTES))
-    request = json.loads((folder / layout.REQUEST).read_text())
-    watch = Watch(folder, float(request["lease_s"]))
-    handle = layout.in_use(Path(request["toolkit"]))
-    end = run(folder, request, watch)
-    os.close(handle)
-    (folder / _RESERVE).unlink()
+    with reserve(folder):
+        request = json.loads((folder / layout.REQUEST).read_text())
+        watch = Watch(folder, float(request["lease_s"]))
+        handle = layout.in_use(Path(request["toolkit"]))
+        end = run(folder, request, watch)
+        os.close(handle)
     write_end(folder, end)
     lock.close()
 

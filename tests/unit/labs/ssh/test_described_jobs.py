@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 
 from testbed.labs.base import Job
-from testbed.labs.dask.remote import folder
-from testbed.labs.ssh.remote import layout
 from testbed.labs.ssh.remote.described_job import described, job_of
 
 JOB = Job(
@@ -39,7 +37,3 @@ def test_a_job_that_reads_nothing_and_works_in_a_home_has_the_other_machines(mon
     monkeypatch.setenv("HOME", "/there/home")
     found = job_of(Path("/there"), described(replace(JOB, stdin=None, cwd=Path("/home/somebody"))))
     assert (found.stdin, found.cwd) == (None, Path("/there/home"))
-
-
-def test_the_dask_lab_names_these_files_the_same() -> None:
-    assert (folder.OUTPUT, folder.STDIN) == (layout.OUTPUT, layout.STDIN)
