@@ -6,6 +6,7 @@ the most of them, a field of the map their mean. A panel per arm in a map, a cur
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -71,10 +72,7 @@ def _cells(axes: Sequence[Axis], points: Sequence[PointSummary]) -> set[tuple[fl
 
 def _is_whole(axes: Sequence[Axis], points: Sequence[PointSummary]) -> bool:
     """Whether every value of the one axis meets every value of the other."""
-    count = 1
-    for axis in axes:
-        count *= len({_value(axis, point) for point in points})
-    return len(_cells(axes, points)) == count
+    return len(_cells(axes, points)) == math.prod(len(_cells([axis], points)) for axis in axes)
 
 
 def _places(axis: Axis, points: Sequence[PointSummary]) -> list[float | str]:
@@ -119,8 +117,7 @@ def _cloud(panel: Axes, axis: Axis, arms: Sequence[Arm]) -> None:
 
 
 def _label(panel: Axes, axis: Axis, points: Sequence[PointSummary]) -> None:
-    unit = _SCALED[axis.unit][1]
-    panel.set_xlabel(style.label(f"{axis.name} ({unit})" if unit else axis.name))
+    panel.set_xlabel(style.label(_with_unit(axis)))
     numbers = [value for point in points if isinstance(value := _value(axis, point), float)]
     if axis.is_number and min(numbers) > 0 and max(numbers) / min(numbers) >= _LOG_RATIO:
         panel.set_xscale("log")
