@@ -8,7 +8,7 @@ TOML values; what they mean is the schema's business.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -134,6 +134,20 @@ def table_of(document: Document, *prefix: str | int) -> Document:
     }
     origins[()] = replace(document.origin(prefix), prefix=prefix)
     return Document(document.path, values, origins, document.options)
+
+
+def leaves(
+    table: Mapping[str, object],
+    above: tuple[str, ...] = (),
+    *,
+    is_value: Callable[[Mapping[str, object]], bool] = lambda _table: False,
+) -> Iterator[tuple[tuple[str, ...], object]]:
+    """The values of a table and of the tables in it, with their paths; `is_value` tells tables that are one."""
+    for key, value in table.items():
+        if isinstance(value, Mapping) and not is_value(value):
+            yield from leaves(value, (*above, key), is_value=is_value)
+        else:
+            yield (*above, key), value
 
 
 def parse_option(text: str) -> Option:

@@ -8,6 +8,7 @@ are drawn such that each axis is covered evenly, however many axes there are (Mc
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
 
-from experiments.document import Document, Origin
+from experiments.document import Document, Origin, leaves
 from experiments.ranges import Range, is_range, range_at
 from experiments.toml_source import KeyPath
 from experiments.values import IDENTITY
@@ -84,7 +85,7 @@ class Sample:
 
 def samples(document: Document, sweep: Sweep) -> list[Sample]:
     """The combinations of a document's sweep, in order; raises ConfigError with `file:line`, or UsageError."""
-    axes = dict(_axes(document, sweep.axes, ()))
+    axes = dict(_axes(document, sweep.axes))
     if not axes:
         raise document.error((TABLE, AXES), "sweep.axes: no setting is swept")
     origins: dict[KeyPath, Origin] = {path: document.origin((TABLE, AXES, *path)) for path in _with_tables(axes)}
@@ -93,10 +94,7 @@ def samples(document: Document, sweep: Sweep) -> list[Sample]:
         names = [f"s{number:0{len(str(sweep.samples))}}" for number in range(1, sweep.samples + 1)]
     else:
         listed = [_values(document, path, axis) for path, axis in axes.items()]
-        count = 1
-        for values in listed:
-            count *= len(values)
-        if count > MOST_SAMPLES:
+        if (count := math.prod(map(len, listed))) > MOST_SAMPLES:
             what = f"sweep: {count} combinations are more than {MOST_SAMPLES}"
             raise document.error((TABLE, AXES), what, hint="fewer values, or a Latin hypercube: samples = 100")
         rows = list(product(*listed))
@@ -109,21 +107,11 @@ def samples(document: Document, sweep: Sweep) -> list[Sample]:
 
 def swept_paths(sweep: Sweep) -> list[tuple[str, ...]]:
     """The paths of the settings that are swept."""
-    return [path for path, _ in _leaves(sweep.axes, ())]
+    return [path for path, _ in leaves(sweep.axes, is_value=is_range)]
 
 
-def _leaves(table: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
-    for key, value in table.items():
-        if isinstance(value, Mapping) and not is_range(value):
-            yield from _leaves(value, (*above, key))
-        else:
-            yield (*above, key), value
-
-
-def _axes(
-    document: Document, table: Mapping[str, Any], above: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], list[object] | Range]]:
-    for path, value in _leaves(table, above):
+def _axes(document: Document, table: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], list[object] | Range]]:
+    for path, value in leaves(table, is_value=is_range):
         place, key = (TABLE, AXES, *path), ".".join(path)
         if path[0] in NOT_SWEPT:
             raise document.error(place, f"sweep.axes: {path[0]!r} cannot be swept")

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import combinations, product
 
 from experiments import schemes
-from experiments.document import Document, table_of
+from experiments.document import Document, leaves, table_of
 from experiments.schemes import Scheme
 from experiments.sweep import NOT_SWEPT, Sample
 from experiments.toml_source import KeyPath
@@ -57,7 +57,7 @@ class Choice:
 
     def paths(self) -> Iterator[tuple[str, ...]]:
         """The settings that it overrides; the name of a part alone stands in its table."""
-        for path, value in _leaves(self.values):
+        for path, value in leaves(self.values):
             yield (*path, "part") if len(path) == 1 and path[0] in KINDS and isinstance(value, str) else path
 
 
@@ -206,20 +206,12 @@ def _check_keys(whole: Document, conditions: Sequence[Choice], cases: Sequence[C
     """Conditions that meet say the same of a key, or one of them only: else one would be no more than a name."""
     for together in {case.condition: case.conditions for case in cases}.values():
         for one, other in combinations(together, 2):
-            theirs = dict(_leaves(other.values))
-            for key, value in _leaves(one.values):
+            theirs = dict(leaves(other.values))
+            for key, value in leaves(one.values):
                 if theirs.get(key, value) != value:
                     what = f"{one.name!r} and {other.name!r} both set {'.'.join(key)}, and they meet"
                     path: KeyPath = ("condition", conditions.index(other), *key)
                     raise whole.error(path, what, hint="an axis has keys of its own")
-
-
-def _leaves(values: Mapping[str, object], table: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, (*table, key))
-        else:
-            yield (*table, key), value
 
 
 def _name(arm: Case) -> str:
