@@ -14,7 +14,7 @@ from experiments.api.events import AnalysisStarted, Listener, ignore
 from experiments.api.places import kernel_of, labs_of, open_places
 from experiments.api.planning import task_of
 from experiments.api.record import closing, facts_of
-from experiments.api.runs import RESULTS, run_points
+from experiments.api.runs import run_points
 from testbed.base.errors import PointsFailed, UsageError
 from testbed.labs import cores
 from testbed.labs.base import Cancel
@@ -22,6 +22,7 @@ from testbed.labs.catalog import LabOptions
 from testbed.record.point import Point
 from testbed.runs import scheduler, store
 from testbed.runs.scheduler import Place
+from testbed.runs.store import RESULTS
 
 if TYPE_CHECKING:
     from analysis.compare.agreement import Agreement

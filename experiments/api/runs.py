@@ -28,11 +28,8 @@ from testbed.record.manifest import Facts
 from testbed.record.point import Point
 from testbed.runs import scheduler, store
 from testbed.runs.scheduler import Hold, Place
-from testbed.runs.store import RunStore
+from testbed.runs.store import RESULTS, RunStore
 from testbed.signals import Interrupted
-
-RESULTS = Path("results")
-"""Where runs go that are given no directory: in the current one."""
 
 
 def run(

@@ -29,8 +29,8 @@ from testbed.labs import cores
 from testbed.labs.base import Cancel
 from testbed.labs.uml import UmlLab
 from testbed.runs import scheduler, store
+from testbed.runs.store import RESULTS
 
-RESULTS = Path("results")
 _NOTE_WIDTH = 70
 BASE, OURS = "unpatched", "patched"  # MPTCP, that is
 
@@ -79,15 +79,12 @@ def kernel_test(
             # The port's own patches go on both: without them it runs on fewer machines, and not in virtual time alone.
             for label, patched in ((BASE, "um"), (OURS, True))
         }
-    if seeds:
-        directory = _make(out or RESULTS / f"{datetime.now():%Y%m%d-%H%M%S}-selftests")
-        told = Told(errors, len(chosen) * len(kernels) * seeds)
-        search = Search(chosen, suite, kernels, directory, jobs or len(cores.available()), wall_limit, told)
-        try_seeds(search, range(seed, seed + seeds))
-        return
-    known = selftests_table.read_known(selftests_table.known_file(release))
+    known = {} if seeds else selftests_table.read_known(selftests_table.known_file(release))
     directory = _make(out or RESULTS / f"{datetime.now():%Y%m%d-%H%M%S}-selftests")
-    told = Told(errors, len(chosen) * len(kernels))
+    told, width = Told(errors, len(chosen) * len(kernels) * (seeds or 1)), jobs or len(cores.available())
+    if seeds:
+        try_seeds(Search(chosen, suite, kernels, directory, width, wall_limit, told), range(seed, seed + seeds))
+        return
     cancel = Cancel()
     with scheduler.cancel_on_signals(cancel):
         ends = selftests_run.run(
@@ -95,7 +92,7 @@ def kernel_test(
             suite,
             {label: UmlLab(kernel.image) for label, kernel in kernels.items()},
             directory,
-            jobs=jobs or len(cores.available()),
+            jobs=width,
             wall_limit_s=wall_limit,
             cancel=cancel,
             on_result=told,

@@ -12,9 +12,7 @@ from testbed.base.text import plain
 from testbed.base.units import format_size
 from testbed.runs import listing
 from testbed.runs.listing import Listed
-from testbed.runs.store import open_run
-
-RESULTS = Path("results")
+from testbed.runs.store import RESULTS, open_run
 
 
 @click.command

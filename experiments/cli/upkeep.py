@@ -20,6 +20,7 @@ from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.labs.vm import machine
 from testbed.labs.vm.state import default_state
 from testbed.runs import cleaning
+from testbed.runs.store import RESULTS
 from testbed.tools import large_reads
 
 
@@ -68,13 +69,13 @@ def clean(labs: list[LabSpec], toolkits: bool, with_results: bool, with_kernels:
     if (with_results or with_kernels) and not yes:
         what = " and ".join(name for name, on in (("results", with_results), ("kernels", with_kernels)) if on)
         raise UsageError(f"this would remove all {what}", hint="add --yes")
-    results, cache = Path("results"), default_cache()
+    cache = default_cache()
     removed = [*cleaning.remove_runtimes(), *cleaning.remove_core_locks(), *cleaning.remove_traces()]
-    removed += [*cleaning.remove_partials(results, _left), *ownership.remove_drafts(Path())]
+    removed += [*cleaning.remove_partials(RESULTS, _left), *ownership.remove_drafts(Path())]
     removed += cleaning.remove_builds(cache)
     removed += machine.remove_leftovers(default_state())
     if with_results:
-        removed += cleaning.remove_results(results, _left)
+        removed += cleaning.remove_results(RESULTS, _left)
     if with_kernels:
         removed += cleaning.remove_kernels(cache)
     for path in removed:

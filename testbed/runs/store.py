@@ -28,6 +28,9 @@ from testbed.record.point_id import is_point_id
 
 VERSION = manifest.VERSION
 MANIFEST = manifest.NAME
+RESULTS = Path("results")
+"""Where runs go that are given no directory: in the current one."""
+
 LATEST = "latest"
 PARTIAL = ".partial-"
 SPACE_BYTES = 2_000_000_000
