@@ -11,10 +11,7 @@ from analysis.flows.passages import Described, Identity, describe, digest
 from analysis.flows.passages_in_captures import Agreement
 from analysis.summary.exploration_findings import finding
 from testbed.record import exploration as record
-from testbed.record.exploration import Case, Outcome
-
-LEAST_RTO_S = 0.2
-"""Linux' least retransmission timeout (`TCP_RTO_MIN`), on top of the round trip."""
+from testbed.record.exploration import LEAST_RTO_S, Case, Outcome
 
 _TIMELY_S = 5e-6
 _MOST_PAYLOAD = 1460
@@ -89,20 +86,18 @@ def base_line(outcome: Outcome) -> BaseLine:
     return BaseLine(
         tuple(described),
         outcome.done_s,
-        _round_trip_s(described),
+        _connected_s(described),
         join_of(described),
         digest(described),
         outcome.counters,
     )
 
 
-def _round_trip_s(described: Sequence[Described]) -> float:
-    """From the SYN to the ACK of the SYN+ACK, at the injector."""
-    return round(_connected_s(described), 9)
-
-
 def _connected_s(described: Sequence[Described]) -> float:
-    """When the client first answered a SYN+ACK that it got, from the connection's first packet; 0.0: never."""
+    """When the client first answered a SYN+ACK that it got, from the connection's first packet; 0.0: never.
+
+    Where nothing is done to the connection that is a round trip, as the injector sees it.
+    """
     initial = [each for each in described if each.flow == 0]
     answers = (n for n, each in enumerate(initial) if each.kind == "SYN+ACK" and each.passage.is_delivered)
     if (answer := next(answers, None)) is None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from testbed.record.exploration import WHATS, Case, Fault, Passage, What
-
-LEAST_RTO_S = 0.2
-"""Linux' least retransmission timeout, on top of the round trip (include/net/tcp.h, `TCP_RTO_MIN`)."""
+from testbed.record.exploration import LEAST_RTO_S, WHATS, Case, Fault, Passage, What
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ REQUEST = "exploration.json"
 CASES = "cases.jsonl"
 CAPTURES = "exploration_captures.json"
 MOST_FAULTS = 8
+LEAST_RTO_S = 0.2
+"""Linux' least retransmission timeout, on top of the round trip (include/net/tcp.h, `TCP_RTO_MIN`)."""
 
 What = Literal["lost", "duplicated", "delayed", "swapped"]
 WHATS: tuple[What, ...] = get_args(What)
