@@ -7,20 +7,18 @@ picture, and a file of TOML for each finding (`experiments.api.finding_files`), 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from analysis.summary import exploration as summary
 from analysis.summary import exploration_findings
 from analysis.summary.exploration import BaseLine
-from experiments.api import finding_files
 from experiments.api.events import Listener, Notice, ignore
 from experiments.api.exploring import Explorer, Seen
-from experiments.api.finding_files import Expected, FindingFile
 from experiments.exploration import enumeration, shrinking
 from experiments.exploration.enumeration import Delays, case_of
 from testbed.base.errors import PointsFailed, TestbedError
-from testbed.record.exploration import WHATS, Case, Fault, What
+from testbed.record.exploration import WHATS, Case, Change, Fault, What
 
 MOST_REPEATED = 12
 """So many groups of findings are repeated and written, the worst of them."""
@@ -52,7 +50,6 @@ class Group:
     count: int
     faults: tuple[Fault, ...]
     repeats: bool | None = None
-    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,23 +124,20 @@ def shrunk(explorer: Explorer, base: BaseLine, case: Case, finding: str) -> Case
 
     Raises ValueError if the case itself does not.
     """
-    things: list[tuple[str, Any]] = [
-        *(("fault", each) for each in case.faults),
-        *(("change", each) for each in case.changes),
-    ]
 
-    def as_case(some: Sequence[tuple[str, Any]]) -> Case:
-        faults = [each for kind, each in some if kind == "fault"]
-        changes = tuple(each for kind, each in some if kind == "change")
+    def as_case(some: Sequence[Fault | Change]) -> Case:
+        faults = tuple(each for each in some if isinstance(each, Fault))
+        changes = tuple(each for each in some if isinstance(each, Change))
         name = "+".join([case_of(faults).id, *(f"{each.event}-{each.at_s:.9g}" for each in changes)]) or "nothing"
-        return Case(id=name, faults=tuple(faults), changes=changes)
+        return Case(id=name, faults=faults, changes=changes)
 
-    def fail(several: Sequence[tuple[tuple[str, Any], ...]]) -> list[bool]:
-        cases = {each.id: each for each in map(as_case, several) if not each.is_base}
-        found = {name: row_of(each, base)["finding"] for name, each in explorer.run(list(cases.values())).items()}
-        return [found.get(as_case(each).id) == finding for each in several]
+    def fail(several: Sequence[Sequence[Fault | Change]]) -> list[bool]:
+        cases = [as_case(each) for each in several]
+        wanted = {each.id: each for each in cases if not each.is_base}
+        found = {name: row_of(each, base)["finding"] for name, each in explorer.run(list(wanted.values())).items()}
+        return [found.get(each.id) == finding for each in cases]
 
-    return as_case(shrinking.smallest(things, fail))
+    return as_case(shrinking.smallest((*case.faults, *case.changes), fail))
 
 
 def _groups(
@@ -154,46 +148,23 @@ def _groups(
     most: int,
     listen: Listener,
 ) -> list[Group]:
-    groups: list[Group] = []
     ranked = [_least(group) for group in exploration_findings.ranked(rows)]
+    cases = []
     for alike in ranked[:most]:
         case = found[alike[0]["case"]].case
-        if len(case.faults) > 1:
-            case = shrunk(explorer, base, case, alike[0]["finding"])
-        groups.append(Group(alike[0], len(alike), case.faults))
-    if groups:
-        listen(Notice(f"{explorer.point.id}: {len(groups)} findings, each again in a boot of its own"))
-    cases = {case_of(group.faults).id: case_of(group.faults) for group in groups}
-    again = {name: row_of(each, base) for name, each in explorer.run(list(cases.values()), alone=True).items()}
-    checked = []
-    for group in groups:
-        row = again[case_of(group.faults).id]
-        is_same = row["digest"] == group.worst["digest"] if case_of(group.faults).id == group.worst["case"] else True
-        repeats = is_same and row["finding"] == group.worst["finding"]
-        checked.append(replace(group, repeats=repeats, worst={**group.worst, **_told(row, group.worst)}))
-    rest = [Group(alike[0], len(alike), found[alike[0]["case"]].case.faults) for alike in ranked[most:]]
-    return checked + rest
+        cases.append(shrunk(explorer, base, case, alike[0]["finding"]) if len(case.faults) > 1 else case)
+    if cases:
+        listen(Notice(f"{explorer.point.id}: {len(cases)} findings, each again in a boot of its own"))
+    again = explorer.run(list({case.id: case for case in cases}.values()), alone=True)
+    groups = []
+    for alike, case in zip(ranked[:most], cases, strict=True):
+        worst, row = alike[0], row_of(again[case.id], base)
+        is_smaller = case.id != worst["case"]
+        repeats = row["finding"] == worst["finding"] and (is_smaller or row["digest"] == worst["digest"])
+        groups.append(Group(row if is_smaller else worst, len(alike), case.faults, repeats))
+    return groups + [Group(alike[0], len(alike), found[alike[0]["case"]].case.faults) for alike in ranked[most:]]
 
 
 def _least(group: Sequence[Row]) -> Sequence[Row]:
     """The cases with the fewest faults first, each number of them by its cost as before."""
     return sorted(group, key=lambda row: row["faults"].count(";"))
-
-
-def _told(row: Row, worst: Row) -> dict[str, Any]:
-    """What a finding that was made smaller comes to now."""
-    return {} if row["case"] == worst["case"] else dict(row)
-
-
-def file_of(explorer: Explorer, group: Group, context: FindingFile) -> tuple[str, str]:
-    """The name and the text of a group's file."""
-    worst = group.worst
-    expected = Expected(
-        outcome=worst["outcome"], finding=worst["finding"], extra_s=worst["extra_s"], digest=worst["digest"]
-    )
-    finding = context.model_copy(update={"fault": group.faults, "expected": expected})
-    title = f"{worst['finding']}: {worst['faults']}: {worst['what']}"
-    alike = [f"{group.count} cases are like it."] if group.count > 1 else []
-    whats = {int(worst["packet"]): worst["what"]} if worst["packet"] else {}
-    name = f"{worst['finding']}-{case_of(group.faults).id}".replace(" ", "-")
-    return f"{name}.toml", finding_files.text(finding, title=title, comments=alike, whats=whats)

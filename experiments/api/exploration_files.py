@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,10 @@ from analysis.figures import files as figure_files
 from analysis.summary.exploration import BaseLine
 from analysis.summary.exploration_comparison import compare
 from analysis.tables.exploration_catalogue import CASES, COMPARISON, PACKETS
-from experiments.api.exploration import Exploration, Group, file_of
-from experiments.api.exploring import Explorer
-from experiments.api.finding_files import FindingFile
+from experiments.api import finding_files
+from experiments.api.exploration import Exploration, Group
+from experiments.api.finding_files import Expected, FindingFile
+from experiments.exploration.enumeration import case_of
 from testbed.base import files
 
 TEXT, COMPARED = "exploration.txt", "comparison.txt"
@@ -27,37 +27,49 @@ FINDINGS = "findings"
 _DEAREST = 10
 
 
-def write(explorer: Explorer, found: Exploration, context: FindingFile, out: Path, kernel: str) -> list[Path]:
-    """Write all of it into `out`; returns the files. Raises OSError."""
-    rows = [*found.rows]
+def write(found: Exploration, context: FindingFile, out: Path) -> None:
+    """Write all of it into `out`; `context` is what a finding's file says of where it was found. Raises OSError."""
     base = packet_rows(found.base)
-    written = [*table(out, "cases", CASES.of_rows(rows)), *table(out, "packets", PACKETS.of_rows(base))]
-    title = f"{explorer.point.id}: what one fault of a packet leads to"
-    singles = [row for row in rows if row["faults"] and ";" not in row["faults"]]
+    table(out, "cases", CASES.of_rows(found.rows))
+    table(out, "packets", PACKETS.of_rows(base))
+    singles = [row for row in found.rows if row["faults"] and ";" not in row["faults"]]
     if singles:
-        canvas = figures.packets(singles, base, title)
-        written += _pictures(canvas, out, "packets")
+        title = f"{context.point}: what one fault of a packet leads to"
+        pictures(out, "packets", figures.packets(singles, base, title))
     if found.groups:
         folder = files.make_directory(out / FINDINGS)
         for group in found.groups:
             if group.repeats is not None:
-                name, content = file_of(explorer, group, context)
-                files.write_text(folder / name, content)
-                written.append(folder / name)
-    files.write_text(out / TEXT, text(explorer, found, kernel) + "\n")
-    return [*written, out / TEXT]
+                files.write_text(folder / _file_name(group), _finding(group, context))
+    files.write_text(out / TEXT, text(found, context) + "\n")
 
 
-def write_comparisons(found: Mapping[str, Exploration], out: Path) -> list[Path]:
-    """Write what each further one of several explorations is beside the first; returns the files, a page first."""
+def write_comparisons(found: Mapping[str, Exploration], out: Path) -> None:
+    """Write what each further one of several explorations is beside the first: tables, and a page."""
     (first, base), *others = found.items()
-    written, pages = [], []
+    pages = []
     for name, each in others:
         rows = compare(base.rows, each.rows)
-        written += table(out, f"comparison-{name}", COMPARISON.of_rows(rows))
+        table(out, f"comparison-{name}", COMPARISON.of_rows(rows))
         pages.append(_compared(first, name, rows))
     files.write_text(out / COMPARED, "\n\n".join(pages) + "\n")
-    return [out / COMPARED, *written]
+
+
+def _file_name(group: Group) -> str:
+    return f"{group.worst['finding']}-{case_of(group.faults).id}.toml".replace(" ", "-")
+
+
+def _finding(group: Group, context: FindingFile) -> str:
+    """The text of a group's file."""
+    worst = group.worst
+    expected = Expected(
+        outcome=worst["outcome"], finding=worst["finding"], extra_s=worst["extra_s"], digest=worst["digest"]
+    )
+    finding = context.model_copy(update={"fault": group.faults, "expected": expected})
+    title = f"{worst['finding']}: {worst['faults']}: {worst['what']}"
+    alike = [f"{group.count} cases are like it."] if group.count > 1 else []
+    whats = {int(worst["packet"]): worst["what"]} if worst["packet"] else {}
+    return finding_files.text(finding, title=title, comments=alike, whats=whats)
 
 
 def _compared(first: str, second: str, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -98,35 +110,26 @@ def packet_rows(base: BaseLine) -> list[dict[str, Any]]:
     ]
 
 
-def table(out: Path, name: str, content: pa.Table) -> list[Path]:
+def table(out: Path, name: str, content: pa.Table) -> None:
     """Write a table as Parquet and CSV, the same bytes for the same table."""
-    written = []
-    for suffix, write_it in (
-        ("parquet", partial(pq.write_table, content)),
-        ("csv", partial(pa_csv.write_csv, content)),
-    ):
-        path = out / f"{name}.{suffix}"
-        with files.replacing(path) as file:
-            write_it(file)
-        written.append(path)
-    return written
+    for suffix, write_it in (("parquet", pq.write_table), ("csv", pa_csv.write_csv)):
+        with files.replacing(out / f"{name}.{suffix}") as file:
+            write_it(content, file)
 
 
-def _pictures(canvas: Any, out: Path, name: str) -> list[Path]:
-    written = []
+def pictures(out: Path, name: str, canvas: Any) -> None:
+    """Write a drawn figure in each format."""
     for suffix, content in figure_files.pictures(canvas).items():
         files.write_bytes(out / f"{name}.{suffix}", content)
-        written.append(out / f"{name}.{suffix}")
-    return written
 
 
-def text(explorer: Explorer, found: Exploration, kernel: str) -> str:
+def text(found: Exploration, context: FindingFile) -> str:
     """The page: what was done, what came of it, the findings, the dearest packets."""
     base, rows = found.base, found.rows
     outcomes = Counter(row["outcome"] for row in rows if row["applied"])
     join = base.join.state + (f" after {base.join.at_s * 1e3:.3f} ms" if base.join.at_s is not None else "")
     lines = [
-        f"{explorer.point.id}, kernel {kernel}",
+        f"{context.point}, kernel {context.kernel or 'the default'}",
         f"base line: {len(base.described)} packets, {base.done_s * 1e3:.3f} ms, "
         f"round trip {base.round_trip_s * 1e6:.1f} us, join {join}; the same packets {found.base_lines} times",
         f"late packets: by {', '.join(f'{each * 1e3:.4g}' for each in found.delays.seconds)} ms",

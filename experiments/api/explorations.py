@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.api import exploration, exploration_files, finding_files, moment_files, moments
@@ -26,6 +26,7 @@ from testbed.labs.base import Cancel
 from testbed.labs.catalog import LabOptions
 from testbed.record.exploration import Case
 from testbed.record.point import Point
+from testbed.runs.scheduler import Place
 
 DEFAULT_BOUND_S = 20.0
 _SHORT_BYTES = 100_000
@@ -89,10 +90,8 @@ def explore(
     for kernel, explorers in _explorers(asked, points, out, listen, cancel):
         for name, explorer in explorers:
             found[name] = exploration.explore(explorer, wanted, listen)
-            folder = _folder(out, name)
-            context = context_of(asked, explorer.point, kernel)
-            exploration_files.write(explorer, found[name], context, folder, kernel_name(kernel))
-            files.write_text(folder / "point.json", explorer.point.to_json())
+            exploration_files.write(found[name], _context(asked, explorer.point, kernel), out / name)
+            files.write_text(out / name / "point.json", explorer.point.to_json())
     if len(found) > 1:
         exploration_files.write_comparisons(found, out)
     return found
@@ -103,19 +102,19 @@ def slide(
 ) -> dict[str, Slid]:
     """Slide an event over each point's connection on each kernel; by the arm's name, and in `out`, new or empty."""
     points, found = points_of(asked), {}
-    event, _ = moments.change_of(text)
+    event, is_said = moments.change_of(text)
     for point in points:
         moments.require(point, event)
     _require_kernels(asked)
     _new(out)
     for _kernel, explorers in _explorers(asked, points, out, listen, cancel):
         for name, explorer in explorers:
-            found[name] = moments.slide(explorer, text, first_tries=first_tries, listen=listen)
+            found[name] = moments.slide(explorer, event, is_said=is_said, first_tries=first_tries, listen=listen)
     moment_files.write(found, out)
     return found
 
 
-def context_of(asked: Asked, point: Point, kernel: Kernel | None) -> FindingFile:
+def _context(asked: Asked, point: Point, kernel: Kernel | None) -> FindingFile:
     """What a finding's file says of where it was found."""
     return FindingFile(
         experiment=asked.experiment,
@@ -126,11 +125,6 @@ def context_of(asked: Asked, point: Point, kernel: Kernel | None) -> FindingFile
         kernel=kernel.id if kernel else "",
         bound_s=asked.bound_s,
     )
-
-
-def kernel_name(kernel: Kernel | None) -> str:
-    """How texts call a kernel."""
-    return kernel.id if kernel else "the default"
 
 
 def _require_kernels(asked: Asked) -> None:
@@ -150,7 +144,7 @@ def _explorers(
             explorers = []
             for point in points:
                 arm = point.id if len(asked.kernels) < 2 else f"{point.id}@{name}"
-                batches = _folder(out, arm) / _BATCHES
+                batches = out / arm / _BATCHES
                 explorers.append(
                     (arm, Explorer(point, places, batches, bound_s=asked.bound_s, listen=listen, cancel=cancel))
                 )
@@ -158,7 +152,7 @@ def _explorers(
 
 
 @contextmanager
-def opened(asked: Asked, kernel_name: str | None) -> Iterator[tuple[Kernel | None, list]]:  # type: ignore[type-arg]
+def opened(asked: Asked, kernel_name: str | None) -> Iterator[tuple[Kernel | None, Sequence[Place]]]:
     """The kernel, and the labs that run it, open until the block ends."""
     if others := [str(lab) for lab in labs_of(asked.labs) if "virtual" not in lab.clocks]:
         raise UsageError(f"lab {others[0]}: an exploration is in virtual time", hint="--lab uml")
@@ -176,10 +170,6 @@ def _new(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
-def _folder(out: Path, name: str) -> Path:
-    return out / name
-
-
 def repeat_finding(
     path: Path, asked: Asked, *, shrink: bool, listen: Listener = ignore
 ) -> tuple[FindingFile, Row, Case]:
@@ -189,17 +179,15 @@ def repeat_finding(
     nothing that there is.
     """
     finding = finding_files.read(path)
-    asked = Asked(
+    asked = replace(
+        asked,
         experiment=finding.experiment,
         overrides=finding.set,
         schemes=(finding.scheme,) if finding.scheme else (),
-        scheme_files=asked.scheme_files,
         protocols=("mptcp", "tcp"),
         seed=finding.seed,
-        labs=asked.labs,
-        kernels=asked.kernels,
-        jobs=asked.jobs,
         bound_s=finding.bound_s,
+        only="",
     )
     point = next((each for each in points_of(asked) if each.id == finding.point), None)
     if point is None:

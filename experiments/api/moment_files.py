@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from analysis.figures import exploration_moments as figures
-from analysis.figures import files as figure_files
 from analysis.tables.exploration_catalogue import CASES, WINDOWS
-from experiments.api.exploration_files import table
+from experiments.api.exploration_files import pictures, table
 from experiments.api.moments import Slid
 from testbed.base import files
 
 TEXT = "moments.txt"
-_MARKED = {"SYN+ACK": "SYN+ACK", "ADD_ADDR": "ADD_ADDR", "MP_PRIO": "MP_PRIO", "join SYN": "join SYN"}
+_MARKED = ("SYN+ACK", "ADD_ADDR", "MP_PRIO", "join SYN")
 
 
-def write(found: Mapping[str, Slid], out: Path) -> list[Path]:
-    """Write all of it into `out`; returns the files. Raises OSError."""
+def write(found: Mapping[str, Slid], out: Path) -> None:
+    """Write all of it into `out`. Raises OSError."""
     windows = [row for name, slid in found.items() for row in window_rows(name, slid)]
-    written = table(out, "windows", WINDOWS.of_rows(windows))
+    table(out, "windows", WINDOWS.of_rows(windows))
     for name, slid in found.items():
-        written += table(files.make_directory(out / name), "cases", CASES.of_rows(slid.rows))
+        table(files.make_directory(out / name), "cases", CASES.of_rows(slid.rows))
     event = next(iter(found.values())).change.event
     canvas = figures.windows([_arm(name, slid) for name, slid in found.items()], f"When a connection can bear {event}")
-    for suffix, content in figure_files.pictures(canvas).items():
-        files.write_bytes(out / f"windows.{suffix}", content)
-        written.append(out / f"windows.{suffix}")
+    pictures(out, "windows", canvas)
     files.write_text(out / TEXT, text(found) + "\n")
     files.write_text(
         out / "claims.json", json.dumps({name: claim(slid) for name, slid in found.items()}, indent=1) + "\n"
     )
-    return [*written, out / TEXT, out / "claims.json"]
 
 
 def window_rows(name: str, slid: Slid) -> list[dict[str, Any]]:
@@ -91,12 +87,8 @@ def _shown(row: Mapping[str, Any]) -> str:
 def _arm(name: str, slid: Slid) -> figures.Arm:
     marks: dict[str, float] = {}
     for each in slid.base.described:
-        if each.kind in _MARKED and _MARKED[each.kind] not in marks:
-            marks[_MARKED[each.kind]] = each.t_s + slid.first_s
+        if each.kind in _MARKED:
+            marks.setdefault(each.kind, each.t_s + slid.first_s)
     if slid.base.join.at_s is not None:
         marks["joined"] = slid.base.join.at_s + slid.first_s
-    return figures.Arm(name, _stretches(slid.windows), marks)
-
-
-def _stretches(windows: Sequence[Any]) -> list[tuple[float, float, str]]:
-    return [(window.from_s, window.to_s, window.outcome) for window in windows]
+    return figures.Arm(name, [(window.from_s, window.to_s, window.outcome) for window in slid.windows], marks)

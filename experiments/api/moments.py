@@ -137,10 +137,8 @@ def require(point: Point, event: Event) -> None:
             raise UsageError(f"{point.id}: {problem}")
 
 
-def slide(explorer: Explorer, text: str, *, first_tries: int = FIRST_TRIES, listen: Listener = ignore) -> Slid:
-    """Slide an event over the connection; raises `UsageError`."""
-    event, is_said = change_of(text)
-    require(explorer.point, event)
+def slide(explorer: Explorer, event: Event, *, is_said: bool, first_tries: int, listen: Listener = ignore) -> Slid:
+    """Slide an event, which `change_of` has made and `require` has let pass, over the connection."""
     seen = explorer.base()
     base = base_line(explorer, seen)
     change = _change(explorer.point, event, seen, is_said=is_said)
