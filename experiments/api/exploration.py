@@ -26,6 +26,9 @@ MOST_REPEATED = 12
 MOST_NOT_APPLIED = 0.01
 """The share of cases whose faults, or changes, may be others than they were meant to be."""
 
+TEXT, COMPARED = "exploration.txt", "comparison.txt"
+"""The pages that are left of it: a point's, and of several what each is beside the first."""
+
 Row = Mapping[str, Any]
 
 

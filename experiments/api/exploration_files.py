@@ -17,12 +17,11 @@ from analysis.summary.exploration import BaseLine
 from analysis.summary.exploration_comparison import compare
 from analysis.tables.exploration_catalogue import CASES, COMPARISON, PACKETS
 from experiments.api import finding_files
-from experiments.api.exploration import Exploration, Group
+from experiments.api.exploration import COMPARED, TEXT, Exploration, Group
 from experiments.api.finding_files import Expected, FindingFile
 from experiments.exploration.enumeration import case_of
 from testbed.base import files
 
-TEXT, COMPARED = "exploration.txt", "comparison.txt"
 FINDINGS = "findings"
 _DEAREST = 10
 

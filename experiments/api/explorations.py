@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.api import exploration, exploration_files, finding_files, moment_files, moments
+from experiments.api import exploration, finding_files, moments
 from experiments.api.events import Listener, Notice, ignore
 from experiments.api.exploration import Exploration, Row, Wanted, base_line, row_of, shrunk
 from experiments.api.exploring import Explorer, prepared
@@ -84,6 +84,8 @@ def explore(
     asked: Asked, wanted: Wanted, out: Path, *, listen: Listener = ignore, cancel: Cancel | None = None
 ) -> dict[str, Exploration]:
     """Explore each point on each kernel; what was found by the arm's name, and all of it in `out`, new or empty."""
+    from experiments.api import exploration_files  # it draws, which who asks for --help does not wait for
+
     points, found = points_of(asked), {}
     _require_kernels(asked)
     _new(out)
@@ -101,6 +103,8 @@ def slide(
     asked: Asked, text: str, out: Path, *, first_tries: int, listen: Listener = ignore, cancel: Cancel | None = None
 ) -> dict[str, Slid]:
     """Slide an event over each point's connection on each kernel; by the arm's name, and in `out`, new or empty."""
+    from experiments.api import moment_files
+
     points, found = points_of(asked), {}
     event, is_said = moments.change_of(text)
     for point in points:

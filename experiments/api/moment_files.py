@@ -10,10 +10,9 @@ from typing import Any
 from analysis.figures import exploration_moments as figures
 from analysis.tables.exploration_catalogue import CASES, WINDOWS
 from experiments.api.exploration_files import pictures, table
-from experiments.api.moments import Slid
+from experiments.api.moments import TEXT, Slid
 from testbed.base import files
 
-TEXT = "moments.txt"
 _MARKED = ("SYN+ACK", "ADD_ADDR", "MP_PRIO", "join SYN")
 
 

@@ -27,6 +27,9 @@ from testbed.record.link_states import LinkStates
 from testbed.record.point import Point
 from testbed.record.pool import Pool
 
+TEXT = "moments.txt"
+"""The page that is left of it."""
+
 FIRST_TRIES = 64
 LEAST_GAP_S = 2e-6
 """Packets that pass closer to one another are one burst, with no moment in it: a look at the clock is 256 ns."""

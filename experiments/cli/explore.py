@@ -9,7 +9,7 @@ from typing import cast
 import click
 
 from experiments import api
-from experiments.api import exploration_files, moment_files
+from experiments.api import exploration, moments
 from experiments.api.exploration import MOST_REPEATED, Wanted
 from experiments.api.explorations import DEFAULT_BOUND_S, Asked
 from experiments.api.moments import FIRST_TRIES
@@ -143,7 +143,7 @@ def explore(
         if faults or packets or pairs:
             raise UsageError("--moment makes no faults: it takes no --fault, --packets and --pairs")
         slid = api.slide(asked, moment, out, first_tries=tries, listen=tell_of)
-        show((out / moment_files.TEXT).read_text())
+        show((out / moments.TEXT).read_text())
         show(f"{out}")
         for one in slid.values():
             one.require_applied()
@@ -156,9 +156,9 @@ def explore(
     )
     found = api.explore(asked, wanted, out, listen=tell_of)
     for name in found:
-        show((out / name / exploration_files.TEXT).read_text())
+        show((out / name / exploration.TEXT).read_text())
     if len(found) > 1:
-        show((out / exploration_files.COMPARED).read_text())
+        show((out / exploration.COMPARED).read_text())
     show(f"{out}")
     for each in found.values():
         each.require_applied()
