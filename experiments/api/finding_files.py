@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from testbed.base import files
+from experiments import toml_source
 from testbed.base.errors import ConfigError
 from testbed.base.text import plain
 from testbed.record.exploration import MOST_FAULTS, Case, Change, Fault
 from testbed.record.model import problem
-
-_MOST_BYTES = 1 << 20
 
 
 class _Table(BaseModel):
@@ -58,14 +55,9 @@ class FindingFile(_Table):
 def read(path: Path) -> FindingFile:
     """The finding in a file; raises `ConfigError`."""
     try:
-        text = files.read_bytes(path, _MOST_BYTES).decode()
-        return FindingFile.model_validate(tomllib.loads(text))
-    except OSError as error:
-        raise ConfigError(path, None, f"cannot be read: {error.strerror or error}") from error
+        return FindingFile.model_validate(toml_source.read(path).data)
     except ValidationError as error:
         raise ConfigError(path, None, problem(error)) from error
-    except ValueError as error:
-        raise ConfigError(path, None, f"not TOML: {error}") from error
 
 
 def text(finding: FindingFile, *, title: str, comments: Sequence[str], whats: Mapping[int, str]) -> str:

@@ -64,7 +64,8 @@ def status_of(*arguments: str) -> int:
         (("fig07", "--out", "out", "--lab", "local"), "an exploration is in virtual time"),
         (("fig07", "--repeat", "finding.toml"), "take no experiment"),
         (("--repeat", "none.toml"), "none.toml: cannot be read"),
-        (("--repeat", "bad.toml"), "bad.toml: not TOML"),
+        (("--repeat", "bad.toml"), "bad.toml:1: not valid TOML: invalid statement"),
+        (("--repeat", "deep.toml"), "deep.toml: its brackets are nested too deep"),
         (("--repeat", "strange.toml"), "strange.toml: 'fault.0.what' is 'eaten'"),
         (("--repeat", "other.toml"), "fig07 has no point 'fig99-seed1'"),
     ],
@@ -79,6 +80,7 @@ def test_what_cannot_be_is_one_line(
     monkeypatch.chdir(tmp_path)
     text = finding_files.text(FINDING, title="", comments=(), whats={})
     (tmp_path / "bad.toml").write_text("= 1")
+    (tmp_path / "deep.toml").write_text(f"fault = {'[' * 10_000}")
     (tmp_path / "strange.toml").write_text(text.replace('"delayed"', '"eaten"'))
     (tmp_path / "other.toml").write_text(text.replace("fig07-paper-mptcp-100KB-seed1", "fig99-seed1"))
     assert status_of(*arguments) == 2
