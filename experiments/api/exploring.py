@@ -18,7 +18,7 @@ from experiments.api.events import Listener, Notice, ignore
 from experiments.composition import parts_of, write_code
 from testbed.base import files
 from testbed.base.errors import LabError, TestbedError, UsageError
-from testbed.labs.base import Cancel, Job, Lab
+from testbed.labs.base import Cancel, Job, Lab, last_line
 from testbed.net import fault_injection
 from testbed.record import exploration as record
 from testbed.record.exploration import Case, Outcome, Request
@@ -144,8 +144,7 @@ class Explorer:
         job = Job(_AGENT, output, wall_limit_s=_WALL_LIMIT_S, clock_limit_s=_CLOCK_LIMIT_S, seed=self.point.seed)
         result = lab.run(job, stderr=errors.extend, cancel=self._cancel)
         if result.status != 0:
-            last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-            raise LabError(f"{output.name}: the cases ended with status {result.status}: {last[0]}")
+            raise LabError(f"{output.name}: the cases ended with status {result.status}: {last_line(errors)}")
 
     def _read(self, wanted: Sequence[Case], output: Path) -> list[Seen]:
         outcomes = record.read_outcomes(output)

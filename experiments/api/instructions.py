@@ -20,7 +20,7 @@ from experiments.workloads.page_loads import PageLoads
 from testbed.base import files
 from testbed.base.errors import LabError, UsageError
 from testbed.labs import runtime_directory
-from testbed.labs.base import Job
+from testbed.labs.base import Job, last_line
 from testbed.labs.counting import counter, machine
 from testbed.labs.counting.machine import Counted, Machine
 from testbed.record import instructions as record
@@ -115,8 +115,7 @@ def _run(
         job = Job(_AGENT, output, wall_limit_s=_WALL_LIMIT_S, clock_limit_s=_CLOCK_LIMIT_S, seed=seed)
         done = found.run(job, stdout=_Lines(total, listen).hear, stderr=errors.extend)
         if done.result.status != 0:
-            last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-            raise LabError(f"the loads ended with status {done.result.status}: {last[0]}")
+            raise LabError(f"the loads ended with status {done.result.status}: {last_line(errors)}")
         if done.result.kernel_warnings:
             raise LabError(f"the machine's kernel complains: {done.result.kernel_warnings[0]}")
         return list(model.read_list(Window, output / record.WINDOWS)), done

@@ -32,6 +32,11 @@ def discard(_data: bytes) -> None:
     """A sink that drops what it is given."""
 
 
+def last_line(said: bytes | bytearray) -> str:
+    """The last line that a command said, such as why it ended; `no message` where it said nothing."""
+    return (said.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
+
+
 @dataclass(frozen=True)
 class Job:
     """One command for a lab.

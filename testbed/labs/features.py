@@ -17,7 +17,7 @@ from testbed.base.errors import LabError, PrerequisiteError
 from testbed.base.needs import NO_PROGRAM, Finding, Need
 from testbed.base.text import parse_json
 from testbed.labs import runtime_directory
-from testbed.labs.base import Cancel, Clock, Job, Lab
+from testbed.labs.base import Cancel, Clock, Job, Lab, last_line
 
 RunProbe = Callable[[tuple[str, ...]], str]
 """Runs an argv in a lab and returns what it printed."""
@@ -133,8 +133,8 @@ def as_job(lab: Lab, clock: Clock, cancel: Cancel | None) -> RunProbe:
             job = Job(argv, Path(scratch), clock=clock, wall_limit_s=_PROBE_LIMIT_S)
             done = lab.run(job, stdout=said.extend, stderr=errors.extend, cancel=cancel)
         if done.status != 0:
-            last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-            raise LabError(f"the probe of the kernel in {lab.name} ended with status {done.status}: {last[0]}")
+            what = f"the probe of the kernel in {lab.name} ended with status {done.status}"
+            raise LabError(f"{what}: {last_line(errors)}")
         return said.decode()
 
     return run
