@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -94,7 +94,9 @@ def kernel_resets(events: Sequence[TraceEvent], observed: Observation) -> list[K
     listeners = [number for number, each in enumerate(found) if each.of_listener]
     rest = [(left[reset], reset) for key, resets in sent.items() if not key[2] and key[3] for reset in resets]
     numbers |= zip(listeners, (reset for _, reset in sorted(rest)), strict=False)
-    return [_with_number(each, numbers.get(number)) for number, each in enumerate(found)]
+    # Those of RSTs that never came have a number below 0.
+    known = {number: reset for number, reset in numbers.items() if reset >= 0}
+    return [replace(each, number=known.get(number)) for number, each in enumerate(found)]
 
 
 def agrees(cause: str, found: KernelReset) -> bool | None:
@@ -158,8 +160,3 @@ def endpoint(text: str) -> tuple[str, int]:
     address, _, port = text.rpartition(":")
     address = address.strip("[]").removeprefix("::ffff:")
     return address, int(port) if port.isdecimal() else 0
-
-
-def _with_number(found: KernelReset, number: int | None) -> KernelReset:
-    known = number is not None and number >= 0
-    return KernelReset(**{**vars(found), "number": number}) if known else found

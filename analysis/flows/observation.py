@@ -55,6 +55,11 @@ class Observation:
     files: Mapping[int, Path] = field(default_factory=dict)
 
     @cached_property
+    def last_ns(self) -> int:
+        """When what the tables tell over time ends: with the workload, or else with the captures."""
+        return int(self.packets.time_ns.max(initial=self.start_ns)) if self.end_ns is None else self.end_ns
+
+    @cached_property
     def subflows(self) -> Subflows:
         """What happened in each subflow."""
         return find_subflows(self.packets, self.traffic)

@@ -45,14 +45,6 @@ class RoundTrips:
     is_delayed: Bools
 
 
-@dataclass(frozen=True, eq=False)
-class Acknowledged:
-    """Of each packet in `space.index`: the row of the first ACK of all of it, -1 where none came, or came before it."""
-
-    row: Rows
-    new_bytes: I64
-
-
 def by_acknowledgements(packets: Packets, acks: UniflowIndex, space: SequenceSpace) -> RoundTrips:
     """The samples by ACKs, without those that Karn's rule leaves out."""
     index = space.index

@@ -82,9 +82,7 @@ def _resets(events: Sequence[TraceEvent], observed: Observation) -> pa.Table:
             {
                 "point": observed.point,
                 "t_s": None if at_ns is None else (at_ns - observed.start_ns) / 1e9,
-                **{
-                    name: getattr(each, name) for name in ("src", "sport", "dst", "dport", "state", "answers", "reason")
-                },
+                **{name: getattr(each, name) for name in _AS_SAID},
                 "specific": each.is_specific,
                 "reset": each.number,
                 "cause": cause,

@@ -26,7 +26,7 @@ _MOST_EMPTY_ROWS = 1_000_000
 def tabulate_seconds(observed: Observation) -> pa.Table:
     """The table `seconds`."""
     packets, sides = observed.packets, observed.traffic.sides
-    last_ns = observed.end_ns if observed.end_ns is not None else int(packets.time_ns.max(initial=observed.start_ns))
+    last_ns = observed.last_ns
     whole = (last_ns - observed.start_ns + 1000) // _NS
     count = -(-(last_ns - observed.start_ns) // _NS) if last_ns > observed.start_ns else 1
     second = (packets.time_ns - observed.start_ns) // _NS

@@ -22,21 +22,14 @@ _LADDER = (1, 2, 5)
 
 def step_ns(observed: Observation) -> int:
     """The length of the steps: the shortest of 1, 2, 5, 10... ns of which the workload has `MOST_STEPS` at most."""
-    least = -(-max(last_ns(observed) - observed.start_ns, 1) // MOST_STEPS)
+    least = -(-max(observed.last_ns - observed.start_ns, 1) // MOST_STEPS)
     power: int = 10 ** (len(str(least)) - 1)
     return next(each * power for each in (*_LADDER, 10) if each * power >= least)
 
 
-def last_ns(observed: Observation) -> int:
-    """When the last step ends at the latest: at the workload's end, or with the captures."""
-    if observed.end_ns is not None:
-        return observed.end_ns
-    return int(observed.packets.time_ns.max(initial=observed.start_ns))
-
-
 def step_of(observed: Observation) -> tuple[Rows, Bools]:
     """The step of each packet, and which packets are within the workload; one at its very end is of the last step."""
-    size, last = step_ns(observed), last_ns(observed)
+    size, last = step_ns(observed), observed.last_ns
     times = observed.packets.time_ns
     steps = np.minimum((times - observed.start_ns) // size, max(-(-(last - observed.start_ns) // size) - 1, 0))
     return np.asarray(steps, np.int64), np.asarray((times >= observed.start_ns) & (times <= last), np.bool_)
