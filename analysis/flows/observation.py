@@ -20,6 +20,7 @@ from analysis.flows.connections import Traffic
 from analysis.flows.in_order import Pieces, find_pieces
 from analysis.flows.one_way import OneWay, one_way_delays
 from analysis.flows.paths import PAST_DIRECTOR, UNKNOWN_PATH, VIA_DIRECTOR
+from analysis.flows.reinjection import Reinjections, find_reinjections
 from analysis.flows.resets import Resets, find_resets
 from analysis.flows.retransmissions import Retransmissions, find_retransmissions
 from analysis.flows.round_trips import RoundTrips, by_acknowledgements, by_time_stamps
@@ -122,6 +123,12 @@ class Observation:
     def retransmissions(self) -> Retransmissions:
         """What was sent again on the same subflow."""
         return find_retransmissions(self.packets, self.traffic.flows, self.subflows, self.acks)
+
+    @cached_property
+    def reinjections(self) -> Reinjections:
+        """What was sent again on another subflow."""
+        carried, mptcp = self.pieces.carried, self.traffic.flows.connection >= 0
+        return find_reinjections(self.packets, self.subflows.uniflow, carried.row, carried.cover, mptcp, self.one_way)
 
     @cached_property
     def numbers(self) -> tuple[Rows, Rows, Rows]:

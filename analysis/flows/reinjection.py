@@ -9,35 +9,26 @@ from numpy.typing import NDArray
 
 from analysis.flows.cover import Cover
 from analysis.flows.one_way import OneWay
-from analysis.flows.sequence import union_length, unwrap
 from analysis.pcap import SYN, Packets
 from analysis.pcap.columns import Bools, Rows
 
 
-def reinjected_bytes(packets: Packets, uniflow: Rows, connection: Rows, connections: int) -> NDArray[np.int64]:
+def reinjected_bytes(uniflow: Rows, rows: Rows, cover: Cover, connection: Rows, connections: int) -> NDArray[np.int64]:
     """Per connection and direction (to the client, to the server) the bytes that further subflows carried again.
 
-    `uniflow` is that of each packet, `connection` that of each flow (-1: none). A byte on three subflows counts twice;
-    repeats on the same subflow do not count. Payload whose packet has no mapping is left out.
+    Of the packets in `rows` `cover` tells who brought what, `uniflow` is that of every packet, `connection` that of
+    each flow. A byte on three subflows counts twice; repeats on the same subflow do not count. Payload whose packet has
+    no mapping is left out.
     """
-    rows, dsn = data_sequence_numbers(packets, uniflow)
-    known = connection[uniflow[rows] // 2] >= 0
-    if not known.any():
-        return np.zeros((connections, 2), np.int64)
-    rows, dsn = rows[known], dsn[known]
-    flow = uniflow[rows] // 2
-    group = connection[flow] * 2 + uniflow[rows] % 2
-    order = np.argsort(group, kind="stable")
-    group, dsn, flow = group[order], dsn[order], flow[order]
-    length = packets.payload_bytes[rows][order].astype(np.int64)
-    begins = np.ones(len(group), np.bool_)
-    begins[1:] = group[1:] != group[:-1]
-    start = unwrap(dsn, begins)
-    subflows, member = np.unique(group * (int(flow.max()) + 1) + flow, return_inverse=True)
-    of_subflow = union_length(member.astype(np.int64), start, length, len(subflows))
-    together = union_length(group, start, length, 2 * connections)
-    apart = np.bincount(subflows // (int(flow.max()) + 1), of_subflow, minlength=2 * connections).astype(np.int64)
-    return (apart - together).reshape(connections, 2)
+    several = np.bincount(cover.piece)[cover.piece] > 1
+    stride = int(uniflow.max(initial=-1)) + 1
+    each = np.unique(cover.piece[several] * stride + uniflow[rows[cover.owner[several]]])
+    piece, of = np.divmod(each, max(stride, 1))
+    further = np.zeros(len(each), np.bool_)
+    further[1:] = piece[1:] == piece[:-1]
+    width = np.diff(cover.edges)[piece[further]]
+    group = connection[of[further] >> 1] * 2 + (of[further] & 1)
+    return np.bincount(group, width, minlength=2 * connections).astype(np.int64).reshape(connections, 2)
 
 
 def data_sequence_numbers(packets: Packets, uniflow: Rows) -> tuple[Rows, NDArray[np.uint32]]:

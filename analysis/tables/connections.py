@@ -47,9 +47,8 @@ def tabulate_connections(observed: Observation) -> pa.Table:
     offered = flows.has_syn & (packets.mp_capable.first("length", flows.opening) > 0)
     is_unknown = unknown_protocol(packets, flows)
     answer_flags = packets.mp_capable.first("flags", flows.answer[leaders])
-    reinjected = np.zeros((count, 2), np.int64)
-    again = reinjected_bytes(packets, subflows.uniflow, flows.connection, traffic.mptcp_connections)
-    reinjected[is_mptcp] = again[flows.connection[leaders[is_mptcp]]]
+    carried = observed.pieces.carried
+    reinjected = reinjected_bytes(subflows.uniflow, carried.row, carried.cover, connection, count)
     joined = flows.is_join & flows.is_mptcp
     first_join, first_past = earliest(flows.answer, joined), earliest(subflows.first_past_row[:, TO_CLIENT])
     bytes_to_client = total(subflows.payload[:, TO_CLIENT])

@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from analysis.flows.in_order import waiting
 from analysis.flows.observation import Observation
-from analysis.flows.reinjection import data_sequence_numbers
 from analysis.pcap.columns import I64
 from analysis.tables import TABLES
 
@@ -51,7 +50,7 @@ def _unmapped(observed: Observation, groups: int) -> I64:
     packets, uniflow = observed.packets, observed.subflows.uniflow
     connection, _, _ = observed.numbers
     carrying = (packets.payload_bytes > 0) & (uniflow >= 0)
-    carrying[data_sequence_numbers(packets, uniflow)[0]] = False
+    carrying[observed.pieces.carried.row] = False
     rows = np.flatnonzero(carrying)
     rows = rows[observed.traffic.flows.connection[uniflow[rows] >> 1] >= 0]
     group = connection[uniflow[rows] >> 1] * 2 + (uniflow[rows] & 1)

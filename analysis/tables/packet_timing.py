@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from analysis.flows.in_order import held_bytes
 from analysis.flows.observation import Observation
-from analysis.flows.reinjection import find_reinjections
 from analysis.flows.retransmissions import KINDS
 from analysis.flows.windows import UNKNOWN, in_flight, receive_windows
 from analysis.pcap.columns import Rows
@@ -53,10 +52,8 @@ def timing_columns(observed: Observation, rows: Rows) -> dict[str, Any]:
 
 def _again(observed: Observation, rows: Rows) -> list[str | None]:
     """The kind of what was sent before: on its own subflow, or else on another one."""
-    packets, uniflow, again = observed.packets, observed.subflows.uniflow, observed.retransmissions
-    carried, is_mptcp = observed.pieces.carried, observed.traffic.flows.connection >= 0
-    other = find_reinjections(packets, uniflow, carried.row, carried.cover, is_mptcp, None)
-    found = np.full(len(packets), len(KINDS) + 1, np.int64)
+    again, other = observed.retransmissions, observed.reinjections
+    found = np.full(len(observed.packets), len(KINDS) + 1, np.int64)
     found[other.row] = len(KINDS)
     found[again.row] = again.kind
     names = [*KINDS, "reinjection", None]

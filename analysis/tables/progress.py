@@ -9,8 +9,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.flows.observation import DIRECTIONS, Observation
-from analysis.flows.reinjection import data_sequence_numbers
-from analysis.flows.sequence import unwrap
 from analysis.pcap.columns import Rows
 from analysis.tables import TABLES
 from analysis.tables.steps import step_ns, step_of
@@ -77,28 +75,13 @@ def _chosen(observed: Observation) -> tuple[NDArray[np.int64], NDArray[np.int64]
 def _places(observed: Observation, rows: Rows, uniflow: Rows) -> NDArray[np.int64]:
     """Where in its connection each packet's payload begins, `_NONE` where no mapping tells it.
 
-    `rows` are sorted by `uniflow`. From the lowest of the connection on, which may not be the first.
+    From the lowest of the connection on, which may not be the first.
     """
-    packets, flows = observed.packets, observed.traffic.flows
-    connection = observed.numbers[0]
-    is_mptcp = flows.connection[uniflow >> 1] >= 0
-    mapped, dsn = data_sequence_numbers(packets, observed.subflows.uniflow)
-    number, known = packets.seq.astype(np.uint32).copy(), ~is_mptcp
-    place = np.searchsorted(mapped, rows)
-    found = np.zeros(len(rows), np.bool_)
-    found[place < len(mapped)] = mapped[place[place < len(mapped)]] == rows[place < len(mapped)]
-    own = number[rows]
-    own[is_mptcp & found] = dsn[place[is_mptcp & found]]
-    known |= is_mptcp & found
-    of = connection[uniflow >> 1]
-    # By time within a connection, over its subflows: only neighbours in time are less than half of 32 bits apart.
-    order = np.lexsort((rows, of))
-    order = order[known[order]]
-    begins = np.ones(len(order), np.bool_)
-    begins[1:] = of[order][1:] != of[order][:-1]
-    relative = unwrap(own[order], begins)
-    result = np.full(len(rows), _NONE, np.int64)
-    if len(order):
-        lowest = np.minimum.reduceat(relative, np.flatnonzero(begins))
-        result[order] = relative - lowest[np.cumsum(begins) - 1]
-    return result
+    carried, connection = observed.pieces.carried, observed.numbers[0]
+    place = np.full(len(observed.packets), -1, np.int64)
+    place[carried.row] = carried.cover.edges[carried.cover.first]
+    place = place[rows]
+    known, of = place >= 0, connection[uniflow >> 1]
+    lowest = np.full(int(of.max(initial=-1)) + 1, _NONE, np.int64)
+    np.minimum.at(lowest, of[known], place[known])
+    return np.where(known, place - lowest[of], _NONE)

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.flows.observation import Observation
-from analysis.flows.reinjection import find_reinjections
 from analysis.flows.retransmissions import KINDS
 from analysis.tables import TABLES
 
@@ -17,10 +16,8 @@ def tabulate_retransmissions(observed: Observation) -> pa.Table:
     """The table `retransmissions`, in order of time."""
     packets, uniflow = observed.packets, observed.subflows.uniflow
     connection, subflow, _ = observed.numbers
-    again = observed.retransmissions
+    again, other = observed.retransmissions, observed.reinjections
     known = np.flatnonzero(connection[again.uniflow >> 1] >= 0)
-    carried, is_mptcp = observed.pieces.carried, observed.traffic.flows.connection >= 0
-    other = find_reinjections(packets, uniflow, carried.row, carried.cover, is_mptcp, observed.one_way)
     row = np.concatenate([again.row[known], other.row])
     before = np.concatenate([again.before_row[known], other.before_row])
     order = np.argsort(row, kind="stable")
