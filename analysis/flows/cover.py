@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.flows.sequence import run_begins
 from analysis.pcap.columns import I64, Bools, Rows
 
 
@@ -42,9 +43,7 @@ def cover_of(start: I64, length: I64, begins: Bools, rows: Rows, never: int) -> 
 def _distinct(values: I64) -> I64:
     """The values in order, each once: much of them is in order already, which a hash (np.unique) would not use."""
     ordered = np.sort(values, kind="stable")
-    fresh = np.ones(len(ordered), np.bool_)
-    fresh[1:] = ordered[1:] != ordered[:-1]
-    return ordered[fresh]
+    return ordered[run_begins(ordered)]
 
 
 def _on_one_axis(start: I64, length: I64, begins: Bools) -> tuple[I64, I64]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analysis.flows.cover import Cover, cover_of
 from analysis.flows.reinjection import data_sequence_numbers
-from analysis.flows.sequence import unwrap
+from analysis.flows.sequence import run_begins, unwrap
 from analysis.pcap import RST, Packets
 from analysis.pcap.columns import I64, Bools, Rows
 
@@ -78,8 +78,7 @@ def find_pieces(packets: Packets, uniflow: Rows, connection: Rows, mptcp: Bools)
     group = connection[uniflow[rows] >> 1] * 2 + (uniflow[rows] & 1)
     order = np.argsort(group, kind="stable")
     rows, number, group = rows[order], number[order], group[order]
-    begins = np.ones(len(group), np.bool_)
-    begins[1:] = group[1:] != group[:-1]
+    begins = run_begins(group)
     length = packets.payload_bytes[rows].astype(np.int64)
     never = len(packets)
     cover = cover_of(unwrap(number, begins), length, begins, rows, never)
@@ -169,10 +168,8 @@ def held_bytes(pieces: Pieces) -> tuple[Rows, Rows, I64]:
     order = np.lexsort((row, group))
     row, group = row[order], group[order]
     held = np.cumsum(change[order])  # each group's sum before its first change: what the groups before have left
-    begins = np.ones(len(group), np.bool_)
-    begins[1:] = group[1:] != group[:-1]
+    begins = run_begins(group)
     before = np.concatenate([[0], held[:-1]])[begins] if len(held) else held
     held = held - before[np.cumsum(begins) - 1]
-    last = np.ones(len(row), np.bool_)
-    last[:-1] = (row[1:] != row[:-1]) | (group[1:] != group[:-1])
+    last = np.roll(run_begins(row, group), -1)
     return row[last], group[last], held[last]

@@ -24,7 +24,7 @@ from analysis.flows.reinjection import Reinjections, find_reinjections
 from analysis.flows.resets import Resets, find_resets
 from analysis.flows.retransmissions import Retransmissions, find_retransmissions
 from analysis.flows.round_trips import RoundTrips, by_acknowledgements, by_time_stamps
-from analysis.flows.sequence import UniflowIndex, acknowledgements
+from analysis.flows.sequence import Acknowledgements, acknowledgements
 from analysis.flows.servers import Attribution, ServerEvidence, opening_servers
 from analysis.flows.subflows import Subflows, find_subflows
 from analysis.pcap import Packets, tunnel_name
@@ -79,6 +79,7 @@ class Observation:
             self.packets,
             traffic=self.traffic,
             subflows=self.subflows,
+            acks=self.acks.index,
             own_server=self.servers,
             addresses=self.addresses,
             known=self.known,
@@ -86,9 +87,9 @@ class Observation:
         )
 
     @cached_property
-    def acks(self) -> UniflowIndex:
-        """The packets that acknowledge something."""
-        return acknowledgements(self.packets, self.subflows.uniflow)
+    def acks(self) -> Acknowledgements:
+        """What was acknowledged."""
+        return acknowledgements(self.packets, self.subflows.every)
 
     @cached_property
     def round_trips(self) -> RoundTrips:
@@ -98,7 +99,7 @@ class Observation:
     @cached_property
     def stamped_round_trips(self) -> RoundTrips:
         """Round trips by time stamps."""
-        return by_time_stamps(self.packets, self.subflows.uniflow)
+        return by_time_stamps(self.packets, self.subflows.every)
 
     @cached_property
     def one_way(self) -> OneWay | None:

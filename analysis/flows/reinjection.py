@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.flows.cover import Cover
 from analysis.flows.one_way import OneWay
+from analysis.flows.sequence import run_begins
 from analysis.pcap import SYN, Packets
 from analysis.pcap.columns import Bools, Rows
 
@@ -24,8 +25,7 @@ def reinjected_bytes(uniflow: Rows, rows: Rows, cover: Cover, connection: Rows, 
     stride = int(uniflow.max(initial=-1)) + 1
     each = np.unique(cover.piece[several] * stride + uniflow[rows[cover.owner[several]]])
     piece, of = np.divmod(each, max(stride, 1))
-    further = np.zeros(len(each), np.bool_)
-    further[1:] = piece[1:] == piece[:-1]
+    further = ~run_begins(piece)
     width = np.diff(cover.edges)[piece[further]]
     group = connection[of[further] >> 1] * 2 + (of[further] & 1)
     return np.bincount(group, width, minlength=2 * connections).astype(np.int64).reshape(connections, 2)

@@ -17,6 +17,7 @@ from analysis.flows.connections import Traffic
 from analysis.flows.conversations import first_rows
 from analysis.flows.paths import SERVICE
 from analysis.flows.rst_acceptability import EXACT, UNKNOWN, Acceptability, judge_acceptability
+from analysis.flows.sequence import UniflowIndex
 from analysis.flows.servers import REMOVED, Attribution, Pool, ServerEvidence, senders
 from analysis.flows.subflows import TO_CLIENT, TO_SERVER, Subflows
 from analysis.flows.tcp_flows import Flows
@@ -64,6 +65,7 @@ def find_resets(
     packets: Packets,
     traffic: Traffic,
     subflows: Subflows,
+    acks: UniflowIndex,
     own_server: Sequence[Attribution],
     addresses: Addresses,
     known: ServerEvidence,
@@ -73,7 +75,7 @@ def find_resets(
     flows, uniflow = traffic.flows, subflows.uniflow
     row = np.flatnonzero(((packets.flags & RST) != 0) & (uniflow >= 0))
     flow, to_client = uniflow[row] >> 1, (uniflow[row] & 1) == TO_CLIENT
-    acceptability = judge_acceptability(packets, traffic, subflows, row)
+    acceptability = judge_acceptability(packets, traffic, subflows, acks, row)
     fins = subflows.fin_row
     closed_row = np.where((fins >= 0).all(axis=1), fins.max(axis=1, initial=-1), NEVER)
     # A client that sends a RST has no socket any more, whatever its receiver makes of it. But in SYN-SENT it answers so

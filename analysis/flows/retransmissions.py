@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.flows.conversations import last_rows
 from analysis.flows.cover import cover_of
-from analysis.flows.sequence import SequenceSpace, UniflowIndex, running_maximum, unwrap
+from analysis.flows.sequence import Acknowledgements, SequenceSpace, run_begins
 from analysis.flows.subflows import Subflows
 from analysis.flows.tcp_flows import Flows
 from analysis.pcap import Packets
@@ -49,7 +49,7 @@ class Retransmissions:
     silent_ns: I64
 
 
-def find_retransmissions(packets: Packets, flows: Flows, subflows: Subflows, acks: UniflowIndex) -> Retransmissions:
+def find_retransmissions(packets: Packets, flows: Flows, subflows: Subflows, acks: Acknowledgements) -> Retransmissions:
     """All packets that repeat something, or fill a hole."""
     space, uniflow = subflows.space, subflows.uniflow
     index = space.index
@@ -117,33 +117,23 @@ def _before(space: SequenceSpace, at: Rows, packets: int) -> Rows:
     if not len(at):
         return np.empty(0, np.int64)
     uniflow, rows = space.index.uniflow[carrying], space.index.rows[carrying]
-    begins = np.ones(len(carrying), np.bool_)
-    begins[1:] = uniflow[1:] != uniflow[:-1]
-    cover = cover_of(space.start[carrying], space.payload[carrying], begins, rows, packets)
+    cover = cover_of(space.start[carrying], space.payload[carrying], run_begins(uniflow), rows, packets)
     came = cover.arrived[cover.first[np.searchsorted(carrying, at)]]
     return np.where(came < space.index.rows[at], came, -1)
 
 
-def _reached(packets: Packets, acks: UniflowIndex, space: SequenceSpace, at: Rows) -> tuple[Rows, I64]:
+def _reached(packets: Packets, acks: Acknowledgements, space: SequenceSpace, at: Rows) -> tuple[Rows, I64]:
     """The last ACK before each packet (its row, or -1), and how far the receiver had acknowledged by then.
 
     That is counted as `space.start` is, from the uniflow's first packet; -1 where nothing was acknowledged.
     """
     index = space.index
-    last = acks.last_before(index.uniflow[at] ^ 1, index.rows[at])
+    last = acks.index.last_before(index.uniflow[at] ^ 1, index.rows[at])
     row, reached = np.full(len(at), -1, np.int64), np.full(len(at), -1, np.int64)
     known = np.flatnonzero(last >= 0)
-    if not len(known):
-        return row, reached
-    begins = np.ones(len(acks.rows), np.bool_)
-    begins[1:] = acks.uniflow[1:] != acks.uniflow[:-1]
-    relative = running_maximum(unwrap(packets.ack[acks.rows], begins), begins)
-    run = np.cumsum(begins) - 1
-    place = last[known]
-    row[known] = acks.rows[place]
-    number = (packets.ack[acks.rows][begins][run[place]].astype(np.int64) + relative[place]) & 0xFFFFFFFF
-    mine = packets.seq[index.rows[at[known]]].astype(np.int64)
-    reached[known] = space.start[at[known]] + (number - mine).astype(np.uint32).view(np.int32)
+    row[known] = acks.index.rows[last[known]]
+    ahead = (acks.furthest[last[known]] - packets.seq[index.rows[at[known]]]).astype(np.uint32).view(np.int32)
+    reached[known] = space.start[at[known]] + ahead
     return row, reached
 
 
@@ -166,10 +156,8 @@ def _sacked_above(packets: Packets, last_ack: Rows, seq: NDArray[np.uint32]) -> 
 def _reported_twice(packets: Packets, uniflow: Rows, row: Rows, of: Rows) -> Bools:
     """Which packets the receiver says to have had before: a D-SACK that begins where they do comes after them."""
     sack = packets.sack
-    begins = np.ones(len(sack), np.bool_)
-    begins[1:] = sack.packet[1:] != sack.packet[:-1]
     behind = (sack.left - packets.ack[sack.packet]).astype(np.uint32).view(np.int32) < 0
-    told = np.flatnonzero(begins & behind & (uniflow[sack.packet] >= 0))
+    told = np.flatnonzero(run_begins(sack.packet) & behind & (uniflow[sack.packet] >= 0))
     if not len(told):
         return np.zeros(len(row), np.bool_)
     key = (uniflow[sack.packet[told]] ^ 1) << 32 | sack.left[told]

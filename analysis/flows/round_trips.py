@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.flows.sequence import SequenceSpace, UniflowIndex, running_maximum, unwrap
+from analysis.flows.sequence import Acknowledgements, SequenceSpace, UniflowIndex, run_begins, running_maximum, unwrap
 from analysis.pcap import FIN, SYN, Option, Packets
 from analysis.pcap.columns import I64, Bools, Rows
 
@@ -45,15 +45,15 @@ class RoundTrips:
     is_delayed: Bools
 
 
-def by_acknowledgements(packets: Packets, acks: UniflowIndex, space: SequenceSpace) -> RoundTrips:
+def by_acknowledgements(packets: Packets, acks: Acknowledgements, space: SequenceSpace) -> RoundTrips:
     """The samples by ACKs, without those that Karn's rule leaves out."""
     index = space.index
-    ack_row, end = first_acks(packets, acks, space)
+    ack_row = _first_acks(packets, acks, space)
     again = np.cumsum(space.repeated > 0)
     at = np.arange(len(index.rows))
     # Of the packets that one ACK is the first to cover, the newest one tells; they stand together.
-    newest = np.ones(len(at), np.bool_)
-    newest[:-1] = (ack_row[1:] != ack_row[:-1]) | (index.uniflow[1:] != index.uniflow[:-1])
+    covers = run_begins(ack_row, index.uniflow)
+    newest = np.roll(covers, -1)
     last_sent = index.last_before(index.uniflow, np.maximum(ack_row, 0))
     sent_again = again[np.maximum(last_sent, at)] > np.where(at > 0, again[at - 1], 0)
     chosen = np.flatnonzero((ack_row >= 0) & newest & ~sent_again)
@@ -62,41 +62,37 @@ def by_acknowledgements(packets: Packets, acks: UniflowIndex, space: SequenceSpa
     ns = packets.time_ns[acked] - packets.time_ns[sent]
     is_handshake = (packets.flags[sent] & SYN) != 0
     return RoundTrips(
-        acked, sent, of, ns, is_handshake, _delayed(ns, of, is_handshake, _covered(chosen, ack_row, end, space))
+        acked, sent, of, ns, is_handshake, _delayed(ns, of, is_handshake, _covered(chosen, covers, space))
     )
 
 
-def first_acks(packets: Packets, acks: UniflowIndex, space: SequenceSpace) -> tuple[Rows, I64]:
-    """For each packet in `space.index` the row of the first ACK of all of it, and where it ends in the uniflow.
+def _first_acks(packets: Packets, acks: Acknowledgements, space: SequenceSpace) -> Rows:
+    """For each packet in `space.index` the row of the first ACK of all of it.
 
     -1 where no ACK came, or one that came before the packet: then it was not needed.
     """
-    index = space.index
+    index, telling = space.index, acks.index
     end = space.start + space.payload + _unseen(packets, index)
-    if not len(acks.rows) or not len(index.rows):
-        return np.full(len(index.rows), -1, np.int64), end
-    begins = np.ones(len(acks.rows), np.bool_)
-    begins[1:] = acks.uniflow[1:] != acks.uniflow[:-1]
+    if not len(telling.rows) or not len(index.rows):
+        return np.full(len(index.rows), -1, np.int64)
+    begins, of = telling.begins, telling.uniflow ^ 1
     # An ACK's number is of what the other direction sent: both are counted from that direction's first packet.
-    first_of, first_seq = np.unique(index.uniflow, return_index=True)
-    origin = packets.seq[index.rows[first_seq]]
-    place = np.minimum(np.searchsorted(first_of, acks.uniflow ^ 1), len(first_of) - 1)
-    known = first_of[place] == (acks.uniflow ^ 1)
-    run = np.cumsum(begins) - 1
-    first_ack = packets.ack[acks.rows][begins]
+    first_of, origin = index.uniflow[index.begins], packets.seq[index.rows[index.begins]]
+    place = np.minimum(np.searchsorted(first_of, of), len(first_of) - 1)
+    first_ack = packets.ack[telling.rows[begins]]
     ahead = (first_ack - origin[place[begins]]).astype(np.uint32).view(np.int32).astype(np.int64)
-    reached = running_maximum(unwrap(packets.ack[acks.rows], begins) + ahead[run], begins)
-    keep = np.flatnonzero(known & (reached >= 0))
-    key = (acks.uniflow[keep] ^ 1) << _BITS | np.minimum(reached[keep], (1 << _BITS) - 1)
+    reached = acks.reached + ahead[np.cumsum(begins) - 1]
+    keep = np.flatnonzero((first_of[place] == of) & (reached >= 0))
+    key = of[keep] << _BITS | np.minimum(reached[keep], (1 << _BITS) - 1)
     # What an ACK acknowledges and the direction that sent it: in order of both, for those of a uniflow stand together.
     order = np.argsort(key, kind="stable")
     at = np.searchsorted(key[order], index.uniflow << _BITS | np.clip(end, 0, (1 << _BITS) - 1))
     inside = at < len(order)
     row = np.full(len(end), -1, np.int64)
     found = keep[order[at[inside]]]
-    same = (acks.uniflow[found] ^ 1) == index.uniflow[inside]
-    row[np.flatnonzero(inside)[same]] = acks.rows[found[same]]
-    return np.where(row > index.rows, row, -1), end
+    same = of[found] == index.uniflow[inside]
+    row[np.flatnonzero(inside)[same]] = telling.rows[found[same]]
+    return np.where(row > index.rows, row, -1)
 
 
 def _unseen(packets: Packets, index: UniflowIndex) -> I64:
@@ -106,12 +102,13 @@ def _unseen(packets: Packets, index: UniflowIndex) -> I64:
     return taken
 
 
-def _covered(chosen: Rows, ack_row: Rows, end: I64, space: SequenceSpace) -> Bools:
-    """Whether each sample's ACK is the first of less than two full segments, which a receiver may delay."""
+def _covered(chosen: Rows, covers: Bools, space: SequenceSpace) -> Bools:
+    """Whether each sample's ACK is the first of less than two full segments, which a receiver may delay.
+
+    `covers` says where the packets begin of which one ACK is the first.
+    """
     uniflow = space.index.uniflow
-    begins = np.ones(len(end), np.bool_)
-    begins[1:] = (ack_row[1:] != ack_row[:-1]) | (uniflow[1:] != uniflow[:-1])
-    run = np.cumsum(begins) - 1
+    run = np.cumsum(covers) - 1
     size = np.bincount(run, space.payload) if len(run) else np.empty(0)
     largest = np.zeros(int(uniflow.max(initial=-1)) + 1, np.int64)
     np.maximum.at(largest, uniflow, space.payload)
@@ -129,17 +126,14 @@ def _delayed(ns: I64, uniflow: Rows, is_handshake: Bools, may_wait: Bools) -> Bo
     return found
 
 
-def by_time_stamps(packets: Packets, uniflow: Rows) -> RoundTrips:
-    """The samples by time stamps; none of them is known to be delayed."""
-    stamped = np.flatnonzero(((packets.options & Option.TIMESTAMPS) != 0) & (uniflow >= 0))
-    stamped = stamped[np.argsort(uniflow[stamped], kind="stable")]
-    of = uniflow[stamped]
-    begins = np.ones(len(of), np.bool_)
-    begins[1:] = of[1:] != of[:-1]
+def by_time_stamps(packets: Packets, every: UniflowIndex) -> RoundTrips:
+    """The samples by time stamps; none of them is known to be delayed. `every` has all packets that count."""
+    index = every.select((packets.options & Option.TIMESTAMPS) != 0)
+    stamped, of, begins = index.rows, index.uniflow, index.begins
     value, asks = _first_seen(packets.ts_value[stamped], begins)
     echo, tells = _first_seen(packets.ts_echo[stamped], begins)
     # Both are counted from the first TSval of the uniflow that has sent them.
-    origin = np.zeros(int(uniflow.max(initial=-1)) + 2, np.uint32)
+    origin = np.zeros(int(of.max(initial=-1)) + 2, np.uint32)
     origin[of[begins]] = packets.ts_value[stamped[begins]]
     answers = np.zeros(len(origin), np.bool_)
     answers[of] = True
@@ -154,10 +148,10 @@ def by_time_stamps(packets: Packets, uniflow: Rows) -> RoundTrips:
     sent, echoed = stamped[asks][at], stamped[tells]
     matched = np.flatnonzero((asked[at] == told) & (sent < echoed))
     matched = matched[np.argsort(echoed[matched], kind="stable")]
-    sent, echoed = sent[matched], echoed[matched]
+    sent, echoed, of = sent[matched], echoed[matched], of[asks][at[matched]]
     nothing = np.zeros(len(sent), np.bool_)
     return RoundTrips(
-        echoed, sent, uniflow[sent], packets.time_ns[echoed] - packets.time_ns[sent],
+        echoed, sent, of, packets.time_ns[echoed] - packets.time_ns[sent],
         (packets.flags[sent] & SYN) != 0, nothing,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.flows.connections import Traffic
-from analysis.flows.sequence import acknowledgements
+from analysis.flows.sequence import UniflowIndex
 from analysis.flows.subflows import Subflows
 from analysis.pcap import ACK, Packets
 from analysis.pcap.columns import Rows
@@ -30,7 +30,9 @@ class Acceptability:
     relative: np.ma.MaskedArray[tuple[int, ...], np.dtype[np.int64]]
 
 
-def judge_acceptability(packets: Packets, traffic: Traffic, subflows: Subflows, rows: Rows) -> Acceptability:
+def judge_acceptability(
+    packets: Packets, traffic: Traffic, subflows: Subflows, acks: UniflowIndex, rows: Rows
+) -> Acceptability:
     """The verdict on each of these RSTs, which must be a client's (their uniflow is known).
 
     What the receiver expects is its last acknowledgement before the RST, or, where that lags, the number after the
@@ -39,7 +41,6 @@ def judge_acceptability(packets: Packets, traffic: Traffic, subflows: Subflows, 
     """
     uniflow = subflows.uniflow[rows]
     flow = uniflow >> 1
-    acks = acknowledgements(packets, subflows.uniflow)
     by_ack, window = np.full(len(rows), _NOT_CAPTURED, np.int64), np.zeros(len(rows), np.int64)
     at = acks.last_before(uniflow ^ 1, rows)
     found = at >= 0

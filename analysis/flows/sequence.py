@@ -7,6 +7,8 @@ over packets.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,17 +32,31 @@ def uniflows(sides: Sides) -> Rows:
 
 @dataclass(frozen=True, eq=False)
 class UniflowIndex:
-    """Some packets, sorted by uniflow and then by row, for finding the last one before a row."""
+    """Some packets, sorted by uniflow and then by row, for finding the last one before a row.
+
+    `stride` is greater than every row.
+    """
 
     rows: Rows
     uniflow: Rows
     stride: int
 
     @classmethod
-    def of(cls, rows: Rows, uniflow: Rows, packets: int) -> UniflowIndex:
-        """The index of these ascending rows; `uniflow` is that of every packet."""
-        order = np.argsort(uniflow[rows], kind="stable")
-        return cls(rows[order], uniflow[rows][order], packets + 1)
+    def of(cls, uniflow: Rows) -> UniflowIndex:
+        """The index of all packets that count; `uniflow` is that of every packet, -1 for those that do not."""
+        rows = np.flatnonzero(uniflow >= 0)
+        rows = rows[np.argsort(uniflow[rows], kind="stable")]
+        return cls(rows, uniflow[rows], len(uniflow) + 1)
+
+    def select(self, chosen: Bools) -> UniflowIndex:
+        """The index of those packets among them that are `chosen`, which says it of every packet."""
+        here = chosen[self.rows]
+        return UniflowIndex(self.rows[here], self.uniflow[here], self.stride)
+
+    @cached_property
+    def begins(self) -> Bools:
+        """Which of them are the first of their uniflow."""
+        return run_begins(self.uniflow)
 
     def last_before(self, uniflow: Rows, rows: Rows) -> Rows:
         """For each pair the place in this index of the last packet of the uniflow before that row, or -1."""
@@ -76,17 +92,28 @@ class SequenceSpace:
         return union_length(self.index.uniflow[carrying], self.start[carrying], self.payload[carrying], count)
 
 
-def sequence_space(packets: Packets, uniflow: Rows) -> SequenceSpace:
-    """The sequence space of every uniflow.
+@dataclass(frozen=True, eq=False)
+class Acknowledgements:
+    """What every uniflow acknowledged: `index` has the packets that acknowledge something.
+
+    In the order of the index: `reached` (the furthest number acknowledged up to and including this packet, relative to
+    the uniflow's first acknowledgement), and `furthest` (the same as a sequence number).
+    """
+
+    index: UniflowIndex
+    reached: NDArray[np.int64]
+    furthest: NDArray[np.uint32]
+
+
+def sequence_space(packets: Packets, every: UniflowIndex) -> SequenceSpace:
+    """The sequence space of every uniflow; `every` has all packets that count.
 
     A packet that comes behind a later one is a retransmission, or was overtaken on the way: one place cannot tell.
     """
     length = packets.payload_bytes + ((packets.flags & SYN) != 0) + ((packets.flags & FIN) != 0)
-    taking = np.flatnonzero((length > 0) & (uniflow >= 0) & ((packets.flags & RST) == 0))
-    index = UniflowIndex.of(taking, uniflow, len(packets))
+    index = every.select((length > 0) & ((packets.flags & RST) == 0))
     seq, size = packets.seq[index.rows], length[index.rows].astype(np.int64)
-    begins = np.ones(len(seq), np.bool_)
-    begins[1:] = index.uniflow[1:] != index.uniflow[:-1]
+    begins = index.begins
     start = unwrap(seq, begins)
     end = start + size
     high = running_maximum(end, begins)
@@ -100,10 +127,23 @@ def sequence_space(packets: Packets, uniflow: Rows) -> SequenceSpace:
     )
 
 
-def acknowledgements(packets: Packets, uniflow: Rows) -> UniflowIndex:
-    """The packets that acknowledge something, by uniflow."""
-    rows = np.flatnonzero(((packets.flags & (ACK | RST)) == ACK) & (uniflow >= 0))
-    return UniflowIndex.of(rows, uniflow, len(packets))
+def acknowledgements(packets: Packets, every: UniflowIndex) -> Acknowledgements:
+    """What every uniflow acknowledged; `every` has all packets that count."""
+    index = every.select((packets.flags & (ACK | RST)) == ACK)
+    numbers = packets.ack[index.rows]
+    relative = unwrap(numbers, index.begins)
+    reached = running_maximum(relative, index.begins)
+    furthest = (numbers.astype(np.int64) + (reached - relative)) & 0xFFFFFFFF
+    return Acknowledgements(index, reached, furthest.astype(np.uint32))
+
+
+def run_begins(*keys: NDArray[Any]) -> Bools:
+    """Which elements are the first of a run of equal ones; of several keys, equal in each."""
+    found = np.zeros(len(keys[0]), np.bool_)
+    found[:1] = True
+    for key in keys:
+        found[1:] |= key[1:] != key[:-1]
+    return found
 
 
 def unwrap(numbers: NDArray[np.uint32], begins: Bools) -> NDArray[np.int64]:
@@ -128,8 +168,7 @@ def union_length(group: Rows, start: NDArray[np.int64], length: NDArray[np.int64
     """How many numbers the ranges [start, start + length) of each group cover together."""
     order = np.lexsort((start, group))
     group, start, end = group[order], start[order], (start + length)[order]
-    begins = np.ones(len(group), np.bool_)
-    begins[1:] = group[1:] != group[:-1]
+    begins = run_begins(group)
     high = running_maximum(end, begins)
     before = np.where(begins, start, np.concatenate([start[:1], high[:-1]]))
     fresh = np.maximum(0, end - np.maximum(start, before))

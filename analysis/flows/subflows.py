@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from analysis.flows.connections import Traffic
 from analysis.flows.conversations import came_before, first_rows, last_rows
 from analysis.flows.paths import PAST_DIRECTOR
-from analysis.flows.sequence import SequenceSpace, sequence_space, uniflows
+from analysis.flows.sequence import SequenceSpace, UniflowIndex, sequence_space, uniflows
 from analysis.pcap import ACK, FIN, RST, SYN, Packets
 from analysis.pcap.columns import Bools, Rows
 
@@ -29,14 +29,16 @@ _JOIN_SYN_BYTES, _JOIN_SYN_ACK_BYTES, _JOIN_ACK_BYTES = 12, 16, 24
 class Subflows:
     """One row per flow; `*_row` are rows of packets, arrays of shape (flows, 2) are by direction.
 
-    `uniflow` is 2 * flow + direction of every packet (-1: not a client's). `acknowledged` says whether the opener ever
-    acknowledged anything, which shows that there was a SYN+ACK even where none was captured. `joined_row` is a join's
-    third ACK, with the opener's HMAC; `confirmed_row` the other end's first packet after it, data or not, that is no
-    RST: by that it has taken the join. `backup_row` is the first MP_PRIO with B; the `add_addr_*` are of the server's
-    ADD_ADDRs and the client's echoes; `past_payload` and `first_past_row` are of data past the director.
+    `uniflow` is 2 * flow + direction of every packet (-1: not a client's), `every` has those that are. `acknowledged`
+    says whether the opener ever acknowledged anything, which shows that there was a SYN+ACK even where none was
+    captured. `joined_row` is a join's third ACK, with the opener's HMAC; `confirmed_row` the other end's first packet
+    after it, data or not, that is no RST: by that it has taken the join. `backup_row` is the first MP_PRIO with B; the
+    `add_addr_*` are of the server's ADD_ADDRs and the client's echoes; `past_payload` and `first_past_row` are of data
+    past the director.
     """
 
     uniflow: Rows
+    every: UniflowIndex
     space: SequenceSpace
     syns: NDArray[np.int64]
     acknowledged: Bools
@@ -71,7 +73,8 @@ def find_subflows(packets: Packets, traffic: Traffic) -> Subflows:
     """The subflows of all flows."""
     flows, count = traffic.flows, len(traffic.flows)
     uniflow = uniflows(traffic.sides)
-    space = sequence_space(packets, uniflow)
+    every = UniflowIndex.of(uniflow)
+    space = sequence_space(packets, every)
     flow = np.where(uniflow >= 0, uniflow >> 1, -1)
     opener_uniflow = np.arange(count) * 2 + flows.by_client
     from_opener = (uniflow >= 0) & (uniflow == opener_uniflow[flow])
@@ -98,6 +101,7 @@ def find_subflows(packets: Packets, traffic: Traffic) -> Subflows:
     add_addr = _add_addr(packets, traffic, uniflow)
     return Subflows(
         uniflow=uniflow,
+        every=every,
         space=space,
         syns=_count(flow[is_syn & from_opener], count),
         acknowledged=first(is_ack & from_opener) >= 0,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.flows.sequence import SequenceSpace, UniflowIndex, running_maximum, unwrap
+from analysis.flows.sequence import Acknowledgements, SequenceSpace
 from analysis.pcap import ACK, SYN, Packets
 from analysis.pcap.columns import I64, Bools, Rows
 
@@ -17,31 +17,18 @@ UNKNOWN = -1
 _NO_SCALE = 255
 
 
-def in_flight(packets: Packets, acks: UniflowIndex, space: SequenceSpace) -> tuple[Rows, I64]:
+def in_flight(acks: Acknowledgements, space: SequenceSpace) -> tuple[Rows, I64]:
     """The rows of packets that take up sequence numbers, and what is in flight after each, SYN and FIN included.
 
     `UNKNOWN` where the other direction has acknowledged nothing yet.
     """
     index = space.index
-    last = acks.last_before(index.uniflow ^ 1, index.rows)
+    last = acks.index.last_before(index.uniflow ^ 1, index.rows)
     known = last >= 0
     flight = np.full(len(index.rows), UNKNOWN, np.int64)
-    if known.any():
-        reached = _reached(packets, acks)
-        ahead = (space.furthest[known].astype(np.int64) - reached[last[known]]).astype(np.uint32).view(np.int32)
-        flight[known] = np.maximum(ahead, 0)
+    ahead = (space.furthest[known] - acks.furthest[last[known]]).astype(np.uint32).view(np.int32)
+    flight[known] = np.maximum(ahead, 0)
     return index.rows, flight
-
-
-def _reached(packets: Packets, acks: UniflowIndex) -> I64:
-    """The furthest acknowledgement up to and including each ACK, as a number of 32 bits."""
-    begins = np.ones(len(acks.rows), np.bool_)
-    begins[1:] = acks.uniflow[1:] != acks.uniflow[:-1]
-    numbers = packets.ack[acks.rows]
-    relative = running_maximum(unwrap(numbers, begins), begins)
-    first = numbers[begins].astype(np.int64)[np.cumsum(begins) - 1]
-    found: I64 = (first + relative) & 0xFFFFFFFF
-    return found
 
 
 def receive_windows(packets: Packets, uniflow: Rows, flows: int) -> tuple[Rows, I64]:

@@ -77,7 +77,7 @@ def _handshake(trips: RoundTrips, count: int) -> NDArray[np.float64]:
 
 
 def _flight(observed: Observation, count: int) -> I64:
-    rows, bytes_ = in_flight(observed.packets, observed.acks, observed.subflows.space)
+    rows, bytes_ = in_flight(observed.acks, observed.subflows.space)
     most = np.full(count, UNKNOWN, np.int64)
     np.maximum.at(most, observed.subflows.uniflow[rows], bytes_)
     return most

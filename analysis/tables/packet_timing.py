@@ -32,7 +32,7 @@ def timing_columns(observed: Observation, rows: Rows) -> dict[str, Any]:
 
     delivered = pieces.is_delivered
     held_at, _, held = held_bytes(pieces)
-    flight_at, flight = in_flight(packets, observed.acks, observed.subflows.space)
+    flight_at, flight = in_flight(observed.acks, observed.subflows.space)
     window_at, window = receive_windows(packets, uniflow, len(observed.traffic.flows))
     nowhere = np.empty(0, np.int64)
     # The first piece of a packet is the last to be put down.
