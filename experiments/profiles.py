@@ -18,7 +18,7 @@ from experiments.sweep import AXES, TABLE, Sweep, samples, swept_paths
 from experiments.validation import Valid, checked, is_list, validate
 from experiments.values import IDENTITY
 from experiments.variants import TABLES, Axes, Case, axes
-from experiments.words import did_you_mean
+from experiments.words import did_you_mean, mistyped
 from testbed.base.errors import UsageError
 from testbed.net.mptcp_settings import Mptcp
 
@@ -95,6 +95,8 @@ def load(path: Path, scheme_files: Sequence[Path] = ()) -> Experiment:
     profiles = dict.fromkeys(STANDARD_PROFILES, base)
     names = table_of(whole, "profile").data if "profile" in whole.data else {}
     for name in names:
+        if meant := mistyped(name, STANDARD_PROFILES):
+            raise whole.error(("profile", name), f"unknown profile {name!r}", hint=f"did you mean {meant!r}?")
         profile = table_of(whole, "profile", name)
         for key in profile.data:
             if key in (*IDENTITY, *TABLES):

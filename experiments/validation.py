@@ -6,50 +6,32 @@ use, the place where the value was written, and the nearest valid name.
 
 from __future__ import annotations
 
-import difflib
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, get_origin
+from typing import TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from experiments import families, feasibility, plots, sysctls
+from experiments import chosen_parts, families, feasibility, plots, sysctls
+from experiments.chosen_parts import AROUND_THE_SETTINGS
 from experiments.composition import REGISTRIES
 from experiments.document import Document
-from experiments.schema import VERSION, Settings, model_of
+from experiments.schema import Settings, model_of
 from experiments.toml_source import KeyPath
 from experiments.values import IDENTITY, NAME_PATTERN, OWN_KEYS
-from experiments.words import did_you_mean
+from experiments.words import did_you_mean, mistyped, not_one_of, shown
 from testbed.base import own_code
 from testbed.base.errors import TestbedError
 from testbed.base.own_code import Code
-from testbed.base.own_errors import BadCode
-from testbed.base.parts import KINDS, Complaint, Part
+from testbed.base.parts import Complaint
 from testbed.base.table import ONE_OF, model_in
 
-# Tables of a file that are no settings: other modules take them out before the schema sees the rest.
-_AROUND_THE_SETTINGS = ("profile", "variant", "condition", "scheme")
-
-_FROM_VERSION_1 = (
-    f'write version = {VERSION}; for scenario = "load-balancer": [topology] part = "load-balancer", '
-    'director = "ipvs-nat", [workload] part = "page-loads"; for scenario = "anycast": [topology] part = "anycast", '
-    'director = "ecmp", [workload] part = "long-downloads"; for [churn]: [timetable] part = "rotation"; '
-    "all of it: docs/experiments.md"
-)
-
 _Model = TypeVar("_Model", bound=BaseModel)
-
-_LONGEST = 80
-"""Characters of a value that are quoted: somebody has to read them."""
-
-_TYPING_ERROR = 0.8
-"""How alike two words are if one is probably the other mistyped; less than that, and a key is in the wrong table."""
 
 _EMPTY = "must not be empty"
 
@@ -91,7 +73,7 @@ def validate(document: Document) -> Valid:
     Raises ConfigError with `file:line`, or UsageError for what a `--set` brought in; further
     problems are only counted.
     """
-    parts, codes = _parts(document)
+    parts, codes = chosen_parts.of(document)
     with own_code.explained(tuple(codes.values())):
         settings = checked(document, model_of(*parts))
     sysctls.check(settings, document)
@@ -133,49 +115,8 @@ def _complaints(settings: Settings) -> Iterator[tuple[str, Complaint]]:
 
 def is_list(document: Document, path: tuple[str, ...]) -> bool:
     """Whether the schema has a list at `path` (so that an option may give `a,b` for it)."""
-    field = _fields(model_of(*_parts(document)[0])).get(path)
+    field = _fields(model_of(*chosen_parts.of(document)[0])).get(path)
     return field is not None and get_origin(field.annotation) is tuple
-
-
-def _parts(document: Document) -> tuple[tuple[type[Part], ...], dict[str, Code]]:
-    """The classes of the document's parts, one of each kind in order, and the code of users' own."""
-    version = document.data.get("version")
-    if version in (1, VERSION) and type(version) is not int:  # 2.0 and true are equal to numbers in Python
-        raise document.error(("version",), f"version must be {VERSION}, not {_shown(version)}")
-    if version == 1:
-        raise document.error(("version",), "this file is of version 1 of the format", hint=_FROM_VERSION_1)
-    found: list[type[Part]] = []
-    codes: dict[str, Code] = {}
-    for kind in KINDS:
-        registry = REGISTRIES[kind]
-        value = document.value((kind,))
-        if value is None:
-            raise document.error((), f"missing key {kind!r}", hint=f"one of: {', '.join(registry.names())}")
-        path = (kind, "part")
-        name = document.value(path)
-        if name is None:
-            what = (
-                f"missing key 'part' in [{kind}]" if isinstance(value, Mapping) else f"{kind} must be a table or a name"
-            )
-            raise document.error(path, what, hint=f"one of: {', '.join(registry.names())}, or a file of your own")
-        if not isinstance(name, str):
-            raise document.error(path, f"{kind}.part must be a text in quotes, not {_shown(name)}")
-        try:
-            part = registry.find(name, _folder(document, path))
-        except LookupError:
-            what, hint = _not_one_of(f"{kind}.part", name, registry.names())
-            raise document.error(path, what, hint=hint) from None
-        except BadCode as error:
-            raise document.error(path, str(error), hint=error.hint) from error
-        found.append(part.part)
-        if part.code:
-            codes[kind] = part.code
-    return tuple(found), codes
-
-
-def _folder(document: Document, path: KeyPath) -> Path:
-    """From where a path is meant: the file's own directory, or the current one for an option."""
-    return Path() if document.origin(path).option else document.path.parent
 
 
 def _first(document: Document, problems: list[_Problem]) -> TestbedError:
@@ -206,18 +147,18 @@ def _problem(document: Document, model: type[BaseModel], details: ErrorDetails) 
     if kind == "literal_error":
         valid = re.findall(r"'([^']*)'", context["expected"])
         if len(valid) > 1:
-            what, hint = _not_one_of(key, given, valid)
+            what, hint = not_one_of(key, given, valid)
         else:
-            what, hint = f"{key} must be {context['expected']}, not {_shown(given)}", ""
+            what, hint = f"{key} must be {context['expected']}, not {shown(given)}", ""
         return _Problem(path, what, hint, rank=0 if key == "version" else 2)
     if kind == "value_error":
         what = f"{key}: {context['error']}"
     elif kind in _WANTED:
-        what = f"{key} must be {_WANTED[kind]}, not {_shown(given)}"
+        what = f"{key} must be {_WANTED[kind]}, not {shown(given)}"
     elif kind == "greater_than_equal":
-        what = f"{key} must be at least {context['ge']}, not {_shown(given)}"
+        what = f"{key} must be at least {context['ge']}, not {shown(given)}"
     elif kind == "less_than_equal":
-        what = f"{key} must be at most {context['le']}, not {_shown(given)}"
+        what = f"{key} must be at most {context['le']}, not {shown(given)}"
     elif kind in ("too_short", "string_too_short"):
         what = f"{key} {_EMPTY}"
     elif kind == "string_too_long":
@@ -225,7 +166,7 @@ def _problem(document: Document, model: type[BaseModel], details: ErrorDetails) 
     elif kind == "string_pattern_mismatch":
         is_name = context["pattern"] == NAME_PATTERN
         form = "may have letters, digits, '_' and '-' only" if is_name else f"is not of the form {context['pattern']}"
-        what = f"{key}: {_shown(given)} {form}"
+        what = f"{key}: {shown(given)} {form}"
     else:
         what = f"{key}: {details['msg']}"
     return _Problem(path, what, "", rank=2)
@@ -234,20 +175,33 @@ def _problem(document: Document, model: type[BaseModel], details: ErrorDetails) 
 def _unknown_key(document: Document, model: type[BaseModel], path: KeyPath) -> tuple[str, str]:
     fields = _fields(model)
     table, key = path[:-1], str(path[-1])
-    tables = tuple(part for part in table if not isinstance(part, int))  # those of a list have the same keys
+    tables = tuple(str(part) for part in table if not isinstance(part, int))  # those of a list have the same keys
     siblings = [str(known[-1]) for known in fields if known[:-1] == tables]
     prefix = document.origin(path).prefix
     if not table and issubclass(model, Settings):
         own = OWN_KEYS.get(str(prefix[0])) if prefix else None
         siblings = [*own, *(key for key in siblings if key not in (*IDENTITY, "sweep"))] if own else siblings
-        siblings += () if prefix else _AROUND_THE_SETTINGS
+        siblings += () if prefix else AROUND_THE_SETTINGS
     elsewhere = [".".join(known) for known in fields if known[-1] == key]
     place = f" in [{_dotted((*prefix, *table))}]" if prefix or table else ""
-    if elsewhere and not difflib.get_close_matches(key, siblings, n=1, cutoff=_TYPING_ERROR):
+    if "." in key and (*tables, *key.split(".")) in fields:
+        hint = f"without the quotes it is the key of a table: {key}"
+    elif meant := mistyped(key, siblings):
+        hint = f"did you mean {meant!r}?"
+    elif others := _of_other_parts(tables, key):
+        hint = f"of the part{'s' if len(others) > 1 else ''} {', '.join(others)}"
+    elif elsewhere:
         hint = f"did you mean {elsewhere[0]!r}?"
     else:
         hint = did_you_mean(key, siblings, "valid keys")
-    return f"unknown key {_shown(key)}{place}", hint
+    return f"unknown key {shown(key)}{place}", hint
+
+
+def _of_other_parts(tables: Sequence[str], key: str) -> list[str]:
+    """Our parts that have such a key in their table, where it is the table of a part."""
+    if len(tables) != 1 or tables[0] not in REGISTRIES:
+        return []
+    return [repr(name) for name, keys in chosen_parts.keys_of_ours(tables[0]).items() if key in keys]
 
 
 def _missing_key(document: Document, model: type[BaseModel], path: KeyPath) -> tuple[str, str]:
@@ -260,12 +214,6 @@ def _missing_key(document: Document, model: type[BaseModel], path: KeyPath) -> t
     if own := document.origins.get(()):  # a table by itself
         table = (*own.prefix, *table)
     return f"missing key {key!r}" + (f" in [{_dotted(table)}]" if table else ""), ""
-
-
-def _not_one_of(key: str, given: object, valid: Sequence[str]) -> tuple[str, str]:
-    close = difflib.get_close_matches(str(given), valid, n=1)
-    what = f"{key}: {_shown(given)} is not one of {', '.join(valid)}"
-    return what, f"did you mean {close[0]!r}?" if close else ""
 
 
 @lru_cache(maxsize=256)
@@ -283,8 +231,3 @@ def _walk(model: type[BaseModel], table: tuple[str, ...]) -> Iterator[tuple[tupl
 
 def _dotted(path: KeyPath) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
-
-
-def _shown(value: Any) -> str:
-    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -65,7 +65,14 @@ def sysctl_value(value: object) -> object:
 
 
 def _sysctl_key(name: str) -> str:
-    return name if name in SYSCTL_ROLES else sysctl_name(name)
+    if name in SYSCTL_ROLES:
+        return name
+    if "." not in name:
+        roles = ", ".join(SYSCTL_ROLES)
+        raise ValueError(
+            f'{name!r} is neither a role ({roles}) nor a sysctl\'s name in quotes, such as "net.ipv4.tcp_rmem"'
+        )
+    return sysctl_name(name)
 
 
 def _sysctl_entry(value: object) -> object:

@@ -19,6 +19,7 @@ from itertools import combinations, product
 
 from experiments import schemes
 from experiments.document import Document, leaves, table_of
+from experiments.missing_keys import missing
 from experiments.schemes import Scheme
 from experiments.sweep import NOT_SWEPT, Sample
 from experiments.toml_source import KeyPath
@@ -223,7 +224,8 @@ def _choices(whole: Document, kind: str, variants: Sequence[str]) -> list[Choice
     choices: list[Choice] = []
     axes_of = [_axis(whole, index) if kind == "condition" else "" for index in range(len(names))]
     if "" in axes_of and any(axes_of):
-        raise whole.error((kind, axes_of.index("")), "missing key 'axis' in [[condition]]: others have one")
+        path = (kind, axes_of.index(""))
+        raise missing(whole, path, "axis", place="[[condition]]", hint="other conditions have one")
     for index, name in enumerate(names):
         if label_of(name) in (choice.label for choice in choices):
             raise whole.error((kind, index, "name"), f"{kind} {name!r}: another one has the same name in an id")
@@ -257,7 +259,7 @@ def _names(whole: Document, kind: str) -> list[str]:
     for index in range(len(entries)):
         name = whole.value((kind, index, "name"))
         if name is None:
-            raise whole.error((kind, index), f"missing key 'name' in [[{kind}]]")
+            raise missing(whole, (kind, index), "name", place=f"[[{kind}]]")
         if not isinstance(name, str) or not label_of(name):
             raise whole.error((kind, index, "name"), f"the name of a {kind} must be a text with letters or digits")
         if len(name) > LONGEST_NAME or plain(name) != name:

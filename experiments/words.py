@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+TYPING_ERROR = 0.8
+"""How alike two words are if one is probably the other mistyped; less than that, and it is another word."""
+
+LONGEST = 80
+"""Characters of a value that are quoted: somebody has to read them."""
 
 
 def did_you_mean(name: str, valid: Iterable[str], otherwise: str) -> str:
@@ -13,3 +21,23 @@ def did_you_mean(name: str, valid: Iterable[str], otherwise: str) -> str:
     if close:
         return f"did you mean {close[0]!r}?"
     return f"{otherwise}: {', '.join(names)}"
+
+
+def mistyped(name: str, valid: Iterable[str]) -> str:
+    """The valid name that somebody meant who wrote another; an empty text if it is valid, or like none."""
+    names = list(valid)
+    close = () if name in names else difflib.get_close_matches(name, names, n=1, cutoff=TYPING_ERROR)
+    return close[0] if close else ""
+
+
+def not_one_of(key: str, given: object, valid: Sequence[str]) -> tuple[str, str]:
+    """What is wrong with a value that is none of those that there are, and a hint."""
+    close = difflib.get_close_matches(str(given), valid, n=1)
+    what = f"{key}: {shown(given)} is not one of {', '.join(valid)}"
+    return what, f"did you mean {close[0]!r}?" if close else ""
+
+
+def shown(value: Any) -> str:
+    """A value as it is quoted to somebody who wrote it in TOML."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -91,7 +91,12 @@ def test_a_point_of_conditions_without_axes_does_not_speak_of_any() -> None:
 
 
 def test_an_axis_is_said_of_all_conditions_or_of_none() -> None:
-    assert refused('axis = "balancer"\n', "") == ("mine.toml:18: missing key 'axis' in [[condition]]: others have one")
+    said = "mine.toml:18: missing key 'axis' in [[condition]] (other conditions have one)"
+    assert refused('axis = "balancer"\n', "") == said
+    assert (
+        refused('axis = "bal', 'axs = "bal')
+        == "mine.toml:19: unknown key 'axs' in [[condition]] (did you mean 'axis'?)"
+    )
 
 
 def test_an_axis_is_a_text() -> None:

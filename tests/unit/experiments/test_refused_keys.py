@@ -48,6 +48,47 @@ DIRECTORS = ", ".join(REGISTRIES["director"].ours())
             'direct.rate = "1 Gbit/s"\ndirect.jitter = "1 ms"',
             "x.toml:11: unknown key 'jitter' in [topology.direct] (valid keys: rate, delay, loss)",
         ),
+        (
+            'title = "My',
+            '"workload.total" = "4 GB"\ntitle = "My',
+            "x.toml:3: unknown key 'workload.total' (without the quotes it is the key of a table: workload.total)",
+        ),
+        (
+            "concurrency = 10",
+            'duration = "1 s"',
+            "x.toml:15: unknown key 'duration' in [workload]; and 1 more error (of the part 'long-downloads')",
+        ),
+        # mistyped, where without the key nobody knows what other keys there are
+        ('director = "ipvs-nat"', 'directr = "ipvs-nat"', "x.toml:4: unknown key 'directr' (did you mean 'director'?)"),
+        ("[topology]", "[topolgy]", "x.toml:6: unknown key 'topolgy' (did you mean 'topology'?)"),
+        ("[workload]", "[worklod]", "x.toml:12: unknown key 'worklod' (did you mean 'workload'?)"),
+        ('part = "page', 'prat = "page', "x.toml:13: unknown key 'prat' in [workload] (did you mean 'part'?)"),
+        (
+            'director = "ipvs-nat"',
+            'director = { prt = "ipvs-nat" }',
+            "x.toml:4: unknown key 'prt' in [director] (did you mean 'part'?)",
+        ),
+        (
+            "[mptcp]",
+            "[protection]\npat = 1\n[mptcp]",
+            "x.toml:19: unknown key 'pat' in [protection] (did you mean 'part'?)",
+        ),
+        (
+            "[mptcp]",
+            "[[variant]]\nnam = 1\n[mptcp]",
+            "x.toml:19: unknown key 'nam' in [[variant]] (did you mean 'name'?)",
+        ),
+        (
+            "[mptcp]",
+            "[[condition]]\nnme = 1\n[mptcp]",
+            "x.toml:19: unknown key 'nme' in [[condition]] (did you mean 'name'?)",
+        ),
+        (
+            "[sysctl]",
+            "[sysctl.clint]",
+            "x.toml:21: sysctl.clint: 'clint' is neither a role (client, server, director, router) nor a sysctl's "
+            'name in quotes, such as "net.ipv4.tcp_rmem"',
+        ),
         # missing
         ('director = "ipvs-nat"', "", f"x.toml:1: missing key 'director' (one of: {DIRECTORS})"),
         ('total = "4 GB"', "", "x.toml:12: workload: it needs total, or requests"),
@@ -55,6 +96,7 @@ DIRECTORS = ", ".join(REGISTRIES["director"].ours())
         ('title = "My page loads"', "", "x.toml:1: missing key 'title'"),
         ('direct = { rate = "1 Gbit/s" }\n', "", "x.toml:6: missing table [topology.direct]"),
         # profiles
+        ("[profile.quick]", "[profile.quik]", "x.toml:24: unknown profile 'quik' (did you mean 'quick'?)"),
         (
             "workload.total = ",
             "workload.totl = ",
