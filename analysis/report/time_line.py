@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from analysis.figures.selection import numbers, rows
 from analysis.report.pool_states import states
 from analysis.summary import paper_values
 from analysis.summary.model import PointSummary
@@ -41,7 +42,7 @@ def of_point(summary: PointSummary, tables: Mapping[str, pa.Table]) -> dict[str,
     `tables` are the run's own, `TABLES` of them. Raises ValueError, or what Arrow and NumPy raise, for tables that are
     not of one point's packets: a run may be anybody's.
     """
-    mine = {name: tables[name].filter(pc.equal(tables[name]["point"], summary.id)) for name in TABLES}
+    mine = {name: rows(tables[name], point=summary.id) for name in TABLES}
     steps = mine["steps"]
     if not len(steps):
         return None
@@ -50,7 +51,7 @@ def of_point(summary: PointSummary, tables: Mapping[str, pa.Table]) -> dict[str,
     if not 0 < count <= _MOST_STEPS:
         raise ValueError(f"{count} steps")
     servers = _servers(mine)
-    shown = np.unique(_numbers(mine["progress"], "connection"))
+    shown = np.unique(numbers(mine["progress"], "connection"))
     connections = mine["connections"]
     notes = []
     if len(shown) < len(connections):
@@ -127,7 +128,7 @@ def _events(events: pa.Table) -> list[dict[str, Any]]:
 
 def _open(connections: pa.Table, step_s: float, count: int) -> list[int]:
     """How many connections were open in each step, for however short a part of it."""
-    begun, ended = _numbers(connections, "syn_s"), _numbers(connections, "end_s")
+    begun, ended = numbers(connections, "syn_s"), numbers(connections, "end_s")
     known = ~np.isnan(begun)
     first = np.clip(np.nan_to_num(begun[known]) // step_s, 0, count - 1).astype(np.int64)
     last = np.where(np.isnan(ended[known]), count - 1, np.nan_to_num(ended[known]) // step_s)
@@ -141,7 +142,7 @@ def _connections(table: pa.Table, shown: NDArray[Any], servers: Sequence[str]) -
     why = [plain(each or "") for each in mine["why"].to_pylist()]
     words = sorted(set(why))
     return {
-        "number": _differences(_numbers(mine, "connection")),
+        "number": _differences(numbers(mine, "connection")),
         "protocol": mine["protocol"].to_pylist(),
         "server": _places(mine, "server", servers),
         "from_us": _microseconds(mine, "syn_s"),
@@ -155,7 +156,7 @@ def _connections(table: pa.Table, shown: NDArray[Any], servers: Sequence[str]) -
 def _subflows(table: pa.Table, shown: NDArray[Any], servers: Sequence[str]) -> dict[str, Any]:
     mine = _of(table, shown)
     return {
-        "connection": _differences(_numbers(mine, "connection")),
+        "connection": _differences(numbers(mine, "connection")),
         "number": mine["subflow"].to_pylist(),
         "kind": mine["kind"].to_pylist(),
         "path": mine["path"].to_pylist(),
@@ -170,14 +171,14 @@ def _subflows(table: pa.Table, shown: NDArray[Any], servers: Sequence[str]) -> d
 
 def _progress(table: pa.Table) -> dict[str, Any]:
     """`first` is relative to where the row before ended, `more` what the range has beyond the payload."""
-    first = np.nan_to_num(_numbers(table, "first_byte"), nan=_NEVER).astype(np.int64)
-    end = np.nan_to_num(_numbers(table, "end_byte"), nan=_NEVER).astype(np.int64)
-    payload = _numbers(table, "payload_bytes").astype(np.int64)
+    first = np.nan_to_num(numbers(table, "first_byte"), nan=_NEVER).astype(np.int64)
+    end = np.nan_to_num(numbers(table, "end_byte"), nan=_NEVER).astype(np.int64)
+    payload = numbers(table, "payload_bytes").astype(np.int64)
     before = np.concatenate([[0], end[:-1]]) if len(end) else end
     return {
-        "connection": _differences(_numbers(table, "connection")),
+        "connection": _differences(numbers(table, "connection")),
         "subflow": table["subflow"].to_pylist(),
-        "step": _differences(_numbers(table, "step")),
+        "step": _differences(numbers(table, "step")),
         "payload": payload.tolist(),
         "repeated": table["repeated_bytes"].to_pylist(),
         "first": (first - before).tolist(),
@@ -190,7 +191,7 @@ def _resets(
     table: pa.Table, step_s: float, count: int, shown: NDArray[Any], servers: Sequence[str]
 ) -> tuple[dict[str, Any], list[str]]:
     """RSTs of each step by cause, sender and direction; then those of the connections that are shown, one by one."""
-    at = _numbers(table, "t_s")
+    at = numbers(table, "t_s")
     within = (at >= 0) & (at < count * step_s + 1e-9)
     notes = [] if within.all() else [f"{int((~within).sum())} of {len(at)} RSTs came after the last step"]
     table, at = table.filter(pa.array(within)), at[within]
@@ -210,7 +211,7 @@ def _resets(
         }
         for cause, sender, direction in order
     ]
-    listed = np.isin(np.nan_to_num(_numbers(table, "connection"), nan=_NEVER), shown)
+    listed = np.isin(np.nan_to_num(numbers(table, "connection"), nan=_NEVER), shown)
     listed &= np.cumsum(listed) <= MOST_RESETS
     if not listed.all():
         notes.append(f"of {len(listed)} RSTs {int(listed.sum())} are listed one by one")
@@ -241,12 +242,6 @@ def _of(table: pa.Table, shown: NDArray[Any]) -> pa.Table:
     return table.filter(pc.is_in(table["connection"], pa.array(shown, pa.int64())))
 
 
-def _numbers(table: pa.Table, column: str) -> NDArray[np.float64]:
-    """A column of numbers; NaN where there is none."""
-    found: NDArray[np.float64] = table[column].cast(pa.float64()).combine_chunks().to_numpy(zero_copy_only=False)
-    return found
-
-
 def _places(table: pa.Table, column: str, servers: Sequence[str]) -> list[int]:
     place = {name: number for number, name in enumerate(servers)}
     return [place.get(each, _NEVER) for each in table[column].to_pylist()]
@@ -256,6 +251,6 @@ def _microseconds(table: pa.Table, column: str) -> list[int | None]:
     return [None if each is None else round(each * _US) for each in table[column].to_pylist()]
 
 
-def _differences(numbers: NDArray[Any]) -> list[int]:
-    found: list[int] = np.diff(numbers.astype(np.int64), prepend=np.int64(0)).tolist()
+def _differences(values: NDArray[Any]) -> list[int]:
+    found: list[int] = np.diff(values.astype(np.int64), prepend=np.int64(0)).tolist()
     return found

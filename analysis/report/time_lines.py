@@ -46,20 +46,20 @@ class TimeLines:
 
 def time_lines(runs: Sequence[RunFacts]) -> TimeLines:
     """The time lines of runs: first of points whose figures are over time, then of all others, as far as they fit."""
-    tables: dict[str, Mapping[str, pa.Table]] = {}
+    every: list[tuple[str, PointSummary, Mapping[str, pa.Table]]] = []
     notes: list[str] = []
     for run in runs:
         try:
-            tables[run.name] = {name: read_table(run.directory, name) for name in TABLES}
+            tables = {name: read_table(run.directory, name) for name in TABLES}
         except AnalysisError as error:
-            hint = f" ({error.hint})" if error.hint else ""
-            notes.append(f"{run.name}: no time line: {error}{hint}")
-    every = [(run.name, point) for run in runs if run.name in tables for point in run.points]
+            notes.append(f"{run.name}: no time line: {error}")
+            continue
+        every += [(run.name, point, tables) for point in run.points]
     chosen: list[TimeLine] = []
     left, without = MOST_BYTES, 0
-    for name, point in sorted(every, key=lambda each: not each[1].traits.per_second):
+    for name, point, its_tables in sorted(every, key=lambda each: not each[1].traits.per_second):
         try:
-            packed = _packed(point, tables[name]) if len(chosen) < MOST_POINTS else ""
+            packed = _packed(point, its_tables) if len(chosen) < MOST_POINTS else ""
         except (ArithmeticError, LookupError, TypeError, ValueError, pa.ArrowException) as error:
             notes.append(f"{name}: {point.id}: no time line: its tables are not what an analysis leaves: {error}")
             continue

@@ -137,7 +137,15 @@ def test_what_has_no_place_is_counted_and_the_page_says_how_to_see_it(
 def test_a_run_without_the_tables_says_what_makes_them(tmp_path: Path) -> None:
     run = make_run(tmp_path / "old", [timeline("13")])
     (note,) = time_lines.time_lines([read_run(run)]).notes
-    assert note.startswith("old: no time line: ") and f"(testbed analyze {run})" in note
+    assert note.startswith("old: no time line: ") and note.count(f"(testbed analyze {run})") == 1
+
+
+def test_two_runs_of_the_same_name_have_their_own_time_lines(tmp_path: Path) -> None:
+    runs = [read_run(run_of(tmp_path / name, "p")) for name in ("one", "other")]
+    change(runs[1].directory, resets__cause="unknown")
+    one, other = time_lines.time_lines(runs).points
+    assert [one, other] == [*time_lines.time_lines(runs[:1]).points, *time_lines.time_lines(runs[1:]).points]
+    assert one != other
 
 
 def test_every_change_that_there_is_leaves_a_state(tmp_path: Path) -> None:
