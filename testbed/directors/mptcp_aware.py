@@ -8,7 +8,6 @@ together: a director that has lost them, or another one, knows neither old flows
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from testbed.base.needs import kernel
@@ -19,7 +18,7 @@ from testbed.net.netns import Node, inside, link_address
 from testbed.net.nftables import Table
 from testbed.network import WORK, Network
 from testbed.tools import mptcp_balancer
-from testbed.tools.mptcp_balancer import Configuration, Way
+from testbed.tools.mptcp_balancer import Configuration
 from topologies.layout import Layout, ServerPlace
 
 PACKETS = kernel("packet sockets", "CONFIG_PACKET", purpose="a program that passes packets on")
@@ -45,7 +44,7 @@ class MptcpAware(Director):
 
     def entries(self, director: Node) -> int | None:
         """Flows and tokens."""
-        known = mptcp_balancer.tell(self._control(director.name), None)
+        known = mptcp_balancer.tell(WORK, director.name, None)
         return int(known["flows"]) + int(known["tokens"])
 
     def serve(self, network: Network, layout: Layout, _seed: int) -> dict[str, Any]:
@@ -55,11 +54,11 @@ class MptcpAware(Director):
         hook = f'type filter hook ingress device "{interface}" priority filter; policy accept;'
         rules = nftables.put(director, Table("netdev", "balancer", chains={"ingress": (hook, mine)}), network.log)
         self._start(network, layout)
-        return {"nft": rules, self.part: mptcp_balancer.tell(self._control(layout.director), None)}
+        return {"nft": rules, self.part: mptcp_balancer.tell(WORK, layout.director, None)}
 
     def set_pool(self, network: Network, layout: Layout, servers: Sequence[ServerPlace]) -> None:
         """New flows come to these; the tables keep what they have."""
-        mptcp_balancer.tell(self._control(layout.director), [each.name for each in servers])
+        mptcp_balancer.tell(WORK, layout.director, [each.name for each in servers])
 
     def drain(
         self, network: Network, layout: Layout, servers: Sequence[ServerPlace], drained: Sequence[ServerPlace]
@@ -79,24 +78,19 @@ class MptcpAware(Director):
             interface=f"{layout.director}-eth0",
             address=layout.service,
             port=layout.port,
-            ways={place.name: self._way(network, director, place) for place in layout.servers},
-            control=self._control(layout.director),
+            ways={server.name: self._way(network, director, server) for server in layout.servers},
         )
         network.programs.start(self._name(layout), mptcp_balancer.running(director, told, WORK, network.log))
 
     @staticmethod
-    def _way(network: Network, director: Node, server: ServerPlace) -> Way:
-        leaves_by = routing.interface_towards(director, server.address)
+    def _way(network: Network, director: Node, server: ServerPlace) -> tuple[str, str]:
+        interface = routing.interface_towards(director, server.address)
         with inside(director):
-            source = link_address(leaves_by)
+            source = link_address(interface)
         with inside(network[server.name]):
             target = link_address(server.interface)
-        return Way(interface=leaves_by, source=source, target=target)
+        return interface, (target + source).replace(":", "")
 
     @staticmethod
     def _name(layout: Layout) -> str:
         return f"balancer on {layout.director}"
-
-    @staticmethod
-    def _control(director: str) -> Path:
-        return WORK / f"balancer-{director}.sock"

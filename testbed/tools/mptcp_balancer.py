@@ -5,7 +5,7 @@ the token (section 3.2) by which a SYN that joins says whose subflow it will be.
 
 Takes IPv4 packets to the service where they arrive, beside the kernel (packet(7)), and sends them on as they are to the
 link-layer address of their flow's server. What it does not know, a flow or a token, is new. It is told of its pool at a
-socket, and says there how much it knows: `python -m testbed.tools.mptcp_balancer CONFIGURATION`.
+socket, and says there how much it knows: `python -m testbed.tools.mptcp_balancer CONFIGURATION SOCKET`.
 """
 
 from __future__ import annotations
@@ -32,75 +32,60 @@ _ETHERNET, _IPV4, _ALL = 14, b"\x08\x00", 0x0003  # ETH_P_ALL
 _SOL_PACKET, _VNET_HEADER, _VNET_BYTES = 263, 15, 10  # PACKET_VNET_HDR: segments and checksums are left to the card
 _LARGEST = 1 << 17
 _SYN, _RST, _ACK = 0x02, 0x04, 0x10
-_MPTCP, _CAPABLE, _JOIN = 30, 0, 1  # RFC 8684 section 8
+_END, _NO_OPERATION, _MPTCP = 0, 1, 30  # kinds of options
+_CAPABLE, _JOIN = 0, 1  # RFC 8684 section 8
 _BOTH_KEYS_BYTES = 20
 _TIMEOUT_S = 60.0
 
-Flow = tuple[bytes, bytes]
-"""A client's address and port."""
-
-
-class Way(BaseModel):
-    """How a server is reached: by which interface, from which link-layer address to which."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    interface: str
-    source: str
-    target: str
-
 
 class Configuration(BaseModel):
-    """What it is started with: where packets to the service arrive, the ways to servers, where it is told of more."""
+    """What it is started with: where packets to the service arrive, and the ways to servers.
+
+    A way is an interface, and the link-layer addresses, target and source, with which frames leave there.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     interface: str
     address: str
     port: int
-    ways: Mapping[str, Way]
-    control: Path
+    ways: Mapping[str, tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class Segment:
-    """What matters of a TCP segment to the service: its flow and flags, the token that it joins, that of its keys."""
+    """What matters of a TCP segment to the service: the token that it joins, that of its keys, and if it resets."""
 
-    flow: Flow
-    flags: int
+    flow: bytes  # the client's address and port
     joins: bytes = b""
     opens: bytes = b""
+    resets: bool = False
 
 
-def segment(packet: bytes, address: bytes, port: int) -> Segment | None:
-    """A packet of IPv4 as that; None if it is not to the service."""
-    start = (packet[0] & 0x0F) * 4
-    tcp = packet[start:]
-    if packet[9] != socket.IPPROTO_TCP or packet[16:20] != address or len(tcp) < 20:
+def segment(packet: bytes, service: bytes) -> Segment | None:
+    """A packet of IPv4 as that; None if it is not to the service (address and port)."""
+    tcp = packet[(packet[0] & 0x0F) * 4 :]
+    if packet[9] != socket.IPPROTO_TCP or packet[16:20] + tcp[2:4] != service or len(tcp) < 20:
         return None
-    if int.from_bytes(tcp[2:4], "big") != port:
-        return None
-    flow, flags = (packet[12:16], tcp[0:2]), tcp[13]
+    flow, flags = packet[12:16] + tcp[0:2], tcp[13]
     for option in _mptcp_options(tcp[20 : (tcp[12] >> 4) * 4]):
         subtype = option[2] >> 4
         if subtype == _JOIN and flags & (_SYN | _ACK) == _SYN and len(option) >= 8:
-            return Segment(flow, flags, joins=option[4:8])
+            return Segment(flow, joins=option[4:8])
         if subtype == _CAPABLE and not flags & _SYN and len(option) >= _BOTH_KEYS_BYTES:
-            return Segment(flow, flags, opens=hashlib.sha256(option[12:20]).digest()[:4])
-    return Segment(flow, flags)
+            return Segment(flow, opens=hashlib.sha256(option[12:20]).digest()[:4])
+    return Segment(flow, resets=bool(flags & _RST))
 
 
-def _mptcp_options(options: bytes) -> list[bytes]:
-    """Each of them, whole."""
-    found, at = [], 0
-    while at < len(options) and options[at] != 0:
-        length = 1 if options[at] == 1 else options[at + 1] if at + 1 < len(options) else 0
-        if length < 1 or (options[at] != 1 and length < 2):
-            break
-        if options[at] == _MPTCP and length > 2:
-            found.append(options[at : at + length])
-        at += length
-    return found
+def _mptcp_options(options: bytes) -> Iterator[bytes]:
+    """Each of them, up to the end of the list or an option that has no length."""
+    while len(options) > 1 and options[0] != _END:
+        kind, length = options[0], 1 if options[0] == _NO_OPERATION else options[1]
+        if kind != _NO_OPERATION and length < 2:
+            return
+        if kind == _MPTCP and length > 2:
+            yield options[:length]
+        options = options[length:]
 
 
 @dataclass
@@ -108,46 +93,39 @@ class Tables:
     """What it knows: the server of each flow, and of each token; new flows come to those of the pool in turn."""
 
     pool: Sequence[str]
-    flows: dict[Flow, str] = field(default_factory=dict)
+    flows: dict[bytes, str] = field(default_factory=dict)
     tokens: dict[bytes, str] = field(default_factory=dict)
     turn: int = 0
 
     def server_of(self, each: Segment) -> str:
         """To whom a segment goes; what it says is remembered."""
-        opens = each.flags & (_SYN | _ACK) == _SYN
-        server = self.tokens.get(each.joins) if each.joins else None if opens else self.flows.get(each.flow)
-        if opens and not each.joins and each.flow in self.flows:
-            server = self.flows[each.flow]  # the same SYN once more
+        server = self.tokens.get(each.joins) if each.joins else self.flows.get(each.flow)
         if server is None:
             server = self.pool[self.turn % len(self.pool)]
             self.turn += 1
         self.flows[each.flow] = server
         if each.opens:
             self.tokens[each.opens] = server
-        if each.flags & _RST:
-            self.flows.pop(each.flow, None)
+        if each.resets:
+            del self.flows[each.flow]
         return server
 
 
 class Balancer:
     """The program: sockets at its interfaces, one to be told at, and the tables."""
 
-    def __init__(self, told: Configuration) -> None:
-        self._told, self._address = told, socket.inet_aton(told.address)
+    def __init__(self, told: Configuration, control: Path) -> None:
+        self._service = socket.inet_aton(told.address) + told.port.to_bytes(2, "big")
         self._tables = Tables(list(told.ways))
-        self._arriving = _packet_socket(told.interface)
-        interfaces = {way.interface for way in told.ways.values()}
-        self._leaving = {name: _packet_socket(name, receives=False) for name in sorted(interfaces)}
-        self._links = {
-            name: bytes.fromhex((way.target + way.source).replace(":", "")) for name, way in told.ways.items()
-        }
-        self._control = socket.socket(socket.AF_UNIX)
+        self._arriving = _packet_socket(told.interface, _ALL)
+        # Of protocol 0 a socket gets nothing.
+        self._ways = {name: (_packet_socket(each, 0), bytes.fromhex(link)) for name, (each, link) in told.ways.items()}
+        self._control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # Who sees its name can connect.
-        draft = told.control.with_suffix(".new")
-        draft.unlink(missing_ok=True)
+        draft = control.with_suffix(".new")
         self._control.bind(str(draft))
         self._control.listen()
-        draft.rename(told.control)
+        draft.rename(control)
 
     def run(self) -> None:
         """Until it is killed."""
@@ -161,70 +139,65 @@ class Balancer:
     def _pass_on(self) -> None:
         frame, (_, _, kind, *_) = self._arriving.recvfrom(_LARGEST)
         at = _VNET_BYTES + _ETHERNET
-        if kind == socket.PACKET_OUTGOING or frame[at - 2 : at] != _IPV4 or len(frame) < at + 40:
+        arrives = kind != socket.PACKET_OUTGOING and frame[at - 2 : at] == _IPV4 and len(frame) >= at + 40
+        if not arrives or (found := segment(frame[at:], self._service)) is None:
             return
-        found = segment(frame[at:], self._address, self._told.port)
-        if found is None:
-            return
-        server = self._tables.server_of(found)
-        link = self._leaving[self._told.ways[server].interface]
+        leaving, link = self._ways[self._tables.server_of(found)]
         try:
-            link.send(frame[:_VNET_BYTES] + self._links[server] + frame[at - 2 :])
+            leaving.send(frame[:_VNET_BYTES] + link + frame[at - 2 :])
         except OSError as error:
             if error.errno != errno.ENOBUFS:  # a full queue, or a link without power: the packet is lost
                 raise
 
     def _answer(self) -> None:
-        """One line of JSON: the servers of the pool from now on, or null; how much it knows then."""
+        """A message of JSON: the servers of the pool from now on, or null; how much it knows then, as another one."""
         connection, _ = self._control.accept()
-        with connection, connection.makefile("rw") as stream:
-            if (pool := json.loads(stream.readline())) is not None:
-                self._tables.pool = pool
+        with connection:
             tables = self._tables
+            tables.pool = json.loads(connection.recv(_LARGEST)) or tables.pool
             known = {"pool": list(tables.pool), "flows": len(tables.flows), "tokens": len(tables.tokens)}
-            stream.write(json.dumps(known) + "\n")
+            connection.send(json.dumps(known).encode())
 
 
 @contextlib.contextmanager
 def running(node: Node, told: Configuration, work: Path, log: CommandLog) -> Iterator[Process]:
-    """Run it on a node until the block ends; returns once it can be told of a pool. Its file goes to `work`.
+    """Run it on a node until the block ends; returns once it can be told of a pool. Its socket is in `work`.
 
     Raises `CommandError` with its last words if it does not start, and `GuestTimeout`.
     """
-    file, complaints = (work / f"balancer-{node.name}.{kind}" for kind in ("json", "txt"))
-    file.write_text(told.model_dump_json())
-    told.control.unlink(missing_ok=True)
-    argv = node.enter(sys.executable, "-m", "testbed.tools.mptcp_balancer", str(file))
+    control, complaints = _control(work, node.name), work / f"balancer-{node.name}.txt"
+    control.unlink(missing_ok=True)
+    argv = node.enter(sys.executable, "-m", "testbed.tools.mptcp_balancer", told.model_dump_json(), str(control))
     with complaints.open("wb") as err, Process(argv, stderr=err, log=log, keeps_id=False) as process:
-        process.wait_until(told.control.exists, "balancer", said=complaints, timeout_s=_TIMEOUT_S)
+        process.wait_until(control.exists, "balancer", said=complaints, timeout_s=_TIMEOUT_S)
         yield process
 
 
-def tell(control: Path, pool: Sequence[str] | None) -> dict[str, Any]:
-    """Tell a balancer of its pool (None: nothing new); what it knows. Raises `TestbedError`, `ReadbackError`."""
+def tell(work: Path, node: str, pool: Sequence[str] | None) -> dict[str, Any]:
+    """Tell the one on a node of its pool (None: nothing new); what it knows. Raises `TestbedError`, `ReadbackError`."""
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(control))
-            with connection.makefile("rw") as stream:
-                stream.write(json.dumps(pool) + "\n")
-                stream.flush()
-                known: dict[str, Any] = json.loads(stream.readline())
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+            connection.connect(str(_control(work, node)))
+            connection.send(json.dumps(pool).encode())
+            known: dict[str, Any] = json.loads(connection.recv(_LARGEST))
     except (OSError, ValueError) as error:
-        raise TestbedError(f"balancer at {control}: {error}") from error
+        raise TestbedError(f"balancer on {node}: {error}") from error
     if pool is not None and known["pool"] != list(pool):
-        raise ReadbackError(f"pool of the balancer at {control}", list(pool), known["pool"])
+        raise ReadbackError(f"pool of the balancer on {node}", list(pool), known["pool"])
     return known
 
 
-def _packet_socket(interface: str, *, receives: bool = True) -> socket.socket:
-    # Of protocol 0 it gets nothing.
-    found = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL) if receives else 0)
+def _control(work: Path, node: str) -> Path:
+    return work / f"balancer-{node}.sock"
+
+
+def _packet_socket(interface: str, protocol: int) -> socket.socket:
+    found = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol))
     found.setsockopt(_SOL_PACKET, _VNET_HEADER, 1)
-    if receives:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
-    found.bind((interface, _ALL if receives else 0))
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
+    found.bind((interface, protocol))
     return found
 
 
 if __name__ == "__main__":
-    Balancer(Configuration.model_validate_json(Path(sys.argv[1]).read_text())).run()
+    Balancer(Configuration.model_validate_json(sys.argv[1]), Path(sys.argv[2])).run()
