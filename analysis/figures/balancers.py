@@ -2,8 +2,8 @@
 
 Enters: the points of an experiment whose conditions have two axes; the first is that of the rows, the second that of
 the columns. A bar is as long as the share of the downloads under way that the change broke; behind it stands how many
-these were and when the goodput was back. Where nothing changes, it is the share of the payload that came through the
-director, with what it kept. Points that differ in their seed alone are averaged.
+these were, how many broke before it, and when the goodput was back. Where nothing changes, it is the share of the
+payload that came through the director, with what it kept. Points that differ in their seed alone are averaged.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from analysis.figures.declaration import Data, Figure
 from analysis.summary.model import PointSummary
 
 _AXES = 2
-_ROW_INCHES, _MARGIN_INCHES = 0.86, 1.5
+_ROW_INCHES, _MARGIN_INCHES, _COLUMN_INCHES = 0.86, 1.5, 2.2
 _LIMIT = 1.75
 """To the right of 100 % there is room for what stands behind a bar."""
 
 _SHORTEST_S = 0.05
 _THROUGH = "through the director"
+_BEFORE = "; before: broken before it"
 _LEGEND = (
-    "Bars: of the downloads under way, those that the change broke; new: begun after it, and broken.\n"
+    "Bars: of the downloads under way, those that the change broke; new: begun after it, and broken{before}.\n"
     "On the right, where nothing happens: payload through the director, all bytes there, entries kept."
 )
 
@@ -46,6 +47,7 @@ def draw(canvas: Canvas, data: Data) -> bool:
     quiet = [each for each in columns if not any(_changes(point) for point in shown if _column(point) == each)]
     columns = [each for each in columns if each not in quiet] + quiet
     canvas.set_figheight(_MARGIN_INCHES + _ROW_INCHES * len(rows))
+    canvas.set_figwidth(max(canvas.get_figwidth(), _COLUMN_INCHES * len(columns)))
     arms = arms_of(data, shown)
     grid = canvas.subplots(len(rows), len(columns), squeeze=False, sharex=True)
     for row, balancer in enumerate(rows):
@@ -59,7 +61,9 @@ def draw(canvas: Canvas, data: Data) -> bool:
                     style.label(balancer), rotation=0, ha="right", va="center", labelpad=6, fontweight="bold"
                 )
     handles = [Patch(color=arm.look.colour, label=arm.name) for arm in arms]
-    canvas.legend(handles=handles, loc="outside lower center", ncols=len(arms), title=_LEGEND, title_fontsize=8)
+    before = _BEFORE if any(_changes(point) and _before([point]) for point in shown) else ""
+    legend = _LEGEND.format(before=before)
+    canvas.legend(handles=handles, loc="outside lower center", ncols=len(arms), title=legend, title_fontsize=8)
     return True
 
 
@@ -96,18 +100,24 @@ def _bar(axes: Axes, arm: Arm, place: int, points: Sequence[PointSummary]) -> No
 
 
 def _of_changes(points: Sequence[PointSummary]) -> tuple[float, str]:
-    """The share that broke, and `4 of 15, 3 new, back in 1.2 s`: new ones began after the change."""
+    """The share that broke, and `4 of 15, 3 new, 2 before, back in 1.2 s`: new ones began after the change."""
     figures = [point.balancing for point in points if point.balancing]
     broken = fmean(sum(change.broken for change in each.changes) for each in figures)
     under_way = fmean(each.under_way or 0 for each in figures)
     share = min(broken / under_way, 1.0) if under_way else 0.0
     new = fmean(sum(change.broken_new for change in each.changes) for each in figures)
     number = f"{_short(broken)} of {_short(under_way)}" + (f", {_short(new)} new" if new else "")
+    number += f", {_short(before)} before" if (before := _before(points)) else ""
     recovered = [each.recovery_s for each in figures]
     known = [each for each in recovered if each is not None]
     if len(known) < len(recovered):
         return share, f"{number}, not back"
     return share, f"{number}, back in {fmean(known):.1f} s" if fmean(known) >= _SHORTEST_S else number
+
+
+def _before(points: Sequence[PointSummary]) -> float:
+    """Downloads that broke before any change: what is there all the time breaks these, such as a middlebox."""
+    return fmean(point.balancing.broken_before for point in points if point.balancing)
 
 
 def _of_nothing(points: Sequence[PointSummary]) -> tuple[float, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def point(variant: str, balancer: str, event: str, *, broken: int = 0, **changes
     quiet = event == "nothing happens"
     figures: dict[str, Any] = {
         "changes": () if quiet else (ServerChange(6.0, event, "s4", broken),),
-        "broken": broken, "under_way": None if quiet else 15, "recovery_s": None if quiet else 0.0,
+        "broken": broken, "broken_before": 0, "under_way": None if quiet else 15, "recovery_s": None if quiet else 0.0,
         "director_bytes_to_servers": 1_000_000, "director_bytes_to_clients": 9_000_000, "director_entries": 40,
     }  # fmt: skip
     given = {name: changes.pop(name) for name in list(changes) if name in figures}
@@ -71,6 +72,24 @@ def test_what_broke_that_began_after_the_change_is_told_apart() -> None:
     changes = (ServerChange(6.0, "server-crashed", "s4", broken=4, broken_new=3),)
     (cell,) = grid([point(TCP, "NAT", "server crashed", changes=changes)])
     assert widths(cell) == [approx(4 / 15)] and said(cell) == ["4 of 15, 3 new"]
+
+
+def test_what_broke_before_the_change_is_said_and_explained() -> None:
+    before = point(TCP, "NAT", "timestamps altered", broken_before=13)
+    figure = draw_figure("Any balancer", [before])
+    assert figure is not None
+    assert widths(figure.axes[0]) == [0] and said(figure.axes[0]) == ["0 of 15, 13 before"]
+    assert "13 before" not in said(grid(points())[0])
+    assert "before: broken before it" in figure.legends[0].get_title().get_text()
+
+
+def test_each_column_has_room_for_its_name() -> None:
+    changes = [f"timestamps altered {number}" for number in range(7)]
+    figure = draw_figure("Any balancer", [point(TCP, "NAT", change) for change in changes])
+    assert figure is not None
+    figure.draw_without_rendering()
+    titles = [axes.title.axes._left_title.get_window_extent() for axes in figure.axes]  # type: ignore[attr-defined]
+    assert all(one.x1 < another.x0 for one, another in pairwise(titles))
 
 
 def test_where_nothing_happens_stands_last_what_goes_through_the_director() -> None:
