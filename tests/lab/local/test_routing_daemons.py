@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from others import Others, Program, run_beside
 
 from experiments import plan
 from testbed.labs.local.lab import LocalLab
@@ -18,6 +16,8 @@ from topologies import links
 
 FIG03 = Path(plan.__file__).with_name("fig03.toml").read_text().partition("[[condition]]")[0]
 RATE = 'rate = "10 Mbit/s"'
+BIRD = Program(["/usr/sbin/bird", "-f"], ask=["/usr/sbin/birdc", "show", "status"])
+FOREIGN = {"/etc/bird/bird.conf": "router id 192.0.2.1;\nprotocol device { }\n", "/run/bird/": ""}
 TOPOLOGY = f"""\
 [topology]
 part = "routed-anycast"
@@ -52,15 +52,11 @@ def test_another_bird_and_its_files_are_not_touched(experiment: Path, tmp_path: 
     needs = {links.VETH, links.TBF, *bird.NEEDS}
     if lacking := [each.name for each in LocalLab().probe(needs) if not each.ok]:
         pytest.skip(f"this machine lacks {', '.join(lacking)}")
-    probe = Path(__file__).with_name("beside_bird.py")
-    argv = ["unshare", "--mount", "--net", sys.executable, str(probe), str(experiment), str(tmp_path / "run")]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = run_beside(Others(["/etc/bird", "/run"], FOREIGN, [BIRD]), experiment, tmp_path / "run")
     status, said = found["run"]
     assert status in (0, 6), said  # 6: others kept the machine busy
-    assert found["alive"] and "Router ID is 192.0.2.1" in found["status"]
-    assert {Path(name).name for name in found["before"]} == {"bird.conf", "bird.ctl"}
+    assert "Router ID is 192.0.2.1" in found["answers"][0]
+    assert {Path(name).name for name in found["before"][0]} == {"bird.conf", "bird", "bird.ctl"}
     assert found["after"] == found["before"]
     (point,) = (tmp_path / "run" / "points").iterdir()
     assert read_point(point).clock == "real"
