@@ -46,6 +46,10 @@ ANSWERS = """\
   answers of servers from the service address: by {way}, past the director
 """
 
+JOINS = """\
+  joins come to the service address, as initial subflows do
+"""
+
 MIDDLEBOX = """\
   a middlebox next to the client: it {what}
 """
@@ -120,9 +124,11 @@ class Parts:
         return self.topology.limit_note(mptcp=mptcp, past_director=past_director)
 
     def _picture(self) -> str:
-        picture = self.topology.picture()
+        picture = self.topology.drawn(self.director.drawn_as or self.director.part)
         if kind := self.topology.middlebox:
             picture += MIDDLEBOX.format(what=MIDDLEBOXES[kind])
+        if self.director.carries_joins:
+            picture += JOINS
         return picture + ANSWERS.format(way=self.topology.answers_past()) if self._answers_past else picture
 
     def _paths(self, *, mptcp: bool, fullmesh: bool) -> Iterator[PathTrait]:

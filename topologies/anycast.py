@@ -29,9 +29,9 @@ from topologies.links import LinkProfile
 
 PICTURE = """\
          {client_link}                 {server_link} each
-  client ----------------- router ----------------- server 1 ... {servers}
-  {client}              ECMP, layer 4           anycast {anycast}
-                                            unique  {unique} ... {last}
+  client ----------------- router ----------------- server 1{servers}
+  {client:<22}{director:<24}anycast {anycast}
+                                            unique  {unique}{last}
 """
 
 _FRONT, _BEHIND = 1, 10
@@ -201,13 +201,18 @@ class Anycast(WithFamilies):
 
     def picture(self) -> str:
         """The topology as text."""
+        return self.drawn("")
+
+    def drawn(self, director: str) -> str:
+        """The topology as text, with what its director is."""
         plan = self.plan
         return PICTURE.format(
             client_link=self.client_link,
             server_link=self.server_link,
-            servers=plan.servers,
+            servers=f" ... {plan.servers}" if plan.servers > 1 else "",
             client=plan.client_addresses[0],
+            director=director,
             anycast=plan.anycast,
             unique=plan.unique(1),
-            last=plan.unique(plan.servers),
+            last=f" ... {plan.unique(plan.servers)}" if plan.servers > 1 else "",
         )

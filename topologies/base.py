@@ -94,6 +94,11 @@ class Topology(Part, ABC):
     def picture(self) -> str:
         """The topology as text."""
 
+    def drawn(self, director: str) -> str:
+        """`picture`, with what its director is, where it says that: `ECMP, layer 4`, or the name of the part."""
+        del director
+        return self.picture()
+
     def limit_note(self, *, mptcp: bool, past_director: bool) -> str:
         """What a limit that is worked out from `path_rate_bps` leaves out; an empty text if nothing."""
         del mptcp, past_director

@@ -20,8 +20,8 @@ _ONE_INTERFACE_PICTURE = """\
   client ------------- switch ------------------------- director        VIP {vip}
     {client:<19}|                {director:>15} |
     {client_direct:<19}|                                | {server}
-                         |                                |
-                         +---------------------------- server 1{more}
+                       |                                |
+                       +------------------------------ server 1{more}
                               {direct}
                                    unique {unique}, behind the director {local}
 """

@@ -35,6 +35,7 @@ class Director(Part, ABC):
     `largest_seed` the largest seed that a point can have, and what bounds it. `by_order`: which server a flow comes to
     depends on the order of the pool, as over a router's equal-cost paths, which a flip turns. `carries_joins`: what
     servers announce is of the service address, so that joins, and all that they carry, come by the director as well.
+    `drawn_as` is what a topology's picture has of it, if that is not the part's name.
     `families` are those of which the service address can be, `ipv6_needs` what it needs besides where that is of IPv6.
     """
 
@@ -43,6 +44,7 @@ class Director(Part, ABC):
     largest_seed: ClassVar[tuple[int, str]] = LAB_KERNEL
     by_order: ClassVar[bool] = False
     carries_joins: ClassVar[bool] = False
+    drawn_as: ClassVar[str] = ""
     families: ClassVar[frozenset[Family]] = frozenset({"ipv4"})
     ipv6_needs: ClassVar[frozenset[Need]] = frozenset()
 

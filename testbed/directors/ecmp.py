@@ -31,6 +31,7 @@ class Ecmp(Director):
     service_path: ClassVar[str] = "anycast address"
     role: ClassVar[Literal["director", "router"]] = "router"
     by_order: ClassVar[bool] = True
+    drawn_as: ClassVar[str] = "ECMP, layer 4"
     # net.ipv4.fib_multipath_hash_seed has 32 bits.
     largest_seed: ClassVar[tuple[int, str]] = ((1 << 32) - 1, "the router's hash over its nexthops")
 

@@ -31,6 +31,7 @@ _MOST_BUCKETS = 65_535
 class Resilient(Ecmp):
     """A router with a resilient group of nexthops: a bucket of its hash changes hands when it is idle, or overdue."""
 
+    drawn_as: ClassVar[str] = "resilient ECMP"
     needs = frozenset(
         {
             resilient_nexthops.NEED,

@@ -46,6 +46,31 @@ def test_with_one_interface_the_address_alone_tells_the_path() -> None:
     ]
     assert [(each.interfaces, each.rate_bps) for each in point.traits.bottlenecks] == [(("-eth0",), 500e6)]
     assert "client ------------- switch" in point.traits.picture
+    beside, below = point.traits.picture.splitlines()[2:5], point.traits.picture.splitlines()[5]
+    assert [(line[23], line[56]) for line in beside] == [("|", "|")] * 3 and below[23] == "+"
+
+
+@pytest.mark.parametrize(
+    ("director", "drawn"),
+    [("ecmp", "ECMP, layer 4"), ("resilient", "resilient ECMP"), ("ipvs-tun", "ipvs-tun"), ("nft", "nft")],
+)
+def test_the_router_of_the_anycast_picture_is_the_director_that_there_is(director: str, drawn: str) -> None:
+    overrides = [f"director={director}", 'timetable.part="none"']
+    point = plan.plan(plan.load(plan.find("fig14")), overrides=overrides)[0]
+    third = point.traits.picture.splitlines()[2]
+    assert third.split("  ")[1] == "10.0.1.2" and third[24:48].rstrip() == drawn
+    assert "joins" not in point.traits.picture
+
+
+def test_joins_to_the_service_address_are_in_the_picture() -> None:
+    point = plan.plan(plan.load(plan.find("fig14")), overrides=["director=signalled-port", 'timetable.part="none"'])[0]
+    assert point.traits.picture.endswith("joins come to the service address, as initial subflows do\n")
+
+
+def test_one_anycast_server_is_no_range_of_them() -> None:
+    overrides = ["topology.servers=1", 'timetable.part="none"']
+    lines = plan.plan(plan.load(plan.find("fig14")), overrides=overrides)[0].traits.picture.splitlines()
+    assert lines[1].endswith("- server 1") and lines[3].endswith("unique  10.0.11.2")
 
 
 @pytest.mark.parametrize("families", [Families(), Families("ipv6", "ipv6"), Families("ipv4", "ipv6")])
