@@ -22,6 +22,7 @@ from testbed.kernel import build_log, config, download, toolchain, tree
 from testbed.kernel.cache import Cache, Kernel, Manifest, PatchRecord, default_cache
 from testbed.kernel.flavour import UML, Flavour
 from testbed.kernel.patches import PatchMisfit, apply
+from testbed.kernel.precompiled import SAMPLE, PrecompiledHeaders
 from testbed.kernel.progress import Progress, Report, silent
 from testbed.kernel.recipe import PATCH_FOLDER, Recipe, read_recipe
 from testbed.kernel.release import DEFAULT, Release, of_source
@@ -160,6 +161,9 @@ def _compile(
 ) -> None:
     """Configure and make; raises `KernelBuildError`."""
     make = ["make", "-C", str(tree_path), f"ARCH={recipe.flavour.arch}", f"O={objects}"]
+    headers = PrecompiledHeaders(objects.parent / "headers", recipe.headers) if recipe.headers else None
+    if headers:
+        make.append(f"CC={headers.compiler}")
     report(Progress("configure"))
     merged = objects / "wanted.config"
     config.write(recipe.settings, merged)
@@ -170,7 +174,12 @@ def _compile(
     expected = next(iter(alike), build_log.STEPS_OF_A_BUILD)
     # Of a release nobody reads them; of a tree of the user's own they may be what the build is for.
     quiet = [toolchain.WITHOUT_WARNINGS] if isinstance(recipe.source, DebianSource) else []
-    _run_make([*make, *quiet, f"-j{jobs}", recipe.flavour.goal], log, report, expected)
+    make += [*quiet, f"-j{jobs}"]
+    if headers:
+        _run_make([*make, SAMPLE], log, silent, 0)
+        log.write(f"{headers.make(objects)}\n".encode())
+        log.flush()
+    _run_make([*make, recipe.flavour.goal], log, report, expected)
 
 
 def _collect(recipe: Recipe, store: Cache, objects: Path, whole: Path, *, log_path: Path, seconds: float) -> None:

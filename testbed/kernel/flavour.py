@@ -10,7 +10,8 @@ class Flavour:
     """A port of Linux: `arch` and `goal` for make, the image below the objects, and the fragments it starts from.
 
     `fragments` are names of files in `kernel-patches/common/` and, where it has them, in a release's folder; `file` is
-    the image's name in the cache; `libelf` says whether the build runs objtool, which needs libelf's headers.
+    the image's name in the cache; `libelf` says whether the build runs objtool, which needs libelf's headers, and
+    `precompiled` whether Debian's source is compiled with precompiled headers.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Flavour:
     file: str
     fragments: tuple[str, ...]
     libelf: bool = False
+    precompiled: bool = False
 
 
 UML = Flavour(
@@ -29,6 +31,7 @@ UML = Flavour(
     image="linux",
     file="linux",
     fragments=("common.config", "uml.config"),
+    precompiled=True,
 )
 """User-Mode Linux: the embedded lab's kernel, an ordinary program."""
 

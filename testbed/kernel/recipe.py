@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import testbed
-from testbed.kernel import config, release, toolchain
+from testbed.kernel import config, precompiled, release, toolchain
 from testbed.kernel.config import Setting
 from testbed.kernel.flavour import UML, Flavour
 from testbed.kernel.patches import Patch, read_series
@@ -25,7 +25,8 @@ PATCH_FOLDER = Path(testbed.__file__).with_name("kernel_patches").resolve()
 class Recipe:
     """Source, patches in order, configuration, the compiler's version line, and the flavour.
 
-    `fragments` names the configuration's files beyond the flavour's own.
+    `fragments` names the configuration's files beyond the flavour's own; `headers` is the list of those that are
+    precompiled, where any are.
     """
 
     source: DebianSource | SourceTree
@@ -34,6 +35,7 @@ class Recipe:
     compiler: str
     flavour: Flavour = UML
     fragments: tuple[str, ...] = ()
+    headers: Path | None = None
 
     @property
     def id(self) -> str:
@@ -47,6 +49,9 @@ class Recipe:
         # The uml flavour's configuration says what it is; its identity is as old as the cache.
         if self.flavour != UML:
             inputs["flavour"] = self.flavour.name
+        # They change the order of instructions.
+        if self.headers is not None:
+            inputs["headers"] = precompiled.digest(self.headers)
         return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -76,7 +81,8 @@ def read_recipe(
     `fragments` come on top of the flavour's own, which lie in `folder`. Raises `ConfigError` for a fragment and for
     the series, and `PrerequisiteError` without a compiler.
     """
-    with_series = isinstance(source, DebianSource) if patches is None else patches
+    ours = isinstance(source, DebianSource)
+    with_series = ours if patches is None else patches
     of = source.release if isinstance(source, DebianSource) else release.nearest(source.version)
     series = read_series(folder / of.name / "series", folder) if with_series else ()
     return Recipe(
@@ -86,4 +92,5 @@ def read_recipe(
         compiler=toolchain.compiler(),
         flavour=flavour,
         fragments=tuple(fragment.name for fragment in fragments),
+        headers=folder / "common" / precompiled.HEADER if ours and flavour.precompiled else None,
     )
