@@ -75,7 +75,7 @@ def test_it_is_shrunk_to_the_one_packet_that_shows_it_and_repeats(
     (row,) = [each for each in explored[1].rows if each["what"] == ADD_ADDR]
     faults = [
         Fault(packet=2, what="duplicated"),
-        Fault(packet=row["packet"] + 1, what="lost"),
+        Fault(packet=row["packet"], what="lost"),
         Fault(packet=row["packet"] + 6, what="lost"),
     ]
     case = case_of(faults)
