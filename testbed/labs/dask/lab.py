@@ -44,11 +44,14 @@ def open_dask_lab(
     name = f"dask:{text}"
     with cluster.connected(name, address.parse(text)) as client:
         session = Session(name, client)
-        lab = DaskLab(session, Provisions(kernel or selection.current()), check_share, report)
-        if session.dashboard:
-            report(f"{name}: Dask shows what its workers do at {session.dashboard}")
-        yield lab
-        lab.report_agreement()
+        try:
+            lab = DaskLab(session, Provisions(kernel or selection.current()), check_share, report)
+            if session.dashboard:
+                report(f"{name}: Dask shows what its workers do at {session.dashboard}")
+            yield lab
+            lab.report_agreement()
+        finally:
+            session.end()
 
 
 class DaskLab:

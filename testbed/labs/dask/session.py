@@ -6,6 +6,7 @@ a worker (`dask worker --nthreads`), and a job's guest one core.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import queue
 import threading
@@ -21,7 +22,7 @@ import cloudpickle
 from testbed.base.errors import LabError, RunInterrupted
 from testbed.base.text import plain
 from testbed.labs.base import Cancel
-from testbed.labs.dask.remote import enter, folder, task
+from testbed.labs.dask.remote import attendant, enter, folder, task
 from testbed.labs.ssh.remote import environment, layout, loader
 
 _POLL_S = 0.1
@@ -50,12 +51,13 @@ class Session:
     """Requests through a client of the cluster; `name` is the lab's."""
 
     def __init__(self, name: str, client: Any) -> None:
-        cloudpickle.register_pickle_by_value(task)  # the workers have nothing of ours
+        for module in (task, attendant):
+            cloudpickle.register_pickle_by_value(module)  # the workers have nothing of ours
         self.name = name
         self.id = f"dask-{uuid.uuid4().hex[:12]}"
         self._client = client
         self._program = _program()
-        self._attend, self._look = _travelling(task.attend), _travelling(task.look)
+        self._attend, self._look, self._dismiss = map(_travelling, (task.attend, task.look, task.dismiss))
         self._lock = threading.Lock()
         self._heard: dict[str, queue.SimpleQueue[Mapping[str, Any]]] = {}
         self._pythons: dict[str, str] = {}
@@ -67,6 +69,12 @@ class Session:
             return dict(self._client.run(self._look, on_error="ignore"))
         except (OSError, TimeoutError) as error:
             raise LabError(f"{self.name}: the scheduler does not answer: {error}") from error
+
+    def end(self) -> None:
+        """Let the processes end that wait on the workers for more; without this they would in a while."""
+        if self._client.status == "running":
+            with contextlib.suppress(OSError, TimeoutError):
+                self._client.run(self._dismiss, on_error="ignore")
 
     def addresses(self) -> list[str]:
         """The workers that the cluster has now."""

@@ -73,6 +73,7 @@ def main(folder: Path) -> None:
         what = f"{error.filename or layout.cache_root()}: {error.strerror}"
         python, end = None, {"error": {"kind": "PrerequisiteError", "message": what, "hint": "make it right there"}}
     if python is None:
-        (folder / layout.END).write_text(json.dumps(end))
+        (folder / ".draft").write_text(json.dumps(end))
+        (folder / ".draft").rename(folder / layout.END)
         os._exit(0)
     os.execv(python, [python, "-I", "-m", "testbed.labs.dask.remote.work", str(folder)])

@@ -5,7 +5,7 @@ Those of the request, the output, standard input and the end are of any job's fo
 
 from __future__ import annotations
 
-PROGRAM, BLOBS, LOG = "program.py", "blobs", "log"
+PROGRAM, BLOBS = "program.py", "blobs"
 STDOUT, STDERR = "stdout", "stderr"
 KERNEL, LIBRARY = "kernel", "library.so"
 """In `BLOBS`: the directory of a lab kernel, the library for large reads."""

@@ -1,18 +1,17 @@
-"""What a worker of a Dask cluster is given to do: look at itself, or have one request seen to by a process of its own.
+"""What a worker of a Dask cluster is given to do: look at itself, or have a process of its own see to a request.
 
 These functions travel to the worker as they stand, which has nothing of ours: they use the standard library and Dask.
-The process (`testbed.labs.dask.remote.enter`) ends with the worker, however that ends: its standard input does.
+The process (`testbed.labs.dask.remote.attendant`) ends with the worker, however that ends.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import platform
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,7 +21,8 @@ from typing import Any
 
 from distributed import get_worker
 
-from testbed.labs.dask.remote.folder import BLOBS, LOG, PROGRAM, STDERR, STDOUT
+from testbed.labs.dask.remote.attendant import Attendant, attendant_for, dismiss_idle, release
+from testbed.labs.dask.remote.folder import BLOBS, PROGRAM, STDERR, STDOUT
 from testbed.labs.ssh.remote.layout import END, OUTPUT, REQUEST
 
 
@@ -39,6 +39,11 @@ def look(dask_worker: Any = None) -> dict[str, Any]:
         "free_bytes": shutil.disk_usage(folder).free,
         "threads": dask_worker.state.nthreads,
     }
+
+
+async def dismiss(dask_worker: Any = None) -> None:
+    """Let the worker's processes end that wait for requests."""
+    await asyncio.to_thread(dismiss_idle, dask_worker)
 
 
 def attend(
@@ -62,7 +67,9 @@ def attend(
             return {**here, "no_room": what}
         folder = Path(tempfile.mkdtemp(prefix="testbed-", dir=worker.local_directory))
         _lay_down(folder, program, {**request, "python": request["known"].get(worker.address, "")}, files, blobs)
-        log = _run(folder, lambda header: worker.log_event(topic, {"name": name, **header}), wanted)
+        attendant = attendant_for(worker, str(request["toolkit"]), folder)
+        log = _run(folder, attendant, lambda header: worker.log_event(topic, {"name": name, **header}), wanted)
+        release(worker, attendant)
         return {**here, **_found(folder, log)}
     except OSError as error:
         what = f"{error.filename or worker.local_directory}: {error.strerror or error}"
@@ -97,50 +104,29 @@ def _lay_down(
             path.write_bytes(content)
 
 
-def _run(folder: Path, tell: Callable[[Mapping[str, Any]], None], wanted: Callable[[], bool]) -> str:
-    """Run the process to its end, and tell what it prints; returns the last line of its own complaints."""
+def _run(
+    folder: Path, attendant: Attendant, tell: Callable[[Mapping[str, Any]], None], wanted: Callable[[], bool]
+) -> str:
+    """Wait for the answer, and tell what is printed meanwhile; returns the last line of the process' own complaints."""
     poll_s, ending_s, chunk = 0.1, 45.0, 32768
-    variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     offsets = dict.fromkeys((STDOUT, STDERR), 0)
-    with (folder / LOG).open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-I", str(folder / PROGRAM), str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            cwd="/",
-            env=variables,
-            start_new_session=True,
-        )
     left_at = None
     while True:
-        ended = process.poll() is not None  # first: what it printed before its end is told before that
+        ended = attendant.has_answered  # first: what was printed before that is told before that
         for stream in offsets:
             with contextlib.suppress(FileNotFoundError), (folder / stream).open("rb") as file:
                 file.seek(offsets[stream])
                 while data := file.read(chunk):
                     tell({"stream": stream, "offset": offsets[stream], "data": data})
                     offsets[stream] += len(data)
-        if ended:
-            break
+        if ended and (left_at is None or attendant.is_gone(poll_s)):
+            return attendant.complaint()
         if left_at is None and not wanted():
             left_at = time.monotonic()
-            _close(process)
+            attendant.dismiss()
         if left_at is not None and time.monotonic() - left_at > ending_s:
-            with contextlib.suppress(OSError):
-                os.killpg(process.pid, signal.SIGKILL)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(poll_s)
-    _close(process)
-    with contextlib.suppress(OSError):
-        lines = (folder / LOG).read_text(errors="replace").strip().splitlines()
-        return lines[-1].strip() if lines else ""
-    return ""
-
-
-def _close(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin is not None:
-        process.stdin.close()
+            attendant.kill()
+        attendant.wait(poll_s)
 
 
 def _found(folder: Path, log: str) -> dict[str, Any]:

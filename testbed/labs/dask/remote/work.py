@@ -1,4 +1,4 @@
-"""Sees to one request on a worker's machine, in the toolkit's environment: `python -m ...dask.remote.work DIR`.
+"""Sees to requests on a worker's machine, in the toolkit's environment: `python -m ...dask.remote.work DIR`.
 
     <DIR>/request.json   what is asked for: a job, or something about the lab here
     <DIR>/blobs/         what was sent along: the lab kernel, a library
@@ -6,7 +6,8 @@
     <DIR>/stdout, stderr what the job has printed
     <DIR>/end.json       the answer: {"result": ...}, {"error": {...}} or {"missing": true}
 
-It ends the job and leaves nothing once its standard input ends: the worker is gone then, or nobody wants the answer.
+Further directories come on its standard input. It ends the job and leaves nothing once that ends: the worker is gone
+then, or nobody wants the answer.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import dataclasses
 import json
 import os
 import platform
+import queue
 import shutil
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,30 +72,51 @@ def _run(request: dict[str, Any], folder: Path, cancel: Cancel) -> dict[str, Any
     return dataclasses.asdict(done)
 
 
-def main(folder: Path) -> None:
-    """Answer the request in the folder; without the worker, remove the folder."""
-    cancel, left = Cancel(), threading.Event()
+def requests(first: Path, cancel: Cancel) -> Iterator[Path]:
+    """The folders of requests: the first, and what the worker names in a line of JSON each, once one is answered.
 
-    def watch() -> None:
-        while os.read(0, 65536):
-            pass
-        left.set()
+    The flag is set when there will not be any more.
+    """
+    named: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
+    named.put(first)
+
+    def listen() -> None:
+        for line in sys.stdin.buffer:
+            named.put(Path(json.loads(line)))
         cancel.set()
+        named.put(None)
 
-    threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=listen, daemon=True).start()
+    answered = os.dup(1)
+    os.dup2(2, 1)  # what anybody prints here is no answer
+    while (folder := named.get()) is not None:
+        yield folder
+        os.write(answered, b"\n")
+
+
+def see_to(folder: Path, cancel: Cancel) -> None:
+    """Answer the request in the folder; once nobody wants the answer, remove the folder."""
     with reserve(folder):
         request = json.loads((folder / layout.REQUEST).read_text())
-        toolkits = layout.cache_root() / layout.TOOLKITS
-        toolkits.mkdir(parents=True, exist_ok=True)
-        handle = layout.in_use(toolkits / request["toolkit"])
         end = {"python": sys.executable, **answer(request, folder, cancel)}
         if request["action"] == RUN:
             end["contents"] = commands.listing(folder / layout.OUTPUT)
-        os.close(handle)
-    if left.is_set():
+    if cancel.is_set():
         shutil.rmtree(folder, ignore_errors=True)
     else:
         write_end(folder, end)
+
+
+def main(first: Path) -> None:
+    """See to the worker's requests as long as it has any."""
+    toolkits = layout.cache_root() / layout.TOOLKITS
+    toolkits.mkdir(parents=True, exist_ok=True)
+    toolkit = json.loads((first / layout.REQUEST).read_text())["toolkit"]
+    layout.in_use(toolkits / toolkit)  # as long as this process is there
+    cancel = Cancel()
+    for folder in requests(first, cancel):
+        see_to(folder, cancel)
+    os._exit(0)  # the thread that listens is in the middle of reading
 
 
 if __name__ == "__main__":

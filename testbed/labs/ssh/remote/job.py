@@ -125,12 +125,12 @@ class Watch:
 
 
 def appending(path: Path) -> Sink:
-    """A sink that writes to the end of a file; it raises OSError."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    """A sink that writes to the end of a file, which is open as long as somebody has the sink; it raises OSError."""
+    file = open(path, "ab", buffering=0, opener=lambda name, flags: os.open(name, flags, 0o600))  # noqa: SIM115
 
     def write(data: bytes) -> None:
         while data:
-            data = data[os.write(handle, data) :]
+            data = data[file.write(data) :]
 
     return write
 
