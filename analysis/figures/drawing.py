@@ -74,7 +74,7 @@ def draw(drawing: Drawing) -> Canvas | None:
         canvas.suptitle(heading, fontsize=style.TITLE_SIZE)
         # Laid out here and once: each format would draw all of it a second time for that.
         canvas.draw_without_rendering()
-        canvas.set_layout_engine("none")
+        canvas.set_layout_engine(None)  # "none" is a place holder, for which each format is laid out again
     return canvas
 
 
