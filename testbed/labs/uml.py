@@ -38,8 +38,8 @@ OPTIONS_CURE = "add to kernel-patches/common/common.config, and run: testbed ker
 class UmlLab:
     """A `Lab` that runs each job in a guest of its own, pinned to one core.
 
-    A guest waits up to `core_wait_s` seconds for a core of its own, then shares one. One in real time takes the core of
-    one in virtual time, which is held until the first `holding` is over; without any it waits, too. `kernel_id` is the
+    A guest waits up to `core_wait_s` seconds for a core of its own, then shares one. One in real time shares the core
+    of one in virtual time, which goes on unless it is held; without any it waits, too. `kernel_id` is the
     identity of the image's build, `manifest` what a run's record says of it, `options` the options (`CONFIG_IP_VS`)
     that it has, None if nobody knows. With `shared_boot`, jobs whose program can stand still are copies of one guest;
     until `close`, those guests stand by.
@@ -69,7 +69,6 @@ class UmlLab:
         self._image = image
         self._guests = HeldGuests()
         self._cores: list[int] = []  # of the guests in virtual time
-        self._alone = ExitStack()  # closed when who is in real time need not be alone on its core any more
         self._core_wait_s = core_wait_s
         self._kernel_id = kernel_id
         self._manifest = dict(manifest or {})
@@ -107,7 +106,6 @@ class UmlLab:
         """Hold the guests in virtual time until the block ends; they do not notice."""
         with self._guests.holding():
             yield
-        self._alone.close()
 
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None
@@ -161,7 +159,7 @@ class UmlLab:
             )
             stack.callback(guest.release)
             if job.clock == "virtual":
-                stack.enter_context(self._guests.running(guest, core))
+                stack.enter_context(self._guests.running(guest))
             ended = wait_for_end(
                 guest,
                 began_s=began_s,
@@ -176,9 +174,8 @@ class UmlLab:
     def _core(self, clock: Clock, cancel: Cancel) -> Iterator[int]:
         """The core for a guest, until the block ends."""
         if clock == "real" and (shared := self._cores[:1]):
-            with ExitStack() as self._alone:
-                self._alone.enter_context(self._guests.holding(shared[0]))
-                yield shared[0]
+            # Its set-up mostly waits, and nothing of it is measured.
+            yield shared[0]
             return
         with cores.lease(cancel, self._core_wait_s) as core:
             if clock == "real":

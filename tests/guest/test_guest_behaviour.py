@@ -150,11 +150,11 @@ def test_a_guest_in_real_time_shares_the_core_of_one_in_virtual_time(lab, tmp_pa
             spinning = pool.submit(own.run, Job(("sh", "-c", "while :; do :; done"), outputs[0]), cancel=cancel)
             while not (outputs[0] / "guest" / "console.log").exists():
                 time.sleep(0.05)
-            with own.holding():
-                try:
-                    assert own.run(Job(("true",), outputs[1], clock="real", wall_limit_s=120)).status == 0
-                finally:
-                    cancel.set()
+            try:
+                assert own.run(Job(("true",), outputs[1], clock="real", wall_limit_s=120)).status == 0
+                assert not spinning.done()
+            finally:
+                cancel.set()
             with pytest.raises(RunInterrupted):
                 spinning.result()
     finally:

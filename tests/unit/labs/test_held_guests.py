@@ -1,4 +1,4 @@
-"""Guests are held all together, or those of a core, and go on when nobody holds them any more."""
+"""Guests are held all together, and go on when nobody holds them any more."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def guests() -> HeldGuests:
 
 @pytest.fixture
 def start(guests: HeldGuests, tmp_path: Path) -> Iterator[Callable[[int], IsHeld]]:
-    """Starts a guest that is noted with a core; the function that it returns says whether it stands still."""
+    """Starts a guest of a number of its own; the function that it returns says whether it stands still."""
     with (tmp_path / "log").open("wb") as log, ExitStack() as stack:
 
-        def start(core: int) -> IsHeld:
-            name = tmp_path / f"pid-{core}"
+        def start(number: int) -> IsHeld:
+            name = tmp_path / f"pid-{number}"
             program = ["sh", "-c", f"echo $$ > {name}.part; mv {name}.part {name}; exec sleep 600"]
             process = ReapedProcess(program, stdout=log, stderr=log)
             stack.callback(process.release)
             wait_until(name.exists, "the program", timeout_s=30)
-            stack.enter_context(guests.running(process, core))
+            stack.enter_context(guests.running(process))
             state = Path(f"/proc/{int(name.read_text())}/stat")
             return lambda: state.read_text().rpartition(")")[2].split()[0] == "T"
 
@@ -43,29 +43,24 @@ def become(wanted: bool, *guests: IsHeld) -> None:
     wait_until(lambda: all(each() == wanted for each in guests), f"held: {wanted}", timeout_s=30)
 
 
-def test_those_of_a_core_stand_still_and_the_others_go_on(guests: HeldGuests, start: Callable[[int], IsHeld]) -> None:
+def test_all_stand_still_and_go_on_together(guests: HeldGuests, start: Callable[[int], IsHeld]) -> None:
     first, second = start(0), start(1)
-    with guests.holding(0):
+    with guests.holding():
+        become(True, first, second)
+    become(False, first, second)
+
+
+def test_who_starts_meanwhile_stands_still(guests: HeldGuests, start: Callable[[int], IsHeld]) -> None:
+    with guests.holding():
+        first = start(0)
         become(True, first)
-        with guests.holding():
-            become(True, first, second)
-        become(False, second)
-        assert first()
     become(False, first)
-
-
-def test_who_starts_while_its_core_is_held_stands_still(guests: HeldGuests, start: Callable[[int], IsHeld]) -> None:
-    with guests.holding(1):
-        first, second = start(0), start(1)
-        become(True, second)
-        assert not first()
-    become(False, second)
 
 
 def test_nobody_goes_on_while_another_holds_it(guests: HeldGuests, start: Callable[[int], IsHeld]) -> None:
     first = start(0)
     with guests.holding():
-        with guests.holding(0), guests.holding():
+        with guests.holding():
             become(True, first)
         with pytest.raises(GuestTimeout, match="held: False"):
             wait_until(lambda: not first(), "held: False", timeout_s=0.5)
