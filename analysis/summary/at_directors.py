@@ -25,6 +25,7 @@ from testbed.record.director import (
     read_director_statistics,
     read_state_samples,
 )
+from testbed.record.point import Point
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +40,10 @@ class AtDirectors:
     captures: Sequence[Capture]
     links: Mapping[str, Sequence[str]]
 
-    def sightings(self, packets: Packets) -> Bools:
-        """Which of the client's packets a director had, too."""
-        return seen_at_directors(packets, merge(list(self.packets.values())))
+    def sightings(self, point: Point, packets: Packets) -> Bools:
+        """Which of the client's packets a director had, too; a middlebox between them may have altered timestamps."""
+        middlebox = point.parts["topology"].settings.get("middlebox")
+        return seen_at_directors(packets, merge(list(self.packets.values())), timestamps=not middlebox)
 
     def sent_resets(self) -> dict[str, int]:
         """How many RSTs each director has sent by itself, of those that have."""

@@ -190,7 +190,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     traffic = None
     if packets is not None and addresses is not None:
         paths = path_table(point.traits.paths, interfaces)
-        seen = None if recorded is None else recorded.sightings(packets)
+        seen = None if recorded is None else recorded.sightings(point, packets)
         traffic = find_connections(packets, addresses, upload=point.is_upload, paths=paths, seen=seen)
 
     trace = attempt(partial(read_kernel_trace, directory, point))

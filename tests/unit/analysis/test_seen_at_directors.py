@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import packet_maker as make
@@ -50,6 +51,21 @@ def test_what_the_plan_and_the_captures_say_agrees_where_the_director_carries_th
     assert (found.summary.valid, found.summary.invalid_reasons) == (True, ())
     assert found.summary.director_bypass_share == planned == pytest.approx(0.9)
     assert row(found, "payload to the client through a director")["holds"] is True
+
+
+@pytest.mark.parametrize(("middlebox", "past"), [("offset", 0.9), (None, 1)])
+def test_what_a_middlebox_did_to_timestamps_is_another_packet_only_where_there_is_none(
+    middlebox: str | None, past: float, tmp_path: Path
+) -> None:
+    directory = runs.load_balancer_point(tmp_path / "p")
+    parts = json.loads((directory / "point.json").read_text())["parts"]
+    parts["topology"]["settings"] = {"middlebox": middlebox}
+    tamper(directory, "point.json", parts=parts)
+    written = make.TIMESTAMPS[:4] + struct.pack(">II", 0x01020304, 9)
+    stamped = [(time_ns, frame.replace(make.TIMESTAMPS, written)) for time_ns, frame in captured(directory, "c-eth0")]
+    assert stamped != captured(directory, "c-eth0")
+    record_director(directory, stamped)
+    assert analyse_point(directory).director_bypass_share == pytest.approx(past)
 
 
 def test_what_a_director_sends_by_itself_is_no_packet_on_a_wrong_path(tmp_path: Path) -> None:
