@@ -21,7 +21,7 @@ from typing import Any
 
 from testbed.base.errors import TestbedError
 from testbed.base.needs import Call, Need, kernel, program
-from testbed.net import bpf, queues
+from testbed.net import bpf, netem, queues
 from testbed.net.bpf_filters import attached
 from testbed.net.netns import Node, here, inside, interface_index
 from testbed.net.queues import Queue
@@ -55,7 +55,6 @@ _HEAD = struct.Struct("=IIII")  # armed, seen, noted, struck
 _FAULT = struct.Struct(f"=II{MOST_PLACES}I")
 _CONTROL_BYTES = _HEAD.size + MOST_FAULTS * _FAULT.size + MOST_PLACES * len(_PROGRAMS) * 4
 _LINE_PACKETS = 1000
-_SHOWN_S = 2e-6
 
 
 @dataclass(frozen=True)
@@ -176,13 +175,7 @@ def _line(node: Node, name: str, delay_ns: int, program: bpf.Program, log: Comma
 
 
 def _reader(delay_s: float) -> Callable[[Mapping[str, Any]], dict[str, float]]:
-    """Reads the line's settings from what `tc` shows: in microseconds, cut off, not rounded."""
-
-    def read(options: Mapping[str, Any]) -> dict[str, float]:
-        found = float(options["delay"]["delay"])
-        return {"delay_s": delay_s if abs(found - delay_s) < _SHOWN_S else found, "limit": options["limit"]}
-
-    return read
+    return lambda options: {"delay_s": netem.delay_of(options, delay_s), "limit": options["limit"]}
 
 
 def _pages(size: int) -> int:

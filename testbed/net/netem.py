@@ -11,6 +11,7 @@ Two ways to count Ethernet's 24 bytes per frame that a veth pair lacks:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal, Protocol
 
 from testbed.net.queues import Queue
@@ -31,6 +32,7 @@ class Direction(Protocol):
 
 
 BUFFER_S = 0.05  # what the queue holds beside the packets in flight on a long link
+_SHOWN_S = 2e-6
 
 
 def queue_packets(rate_bps: int, delay_s: float) -> int:
@@ -45,19 +47,28 @@ def queue(interface: str, link: Direction, framing: Framing) -> Queue:
     overhead, limit = ETHERNET_OVERHEAD_BYTES if packets else 0, queue_packets(link.rate_bps, link.delay_s)
     words = ["limit", str(limit)]
     if link.delay_s:
-        words += ["delay", f"{round(link.delay_s * 10**6)}us"]
+        words += ["delay", f"{round(link.delay_s * 10**6, 3):.12g}us"]  # the kernel has it in nanoseconds
     if link.loss:
         words += ["loss", f"{link.loss * 100:g}%"]
     words += ["rate", f"{rate * 8}bit", str(overhead)]
     wanted = {"rate_Bps": rate, "overhead": overhead, "limit": limit, "delay_s": link.delay_s, "loss": link.loss}
-    return Queue(interface, "netem", tuple(words), wanted, _read)
+    return Queue(interface, "netem", tuple(words), wanted, partial(_read, link.delay_s))
 
 
-def _read(options: Mapping[str, Any]) -> dict[str, float]:
+def delay_of(options: Mapping[str, Any], wanted_s: float) -> float:
+    """The delay that `tc` shows, in seconds: the wanted one if it may be that.
+
+    It shows whole microseconds of a delay that it has put into ticks of 64 ns, each rounded down.
+    """
+    found = float(options.get("delay", {}).get("delay", 0.0))
+    return wanted_s if abs(found - wanted_s) < _SHOWN_S else found
+
+
+def _read(delay_s: float, options: Mapping[str, Any]) -> dict[str, float]:
     return {
         "rate_Bps": options["rate"]["rate"],
         "overhead": options["rate"]["packetoverhead"],
         "limit": options["limit"],
-        "delay_s": options.get("delay", {}).get("delay", 0.0),
+        "delay_s": delay_of(options, delay_s),
         "loss": options.get("loss-random", {}).get("loss", 0.0),
     }

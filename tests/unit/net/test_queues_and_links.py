@@ -41,6 +41,16 @@ def test_a_delay_of_one_direction_is_in_its_own_queue() -> None:
     assert queue.words == ("limit", "1000", "delay", "20000us", "loss", "1%", "rate", "100000000bit", "24")
 
 
+def test_a_delay_is_told_to_the_nanosecond_and_shown_in_microseconds() -> None:
+    queue = netem.queue("c-eth0", Direction(10**8, 0.00264941, 0.0), "packets")
+    assert queue.words[2:4] == ("delay", "2649.41us")
+    shown = {"rate": {"rate": queue.settings["rate_Bps"], "packetoverhead": 24}, "limit": 1000}
+    assert queues._compared(here(), queue, {**shown, "delay": {"delay": 0.002648}}) == queue.settings
+    for other in (0.002646, 0.002652, 0.0):
+        with pytest.raises(ReadbackError, match=r"netem delay_s on .* c-eth0"):
+            queues._compared(here(), queue, {**shown, "delay": {"delay": other}})
+
+
 def test_a_queue_with_another_rate_than_it_was_given_is_not_believed() -> None:
     queue = tbf.queue("c-eth0", 10**8)
     rate = queue.settings["rate_Bps"]
