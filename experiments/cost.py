@@ -10,11 +10,11 @@ from __future__ import annotations
 from experiments.composition import parts_of
 from testbed.record.point import Point
 
-SETUP_S = 4.0
+SETUP_S = 2.0
 
 _DISK_BYTES = 200_000
-# The points of Figs. 6 to 14 left 0.1 to 5 MB for each second of CPU: little where packets come in bursts.
-_DISK_BYTES_PER_BUSY_S = 5_000_000
+# The points of Figs. 6 to 14 left 0.1 to 11 MB for each such second: little where packets come in bursts.
+_DISK_BYTES_PER_BUSY_S = 12_000_000
 _DISK_FACTOR_AT_DIRECTORS = 3
 
 _LIMIT_BASE_VIRTUAL_S = 60.0
