@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis.flows.complements import with_complements
 from analysis.flows.flow_matching import match_by_packets, match_by_syns
 from analysis.pcap import ACK, SYN, Packets
 from analysis.pcap.columns import Bools, Rows
@@ -79,6 +80,8 @@ def find_conversations(packets: Packets, servers: Collection[int] = ()) -> Conve
     number = np.empty(len(order), np.int64)
     number[order] = np.arange(len(order))
     strand_flow, speaker = number[flow_of_strand], speaker[order]
+    if kept is not None:
+        kept = with_complements(packets, strand, strand_flow[strand] * 2 + from_opener, kept)
     flow = np.where(kept, strand_flow[strand], -1) if kept is not None else strand_flow[strand]
     return Conversations(
         flow=flow,
