@@ -24,8 +24,8 @@ PERIOD = "period_s"
 SEEN_WITHIN_S = 10.0
 STALLED_S = 3.0
 _PUBLISHED = (
-    "Shaded: flips within 10 s, as Wei and Heidemann (TNSM 2018) saw them in some 0.15 % of pairs of vantage point "
-    "and root letter."
+    "Shaded: flips within 10 s, as Wei and Heidemann (TNSM 2018) saw them\n"
+    "in some 0.15 % of pairs of vantage point and root letter."
 )
 Fates = tuple[int, int]
 """How many downloads came whole, and how many broke."""
@@ -60,7 +60,7 @@ def draw(canvas: Canvas, data: Data) -> bool:
         labels,
         loc="outside lower center",
         ncols=len(labels),
-        title=style.label(_PUBLISHED),
+        title=_PUBLISHED,
         title_fontsize=7.5,
     )
     return True

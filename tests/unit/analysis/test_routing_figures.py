@@ -53,6 +53,10 @@ def test_a_panel_an_arm_and_a_curve_a_size() -> None:
     figure = of_flips(points, rows)
     assert figure is not None
     assert labels(figure) == ["10 KB", "10 MB"]
+    (legend,) = figure.legends
+    assert legend.get_title().get_text().endswith("pairs of vantage point and root letter.")
+    figure.draw_without_rendering()
+    assert legend.get_window_extent().width < figure.bbox.width
     assert [[line.get_ydata().tolist() for line in axes.lines] for axes in figure.axes] == [
         [[25.0, 25.0]] * 2,
         [[100.0, 100.0]] * 2,
