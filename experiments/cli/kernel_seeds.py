@@ -25,8 +25,8 @@ _SHORT = 12
 
 @dataclass(frozen=True)
 class Search:
-    """What is tried: units of a suite on kernels by their labels; where output goes, guests at a time, the bound of
-    each, and who is told of each end."""
+    """What is tried: units of a suite on kernels by their labels, with `sysctls` in their namespaces; where output
+    goes, guests at a time, the bound of each, and who is told of each end."""
 
     units: Sequence[Unit]
     suite: Suite
@@ -35,6 +35,7 @@ class Search:
     jobs: int
     wall_limit_s: float
     told: Callable[[str, UnitResult], None]
+    sysctls: Sequence[str] = ()
 
     def run(
         self, units: Sequence[Unit], labels: Sequence[str], seed: int, cancel: Cancel, *, again: bool = False
@@ -50,6 +51,7 @@ class Search:
             cancel=cancel,
             on_result=(lambda _label, _end: None) if again else self.told,
             seed=seed,
+            sysctls=self.sysctls,
         )
 
 
@@ -76,6 +78,7 @@ def try_seeds(search: Search, seeds: Sequence[int]) -> None:
             "version": 1,
             "suite": search.suite.source,
             "seeds": list(seeds),
+            "sysctls": list(search.sysctls),
             "kernels": {label: kernel.facts() for label, kernel in search.kernels.items()},
             "failures": [asdict(each) for each in failed],
         },
@@ -102,12 +105,14 @@ def _described(search: Search, failure: Failure) -> str:
     again = "came again, byte by byte" if failure.again else "did NOT come again: it depends on more than the seed"
     kernel = search.kernels[failure.kernel].id
     names = ", ".join(failure.subtests[:3]) + (", ..." if len(failure.subtests) > 3 else "")
-    command = f"testbed kernel test --only {failure.unit} --seeds 1 --seed {failure.seed} --kernel {kernel}"
+    more = "".join(f" --sysctl {setting}" for setting in search.sysctls)
+    command = f"testbed kernel test --only {failure.unit} --seeds 1 --seed {failure.seed} --kernel {kernel}{more}"
     return f"- {failure.kernel}: {failure.unit}: {names}\n  {again}: {command} (digest {failure.digest[:_SHORT]})"
 
 
 def _heading(search: Search, seeds: Sequence[int]) -> str:
-    lines = [f"selftests of {search.suite.source}, seeds {seeds[0]} to {seeds[-1]}"]
+    settings = "".join(f", {setting} in each namespace" for setting in search.sysctls)
+    lines = [f"selftests of {search.suite.source}, seeds {seeds[0]} to {seeds[-1]}{settings}"]
     lines += [f"{label}: {kernel.release} ({kernel.id})" for label, kernel in search.kernels.items()]
     return "\n".join(lines)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import threading
 from collections import Counter
@@ -32,6 +33,7 @@ from testbed.runs import scheduler, store
 from testbed.runs.store import RESULTS
 
 _NOTE_WIDTH = 70
+_SYSCTL = re.compile(r"net(\.[a-z0-9_]+)+=[^\s=]+")
 BASE, OURS = "unpatched", "patched"  # MPTCP, that is
 
 
@@ -42,6 +44,13 @@ BASE, OURS = "unpatched", "patched"  # MPTCP, that is
 )
 @click.option("--seeds", type=click.IntRange(1, 10_000), help="Try each of them with so many seeds: which fail when?")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The first of the seeds.")
+@click.option(
+    "--sysctl",
+    "sysctls",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set it in every namespace that a script makes (with --kernel), net.mptcp.cwnd_push=2 say. Repeatable.",
+)
 @click.option("--only", multiple=True, metavar="NAME", help="mptcp_join, mptcp_join-f (a group), ...: may be repeated.")
 @click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Guests at a time. Default: one per core.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Keep all output here.")
@@ -51,6 +60,7 @@ def kernel_test(
     names: tuple[str, ...],
     seeds: int | None,
     seed: int,
+    sysctls: tuple[str, ...],
     only: tuple[str, ...],
     jobs: int | None,
     out: Path | None,
@@ -67,6 +77,11 @@ def kernel_test(
     """
     if names and not seeds:
         raise UsageError("--kernel: only with --seeds", hint="without it the unpatched kernel is compared with ours")
+    if sysctls and not names:
+        raise UsageError("--sysctl: only with --kernel", hint="the unpatched kernel has no such sysctl")
+    for setting in sysctls:
+        if not _SYSCTL.fullmatch(setting):
+            raise UsageError(f"--sysctl {setting}: not NAME=VALUE", hint="--sysctl net.mptcp.cwnd_push=2")
     selftests.require_programs()
     errors = Console(stderr=True)
     with reporter(errors) as report:
@@ -83,7 +98,8 @@ def kernel_test(
     directory = _make(out or RESULTS / f"{datetime.now():%Y%m%d-%H%M%S}-selftests")
     told, width = Told(errors, len(chosen) * len(kernels) * (seeds or 1)), jobs or len(cores.available())
     if seeds:
-        try_seeds(Search(chosen, suite, kernels, directory, width, wall_limit, told), range(seed, seed + seeds))
+        search = Search(chosen, suite, kernels, directory, width, wall_limit, told, sysctls)
+        try_seeds(search, range(seed, seed + seeds))
         return
     cancel = Cancel()
     with scheduler.cancel_on_signals(cancel):

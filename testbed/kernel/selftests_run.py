@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.base.errors import LabError
-from testbed.kernel import ktap
+from testbed.kernel import ktap, namespace_sysctls
 from testbed.kernel.ktap import Subtest
 from testbed.kernel.selftests import Suite, Unit
 from testbed.labs.base import Cancel, Job, Lab
@@ -22,7 +22,7 @@ from testbed.labs.base import Cancel, Job, Lab
 CLOCK_LIMIT_S = 1800.0
 """What the suite's file `settings` allows a script in real time."""
 
-_SKIPPED = 4  # KSFT_SKIP
+_ENDS = {4: "skipped whole", namespace_sysctls.NOT_SET: "not what was asked for"}  # 4: KSFT_SKIP
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,19 @@ def run(
     cancel: Cancel,
     on_result: OnResult,
     seed: int | None = None,
+    sysctls: Sequence[str] = (),
 ) -> dict[str, list[UnitResult]]:
     """Run every unit in every lab (by the kernel's label), `jobs` guests at a time; the ends are in the units' order.
 
     Output and kernel log of each stay in `out/<label>/<unit>/guest/`. With a `seed`, what the script and the guest's
-    kernel leave to chance follows from it. Raises `RunInterrupted` once the flag is set.
+    kernel leave to chance follows from it; `sysctls` (`name=value`) are set in every namespace that a script makes.
+    Raises `RunInterrupted` once the flag is set.
     """
 
     def work(label: str, unit: Unit) -> UnitResult:
         output = out / label / unit.name
-        end = _run_unit(unit, suite, labs[label], output, wall_limit_s=wall_limit_s, cancel=cancel, seed=seed)
+        argv = _argv(unit, suite, seed, sysctls)
+        end = _run_unit(unit, suite, labs[label], output, argv, wall_limit_s=wall_limit_s, cancel=cancel, seed=seed)
         on_result(label, end)
         return end
 
@@ -78,16 +81,30 @@ def run(
     return {label: [future.result() for future in futures] for label, futures in running.items()}
 
 
+def _argv(unit: Unit, suite: Suite, seed: int | None, sysctls: Sequence[str]) -> tuple[str, ...]:
+    # They find their helpers in the working directory; the guest must see the folder above it, too.
+    argv: tuple[str, ...] = ("env", f"--chdir={suite.scripts}", "bash", f"./{unit.script}", *unit.options)
+    if seed is not None:
+        argv = (sys.executable, "-m", "testbed.kernel.seeded_script", str(seed), *argv)
+    if sysctls:
+        argv = (sys.executable, "-m", "testbed.kernel.namespace_sysctls", *sysctls, "--", *argv)
+    return argv
+
+
 def _run_unit(
-    unit: Unit, suite: Suite, lab: Lab, output: Path, *, wall_limit_s: float, cancel: Cancel, seed: int | None
+    unit: Unit,
+    suite: Suite,
+    lab: Lab,
+    output: Path,
+    argv: tuple[str, ...],
+    *,
+    wall_limit_s: float,
+    cancel: Cancel,
+    seed: int | None,
 ) -> UnitResult:
     cancel.raise_if_set()
     output.mkdir(parents=True, exist_ok=True)
     said = bytearray()
-    # They find their helpers in the working directory; the guest must see the folder above it, too.
-    argv = ("env", f"--chdir={suite.scripts}", "bash", f"./{unit.script}", *unit.options)
-    if seed is not None:
-        argv = (sys.executable, "-m", "testbed.kernel.seeded_script", str(seed), *argv)
     job = Job(
         argv,
         output,
@@ -102,10 +119,10 @@ def _run_unit(
     except LabError as fault:
         return UnitResult(unit.name, (), str(fault), warnings=(), wall_s=0.0, clock_s=0.0)
     text = said.decode(errors="replace")
-    subtests = ktap.parse(text)
+    subtests = ktap.parse(text) if done.status != namespace_sysctls.NOT_SET else None
     why = ""
     if not subtests:
-        how = "skipped whole" if done.status == _SKIPPED else f"ended with status {done.status} before its results"
+        how = _ENDS.get(done.status, f"ended with status {done.status} before its results")
         why = f"{how}: {ktap.last_words(text)}"
     return UnitResult(
         unit.name,

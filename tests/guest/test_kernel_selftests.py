@@ -24,7 +24,13 @@ SCRIPTS = {
 
 
 def run(
-    units: list[Unit], suite: Suite, lab: Lab, out: Path, wall_limit_s: float = 300, seed: int | None = None
+    units: list[Unit],
+    suite: Suite,
+    lab: Lab,
+    out: Path,
+    wall_limit_s: float = 300,
+    seed: int | None = None,
+    sysctls: tuple[str, ...] = (),
 ) -> dict[str, UnitResult]:
     ends: list[UnitResult] = []
     selftests_run.run(
@@ -37,6 +43,7 @@ def run(
         cancel=Cancel(),
         on_result=lambda _label, end: ends.append(end),
         seed=seed,
+        sysctls=sysctls,
     )
     return {end.unit: end for end in ends}
 
@@ -75,6 +82,24 @@ def test_what_is_left_to_chance_follows_from_the_seed(lab: UmlLab, tmp_path: Pat
     rows = [row for seed in (1, 2, 3, 4) for row in selftests_seeds.rows("only", seed, [found[seed, 1]])]
     assert {row.outcome for row in rows} == {"ok", "fail"}
     assert {each.seed for each in selftests_seeds.failures(rows)} == {row.seed for row in rows if row.outcome == "fail"}
+
+
+def test_sysctls_are_set_in_each_namespace_that_a_script_makes(lab: UmlLab, tmp_path: Path) -> None:
+    suite = Suite(tmp_path / "suite", "test")
+    suite.scripts.mkdir(parents=True)
+    scripts = {
+        "makes": "ip netns add one; ip -n one link set lo up; ip netns exec one sysctl -n net.mptcp.add_addr_timeout;",
+        "makes_none": "ip link show lo;",
+    }
+    for name, text in scripts.items():
+        (suite.scripts / f"{name}.sh").write_text(f"{text} echo 1..1; echo 'ok 1 - it: runs # time=1ms'")
+    units, wanted = [Unit(name, f"{name}.sh") for name in scripts], "net.mptcp.add_addr_timeout=77"
+    ends = run(units, suite, lab, tmp_path / "set", sysctls=(wanted,))
+    assert ends["makes"].error == "" and [each.outcome for each in ends["makes"].subtests] == ["ok"]
+    assert (tmp_path / "set/only/makes/guest/stdout").read_text().startswith("77\n")
+    assert f"no namespace was made, so {wanted} was never set" in ends["makes_none"].error
+    (end,) = run(units[:1], suite, lab, tmp_path / "unknown", sysctls=("net.mptcp.no_such_thing=1",)).values()
+    assert "net.mptcp.no_such_thing=1 could not be set in a namespace" in end.error
 
 
 def test_a_script_that_never_sleeps_meets_the_wall_limit(lab: UmlLab, tmp_path: Path) -> None:

@@ -53,3 +53,20 @@ def test_a_kernel_of_ones_own_choice_is_tried_with_seeds_alone(capfd: pytest.Cap
         main(["kernel", "test", "--kernel", "6.12"])
     assert ended.value.code == 2
     assert capfd.readouterr().err.startswith("testbed: error: --kernel: only with --seeds")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--sysctl", "net.mptcp.cwnd_push=2"], "--sysctl: only with --kernel"),
+        (["--kernel", "6.12", "--seeds", "1", "--sysctl", "net.mptcp.cwnd_push"], "not NAME=VALUE"),
+        (["--kernel", "6.12", "--seeds", "1", "--sysctl", "kernel.panic=1"], "not NAME=VALUE"),
+    ],
+)
+def test_a_setting_that_no_namespace_could_have_is_refused(
+    words: list[str], complaint: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["kernel", "test", *words])
+    assert ended.value.code == 2
+    assert complaint in capfd.readouterr().err
