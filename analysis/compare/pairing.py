@@ -44,13 +44,20 @@ def pair_points(ours: Path, theirs: Path) -> Pairs:
 
 def _points(directory: Path) -> list[tuple[Path, Point]]:
     if (directory / "point.json").is_file():
-        return [(directory, read_point(directory))]
+        return [(directory, _point(directory))]
     if not (directory / "run.json").is_file():
         raise AnalysisError(f"{directory}: neither a run (run.json) nor a point's directory (point.json)")
-    found = [(path, read_point(path)) for path in point_directories(directory)]
+    found = [(path, _point(path)) for path in point_directories(directory)]
     if not found:
         raise AnalysisError(f"{directory}: the run has no finished point")
     return found
+
+
+def _point(directory: Path) -> Point:
+    try:
+        return read_point(directory)
+    except AnalysisError as error:  # it names the file alone, and there are two runs with many of them
+        raise AnalysisError(f"{directory}: {error}") from error
 
 
 def _what(point: Point) -> Hashable:

@@ -9,6 +9,7 @@ only others import, nor fails for want of it.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from dataclasses import dataclass
 from typing import Any
@@ -66,6 +67,20 @@ class CommandGroup(click.Group):
                     return click.Command(cmd_name)
                 raise
         return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called for; of a name that is none the nearest one is said, also where it is read later.
+
+        Raises `click.UsageError`.
+        """
+        name = args[0]
+        if name.startswith("-") or ctx.resilient_parsing or self.get_command(ctx, name) is not None:
+            return super().resolve_command(ctx, args)
+        close = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+        meant = f". Did you mean {close[0]!r}?" if close else ""
+        raise click.UsageError(f"No such command {name!r}{meant}", ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names in the order of the help."""

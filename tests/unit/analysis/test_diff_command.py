@@ -99,3 +99,12 @@ def test_bad_input_is_one_line_and_status_2(
         runs.change_json(point / "point.json", protocol="tcp")
     status, out, err = testbed("diff", ours, theirs)
     assert (status, out, err.count("\n")) == (2, "", 1)
+
+
+def test_a_point_that_cannot_be_read_is_named_with_its_run(
+    testbed: Callable[..., Says], ours: Path, theirs: Path
+) -> None:
+    (broken := theirs / "points" / "fig07-seed1").joinpath("point.json").write_text("")
+    status, _, said = testbed("diff", ours, theirs)
+    assert status == 2
+    assert said.startswith(f"testbed: error: {broken}: point.json: not JSON: ") and said.count("\n") == 1

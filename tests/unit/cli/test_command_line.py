@@ -127,7 +127,7 @@ def assert_one_line(said: Said, status: int, pattern: str) -> None:
         (["run", "7", "--lab", "local", "--clock", "virtual"], 2, "the lab has no virtual clock: local"),
         (["verify", "r", "--lab", "local"], 2, "the lab has no virtual clock: local"),
         (["exec", "--lab", "uml:x", "--", "true"], 2, "uml takes nothing after a colon"),
-        (["nonsense"], 2, "No such command"),
+        (["anlyze", "r"], 2, r"No such command 'anlyze'. Did you mean 'analyze'\? \(see"),
         (["shell", "lbb"], 2, "no experiment 'lbb' .*the experiments are: "),
         (["shell", "lb", "--lab", "local", "--clock", "virtual"], 2, "no virtual clock: local .it has: real"),
         (["clean", "--results"], 2, "add --yes"),
