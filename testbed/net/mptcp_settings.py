@@ -116,7 +116,7 @@ class Mptcp(Table):
     join_syn_rto_min_s: Annotated[WholeMilliseconds, _at_most(MAX_JOIN_SYN_RTO_MIN_S)] = Field(
         default=0.0,
         alias="join_syn_rto_min",
-        description="The client repeats the SYN of a join once after three of the connection's round trips, but not "
+        description="The client repeats the SYN of a join once after two of the connection's round trips, but not "
         "before this time; at 0 after TCP's initial second (our patch 0012).",
     )
 

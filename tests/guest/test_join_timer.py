@@ -37,9 +37,8 @@ CASES: dict[str, dict[str, Any]] = {
     "syn-ipv6-off": {**NEAR, **SYN_LOST, **OFF, "family": 6},
     "answer-ipv4-off": {**NEAR, **ANSWER_LOST, **OFF},
     "answer-ipv6-off": {**NEAR, **ANSWER_LOST, **OFF, "family": 6},
-    # The first round trip is 50 ms: the timer is three of them, 150 ms.
+    # The first round trip is 50 ms: the timer is two of them, 100 ms.
     "round-trips": {**NEAR, **SYN_LOST, "delays_s": [0.025, 0.005], "lost_s": 0.1},
-    "not-half-as-fast": {**NEAR, "delays_s": [0.025, 0.06]},
     "twice": {**NEAR, **SYN_LOST, "lost_s": 1.0, "blocks": 400},
     "never-above-tcp": {**NEAR, **SYN_LOST, **OFF, "timer_ms": 1000},
     "ten-times": {**NEAR, "delays_s": [0.005, 0.05]},
@@ -145,14 +144,9 @@ def test_a_syn_that_is_answered_is_sent_once(found) -> None:
     assert not {"MPTcpExtMPJoinSynTxEarly", "TcpExtTCPSynRetrans"} & one.counters.keys()
 
 
-def test_the_timer_is_three_round_trips_of_the_connection(found) -> None:
+def test_the_timer_is_two_round_trips_of_the_connection(found) -> None:
     (gap_s,) = found["round-trips"].gaps_s
-    assert is_over_after(gap_s, 0.15)
-
-
-def test_a_path_more_than_twice_as_slow_gets_one_syn(found) -> None:
-    assert len(found["not-half-as-fast"].syns_s) == 1
-    assert "MPTcpExtMPJoinSynTxEarly" not in found["not-half-as-fast"].counters
+    assert is_over_after(gap_s, 0.1)
 
 
 def test_one_syn_is_early_and_then_tcps_own_second_passes(found) -> None:
@@ -167,7 +161,7 @@ def test_the_timer_is_never_above_tcps_own(found) -> None:
     assert is_over_after(gap_s, 1.0)
 
 
-@pytest.mark.parametrize(("name", "timer_s"), [("ten-times", 0.05), ("ten-times-ipv6", 0.05), ("ten-times-far", 0.15)])
+@pytest.mark.parametrize(("name", "timer_s"), [("ten-times", 0.05), ("ten-times-ipv6", 0.05), ("ten-times-far", 0.1)])
 def test_a_path_ten_times_as_slow_gets_one_syn_too_many(found, name: str, timer_s: float) -> None:
     """And then TCP does as after any SYN that was repeated in vain: the timestamps tell it the true round trip."""
     one = found[name]
