@@ -7,7 +7,7 @@ import multiprocessing
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -31,7 +31,8 @@ class Analysis(Tabled):
 
     `summaries` has an entry per finished point; `tables` are Arrow tables by name, with the rows of all of them;
     `files` were written; `missing` are the ids of points that should have a result and have none; `notes` say in a
-    line each which figures could not be drawn. `report` is the page that a run ends with.
+    line each which figures could not be drawn, and how many of a run's points are not there. `report` is the page that
+    a run ends with.
     """
 
     directory: Path
@@ -82,6 +83,13 @@ def analyse(
     analysis = analyse_points(run, out=out, jobs=jobs, figures=figures)
     if not analysis.summaries:
         raise UsageError(f"{directory}: the run has no finished point")
+    there = {each.id for each in analysis.summaries}
+    if absent := [each for each in run.manifest.points if each not in there]:
+        note = (
+            f"{len(absent)} of {len(run.manifest.points)} points of the run have no result, the first {absent[0]} "
+            f"(testbed run --resume --out {directory} does them)"
+        )
+        return replace(analysis, notes=(note, *analysis.notes))
     return analysis
 
 

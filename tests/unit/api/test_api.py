@@ -169,6 +169,17 @@ def test_an_analysis_can_go_elsewhere_and_leaves_the_run_as_it_is(lab: Lab, poin
     assert "fig07-paper-mptcp-1000KB-seed1" in found.text()
 
 
+def test_an_analysis_says_how_many_points_of_the_run_have_no_result(lab: Lab, points: list[Point]) -> None:
+    api.run(points, out=Path("r"))
+    whole = api.analyse(Path("r"), jobs=1)
+    Path("r/points", points[0].id).rename(Path(f"r/points/.partial-{points[0].id}"))
+    (note,) = set(api.analyse(Path("r"), jobs=1).notes) - set(whole.notes)
+    assert note == (
+        f"1 of {len(points)} points of the run have no result, the first {points[0].id} "
+        "(testbed run --resume --out r does them)"
+    )
+
+
 def test_a_run_without_a_finished_point_cannot_be_analysed(lab: Lab, points: list[Point]) -> None:
     api.run(points, out=Path("r"))
     for point in points:
