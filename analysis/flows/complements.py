@@ -40,6 +40,7 @@ def with_complements(packets: Packets, strand: Rows, uniflow: Rows, kept: Bools)
         return kept
     start = _positions(packets, tells, uniflow)
     tried = np.zeros(int(strand.max()) + 1, np.bool_)
+    copies: I64 | None = None
     for _ in range(_MOST_MEMBERS):
         left = ~kept[tells] & ~tried[strand[tells]]
         if not left.any():
@@ -52,7 +53,7 @@ def with_complements(packets: Packets, strand: Rows, uniflow: Rows, kept: Bools)
         copied = _covered(start[asking], start[there], packets.payload_bytes[tells[there]])
         meanwhile = _meanwhile(packets.time_ns, tells[asking], tells[there], uniflow)
         if len(found := share.none_copied(copied, meanwhile)):
-            copies = copies_of(packets)
+            copies = copies_of(packets) if copies is None else copies
             kept = kept | np.isin(strand, found) & ~np.isin(copies, copies[kept])
     return kept
 
