@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-TYPING_ERROR = 0.8
+_TYPING_ERROR = 0.8
 """How alike two words are if one is probably the other mistyped; less than that, and it is another word."""
 
-LONGEST = 80
+_LONGEST = 80
 """Characters of a value that are quoted: somebody has to read them."""
 
 
@@ -26,7 +26,7 @@ def did_you_mean(name: str, valid: Iterable[str], otherwise: str) -> str:
 def mistyped(name: str, valid: Iterable[str]) -> str:
     """The valid name that somebody meant who wrote another; an empty text if it is valid, or like none."""
     names = list(valid)
-    close = () if name in names else difflib.get_close_matches(name, names, n=1, cutoff=TYPING_ERROR)
+    close = () if name in names else difflib.get_close_matches(name, names, n=1, cutoff=_TYPING_ERROR)
     return close[0] if close else ""
 
 
@@ -40,4 +40,4 @@ def not_one_of(key: str, given: object, valid: Sequence[str]) -> tuple[str, str]
 def shown(value: Any) -> str:
     """A value as it is quoted to somebody who wrote it in TOML."""
     text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
