@@ -94,6 +94,11 @@ def run(
     return Completed(words, popen.returncode, stdout=out, stderr=err, seconds=seconds)
 
 
+def search_path() -> str:
+    """PATH with the folders of the administrator's programs, which an ordinary user's often lacks."""
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+
+
 def run_lines(argv: Sequence[str], lines: Sequence[str], log: CommandLog | None = None) -> None:
     """Have one `ip` or `tc` (`argv`) do all of these lines; raises as `run`."""
     run([*argv, "-batch", "-"], stdin="".join(f"{line}\n" for line in lines), log=log)

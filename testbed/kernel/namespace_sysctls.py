@@ -16,7 +16,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-_SYSTEM = "/usr/sbin:/sbin"
+from testbed.process import search_path
+
 _FOUND, _FAILED = "namespaces", "failed"
 NOT_SET = 125
 """The exit status where a sysctl was not set: other than any that a selftest has."""
@@ -24,7 +25,7 @@ NOT_SET = 125
 
 def main(settings: Sequence[str], argv: Sequence[str]) -> int:
     """Run it; the exit status."""
-    path = f"{os.environ.get('PATH', os.defpath)}:{_SYSTEM}"
+    path = search_path()
     real = shutil.which("ip", path=path)
     if real is None:
         return _not_set("there is no program ip, which sets sysctls of namespaces")

@@ -22,7 +22,7 @@ from testbed.kernel.progress import Progress, Report, silent
 from testbed.kernel.recipe import fragments_named
 from testbed.kernel.release import DEFAULT, Release
 from testbed.kernel.source import DebianSource, unpack
-from testbed.process import run
+from testbed.process import run, search_path
 
 PACKAGES_FILE = Path(__file__).resolve().parents[1] / "debian-packages-selftests.txt"
 PROGRAMS: Mapping[str, str] = {"iptables": "iptables", "ip6tables": "iptables", "nft": "nftables"}
@@ -93,8 +93,7 @@ def _connect_modes(scripts: Path) -> dict[str, tuple[str, ...]]:
 
 def require_programs() -> None:
     """Raise `PrerequisiteError` naming the packages of the programs that the scripts lack here."""
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-    missing = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
+    missing = [name for name in PROGRAMS if shutil.which(name, path=search_path()) is None]
     if missing:
         packages = " ".join(dict.fromkeys(PROGRAMS[name] for name in missing))
         raise PrerequisiteError(

@@ -10,7 +10,7 @@ from pathlib import Path
 from testbed.base.errors import LabError
 from testbed.labs.vm import packages, root_files, user_namespace
 from testbed.labs.vm.root_files import HOST_NAME, Keys
-from testbed.process import run
+from testbed.process import run, search_path
 from testbed.reaped_process import ReapedProcess
 
 _POLL_S = 0.2
@@ -87,8 +87,7 @@ def command(release: str, sources: Sequence[Path], names: Sequence[str]) -> list
 def _run_contained(argv: Sequence[str], area: Path, name: str, heard: Callable[[str], None]) -> None:
     """Run a program with root's rights in `area`; it ends with us, however we end, and all that it started too."""
     log = area / f"{name}.log"
-    environment = {**os.environ, "TMPDIR": str(area), "LC_ALL": "C.UTF-8"}
-    environment["PATH"] = os.pathsep.join([environment.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    environment = {**os.environ, "TMPDIR": str(area), "LC_ALL": "C.UTF-8", "PATH": search_path()}
     with log.open("wb") as file:
         reaped = ReapedProcess(
             [*user_namespace.contained(), *argv], stdout=file, stderr=file, env=environment, cwd=area

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import sys
@@ -31,6 +30,7 @@ from testbed.labs.vm import disk, packages, root_files, user_namespace
 from testbed.labs.vm.disk import Report
 from testbed.labs.vm.root_files import Keys
 from testbed.labs.vm.state import IMAGE, State
+from testbed.process import search_path
 
 SPACE_BYTES = 4_000_000_000
 _FORMAT = 1
@@ -140,8 +140,7 @@ def _publish(state: State, whole: Path) -> None:
 def require_programs() -> None:
     """Raise `PrerequisiteError` unless the programs are here that build and run the machine."""
     needed = ("mmdebstrap", "mke2fs", "unshare", "qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen")
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-    missing = [name for name in needed if shutil.which(name, path=path) is None]
+    missing = [name for name in needed if shutil.which(name, path=search_path()) is None]
     if missing:
         names = " ".join(debian_packages(VM_PACKAGES_FILE))
         raise PrerequisiteError(
