@@ -30,11 +30,12 @@ import processor_time
 from dask_cluster import Cluster, Command
 
 from testbed.labs import cores
+from testbed.labs.dask.cluster import SAVING
 
 POINT = ("fig07", "--set", "protocols=mptcp", "--set", "workload.sizes=100 KB", "--set", "workload.total=20 MB")
 WANTED = 0.9
-SAVING = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False", "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "500ms"}
-"""As docs/labs/dask.md has it."""
+VARIABLES = {f"DASK_{name.replace('.', '__').upper()}": str(value) for name, value in SAVING.items()}
+"""What docs/labs/dask.md sets for a scheduler and workers that are started by hand."""
 _LOOK_S = 0.02
 _PROCESSES = ("guests", "toolkit", "analysis", "scheduler", "workers", "attendants")
 
@@ -150,7 +151,7 @@ def main(workers: int, points: int) -> None:
         sys.stdout.flush()
         return rate
 
-    os.environ.update(SAVING)
+    os.environ.update(VARIABLES)
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
         one = say("uml, one at a time", in_uml(folder / "uml-1", 1, points))
