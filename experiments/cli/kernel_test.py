@@ -72,8 +72,8 @@ def kernel_test(
     --wall-limit bounds each guest.
 
     With --seeds N each is run N times, all that is left to chance following from the seed: a failure comes again with
-    its seed, which is tried at once. It is a reproducer then, and the command ends with 6. With --kernel on these
-    kernels, as they are.
+    its seed, which is tried at once. It is a reproducer then, and the command ends with 6. Ctrl-C keeps and prints what
+    has ended. With --kernel on these kernels, as they are.
     """
     if names and not seeds:
         raise UsageError("--kernel: only with --seeds", hint="without it the unpatched kernel is compared with ours")
@@ -98,7 +98,9 @@ def kernel_test(
     directory = _make(out or RESULTS / f"{datetime.now():%Y%m%d-%H%M%S}-selftests")
     told, width = Told(errors, len(chosen) * len(kernels) * (seeds or 1)), jobs or len(cores.available())
     if seeds:
-        search = Search(chosen, suite, kernels, directory, width, wall_limit, told, sysctls)
+        options = _options(release, kernel=names, sysctl=sysctls, only=only, jobs=[jobs] if jobs else ())
+        options += ["--wall-limit", f"{wall_limit:g}"]
+        search = Search(chosen, suite, kernels, directory, width, wall_limit, told, sysctls, options)
         try_seeds(search, range(seed, seed + seeds))
         return
     cancel = Cancel()
@@ -122,6 +124,15 @@ def kernel_test(
     if bad:
         first = ", ".join(f"{row.unit}: {row.subtest}: {row.verdict}" for row in bad[:3])
         raise PointsFailed(f"{len(bad)} of {len(rows)} selftests: {first}" + (", ..." if len(bad) > 3 else ""))
+
+
+def _options(release: Release, **given: Sequence[object]) -> list[str]:
+    """The command's options as words, each as often as it has values."""
+    words = ["--release", release.name]
+    for name, values in given.items():
+        for value in values:
+            words += [f"--{name}", str(value)]
+    return words
 
 
 def choose(units: Sequence[Unit], only: Sequence[str]) -> list[Unit]:
