@@ -89,7 +89,7 @@ class Explorer:
         self._labs: queue.Queue[Lab] = queue.Queue()
         for place in places:
             place.lab.require(needs.of_point(point) | fault_injection.NEEDS)
-            for _ in range(place.width):
+            for _ in range(place.width + place.ahead):
                 self._labs.put(place.lab)
         self._width = self._labs.qsize()
         self._numbers = count(1)

@@ -11,7 +11,7 @@ from testbed.base.errors import UsageError
 from testbed.kernel import selection
 from testbed.kernel.cache import Kernel
 from testbed.labs import catalog
-from testbed.labs.base import Clock
+from testbed.labs.base import Clock, QueueingLab
 from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.record.point import Point
 from testbed.runs.scheduler import Place
@@ -91,4 +91,7 @@ def open_places(
     options = replace(options, report=lambda text: listen(Notice(text)))
     with ExitStack() as stack:
         opened = [stack.enter_context(catalog.open_lab(lab, options)) for lab in labs_of(labs)]
-        yield [Place(lab, jobs or lab.width) for lab in opened]
+        yield [
+            Place(lab, jobs) if jobs else Place(lab, lab.width, lab.ahead if isinstance(lab, QueueingLab) else 0)
+            for lab in opened
+        ]

@@ -186,6 +186,16 @@ class HoldableLab(Protocol):
 
 
 @runtime_checkable
+class QueueingLab(Protocol):
+    """A lab that keeps jobs beyond its `width` until something of it is free, and has them at hand then."""
+
+    @property
+    def ahead(self) -> int:
+        """How many more jobs it should be given, so that none of it waits for its next one."""
+        ...
+
+
+@runtime_checkable
 class ProbedLab(Protocol):
     """A lab that can say what it has, need by need."""
 

@@ -53,14 +53,18 @@ class Task:
 
 @dataclass(frozen=True)
 class Place:
-    """A lab with the number of tasks in virtual time that it gets at once; with 1 no other goes beside them."""
+    """A lab with the number of tasks in virtual time that it gets at once; with 1 no other goes beside them.
+
+    `ahead` are more that it keeps at hand meanwhile (`testbed.labs.base.QueueingLab`).
+    """
 
     lab: Lab
     width: int
+    ahead: int = 0
 
     def __post_init__(self) -> None:
-        if self.width < 1:
-            raise ValueError("the width must be at least 1")
+        if self.width < 1 or self.ahead < 0:
+            raise ValueError("the width must be at least 1, and what is at hand no less than nothing")
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,7 @@ def run(
             else:
                 _together([*[partial(work_on, place, "virtual")] * place.width, partial(work_on, place, "real")])
             return
-        _together([partial(work_on, place, "virtual") for place in machine for _ in range(place.width)])
+        _together([partial(work_on, place, "virtual") for place in machine for _ in range(place.width + place.ahead)])
         while sum(work(place, "real") for place in machine):  # each in turn
             pass
 

@@ -88,6 +88,12 @@ class DaskLab:
         """A job for each thread of the workers that were there when the lab was opened."""
         return max(1, sum(worker.threads for worker in self._workers))
 
+    @property
+    def ahead(self) -> int:
+        """A job more for every second thread, and one at least for each worker: it begins with it at once, while what
+        the one before has left is brought here."""
+        return sum(max(1, worker.threads // 2) for worker in self._workers)
+
     def facts(self) -> Mapping[str, Any]:
         """The lab kernel, the toolkit that was sent, and the machines that do the work."""
         kernel = next((each["facts"].get("kernel") for each in self._facts), None)
