@@ -184,16 +184,21 @@ def _ends_connection(
     up_row = np.where(flows.is_mptcp & flows.answered, flows.answer, NEVER)
     data_fin = _data_fins(packets, traffic, subflows)
     connection = flows.connection
+    number = np.flatnonzero(ended & (connection[flow] >= 0))
+    # Every pair of such a RST and a flow of its connection, its own among them.
     order = np.argsort(connection, kind="stable")
-    for number in np.flatnonzero(ended & (connection[flow] >= 0)).tolist():
-        mine = connection[flow[number]]
-        members = order[slice(*np.searchsorted(connection[order], [mine, mine + 1]).tolist())]
-        members = members[members != flow[number]]
-        left = (up_row[members] < row[number]) & (over[members] > row[number])
-        left |= flows.is_mptcp[members] & (subflows.established_row[members] > row[number])
-        fins = subflows.fin_row[[*members.tolist(), int(flow[number])], TO_SERVER]
-        closed = ((fins >= 0) & (fins < row[number])).any() or data_fin[mine] < row[number]
-        found[number] = bool(flows.is_mptcp[flow[number]]) and not left.any() and not closed
+    sorted_connection, mine = connection[order], connection[flow[number]]
+    begin = np.searchsorted(sorted_connection, mine)
+    members = np.searchsorted(sorted_connection, mine, side="right") - begin
+    rst = np.repeat(np.arange(len(number)), members)
+    member = order[np.arange(len(rst)) - np.repeat(np.cumsum(members) - members, members) + begin[rst]]
+    at = row[number][rst]
+    left = (up_row[member] < at) & (over[member] > at)
+    left |= flows.is_mptcp[member] & (subflows.established_row[member] > at)
+    left &= member != flow[number][rst]
+    fins = subflows.fin_row[member, TO_SERVER]
+    keeps = np.bincount(rst[left | ((fins >= 0) & (fins < at))], minlength=len(number)) > 0
+    found[number] = flows.is_mptcp[flow[number]] & ~keeps & (data_fin[mine] >= row[number])
     return found
 
 

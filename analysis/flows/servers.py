@@ -6,6 +6,7 @@ names with evidence, strongest first: `address`, `connection`, `capture`, `only`
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -73,7 +74,7 @@ class Pool:
 
     def at(self, t_s: float) -> tuple[str, ...]:
         """The members at `t_s`, after what happens at that moment."""
-        return self._members[int(np.searchsorted(self._times, t_s, side="right"))]
+        return self._members[bisect_right(self._times, t_s)]
 
 
 def opening_servers(

@@ -23,27 +23,27 @@ def render_overview(tables: Mapping[str, pa.Table], most: int | None = MOST_CONN
     for point in tables["points"].column("point").to_pylist():
         mine = {name: _of_point(tables[name], point) for name in _SHOWN if name in tables}
         parts += [plain(point), *_connections(mine["connections"], mine["subflows"], most), *_resets(mine["resets"])]
-        parts += [*map(plain, _reconciliation(mine.get("reconciliation", []))), ""]
+        found = mine["reconciliation"].to_pylist() if "reconciliation" in mine else []
+        parts += [*map(plain, _reconciliation(found)), ""]
     return "\n".join(parts)
 
 
-def _of_point(table: pa.Table, point: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = table.filter(pc.equal(table.column("point"), point)).to_pylist()
-    return rows
+def _of_point(table: pa.Table, point: str) -> pa.Table:
+    return table.filter(pc.equal(table.column("point"), point))
 
 
-def _connections(
-    rows: Sequence[Mapping[str, Any]], subflows: Sequence[Mapping[str, Any]], most: int | None
-) -> list[str]:
-    if not rows:
+def _connections(connections: pa.Table, subflows: pa.Table, most: int | None) -> list[str]:
+    count = len(connections)
+    if not count:
         return ["  no connections"]
-    survived = sum(row["survived"] for row in rows)
-    total = sum(row["bytes_to_client"] for row in rows)
-    past = sum(row["bytes_past_to_client"] for row in rows)
+    survived, total, past = (
+        pc.sum(connections[name]).as_py() for name in ("survived", "bytes_to_client", "bytes_past_to_client")
+    )
     share = f", {past / total:.1%} past the director" if past else ""
-    lines = [f"  {len(rows)} connections, {survived} survived, {total / 1e6:.1f} MB to the client{share}"]
-    by_fate = sorted(rows, key=lambda row: (row["survived"], row["connection"]))
-    shown = by_fate if most is None else by_fate[:most]
+    lines = [f"  {count} connections, {survived} survived, {total / 1e6:.1f} MB to the client{share}"]
+    # Only of those that are shown anything is looked at: there may be 400,000.
+    by_fate = pc.sort_indices(connections, [("survived", "ascending"), ("connection", "ascending")])
+    shown = connections.take(by_fate[:most]).to_pylist()
     head = ("", "client", "server", "proto", "subflows", "SYN s", "join ms", "MB", "past %", "why")
     table = [head]
     table += [
@@ -62,26 +62,28 @@ def _connections(
         for row in shown
     ]
     lines += _aligned(table, right=(0, 4, 5, 6, 7, 8))
-    if len(shown) < len(rows):
-        lines.append(f"    and {len(rows) - len(shown)} more (--all)")
-    midstream = sum(row["kind"] == "midstream" for row in subflows)
+    if len(shown) < count:
+        lines.append(f"    and {count - len(shown)} more (--all)")
+    midstream = pc.sum(pc.equal(subflows["kind"], "midstream")).as_py()
     return lines + ([f"  {midstream} of the subflows began before the capture"] if midstream else [])
 
 
-def _resets(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    if not rows:
+def _resets(resets: pa.Table) -> list[str]:
+    if not len(resets):
         return ["  no RST"]
-    counted = Counter(
-        (row["cause"], row["churn"] or _NOTHING, row["direction"]) for row in rows
-    )  # fmt: skip
-    fatal = Counter(
-        (row["cause"], row["churn"] or _NOTHING, row["direction"]) for row in rows if row["ended_connection"]
-    )
+    counted, fatal = Counter[tuple[str, str, str]](), Counter[tuple[str, str, str]]()
+    keys = ["cause", "churn", "direction"]
+    grouped = resets.group_by([*keys, "ended_connection"]).aggregate([([], "count_all")])
+    for row in grouped.to_pylist():
+        key = (row["cause"], row["churn"] or _NOTHING, row["direction"])
+        counted[key] += row["count_all"]
+        if row["ended_connection"]:
+            fatal[key] += row["count_all"]
     table = [("cause", "route", "direction", "RSTs", "ended")]
     table += [
         (*key, str(count), str(fatal[key])) for key, count in sorted(counted.items(), key=lambda e: (-e[1], e[0]))
     ]
-    return [f"  {len(rows)} RSTs, {sum(fatal.values())} of them ended a connection", *_aligned(table, right=(3, 4))]
+    return [f"  {len(resets)} RSTs, {sum(fatal.values())} of them ended a connection", *_aligned(table, right=(3, 4))]
 
 
 def _reconciliation(rows: Sequence[Mapping[str, Any]]) -> list[str]:
