@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -141,3 +142,20 @@ def test_lines_are_put_together_from_any_pieces() -> None:
     for piece in (b"a", b"b\nc", b"\n\n", b"d\xff", b"e\nf"):
         lines(piece)
     assert seen == ["ab", "c", "", "d\N{REPLACEMENT CHARACTER}e"] and lines.rest == "f"
+
+
+def test_a_lab_that_queues_has_its_next_points_at_hand(run_store: RunStore) -> None:
+    together, now, most, lock = threading.Barrier(5), 0, 0, threading.Lock()
+
+    def work(_stdout: Sink, _stderr: Sink) -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        together.wait(20)  # it breaks with fewer at once
+        with lock:
+            now -= 1
+
+    tasks = [Task(f"t{number}", lambda output: Job(("work",), output)) for number in range(10)]
+    ends = scheduler.run(tasks, [Place(Lab(work), 2, ahead=3)], run_store, cancel=Cancel(), watcher=Watcher())
+    assert [end.ok for end in ends] == [True] * 10 and most == 5

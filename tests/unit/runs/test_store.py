@@ -154,19 +154,6 @@ def test_several_labs_share_the_points_and_each_is_noted(run_store: store.RunSto
     assert all(outcome(run_store, end.id)["lab"] == end.lab for end in ends)
 
 
-def test_a_lab_that_queues_has_its_next_points_at_hand(run_store: store.RunStore) -> None:
-    together = threading.Barrier(5)
-
-    class Queueing(FakeLab):
-        def _run(self, job: Job, stdout: Sink, stderr: Sink, cancel: Cancel) -> JobResult:
-            together.wait(20)  # it breaks with fewer at once
-            return JobResult(0, 1.0, 2.0)
-
-    lab = Queueing()
-    ends = notes_of([task(f"t{number}") for number in range(10)], [Place(lab, 2, ahead=3)], run_store).ends
-    assert [end.ok for end in ends] == [True] * 10 and lab.most["virtual"] == 5
-
-
 def test_a_lab_gets_only_the_points_that_it_has_the_clock_for(run_store: store.RunStore) -> None:
     real, both = FakeLab("real", clocks=("real",)), FakeLab("both")
     notes_of([task("a"), task("b"), task("c", "real"), task("d", "real")], [Place(real, 1), Place(both, 1)], run_store)
