@@ -4,6 +4,8 @@ PYTHON ?= /usr/bin/python3
 TESTBED := .venv/bin/testbed
 PROFILE ?= quick
 SCHEMES ?=
+# Of the load balancer's figures; SHARED_BOOT= boots a guest for each point.
+SHARED_BOOT ?= --shared-boot
 PACKAGES := $(shell grep -hv '^\#' testbed/debian-packages.txt testbed/debian-packages-ssh.txt)
 TEST_PACKAGES := $(shell grep -hv '^\#' tests/debian-packages.txt tests/lab/ssh/debian-packages.txt)
 VM_PACKAGES := $(shell grep -v '^\#' testbed/debian-packages-vm.txt)
@@ -66,7 +68,7 @@ counting: setup  ## what testbed count-instructions takes: QEMU and its kernel
 	$(TESTBED) kernel build --flavour x86_64
 
 run-lb: setup    ## Figures 6 to 11: the load balancer; TCP and the paper's scheme, or SCHEMES=all, SCHEMES="paper close"
-	$(TESTBED) run fig06 fig07 fig08 fig09 fig10 fig11 --profile $(PROFILE) $(addprefix --scheme ,$(SCHEMES))
+	$(TESTBED) run fig06 fig07 fig08 fig09 fig10 fig11 --profile $(PROFILE) $(SHARED_BOOT) $(addprefix --scheme ,$(SCHEMES))
 
 run-anycast: setup      ## Figures 13 and 14: anycast; SCHEMES as for run-lb
 	$(TESTBED) run fig13 fig14 --profile $(PROFILE) $(addprefix --scheme ,$(SCHEMES))

@@ -67,7 +67,7 @@ class ReapedProcess:
         return self._process.stop()
 
     def hold(self) -> None:
-        """Stop the program itself, not its children, until `go_on`; nothing if it has ended."""
+        """Stop the program and its copies (`testbed.holding`) until `go_on`; nothing if it has ended."""
         self._tell(HOLD)
 
     def go_on(self) -> None:

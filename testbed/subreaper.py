@@ -23,6 +23,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from testbed.holding import HeldProgram, descendants, parents
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _ADDR_NO_RANDOMIZE = 0x0040000
@@ -31,7 +33,7 @@ FIRST_FD = 100
 """The guest has the first of the files that it is given under this number, the others under the next ones."""
 
 HOLD, GO_ON = b"h", b"g"
-"""What it is told through the pipe."""
+"""What it is told through the pipe (`testbed.holding`)."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -42,32 +44,16 @@ def _prepare_program() -> None:
     _libc.personality(_ADDR_NO_RANDOMIZE)
 
 
-def descendants(root: int) -> list[int]:
-    """Process ids of everything below `root`."""
-    children: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError, ValueError):
-            text = stat.read_text()
-            parent = int(text.rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(stat.parent.name))
-    found, queue = [], [root]
-    while queue:
-        below = children.get(queue.pop(), [])
-        found += below
-        queue += below
-    return found
-
-
 def end_all() -> None:
     """End every process below this one, and wait until they are gone."""
-    while below := descendants(os.getpid()):
+    while below := descendants(os.getpid(), parents()):
         handles = {}
         for pid in below:
             with contextlib.suppress(OSError):
                 handles[pid] = os.pidfd_open(pid)
         # One that ended meanwhile may have left its id to a stranger. The handle is of the process that had it when it
         # was opened; who is below this one with that id before and after is that process, or the handle's is dead.
-        still = set(descendants(os.getpid()))
+        still = set(descendants(os.getpid(), parents()))
         for pid, handle in handles.items():
             if pid in still:
                 with contextlib.suppress(ProcessLookupError):
@@ -91,8 +77,12 @@ def run(runtime: Path | None, core: int, fds: list[int], argv: list[str]) -> int
             argv, stdin=subprocess.DEVNULL, cwd=runtime, pass_fds=given, preexec_fn=_prepare_program
         )
         ended = os.pidfd_open(program.pid)
+        held = HeldProgram(program.pid)
         while ended not in select.select([ended, 0], [], [])[0] and (word := os.read(0, 1)):
-            program.send_signal(signal.SIGSTOP if word == HOLD else signal.SIGCONT)
+            if word == HOLD:
+                held.hold(lambda wait_s: bool(select.select([ended, 0], [], [], wait_s)[0]))
+            else:
+                held.go_on()
         status = program.poll()
         return 255 if status is None else (status if status >= 0 else 128 - status)
     finally:

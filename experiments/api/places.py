@@ -56,15 +56,18 @@ def kernel_of(name: str | None, labs: Labs) -> Kernel | None:
 
 
 def require_shared_boot(points: Sequence[Point], labs: Labs) -> None:
-    """Raise `UsageError` unless each of the points can be one of many that a guest's one boot serves, in each lab."""
+    """Raise `UsageError` unless each of the labs can serve many points by a guest's one boot, and some are such points.
+
+    Those in real time each have a boot of their own beside them.
+    """
     if others := [str(lab) for lab in labs_of(labs) if not lab.shares_boots]:
         which = ", ".join(kind.usage for kind in catalog.KINDS.values() if kind.shares_boots)
         raise UsageError(f"--shared-boot: not in the lab {', '.join(others)}", hint=f"labs that can: {which}")
-    for point in points:
-        if point.clock != "virtual":
-            raise UsageError(
-                f"--shared-boot: {point.id} runs in real time", hint="take the other clock: --clock virtual"
-            )
+    if points and not any(point.clock == "virtual" for point in points):
+        raise UsageError(
+            "--shared-boot: every point runs in real time, which has a boot of its own",
+            hint="leave it out, or take the other clock: --clock virtual",
+        )
 
 
 def require_check_share(share: float, labs: Labs) -> None:

@@ -52,8 +52,8 @@ def run(
     names such as `uml` or `ssh:HOST`, which share the points, `jobs` at a time in each (None: as many as suits the
     lab; with more than 1, one in real time may be beside those in virtual time); `kernel` is the lab kernel, a
     release such as `7.3` or a build's identity (None: the current one of the default release); with `shared_boot`
-    each point is a copy of a guest that was booted once, which for many small points is the same for less (the
-    `uml` lab, virtual time); `check_share` is the share of the points that two workers are to do, so that their bytes
+    each point in virtual time is a copy of a guest that was booted once, which for many small points is the same for
+    less (the `uml` lab); `check_share` is the share of the points that two workers are to do, so that their bytes
     can be compared (the `dask` lab); `figures` are Python files with figures of the caller's own; `command` is noted
     in the manifest.
     `listen` hears of each event as it comes (`experiments.api.events`). Setting `cancel` ends the run in order from

@@ -59,7 +59,7 @@ class _Common(TypedDict):
 @set_option
 @click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Points at a time in each lab. Default: one per core.")
 @click.option(
-    "--shared-boot", is_flag=True, help="Boot once for many points (uml, virtual time): the same outcome, for less."
+    "--shared-boot", is_flag=True, help="Boot once for many points in virtual time (uml): the same outcome, for less."
 )
 @click.option(
     "--check-share",

@@ -23,6 +23,7 @@ from testbed.base.errors import PrerequisiteError
 from testbed.base.needs import Finding, Need
 from testbed.labs import cores, features, guest_memory, lab_directory, libraries, runtime_directory
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
+from testbed.labs.guest_cores import GuestCores
 from testbed.labs.held_guests import HeldGuests
 from testbed.labs.terminal import Terminal
 from testbed.labs.uml_boot import can_be_template, command_line, prepare_output, prepare_runtime
@@ -38,11 +39,10 @@ OPTIONS_CURE = "add to kernel-patches/common/common.config, and run: testbed ker
 class UmlLab:
     """A `Lab` that runs each job in a guest of its own, pinned to one core.
 
-    A guest waits up to `core_wait_s` seconds for a core of its own, then shares one. One in real time shares the core
-    of one in virtual time, which goes on unless it is held; without any it waits, too. `kernel_id` is the
-    identity of the image's build, `manifest` what a run's record says of it, `options` the options (`CONFIG_IP_VS`)
-    that it has, None if nobody knows. With `shared_boot`, jobs whose program can stand still are copies of one guest;
-    until `close`, those guests stand by.
+    A guest waits up to `core_wait_s` seconds for a core (`GuestCores`). `kernel_id` is the identity of the image's
+    build, `manifest` what a run's record says of it, `options` the options (`CONFIG_IP_VS`) that it has, None if
+    nobody knows. With `shared_boot`, jobs whose program can stand still are copies of one guest; until `close`, those
+    guests stand by.
     """
 
     name = "uml"
@@ -65,11 +65,10 @@ class UmlLab:
         if shared_boot and not can_be_template(image):
             what = f"lab kernel {kernel_id or image}: its guests cannot share a boot"
             raise PrerequisiteError(what, hint="Linux 6.12 with the patches of this toolkit can: testbed kernel build")
-        self._templates = Templates(image, core_wait_s) if shared_boot else None
         self._image = image
         self._guests = HeldGuests()
-        self._cores: list[int] = []  # of the guests in virtual time
-        self._core_wait_s = core_wait_s
+        self._cores = GuestCores(core_wait_s)
+        self._templates = Templates(image, self._cores, self._guests) if shared_boot else None
         self._kernel_id = kernel_id
         self._manifest = dict(manifest or {})
         self._options = options
@@ -103,7 +102,7 @@ class UmlLab:
 
     @contextlib.contextmanager
     def holding(self) -> Iterator[None]:
-        """Hold the guests in virtual time until the block ends; they do not notice."""
+        """Hold the guests in virtual time, and copies of them, until the block ends; they do not notice."""
         with self._guests.holding():
             yield
 
@@ -129,7 +128,7 @@ class UmlLab:
                 end = self._templates.run(job, [log.fileno() for log in logs], followers, cancel)
             return self._result(job, end.status, end.ended, copy=end.number)
         with ExitStack() as stack:
-            core = stack.enter_context(self._core(job.clock, cancel))
+            core = stack.enter_context(self._cores.lease(job.clock, cancel))
             began_s = time.monotonic()
             size = terminal.size() if terminal else None
             (console, out, err), followers = stack.enter_context(self._logs(job, size, stdout, stderr))
@@ -169,23 +168,6 @@ class UmlLab:
                 terminal=terminal,
             )
         return self._result(job, guest.wait(), ended)
-
-    @contextlib.contextmanager
-    def _core(self, clock: Clock, cancel: Cancel) -> Iterator[int]:
-        """The core for a guest, until the block ends."""
-        if clock == "real" and (shared := self._cores[:1]):
-            # Its set-up mostly waits, and nothing of it is measured.
-            yield shared[0]
-            return
-        with cores.lease(cancel, self._core_wait_s) as core:
-            if clock == "real":
-                yield core
-                return
-            self._cores.append(core)
-            try:
-                yield core
-            finally:
-                self._cores.remove(core)
 
     @contextlib.contextmanager
     def _logs(

@@ -22,8 +22,10 @@ from pathlib import Path
 
 from testbed import template
 from testbed.base.errors import LabError
-from testbed.labs import cores, lab_directory, runtime_directory
+from testbed.labs import lab_directory, runtime_directory
 from testbed.labs.base import Cancel, Job
+from testbed.labs.guest_cores import GuestCores
+from testbed.labs.held_guests import HeldGuests
 from testbed.labs.uml_boot import BOOT_SEED, command_line, prepare_output, prepare_runtime
 from testbed.labs.verdict import CONSOLE_FILE
 from testbed.labs.waiting import Ended, Follower, wait_for_end
@@ -52,12 +54,12 @@ class CopyEnd:
 class Template:
     """A guest that stands still with a program of which jobs want copies."""
 
-    def __init__(self, image: Path, job: Job, cancel: Cancel, core_wait_s: float) -> None:
+    def __init__(self, image: Path, job: Job, cancel: Cancel, cores: GuestCores, guests: HeldGuests) -> None:
         self.program = _program(job)
         self._copies = 0
         self._stack = ExitStack()
         with ExitStack() as stack:
-            core = stack.enter_context(cores.lease(cancel, core_wait_s))
+            core = stack.enter_context(cores.lease("virtual", cancel))
             self._runtime = runtime_directory.make()
             stack.callback(shutil.rmtree, self._runtime, ignore_errors=True)
             output = self._runtime / "output"
@@ -82,6 +84,7 @@ class Template:
                     remove=self._runtime,
                 )
             stack.callback(self._guest.release)
+            stack.enter_context(guests.running(self._guest))
             self._stack = stack.pop_all()
         self.is_lost = False
 
@@ -163,17 +166,21 @@ class _Copy:
 
 
 class Templates:
-    """The templates of a lab: one for each job at a time, kept for the jobs that follow."""
+    """The templates of a lab: one for each job at a time, kept for the jobs that follow.
 
-    def __init__(self, image: Path, core_wait_s: float) -> None:
+    Each has one of the lab's `cores`, and is held, with its copy, when the lab's other `guests` are.
+    """
+
+    def __init__(self, image: Path, cores: GuestCores, guests: HeldGuests) -> None:
         self._image = image
-        self._core_wait_s = core_wait_s
+        self._cores = cores
+        self._guests = guests
         self._idle: list[Template] = []
         self._lock = threading.Lock()
 
     def run(self, job: Job, logs: Sequence[int], followers: Sequence[Follower], cancel: Cancel) -> CopyEnd:
         """Have a copy of a template run the job (see `Template.run`)."""
-        found = self._take(job) or Template(self._image, job, cancel, self._core_wait_s)
+        found = self._take(job) or Template(self._image, job, cancel, self._cores, self._guests)
         try:
             # A console begins with the boot, whoever booted.
             os.write(logs[0], found.console())

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from probe_cases import processes_in
 from experiments import api
 from experiments.api.planning import job_of
 from testbed.base.errors import GuestAsleep, GuestKilled, LabError, RunInterrupted
+from testbed.holding import parents
 from testbed.labs.base import Cancel, Job, JobResult
 from testbed.labs.uml import UmlLab
 from testbed.process import wait_until
@@ -31,6 +34,7 @@ DOWNLOADS = (
     "timetable.up=1 s", "topology.server_rate=100 Mbit/s", "topology.client_rate=1 Gbit/s",
 )  # fmt: skip
 STANDS_STILL = "import os, sys, time\nfrom testbed import template\ntemplate.stand_still()\n"
+STILL = {"t", "T", "Z"}
 ENDLESS = "open(os.environ['TESTBED_OUT'] + '/began', 'w')\nwhile True: os.times()"
 
 
@@ -77,6 +81,52 @@ def test_a_point_is_the_same_whatever_ran_before_it_in_the_boot_and_in_a_boot_of
         assert run_all(another, every, tmp_path / "again") == once
     own = UmlLab(lab._image, core_wait_s=0)
     assert run_all(own, every, tmp_path / "own") == once
+
+
+def test_copies_that_are_held_again_and_again_give_the_same_bytes(lab: UmlLab, shared: UmlLab, tmp_path: Path) -> None:
+    every = [
+        point for point in points() if point.figure in ("7", "14") and (point.protocol, point.seed) == ("mptcp", 1)
+    ]
+    assert len(every) == 2
+    own = run_all(UmlLab(lab._image, core_wait_s=0), every, tmp_path / "own")
+    ended, holds = threading.Event(), []
+
+    def hold() -> None:
+        while not ended.wait(0.2):
+            with shared.holding():
+                began_s = time.monotonic()
+                wait_until(lambda: states() <= STILL, "all to stand still", timeout_s=20)
+                holds.append(time.monotonic() - began_s)
+                # Nothing goes on by itself, nor does anything start meanwhile.
+                assert all(states() <= STILL for _ in range(3) if not ended.wait(0.02))
+
+    with ThreadPoolExecutor(1) as other:
+        holder = other.submit(hold)
+        try:
+            assert run_all(shared, every, tmp_path / "held") == own
+        finally:
+            ended.set()
+    holder.result()
+    assert len(holds) >= 5
+
+
+def states() -> set[str]:
+    """What this process's guests do, their copies and the programs of both: a letter each (proc_pid_stat(5))."""
+    of = parents()
+    found = set()
+    for pid in processes_in(f"{tempfile.gettempdir()}/mptcp-testbed-{os.getpid()}-"):
+        with contextlib.suppress(OSError):
+            if of.get(int(pid)) != os.getpid():  # those below are the subreapers
+                found.add(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0])
+    return found
+
+
+def test_a_point_in_real_time_runs_beside_copies_on_one_of_their_cores(shared: UmlLab, tmp_path: Path) -> None:
+    run(shared, tmp_path / "copy", "")
+    job = Job(("cat", "/sys/devices/system/clocksource/clocksource0/current_clocksource"), tmp_path, clock="real")
+    result = shared.run(job)
+    assert (result.status, result.copy) == (0, 0)
+    assert run(shared, tmp_path / "next", "").copy == 2
 
 
 def test_a_copy_has_the_job_s_own_output_status_and_limit(shared: UmlLab, tmp_path: Path) -> None:
