@@ -24,6 +24,7 @@ from testbed.base.errors import GuestAsleep, GuestKilled, LabError, RunInterrupt
 from testbed.holding import parents
 from testbed.labs.base import Cancel, Job, JobResult
 from testbed.labs.uml import UmlLab
+from testbed.labs.verdict import userspace_mode
 from testbed.process import wait_until
 from testbed.record.point import Point
 from testbed.runs import digests
@@ -34,7 +35,6 @@ DOWNLOADS = (
     "timetable.up=1 s", "topology.server_rate=100 Mbit/s", "topology.client_rate=1 Gbit/s",
 )  # fmt: skip
 STANDS_STILL = "import os, sys, time\nfrom testbed import template\ntemplate.stand_still()\n"
-STILL = {"t", "T", "Z"}
 ENDLESS = "open(os.environ['TESTBED_OUT'] + '/began', 'w')\nwhile True: os.times()"
 
 
@@ -89,16 +89,18 @@ def test_copies_that_are_held_again_and_again_give_the_same_bytes(lab: UmlLab, s
     ]
     assert len(every) == 2
     own = run_all(UmlLab(lab._image, core_wait_s=0), every, tmp_path / "own")
+    # Without ptrace, programs wait for their guest in futex(2).
+    still = {"t", "T", "Z"} | ({"S"} if userspace_mode(tmp_path / "own" / every[0].id) == "seccomp" else set())
     ended, holds = threading.Event(), []
 
     def hold() -> None:
         while not ended.wait(0.2):
             with shared.holding():
                 began_s = time.monotonic()
-                wait_until(lambda: states() <= STILL, "all to stand still", timeout_s=20)
+                wait_until(lambda: states() <= still, "all to stand still", timeout_s=20)
                 holds.append(time.monotonic() - began_s)
                 # Nothing goes on by itself, nor does anything start meanwhile.
-                assert all(states() <= STILL for _ in range(3) if not ended.wait(0.02))
+                assert all(states() <= still for _ in range(3) if not ended.wait(0.02))
 
     with ThreadPoolExecutor(1) as other:
         holder = other.submit(hold)
@@ -110,13 +112,13 @@ def test_copies_that_are_held_again_and_again_give_the_same_bytes(lab: UmlLab, s
     assert len(holds) >= 5
 
 
-def states() -> set[str]:
-    """What this process's guests do, their copies and the programs of both: a letter each (proc_pid_stat(5))."""
+def states(toolkit: int = os.getpid()) -> set[str]:
+    """What a process's guests do, their copies and the programs of both: a letter each (proc_pid_stat(5))."""
     of = parents()
     found = set()
-    for pid in processes_in(f"{tempfile.gettempdir()}/mptcp-testbed-{os.getpid()}-"):
+    for pid in processes_in(f"{tempfile.gettempdir()}/mptcp-testbed-{toolkit}-"):
         with contextlib.suppress(OSError):
-            if of.get(int(pid)) != os.getpid():  # those below are the subreapers
+            if of.get(int(pid)) != toolkit:  # those below are the subreapers
                 found.add(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0])
     return found
 
@@ -166,26 +168,42 @@ def test_a_program_that_does_not_stand_still_is_told_so(shared: UmlLab, tmp_path
         shared.run(Job(argv, tmp_path / "out", stands_still=True))
 
 
-def test_what_ends_a_copy_or_the_lab_leaves_nothing(shared: UmlLab, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_held", [False, True], ids=["running", "held"])
+def test_what_ends_a_copy_or_the_lab_leaves_nothing(shared: UmlLab, tmp_path: Path, is_held: bool) -> None:
     cancel = Cancel()
-    threading.Timer(2, cancel.set).start()
     (tmp_path / "out").mkdir()
+
+    def end() -> None:
+        wait_until((tmp_path / "out" / "began").exists, "the copy", timeout_s=60)
+        with shared.holding() if is_held else contextlib.nullcontext():
+            wait_until(lambda: ("T" in states()) == is_held, "the hold", timeout_s=20)
+            cancel.set()
+            ended.wait(60)
+
+    ended = threading.Event()
+    threading.Thread(target=end).start()
     job = Job((sys.executable, "-c", STANDS_STILL + ENDLESS), tmp_path / "out", stands_still=True)
     with pytest.raises(RunInterrupted):
         shared.run(job, cancel=cancel)
+    ended.set()
     assert list(Path(tempfile.gettempdir()).glob(f"mptcp-testbed-{os.getpid()}-*")) == []
     run(shared, tmp_path / "another", "")
     shared.close()
     assert list(Path(tempfile.gettempdir()).glob(f"mptcp-testbed-{os.getpid()}-*")) == []
 
 
-def test_kill_9_of_the_toolkit_ends_template_and_copy(lab: UmlLab, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_held", [False, True], ids=["running", "held"])
+def test_kill_9_of_the_toolkit_ends_template_and_copy(lab: UmlLab, tmp_path: Path, is_held: bool) -> None:
     code = (
-        "import sys; from pathlib import Path; from testbed.labs.uml import UmlLab; from testbed.labs.base import Job\n"
+        "import sys, threading; from pathlib import Path\n"
+        "from testbed.labs.uml import UmlLab; from testbed.labs.base import Job\n"
         f"job = Job((sys.executable, '-c', {STANDS_STILL + ENDLESS!r}), Path({str(tmp_path)!r}), stands_still=True)\n"
-        f"UmlLab(Path({str(lab._image)!r}), core_wait_s=0, shared_boot=True).run(job)"
+        f"lab = UmlLab(Path({str(lab._image)!r}), core_wait_s=0, shared_boot=True)\n"
+        "threading.Thread(target=lab.run, args=[job]).start()\n"
+        "sys.stdin.read(1)\n"
+        "with lab.holding(): sys.stdin.read()\n"
     )
-    toolkit = subprocess.Popen([sys.executable, "-c", code])
+    toolkit = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, text=True)
     place = f"{tempfile.gettempdir()}/mptcp-testbed-{toolkit.pid}-"
 
     def ours() -> list[str]:
@@ -193,7 +211,11 @@ def test_kill_9_of_the_toolkit_ends_template_and_copy(lab: UmlLab, tmp_path: Pat
 
     try:
         wait_until((tmp_path / "began").exists, "the copy", timeout_s=100)
-        assert ours()
+        assert ours() and toolkit.stdin
+        if is_held:
+            toolkit.stdin.write("h")
+            toolkit.stdin.flush()
+            wait_until(lambda: "T" in states(toolkit.pid), "the hold", timeout_s=20)
     finally:
         toolkit.kill()
         toolkit.wait()
