@@ -96,13 +96,7 @@ def find_resets(
     by_server[flow[ended_subflow & to_client]] = True
     receiver_open = np.ma.MaskedArray(still, ~to_client & ~still & by_server[flow])
     ended_connection = _ends_connection(
-        packets,
-        traffic=traffic,
-        subflows=subflows,
-        row=row,
-        ended=ended_subflow,
-        ended_row=ended_row,
-        closed_row=closed_row,
+        packets, traffic, subflows, row=row, ended=ended_subflow, ended_row=ended_row, closed_row=closed_row
     )
     received = np.flatnonzero(to_client)
     named: list[Attribution] = [Attribution("client", "address")] * len(row)

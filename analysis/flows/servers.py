@@ -91,8 +91,9 @@ def opening_servers(
         column.tolist() for column in (flows.client_address, flows.client_port, flows.server_address)
     )
     isn = packets.seq[flows.opening].tolist()
-    for flow, (kind, connection, opened_ns) in enumerate(
-        zip(flows.kind.tolist(), flows.connection.tolist(), flows.opened_ns.tolist(), strict=True)
+    columns = (flows.kind, flows.connection, flows.is_join, flows.opened_ns)
+    for flow, (kind, connection, is_join, opened_ns) in enumerate(
+        zip(*(column.tolist() for column in columns), strict=True)
     ):
         if kind == UNIQUE:
             found.append(Attribution(name_of[server[flow]], ADDRESS))
@@ -102,7 +103,7 @@ def opening_servers(
             continue
         seen = syns.get((client[flow], port[flow], isn[flow]))
         present = pool.at((opened_ns - known.start_ns) / _NS)
-        if not flows.is_join[flow] and connection in owners:
+        if not is_join and connection in owners:
             found.append(Attribution(owners[connection], CONNECTION))
         elif seen:
             found.append(Attribution(seen[0][0], CAPTURE))

@@ -7,8 +7,7 @@ Enters: packets with their flows and connections. Leaves: `Signatures`, one elem
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -26,8 +25,7 @@ _SYN_BYTES, _SYN_ACK_BYTES, _ACK_BYTES, _BOTH_KEYS_BYTES = 12, 16, 24, 20
 _WITH_HMAC = frozenset({16, 18, 28, 30})
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(NamedTuple):
     """A signature in the packet of that row: what signs what, and what became of it; `unknown`: there are no keys."""
 
     row: int
@@ -35,11 +33,15 @@ class Signature:
     verdict: Verdict
 
 
-@dataclass(frozen=True)
-class _Keys:
+class _Keys(NamedTuple):
+    """What the HMACs of each end are made with: its own key first (RFC 8684 section 3.2)."""
+
     client: bytes
     server: bytes
-    version: int
+    hash_name: Literal["sha256", "sha1"]
+
+    def digest(self, *, by_client: bool, message: bytes) -> bytes:
+        return hmac.digest(self.client if by_client else self.server, message, self.hash_name)
 
 
 def find_signatures(packets: Packets, traffic: Traffic, subflows: Subflows) -> list[Signature]:
@@ -58,15 +60,13 @@ def _keys(packets: Packets, traffic: Traffic, subflows: Subflows) -> dict[int, _
     known = np.flatnonzero(third >= 0)
     columns = (table.first(name, third[known]).tolist() for name in ("sender_key", "receiver_key", "version"))
     return {
-        number: _Keys(client.to_bytes(8, "big"), server.to_bytes(8, "big"), version)
+        number: _Keys(
+            (client << 64 | server).to_bytes(16, "big"),
+            (server << 64 | client).to_bytes(16, "big"),
+            "sha256" if version else "sha1",
+        )
         for number, client, server, version in zip(known.tolist(), *columns, strict=True)
     }
-
-
-def _digest(keys: _Keys, *, by_client: bool, message: bytes) -> bytes:
-    """The HMAC of a sender: its own key first (RFC 8684 section 3.2)."""
-    own, other = (keys.client, keys.server) if by_client else (keys.server, keys.client)
-    return hmac.digest(own + other, message, "sha256" if keys.version else "sha1")
 
 
 def _joins(packets: Packets, traffic: Traffic, subflows: Subflows, keys: dict[int, _Keys]) -> list[Signature]:
@@ -79,20 +79,21 @@ def _joins(packets: Packets, traffic: Traffic, subflows: Subflows, keys: dict[in
     nonces = zip(table.first("nonce", opening).tolist(), table.first("nonce", answer).tolist(), strict=True)
     told = zip(table.first("truncated_hmac", answer).tolist(), table.first("hmac", third).tolist(), strict=True)
     found = []
-    columns = zip(joining.tolist(), (asked & answered).tolist(), answered.tolist(), nonces, told, strict=True)
-    for flow, has_both, has_answer, (first, second), (short, whole) in columns:
-        by_client = bool(flows.by_client[flow])
-        known = keys.get(int(flows.connection[flow])) if flows.connection[flow] >= 0 and has_both else None
+    opened = zip(flows.by_client[joining].tolist(), flows.connection[joining].tolist(), strict=True)
+    rows = zip(answer.tolist(), third.tolist(), strict=True)
+    columns = zip(opened, rows, (asked & answered).tolist(), answered.tolist(), nonces, told, strict=True)
+    for (by_client, number), (answer_row, row), has_both, has_answer, (first, second), (short, whole) in columns:
+        known = keys.get(number) if has_both else None  # there is none of connection -1
         mine, its = first.to_bytes(4, "big"), second.to_bytes(4, "big")
         if has_answer:
             right = None
             if known:
-                right = _digest(known, by_client=not by_client, message=its + mine)[:8] == short.to_bytes(8, "big")
-            found.append(Signature(int(flows.answer[flow]), "join-syn-ack", _verdict(right)))
-        if (row := int(subflows.joined_row[flow])) >= 0:
+                right = known.digest(by_client=not by_client, message=its + mine)[:8] == short.to_bytes(8, "big")
+            found.append(Signature(answer_row, "join-syn-ack", _verdict(right)))
+        if row >= 0:
             right = None
             if known:
-                right = _digest(known, by_client=by_client, message=mine + its)[:20] == bytes(whole)
+                right = known.digest(by_client=by_client, message=mine + its)[:20] == bytes(whole)
             found.append(Signature(row, "join-ack", _verdict(right)))
     return found
 
@@ -104,15 +105,17 @@ def _announcements(packets: Packets, traffic: Traffic, subflows: Subflows, keys:
     chosen = np.flatnonzero(~table.echo & (uniflow[table.packet] >= 0) & np.isin(table.length, list(_WITH_HMAC)))
     rows: Rows = table.packet[chosen]
     connection = traffic.flows.connection[uniflow[rows] >> 1]
-    for option, row, number in zip(chosen.tolist(), rows.tolist(), connection.tolist(), strict=True):
+    address_ids, *said = (
+        getattr(table, name)[chosen].tolist() for name in ("address_id", "address", "ip_version", "port", "hmac")
+    )
+    columns = zip(rows.tolist(), (uniflow[rows] % 2 == 1).tolist(), connection.tolist(), address_ids, strict=True)
+    for (row, by_client, number, address_id), (address, version, port, told) in zip(
+        columns, zip(*said, strict=True), strict=True
+    ):
         right = None
-        if known := keys.get(number) if number >= 0 else None:
-            address = packed(int(table.address[option]), int(table.ip_version[option]), packets.ipv6)
-            message = bytes([table.address_id[option]]) + address + int(table.port[option]).to_bytes(2, "big")
-            by_client = bool(uniflow[row] % 2 == 1)
-            right = _digest(known, by_client=by_client, message=message)[-8:] == int(table.hmac[option]).to_bytes(
-                8, "big"
-            )
+        if known := keys.get(number):
+            message = bytes([address_id]) + packed(address, version, packets.ipv6) + port.to_bytes(2, "big")
+            right = known.digest(by_client=by_client, message=message)[-8:] == told.to_bytes(8, "big")
         found.append(Signature(row, "add-addr", _verdict(right)))
     return found
 

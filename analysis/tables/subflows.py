@@ -140,4 +140,4 @@ def _more(of_directions: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _optional(values: Any, which: Bools) -> list[str | None]:
-    return [str(value) if there else None for value, there in zip(values, which.tolist(), strict=True)]
+    return [value if there else None for value, there in zip(np.asarray(values).tolist(), which.tolist(), strict=True)]
