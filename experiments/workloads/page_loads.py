@@ -19,8 +19,8 @@ from testbed.tools import apache_bench, large_reads, lighttpd
 from topologies import links
 from topologies.base import Topology
 
-# Half of each is the guest's, the other half the analysis', which has the same cores.
-SECONDS_PER_CONNECTION = {"tcp": 0.001, "mptcp": 0.0012}
+# The most of it is the guest's, the rest the analysis', which has the same cores.
+SECONDS_PER_CONNECTION = {"tcp": 0.00055, "mptcp": 0.00075}
 # Without loss, packets travel as bursts of up to 64 KB; with loss, one by one.
 SECONDS_PER_GB_OF_BURSTS = 7.0
 SECONDS_PER_GB_OF_PACKETS = 30.0

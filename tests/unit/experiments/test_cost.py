@@ -18,9 +18,9 @@ def only(name: str, *overrides: str) -> Point:
 
 def test_an_estimate_is_set_up_connections_and_bytes() -> None:
     # 100 pages of 1000 KB are 0.1 GB
-    assert plan.estimate(only("7", "protocols=tcp")) == pytest.approx(2 + 100 * 0.001 + 0.1 * 7)
-    assert plan.estimate(only("7", "protocols=mptcp")) == pytest.approx(2 + 100 * 0.0012 + 0.1 * 7)
-    assert plan.estimate(only("10", "protocols=mptcp")) == pytest.approx(2 + 100 * 0.0012 + 0.1 * 30)
+    assert plan.estimate(only("7", "protocols=tcp")) == pytest.approx(2 + 100 * 0.00055 + 0.1 * 7)
+    assert plan.estimate(only("7", "protocols=mptcp")) == pytest.approx(2 + 100 * 0.00075 + 0.1 * 7)
+    assert plan.estimate(only("10", "protocols=mptcp")) == pytest.approx(2 + 100 * 0.00075 + 0.1 * 30)
 
 
 def test_an_anycast_estimate_follows_the_virtual_seconds_and_the_rate() -> None:
