@@ -120,13 +120,14 @@ def plan_with_figures(
     """As `plan`, with the figures that the points want and the toolkit does not have."""
     if not clocks:
         raise UsageError("clocks: none: give at least one", hint='("virtual", "real")')
-    if any(type(seed) is not int for seed in seeds):
-        raise UsageError(f"seeds {list(seeds)}: a seed is a whole number")
     found = experiment.settings(profile, overrides, schemes)
     sizes = {id(valid): _sizes(valid) for _, valid in found}
+    per_seed = (len(case.protocols(valid.settings.protocols)) * len(sizes[id(valid)]) for case, valid in found)
+    _check_count(sum(per_seed) * len(seeds))  # before any look at each of the seeds: a range has as many as it likes
+    if any(type(seed) is not int for seed in seeds):
+        raise UsageError(f"seeds {list(seeds)}: a seed is a whole number")
     if len(seeds):
-        per_seed = (len(case.protocols(valid.settings.protocols)) * len(sizes[id(valid)]) for case, valid in found)
-        _check_size(found, sum(per_seed), seeds)
+        _check_largest_seed(found, max(seeds))
     if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
         raise UsageError(f"seeds {list(seeds)}: give at least one, none twice, none below zero")
 
@@ -171,16 +172,20 @@ def _sizes(valid: Valid) -> tuple[int, ...]:
         return found
 
 
-def _check_size(found: Sequence[tuple[Case, Valid]], per_seed: int, seeds: Sequence[int]) -> None:
-    """Raise UsageError for more points, or larger seeds, than there can be."""
-    if (count := per_seed * len(seeds)) > MOST_POINTS:
-        what = f"{count} points are more than {MOST_POINTS}"
+def _check_count(points: int) -> None:
+    """Raise UsageError for more points than there can be."""
+    if points > MOST_POINTS:
+        what = f"{points} points are more than {MOST_POINTS}"
         raise UsageError(what, hint="fewer seeds (--repeat), sizes or variants")
+
+
+def _check_largest_seed(found: Sequence[tuple[Case, Valid]], largest: int) -> None:
+    """Raise UsageError for a seed that is larger than one can be."""
     for _, valid in found:
         with own_code.explained(tuple(valid.codes.values())):
             bounds = (valid.settings.director.largest_seed, valid.settings.topology.largest_seed)
             most, what = min(each for each in bounds if each)
-            too_large = (largest := max(seeds)) > most
+            too_large = largest > most
         if too_large:
             raise UsageError(f"seed {largest}: {what} takes {most} at most")
 
