@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import platform
+import shutil
 import tempfile
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from experiments import api
 from experiments.api import verification
 from experiments.cli import main
 from testbed.base.needs import Need
@@ -81,15 +83,22 @@ def testbed(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyte
     return run
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one virtual point and, for its seed 2, another, which nobody changes."""
+    out = tmp_path_factory.mktemp("verified") / "r"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalog, "open_lab", lambda *_: contextlib.nullcontext(Lab()))
+        points = api.plan(["7"], seeds=[1, 2], overrides=["workload.sizes=1000 KB", 'protocols=["mptcp"]'])
+        api.run(points, out=out, jobs=1)
+    assert json.loads((out / "points" / POINT_ID / "digests.json").read_text())["kernel"] == "k1"
+    return out
+
+
 @pytest.fixture
-def made(lab: Lab, testbed: Callable[..., Says]) -> Path:
-    """A run of one virtual point and, for its seed 2, another."""
-    testbed(
-        "run", "7", "--set", "workload.sizes=1000 KB", "--set", 'protocols=["mptcp"]', "--repeat", "2", "--out", "r"
-    )
-    assert json.loads(Path("r", "points", POINT_ID, "digests.json").read_text())["kernel"] == "k1"
-    lab.seeds.clear()
-    return Path("r")
+def made(lab: Lab, testbed: Callable[..., Says], original: Path) -> Path:
+    """That run as `r` in the directory of the test."""
+    return shutil.copytree(original, Path("r"))
 
 
 def change(path: Path, **fields: Any) -> None:
