@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 PYTHON ?= /usr/bin/python3
 TESTBED := .venv/bin/testbed
+# The tests run on all cores, a file in one worker (tests/all_cores.py).
+PYTEST := .venv/bin/pytest -n logical --dist loadfile
 PROFILE ?= quick
 SCHEMES ?=
 # Of the load balancer's figures; SHARED_BOOT= boots a guest for each point.
@@ -89,7 +91,7 @@ lint: venv       ## ruff and mypy --strict
 
 test: setup lint ## lint, unit tests, guest tests and lab tests
 	@.ci/install-packages $(TEST_PACKAGES)
-	FUZZING=$(or $(FUZZING),0.5) .venv/bin/pytest
+	FUZZING=$(or $(FUZZING),0.5) $(PYTEST)
 
 test-kernel: packages venv      ## the kernels' own MPTCP selftests, unpatched against patched (builds two of each release)
 	@.ci/install-packages $(SELFTEST_PACKAGES)
@@ -111,7 +113,7 @@ test-all: other-kernels test test-debian13 test-kernel test-vm        ## test wi
 
 unit: packages venv     ## the unit tests alone
 	@.ci/install-packages $(TEST_PACKAGES)
-	.venv/bin/pytest tests/unit
+	$(PYTEST) tests/unit
 
 fuzz: venv       ## many more made-up inputs for every reader, other ones each time: make fuzz [FUZZING=10] [FUZZING_SEED=N]
 	@.ci/install-packages $(TEST_PACKAGES)

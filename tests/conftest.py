@@ -11,6 +11,8 @@ import topologies
 
 PACKAGES = (analysis, experiments, testbed, topologies)
 
+pytest_plugins = ("all_cores",)
+
 
 def pytest_sessionstart() -> None:
     # A folder without a file of its own (`tests/unit/analysis`) would be taken for a part of a package, and has none.

@@ -1,0 +1,52 @@
+"""Tests on all cores: what stays in one worker, and that a test which is alone has no other beside it."""
+
+from __future__ import annotations
+
+import multiprocessing
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+from all_cores import in_room, scope_of
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "scope"),
+    [
+        ("tests/unit/test_units.py::test_a[b::c]", "tests/unit/test_units.py"),
+        ("tests/lab/ssh/test_refusals.py::test_a", "tests/lab/ssh/"),
+        ("tests/unit/fuzzing/test_fuzzed_ssh.py::test_a", "tests/unit/fuzzing/test_fuzzed_ssh.py::test_a"),
+    ],
+)
+def test_a_file_stays_together_and_so_does_what_shares_more(nodeid: str, scope: str) -> None:
+    assert scope_of(nodeid) == scope
+
+
+def enter(path: Path, alone: bool, told: Connection) -> None:
+    with in_room(path, alone=alone):
+        told.send("in")
+        told.recv()
+
+
+@pytest.mark.parametrize(("first", "second"), [(False, True), (True, False), (True, True)])
+def test_who_is_alone_waits_for_the_others_and_they_for_it(tmp_path: Path, first: bool, second: bool) -> None:
+    ours, theirs = multiprocessing.Pipe()
+    other = multiprocessing.get_context("fork").Process(target=enter, args=(tmp_path / "room", second, theirs))
+    with in_room(tmp_path / "room", alone=first):
+        other.start()
+        assert not ours.poll(0.2)
+    assert ours.poll(30)
+    ours.send("leave")
+    other.join(30)
+    assert other.exitcode == 0
+
+
+def test_those_who_are_not_alone_are_there_together(tmp_path: Path) -> None:
+    ours, theirs = multiprocessing.Pipe()
+    other = multiprocessing.get_context("fork").Process(target=enter, args=(tmp_path / "room", False, theirs))
+    with in_room(tmp_path / "room", alone=False):
+        other.start()
+        assert ours.poll(30)
+    ours.send("leave")
+    other.join(30)
+    assert other.exitcode == 0
