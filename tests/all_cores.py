@@ -1,8 +1,8 @@
 """Tests on all cores (`pytest -n logical --dist loadfile`): what stays together, and what has the machine for itself.
 
-The tests of a file run in one worker, in their order, and so do all tests that share what takes long to make. A test
-that is marked `alone` measures real time, or looks at the processes, mounts or namespaces of the whole machine: the
-other workers wait while it runs. Without workers nothing here does anything.
+The tests of a file run in one worker, in their order, and so do all tests of guests and labs. A test that
+is marked `alone` measures real time, or looks at the processes, mounts or namespaces of the whole machine: the other
+workers wait while it runs. Without workers nothing here does anything.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:  # a single file is tested without it
     from xdist.scheduler import Scheduling
     from xdist.workermanage import WorkerController
 
-TOGETHER = ("tests/lab/ssh/",)
-"""Folders whose tests share a fixture of the session."""
+OF_THE_MACHINE = ("tests/guest/", "tests/lab/")
+"""Folders whose tests are one worker's, in order: they share labs, and look for what is left on the machine."""
 APART = ("tests/unit/fuzzing/",)
 """Folders whose tests share nothing, and some of which are as long as a whole file of others."""
 
@@ -32,10 +32,10 @@ _GATE, _ROOM = 0, 1
 
 
 def scope_of(nodeid: str) -> str:
-    """What of the tests is one worker's: a folder, a file or a single test."""
+    """What of the tests is one worker's: those of all labs, a file or a single test."""
     if nodeid.startswith(APART):
         return nodeid
-    return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.split("::")[0])
+    return "labs" if nodeid.startswith(OF_THE_MACHINE) else nodeid.split("::")[0]
 
 
 @contextmanager

@@ -14,11 +14,12 @@ from all_cores import in_room, scope_of
     ("nodeid", "scope"),
     [
         ("tests/unit/test_units.py::test_a[b::c]", "tests/unit/test_units.py"),
-        ("tests/lab/ssh/test_refusals.py::test_a", "tests/lab/ssh/"),
+        ("tests/lab/ssh/test_refusals.py::test_a", "labs"),
+        ("tests/guest/test_points.py::test_a", "labs"),
         ("tests/unit/fuzzing/test_fuzzed_ssh.py::test_a", "tests/unit/fuzzing/test_fuzzed_ssh.py::test_a"),
     ],
 )
-def test_a_file_stays_together_and_so_does_what_shares_more(nodeid: str, scope: str) -> None:
+def test_a_file_stays_together_and_so_do_guests_and_labs(nodeid: str, scope: str) -> None:
     assert scope_of(nodeid) == scope
 
 
