@@ -1,8 +1,8 @@
 """Tests on all cores (`pytest -n logical --dist loadfile`): what stays together, and what has the machine for itself.
 
-The tests of a file run in one worker, in their order, and so do all tests of guests and labs. A test that
-is marked `alone` measures real time, or looks at the processes, mounts or namespaces of the whole machine: the other
-workers wait while it runs. Without workers nothing here does anything.
+The tests of a file run in one worker, in their order, and so do all tests of guests and labs. A test that is marked
+`alone` measures real time, or looks at the processes, mounts or namespaces of the whole machine: the other workers wait
+while it runs. Without workers nothing here does anything.
 """
 
 from __future__ import annotations
