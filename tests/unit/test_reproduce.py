@@ -40,7 +40,7 @@ def test_every_part_runs_and_the_report_is_the_last(place: Path) -> None:
     assert status == 0
     root = "results/reproduce-quick"
     figures = "fig07 fig08 fig09 fig10 fig11 delay-readings one-interface"
-    assert calls[0] == f"run {figures} --scheme all --profile quick --out {root}/load-balancer"
+    assert calls[0] == f"run {figures} --scheme all --shared-boot --profile quick --out {root}/load-balancer"
     parts = ["load-balancer", "upload", "anycast", "routed-anycast", "cpu-cost", "ablations"]
     assert [call.rpartition("/")[2] for call in calls[:-1]] == parts
     assert calls[-1] == f"report {' '.join(f'{root}/{part}' for part in parts)} --out {root}/report.html"
