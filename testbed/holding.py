@@ -23,9 +23,23 @@ def parents() -> dict[int, int]:
     """The parent of each process of this machine."""
     found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError, ValueError):
-            found[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        with contextlib.suppress(OSError):
+            pid = int(stat.parent.name)
+            found[pid] = int(_after_name(pid)[1])
     return found
+
+
+def state(pid: int) -> str:
+    """The letter of a process's state, X of one that there is not (proc_pid_stat(5))."""
+    try:
+        return _after_name(pid)[0]
+    except OSError:
+        return "X"
+
+
+def _after_name(pid: int) -> list[str]:
+    """The fields of a process's stat behind its name, in which anything may be; raises OSError."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def descendants(root: int, parents: Mapping[int, int]) -> list[int]:
@@ -75,7 +89,7 @@ class HeldProgram:
 
     def _stands_still(self) -> bool:
         """Whether all of it does; stops the copies that it finds on the way."""
-        if _state(self._pid) not in _STOPPED:
+        if state(self._pid) not in _STOPPED:
             return False
         of = parents()
         for pid in [pid for pid, parent in of.items() if parent == self._pid and pid not in self._copies]:
@@ -84,17 +98,9 @@ class HeldProgram:
                 with contextlib.suppress(ProcessLookupError):
                     self._copies[pid] = os.pidfd_open(pid)
                     signal.pidfd_send_signal(self._copies[pid], signal.SIGSTOP)
-        if not all(_state(pid) in _STOPPED for pid in self._copies):
+        if not all(state(pid) in _STOPPED for pid in self._copies):
             return False
-        return not any(_state(pid) in _ON_A_CORE for pid in descendants(self._pid, of))
-
-
-def _state(pid: int) -> str:
-    """The letter of a process's state, X of one that there is not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return "X"
+        return not any(state(pid) in _ON_A_CORE for pid in descendants(self._pid, of))
 
 
 def _is_copy(pid: int, of: int) -> bool:

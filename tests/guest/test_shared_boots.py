@@ -21,7 +21,7 @@ from probe_cases import processes_in
 from experiments import api
 from experiments.api.planning import job_of
 from testbed.base.errors import GuestAsleep, GuestKilled, LabError, RunInterrupted
-from testbed.holding import parents
+from testbed.holding import parents, state
 from testbed.labs.base import Cancel, Job, JobResult
 from testbed.labs.uml import UmlLab
 from testbed.labs.verdict import userspace_mode
@@ -115,12 +115,8 @@ def test_copies_that_are_held_again_and_again_give_the_same_bytes(lab: UmlLab, s
 def states(toolkit: int = os.getpid()) -> set[str]:
     """What a process's guests do, their copies and the programs of both: a letter each (proc_pid_stat(5))."""
     of = parents()
-    found = set()
-    for pid in processes_in(f"{tempfile.gettempdir()}/mptcp-testbed-{toolkit}-"):
-        with contextlib.suppress(OSError):
-            if of.get(int(pid)) != toolkit:  # those below are the subreapers
-                found.add(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0])
-    return found
+    pids = map(int, processes_in(f"{tempfile.gettempdir()}/mptcp-testbed-{toolkit}-"))
+    return {state(pid) for pid in pids if of.get(pid) != toolkit} - {"X"}  # those below it are the subreapers
 
 
 def test_a_point_in_real_time_runs_beside_copies_on_one_of_their_cores(shared: UmlLab, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from testbed.holding import state
 from testbed.process import wait_until
 from testbed.reaped_process import ReapedProcess
 
@@ -22,10 +23,6 @@ open(own + "/draft", "w").write(" ".join(map(str, pids)))
 os.rename(own + "/draft", own + "/pids")
 time.sleep(600)
 """
-
-
-def state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_a_copy_is_held_with_its_program_and_goes_on_or_ends_with_it(tmp_path: Path) -> None:

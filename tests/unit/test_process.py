@@ -1,4 +1,3 @@
-import contextlib
 import os
 import signal
 import subprocess
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from testbed.base.errors import CommandError, GuestTimeout
+from testbed.holding import state
 from testbed.process import Process, run, wait_until
 from testbed.reaped_process import ReapedProcess
 
@@ -29,9 +29,7 @@ with open("/dev/null", "wb") as null:
 
 
 def alive(pid: int) -> bool:
-    with contextlib.suppress(OSError):
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    return False
+    return state(pid) not in "ZX"
 
 
 def pids_in(path: Path) -> list[int]:
@@ -116,10 +114,10 @@ def test_a_kept_program_dies_with_an_owner_that_was_killed(tmp_path: Path) -> No
 def test_a_kept_program_is_held_and_goes_on(tmp_path: Path) -> None:
     with (tmp_path / "out").open("wb") as out:
         reaped = ReapedProcess([sys.executable, "-c", FAMILY, str(tmp_path / "pids")], stdout=out, stderr=out)
-        program = Path(f"/proc/{pids_in(tmp_path / 'pids')[0]}/stat")
+        program = pids_in(tmp_path / "pids")[0]
 
         def is_stopped() -> bool:
-            return program.read_text().rpartition(")")[2].split()[0] == "T"
+            return state(program) == "T"
 
         assert not is_stopped()
         reaped.hold()
@@ -129,7 +127,7 @@ def test_a_kept_program_is_held_and_goes_on(tmp_path: Path) -> None:
         reaped.hold()
         wait_until(is_stopped, "another hold", timeout_s=20)
         reaped.release()
-        assert not program.exists()
+        assert not Path(f"/proc/{program}").exists()
         reaped.hold()  # nothing: it has ended
 
 
@@ -144,7 +142,7 @@ def test_the_id_of_a_process_that_has_ended_is_nobody_elses_until_it_is_stopped(
     process = Process(["sh", "-c", program, str(tmp_path / "pid")])
     assert process.wait(20) == 3
     (child,) = pids_in(tmp_path / "pid")
-    assert "\nState:\tZ" in Path(f"/proc/{process.pid}/status").read_text()
+    assert state(process.pid) == "Z"
     assert process.poll() == 3 and alive(child)
     process.signal(signal.SIGTERM)  # nothing: it has ended
     assert process.stop() == 3

@@ -21,6 +21,7 @@ from analysis.summary.of_run import analyse_run_fully, point_directories, stack,
 from analysis.summary.point_analyses import PointAnalyses
 from analysis.summary.workers import Workers
 from analysis.tables import write_tables
+from testbed.holding import state
 from testbed.process import wait_until
 
 AUTOGROUPS = Path("/proc/self/autogroup")
@@ -104,10 +105,10 @@ def test_a_point_that_needs_more_memory_than_there_is_waits_for_the_others(
 
 
 def test_they_are_held_and_go_on(workers: Workers) -> None:
-    state = Path(f"/proc/{workers.submit(os.getpid).result()}/stat")
+    pid = workers.submit(os.getpid).result()
     with workers.holding():
-        wait_until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T", "the hold", timeout_s=20)
-    assert workers.submit(os.getpid).result(timeout=60) == int(state.parent.name)
+        wait_until(lambda: state(pid) == "T", "the hold", timeout_s=20)
+    assert workers.submit(os.getpid).result(timeout=60) == pid
 
 
 def test_they_end_in_the_middle_of_their_work() -> None:
@@ -138,8 +139,6 @@ def test_they_end_with_a_program_that_is_killed(tmp_path: Path, held: bool) -> N
     (tmp_path / "program.py").write_text(f"import contextlib\nHELD = {held}\n{_PROGRAM}")
     with subprocess.Popen([sys.executable, str(tmp_path / "program.py")], stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
-        worker = Path(f"/proc/{int(program.stdout.readline())}/stat")
+        worker = int(program.stdout.readline())
         program.kill()
-    wait_until(
-        lambda: not worker.exists() or worker.read_text().rpartition(")")[2].split()[0] == "Z", "its end", timeout_s=30
-    )
+    wait_until(lambda: state(worker) in "ZX", "its end", timeout_s=30)

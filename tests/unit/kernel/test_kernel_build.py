@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from experiments.cli.kernel import kernel as kernel_command
 from testbed.base.errors import KernelBuildError, PrerequisiteError
+from testbed.holding import state
 from testbed.kernel.build import build, find
 from testbed.kernel.cache import Cache
 from testbed.kernel.flavour import X86_64
@@ -232,11 +233,7 @@ def is_gone(pid: int) -> bool:
     """Whether a process has ended (one that nobody has reaped yet counts as ended)."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except (ProcessLookupError, FileNotFoundError):
+        if state(pid) in "ZX":
             return True
         time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from testbed.base.errors import GuestTimeout
+from testbed.holding import state
 from testbed.labs.held_guests import HeldGuests
 from testbed.process import wait_until
 from testbed.reaped_process import ReapedProcess
@@ -33,8 +34,8 @@ def start(guests: HeldGuests, tmp_path: Path) -> Iterator[Callable[[int], IsHeld
             stack.callback(process.release)
             wait_until(name.exists, "the program", timeout_s=30)
             stack.enter_context(guests.running(process))
-            state = Path(f"/proc/{int(name.read_text())}/stat")
-            return lambda: state.read_text().rpartition(")")[2].split()[0] == "T"
+            pid = int(name.read_text())
+            return lambda: state(pid) == "T"
 
         yield start
 

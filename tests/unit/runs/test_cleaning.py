@@ -17,6 +17,7 @@ import pytest
 from testbed import directory_lock
 from testbed.base import files
 from testbed.base.errors import PrerequisiteError
+from testbed.holding import state
 from testbed.kernel.cache import Cache
 from testbed.labs import cores
 from testbed.labs.base import Cancel
@@ -60,8 +61,7 @@ def test_the_subreaper_of_a_killed_process_is_waited_for(tmp_path: Path) -> None
     timer.join()
     assert not runtime.exists()
     # It has nobody any more who waits for it but the first process, which may take a moment.
-    state = Path(f"/proc/{subreaper}/stat")
-    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] in "ZX"
+    assert state(subreaper) in "ZX"
 
 
 def test_a_directory_that_stays_in_use_stays(tmp_path: Path) -> None:
