@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= /usr/bin/python3
 TESTBED := .venv/bin/testbed
 # The tests run on all cores, a file in one worker (tests/all_cores.py).
-PYTEST := .venv/bin/pytest -n logical --dist loadfile
+PYTEST := .venv/bin/pytest -n logical
 PROFILE ?= quick
 SCHEMES ?=
 # Of the load balancer's figures; SHARED_BOOT= boots a guest for each point.

@@ -1,4 +1,4 @@
-"""Tests on all cores (`pytest -n logical --dist loadfile`): what stays together, and what has the machine for itself.
+"""Tests on all cores (`pytest -n logical`): what stays together, and what has the machine for itself.
 
 The tests of a file run in one worker, in their order, and so do all tests of guests and labs. A test that is marked
 `alone` measures real time, or looks at the processes, mounts or namespaces of the whole machine: the other workers wait
@@ -54,7 +54,7 @@ def in_room(path: Path, *, alone: bool) -> Iterator[None]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
-    """Takes the place of the scheduler that `--dist` names."""
+    """Takes the place of pytest-xdist's own scheduler, whichever `--dist` names."""
     from scheduling import InOrder
 
     return InOrder(config, log)
