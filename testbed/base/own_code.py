@@ -150,8 +150,10 @@ def read_own(path: Path) -> Code:
     """The code that a user names by its path; raises BadCode, also for what lies in a run's directory."""
     try:
         path.stat()
-    except (OSError, ValueError) as error:  # a name too long for a file, or with a NUL
-        raise BadCode(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    except OSError as error:  # a name too long for a file
+        raise BadCode(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:  # Python's own words for it change with its versions
+        raise BadCode(f"{path}: embedded null byte") from error
     if run := run_directory.run_around(path):
         raise BadCode(f"{path}: lies in the run directory {run}, from which nothing is executed", "copy it out")
     return read(path.resolve() if path.name in ("", "..") else path)  # these are no names
