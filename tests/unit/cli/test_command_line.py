@@ -18,6 +18,7 @@ from experiments import plan
 from experiments.cli import main
 from testbed.base.errors import GuestPanic, GuestTimeout, PrerequisiteError
 from testbed.base.needs import Need
+from testbed.kernel import selection
 from testbed.labs import catalog
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 
@@ -94,6 +95,7 @@ def cli(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
 def lab(monkeypatch: pytest.MonkeyPatch) -> FakeLab:
     made = FakeLab()
     monkeypatch.setattr(catalog, "open_lab", lambda *_: contextlib.nullcontext(made))
+    monkeypatch.setattr(selection, "again", lambda *_: None)  # it has no kernel
     return made
 
 
@@ -268,11 +270,7 @@ def test_an_error_of_the_lab_has_its_own_status(cli: Testbed, lab: FakeLab, erro
 
 @pytest.mark.parametrize(
     ("error", "status"),
-    [
-        (PrerequisiteError("no", hint="cure"), 3),
-        (KeyboardInterrupt(), 130),
-        (click.Abort(), 130),
-    ],
+    [(PrerequisiteError("no", hint="cure"), 3), (KeyboardInterrupt(), 130), (click.Abort(), 130)],
 )
 def test_what_a_command_raises_becomes_a_status(
     cli: Testbed, monkeypatch: pytest.MonkeyPatch, error: BaseException, status: int
