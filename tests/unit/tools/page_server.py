@@ -1,6 +1,7 @@
 """A small web server of the loopback: `/N` is a page of N bytes.
 
-Of `/N/cut` each third ends half-way, of `/N/reset` with a RST.
+Of `/N/cut` each third ends half-way, of `/N/reset` with a RST, but none of the first: `ab` takes the length of the page
+that is over first for that of all of them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+
+WHOLE = 6
+"""So many of a server's first pages are whole."""
 
 
 class _Request(socketserver.BaseRequestHandler):
@@ -32,7 +36,7 @@ class _Request(socketserver.BaseRequestHandler):
             missing -= len(more)
         _, number, *how = head.split(b" ")[1].decode().split("/")
         content = pattern(int(number))
-        is_bad = bool(how) and next(self.server.requests) % 3 == 2
+        is_bad = bool(how) and (count := next(self.server.requests)) % 3 == 2 and count >= WHOLE
         if is_bad:
             content = content[: len(content) // 2]
         self.request.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % int(number) + content)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from page_server import serving
+from page_server import WHOLE, serving
 from small_reader import SCENARIOS
 
 from testbed.base.errors import PrerequisiteError, ReadbackError
@@ -73,9 +73,12 @@ def test_ab_loads_the_same_pages(size: int, library: Path, server: str, tmp_path
 
 
 @pytest.mark.parametrize("end", ["cut", "reset"])
-def test_ab_counts_the_same_failures(end: str, library: Path, server: str) -> None:
-    url, options = f"{server}/100000/{end}", ("-r", "-n", "60", "-c", "6")
-    with_it, without = (totals(url, *options, preload=each) for each in (library, None))
+def test_ab_counts_the_same_failures(end: str, library: Path) -> None:
+    def seen(preload: Path | None) -> dict[str, int]:
+        with serving() as server:
+            return totals(f"{server}/100000/{end}", "-r", "-n", "60", "-c", str(WHOLE), preload=preload)
+
+    with_it, without = seen(library), seen(None)
     assert with_it["Failed requests"] == without["Failed requests"] > 0
     assert with_it == without
 
