@@ -84,7 +84,7 @@ def save(drawings: Iterable[Drawing], directory: Path, workers: Workers | None =
     `workers` share the drawing, but of figures that are not the toolkit's own: those may not be known there.
     """
     drawn = Drawn()
-    begun = [(each, workers.submit(pictures, _alone(each)) if workers and is_ours(each) else None) for each in drawings]
+    begun = [(each, workers.submit(pictures, alone(each)) if workers and is_ours(each) else None) for each in drawings]
     for drawing, future in begun:
         try:
             found = pictures(drawing) if future is None else _result(future, drawing)
@@ -117,7 +117,7 @@ def is_ours(drawing: Drawing) -> bool:
     return not drawing.figure.source
 
 
-def _alone(drawing: Drawing) -> Drawing:
+def alone(drawing: Drawing) -> Drawing:
     """The drawing with no other points' rows in its tables, which are to be sent to another process."""
     ids = pa.array([each["point"] for each in drawing.data.points], pa.string())
     tables = {

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from analysis.claims import Judgement, Verdict, judge
 from analysis.figures.gallery import not_at_hand
 from analysis.figures.registry import Registry, load_registry
-from analysis.report.details import RunDetails, draw_details
-from analysis.report.experiment_figures import FigureEntry, draw_experiments
+from analysis.report.details import RunDetails, draw_details, plan_details
+from analysis.report.experiment_figures import FigureEntry, draw_experiments, plan_experiments
+from analysis.report.pictures import Pictures
 from analysis.report.run_facts import RunFacts
 from analysis.report.time_lines import TimeLines, time_lines
 from analysis.summary.model import PointSummary
@@ -72,15 +73,24 @@ class Report:
         return sum(judgement.verdict is verdict for judgement in self.judgements)
 
 
-def compile_report(runs: Sequence[RunFacts], registry: Registry | None = None) -> Report:
-    """The report of some runs, with the figures of a registry (None: without a user's own files)."""
+def compile_report(runs: Sequence[RunFacts], registry: Registry | None = None, *, jobs: int = 1) -> Report:
+    """The report of some runs, with the figures of a registry (None: without a user's own files).
+
+    So many processes draw the figures, this one among them.
+    """
     registry = registry or load_registry()
     distinct = list({run.directory.resolve(): run for run in runs}.values())
     points = [point for run in distinct for point in run.points]
-    every = judge(points)
-    judgements = tuple(each for each in every if each.has_points)
-    figures = draw_experiments(distinct, registry, judgements)
-    details = tuple(draw_details(run, registry) for run in distinct)
+    experiments = plan_experiments(distinct, registry)
+    looks = [plan_details(run, registry) for run in distinct]
+    drawings = [drawing for each in experiments for drawing in each.parts]
+    drawings += [drawing for each in looks for drawing in each.drawings]
+    with Pictures(drawings, jobs) as pictures:
+        over_time = time_lines(distinct)
+        every = judge(points)
+        judgements = tuple(each for each in every if each.has_points)
+        figures = draw_experiments(experiments, pictures, judgements)
+        details = tuple(draw_details(each, pictures) for each in looks)
     problems = [*registry.problems, *not_at_hand(registry, points), *figures.problems]
     problems += [line for each in details for line in each.problems]
     return Report(
@@ -89,7 +99,7 @@ def compile_report(runs: Sequence[RunFacts], registry: Registry | None = None) -
         elsewhere=len(every) - len(judgements),
         warnings=(*_warnings(distinct, points), *problems),
         set_ups=tuple(_set_ups(points)),
-        time_lines=time_lines(distinct),
+        time_lines=over_time,
         figures=figures.entries,
         details=details,
         environments=tuple(_environment(run) for run in distinct),

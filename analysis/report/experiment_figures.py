@@ -10,11 +10,11 @@ from statistics import fmean
 
 from analysis.claims import Judgement
 from analysis.figures.declaration import Figure
-from analysis.figures.drawing import Drawing, FigureFailed, draw, failures_of
-from analysis.figures.files import svg_bytes
+from analysis.figures.drawing import Drawing, FigureFailed
 from analysis.figures.gallery import of_experiments
 from analysis.figures.registry import Registry
 from analysis.figures.selection import points as points_of
+from analysis.report.pictures import Pictures
 from analysis.report.run_facts import RunFacts
 from analysis.summary.curves import Namer, curves, namer
 from analysis.summary.explanations import head_of_line_in_words, reset_reasons_in_words
@@ -56,30 +56,45 @@ class ExperimentFigures:
     problems: tuple[str, ...]
 
 
-def draw_experiments(
-    runs: Sequence[RunFacts], registry: Registry, judgements: Sequence[Judgement]
-) -> ExperimentFigures:
-    """One figure of all runs together, or one for each run where their points are no repeats of each other.
+@dataclass(frozen=True)
+class ExperimentDrawings:
+    """What is to be drawn of one figure, by run if there are several, and a line on each run that cannot be read."""
+
+    parts: Sequence[Drawing]
+    problems: tuple[str, ...]
+
+
+def plan_experiments(runs: Sequence[RunFacts], registry: Registry) -> list[ExperimentDrawings]:
+    """One drawing of all runs together, or one for each run where their points are no repeats of each other.
 
     A figure that reads tables is one for each run as well.
     """
     points = [point for run in runs for point in run.points]
     kernel = {id(point): str(run.kernel.get("id")) for run in runs for point in run.points}
-    entries: list[FigureEntry] = []
-    problems: list[str] = []
+    planned = []
     for drawing in of_experiments(registry, points):
-        parts = [drawing]
+        parts, problems = [drawing], list[str]()
         if drawing.figure.tables or _conflict(drawing.data.summaries, kernel):
             parts = _by_run(drawing, runs, problems)
-        for number, part in enumerate(parts):
+        planned.append(ExperimentDrawings(parts, tuple(problems)))
+    return planned
+
+
+def draw_experiments(
+    planned: Sequence[ExperimentDrawings], pictures: Pictures, judgements: Sequence[Judgement]
+) -> ExperimentFigures:
+    """The figures of the experiments, of pictures that have them."""
+    entries: list[FigureEntry] = []
+    problems: list[str] = []
+    for each in planned:
+        problems += each.problems
+        for number, part in enumerate(each.parts):
             try:
-                canvas = draw(part)
-                if canvas is None:
-                    continue
-                with failures_of(part.figure):
-                    svg = svg_bytes(canvas)
+                svg = pictures.of(part)
             except FigureFailed as error:
                 problems.append(f"{part.title}: {error}")
+                continue
+            if svg is None:
                 continue
             chosen = part.data.summaries
             curve_name = namer(part.data.siblings)

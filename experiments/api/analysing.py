@@ -219,6 +219,6 @@ def require_main_program() -> None:
     # What multiprocessing looks at itself before it starts a process.
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise UsageError(
-            "a run or an analysis begins whenever this program is imported, by its own processes too",
+            "a run, an analysis or a report begins whenever this program is imported, by its own processes too",
             hint='begin it below: if __name__ == "__main__":',
         )

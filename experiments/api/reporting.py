@@ -8,9 +8,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from experiments.api.analysing import require_main_program
 from experiments.free_path import require_free
 from testbed.base import files, ownership
 from testbed.base.errors import AnalysisError, PrerequisiteError, UsageError
+from testbed.labs import cores
 
 if TYPE_CHECKING:
     from analysis.report import Report, RunFacts
@@ -38,13 +40,15 @@ def report(
 
     Without `out` that is `report.html` in the first run; with `points`, their ids, the report is of these alone, and
     `report-ID.html`. A page that is there already is replaced, and nothing else is. `figures` are Python files with
-    figures of the caller's own. Raises `UsageError` for what is no analysed run, a point that is not there, or
+    figures of the caller's own. All cores draw, by processes that read the program which calls this first: it does so
+    below `if __name__ == "__main__":`. Raises `UsageError` for what is no analysed run, a point that is not there, or
     something in the page's way; `PrerequisiteError` where it cannot be written.
     """
     from analysis.figures.registry import load_registry
     from analysis.report import compile_report, read_run, render_page
     from testbed.record.writing import is_of_run
 
+    require_main_program()
     path = out or runs[0] / (f"report-{points[0]}.html" if points else PAGE)
     try:
         facts = [read_run(run) for run in runs]
@@ -53,7 +57,7 @@ def report(
     if points:
         facts = _only(facts, points)
     require_free(path, "a report", _is_report, begins=_BEGINNING)
-    compiled = compile_report(facts, load_registry(figures))
+    compiled = compile_report(facts, load_registry(figures), jobs=len(cores.available()))
     _write(path, render_page(compiled), note=is_of_run(path))
     return WrittenReport(path, compiled)
 

@@ -198,7 +198,7 @@ def test_a_program_that_runs_when_it_is_imported_is_told_what_to_do(
     lab: Lab, points: list[Point], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
-    for begin in (lambda: api.run(points), api.resume, lambda: api.analyse(Path("r"))):
+    for begin in (lambda: api.run(points), api.resume, lambda: api.analyse(Path("r")), lambda: api.report([Path("r")])):
         with pytest.raises(UsageError, match="__main__"):
             begin()
     assert lab.ran == []
