@@ -49,7 +49,9 @@ def read_table(directory: Path, name: str) -> pa.Table:
     """A table of a run's directory; raises AnalysisError where there is none, or one of another format."""
     path = directory / DIRECTORY / f"{name}.parquet"
     try:
-        table = pq.read_table(path)
+        # pq.read_table would import pandas, where that is installed: a second.
+        with pq.ParquetFile(path) as file:
+            table = file.read()
         # A stranger's file may be Parquet and yet hold bytes where its columns, or their names, are to be text.
         table.validate(full=True)
         found = (table.schema.metadata or {}).get(FORMAT_KEY, b"none").decode(errors="replace")
