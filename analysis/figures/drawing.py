@@ -7,7 +7,7 @@ is not the toolkit's own is an AnalysisError with the file and line of it, and c
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
@@ -40,12 +40,31 @@ class Drawing:
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """A drawing as PNG, PDF and SVG, by suffix, and what else was made of it."""
+
+    files: dict[str, bytes]
+    kept: bytes = b""
+
+
+Keep = Callable[[Figure, Canvas, Mapping[str, bytes]], bytes]
+"""Makes something else of a figure on its canvas, and of its pictures by suffix."""
+
+Kept = tuple[Drawing, bytes | None]
+"""A drawing and what `Keep` made of it, None where there was nothing to draw."""
+
+
+@dataclass(frozen=True)
 class Drawn:
-    """What was drawn: `files`, `names` of the figures that had something to draw, and a line on each that failed."""
+    """What was drawn: `files`, `names` of the figures that had something to draw, and a line on each that failed.
+
+    `kept` are drawings of the toolkit's own figures with what else was made of them, None where there was nothing.
+    """
 
     files: list[Path] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
 
     def empty(self, registry: Registry) -> list[str]:
         """A line on each of the user's own figures that had nothing to draw."""
@@ -78,34 +97,42 @@ def draw(drawing: Drawing) -> Canvas | None:
     return canvas
 
 
-def save(drawings: Iterable[Drawing], directory: Path, workers: Workers | None = None) -> Drawn:
+def save(
+    drawings: Iterable[Drawing], directory: Path, workers: Workers | None = None, keep: Keep | None = None
+) -> Drawn:
     """Draw and write each into `directory`, as PNG, PDF and SVG; raises AnalysisError where it cannot be written.
 
-    `workers` share the drawing, but of figures that are not the toolkit's own: those may not be known there.
+    `workers` share the drawing, but of figures that are not the toolkit's own: those may not be known there. `keep`
+    makes something else of each of the toolkit's own figures while it is drawn, and is a function of a module.
     """
     drawn = Drawn()
-    begun = [(each, workers.submit(pictures, alone(each)) if workers and is_ours(each) else None) for each in drawings]
+    begun = [
+        (each, workers.submit(pictures, alone(each), keep) if workers and is_ours(each) else None) for each in drawings
+    ]
     for drawing, future in begun:
         try:
-            found = pictures(drawing) if future is None else _result(future, drawing)
+            found = pictures(drawing, keep) if future is None else _result(future, drawing, keep)
+            if keep and is_ours(drawing):
+                drawn.kept.append((drawing, found.kept if found else None))
             if found is None:
                 continue
         except FigureFailed as error:
             drawn.problems.append(f"{drawing.title}: {error}")
             drawn.names.add(drawing.figure.name)
             continue
-        drawn.files.extend(files.write(found, output.make_folder(directory), drawing.name))
+        drawn.files.extend(files.write(found.files, output.make_folder(directory), drawing.name))
         drawn.names.add(drawing.figure.name)
     return drawn
 
 
-def pictures(drawing: Drawing) -> dict[str, bytes] | None:
-    """The drawing as PNG, PDF and SVG, by suffix, or None where there is nothing to draw; raises as `draw`."""
+def pictures(drawing: Drawing, keep: Keep | None = None) -> Pictures | None:
+    """The pictures of the drawing, or None where there is nothing to draw; raises as `draw`."""
     canvas = draw(drawing)
     if canvas is None:
         return None
     with failures_of(drawing.figure):
-        return files.pictures(canvas)
+        found = files.pictures(canvas)
+        return Pictures(found, keep(drawing.figure, canvas, found) if keep and is_ours(drawing) else b"")
 
 
 def warm_up() -> None:
@@ -127,11 +154,11 @@ def alone(drawing: Drawing) -> Drawing:
     return replace(drawing, data=replace(drawing.data, tables=tables))
 
 
-def _result(future: Future[dict[str, bytes] | None], drawing: Drawing) -> dict[str, bytes] | None:
+def _result(future: Future[Pictures | None], drawing: Drawing, keep: Keep | None) -> Pictures | None:
     try:
         return future.result()
     except BrokenProcessPool:  # a worker was killed: for lack of memory, say, which alone there may be enough of
-        return pictures(drawing)
+        return pictures(drawing, keep)
 
 
 class FigureFailed(AnalysisError):

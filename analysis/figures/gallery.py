@@ -56,7 +56,9 @@ def of_experiments(
         taken.add(name)
         siblings = [point for point in summaries if point.experiment == first.experiment]
         ids = {point.id for point in members}
-        members_rows = [point for point in points_of(tables) if point["point"] in ids] if tables else []
+        # Ours have rows where they read tables, and so none in a report, which has the tables of those alone.
+        mine = points_of(tables) if tables and (figure.tables or figure.source) else []
+        members_rows = [point for point in mine if point["point"] in ids]
         yield Drawing(figure, name, title, Data(_needed(figure, tables or {}), members_rows, members, siblings))
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.claims import Judgement, Verdict, judge
+from analysis.figures.drawing import Kept
 from analysis.figures.gallery import not_at_hand
 from analysis.figures.registry import Registry, load_registry
 from analysis.report.details import RunDetails, draw_details, plan_details
@@ -73,10 +74,16 @@ class Report:
         return sum(judgement.verdict is verdict for judgement in self.judgements)
 
 
-def compile_report(runs: Sequence[RunFacts], registry: Registry | None = None, *, jobs: int = 1) -> Report:
+def compile_report(
+    runs: Sequence[RunFacts],
+    registry: Registry | None = None,
+    *,
+    jobs: int = 1,
+    drawn: Iterable[Kept] = (),
+) -> Report:
     """The report of some runs, with the figures of a registry (None: without a user's own files).
 
-    So many processes draw the figures, this one among them.
+    `jobs` processes draw the figures, this one among them, but what an analysis has `drawn` for it.
     """
     registry = registry or load_registry()
     distinct = list({run.directory.resolve(): run for run in runs}.values())
@@ -85,7 +92,7 @@ def compile_report(runs: Sequence[RunFacts], registry: Registry | None = None, *
     looks = [plan_details(run, registry) for run in distinct]
     drawings = [drawing for each in experiments for drawing in each.parts]
     drawings += [drawing for each in looks for drawing in each.drawings]
-    with Pictures(drawings, jobs) as pictures:
+    with Pictures(drawings, jobs, drawn=drawn) as pictures:
         over_time = time_lines(distinct)
         every = judge(points)
         judgements = tuple(each for each in every if each.has_points)

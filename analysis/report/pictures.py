@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure as Canvas
 from PIL import Image
 
 from analysis.figures.declaration import Figure
-from analysis.figures.drawing import Drawing, FigureFailed, alone, draw, failures_of, is_ours
+from analysis.figures.drawing import Drawing, FigureFailed, Kept, alone, draw, failures_of, is_ours
 from analysis.figures.files import png_bytes, svg_bytes
 from analysis.summary.workers import Workers
 
@@ -34,12 +34,21 @@ class Pictures:
     They begin with the first drawings when the block is entered, so that this process can do something else meanwhile;
     once it asks for a picture it draws the last ones. A figure that is not the toolkit's own may not be known there, so
     it is drawn here. What was under way in a process that is killed is drawn here as well.
+
+    `drawn` are drawings that somebody has drawn before, each with what `of_drawn` made of it: none that is the same is
+    drawn again.
     """
 
-    def __init__(self, drawings: Sequence[Drawing], jobs: int = 1) -> None:
-        self._here = deque(each for each in drawings if not is_ours(each))
-        self._left = deque(each for each in drawings if is_ours(each))
+    def __init__(self, drawings: Sequence[Drawing], jobs: int = 1, *, drawn: Iterable[Kept] = ()) -> None:
         self._made: dict[Drawing, bytes | FigureFailed | None] = {}
+        by_name = {(each.name, each.title): (each, made) for each, made in drawn}
+        for each in drawings:
+            found = by_name.get((each.name, each.title))
+            if found is not None and _is_same(found[0], each):
+                self._made[each] = found[1]
+        left = [each for each in drawings if each not in self._made]
+        self._here = deque(each for each in left if not is_ours(each))
+        self._left = deque(each for each in left if is_ours(each))
         self._others = min(jobs - 1, len(self._left) // _WORTH_A_PROCESS)
         self._stack = ExitStack()
         self._sharing: list[Future[None]] = []
@@ -86,6 +95,7 @@ class Pictures:
             # The workers are closed first, which ends what the threads wait for.
             threads = self._stack.enter_context(ThreadPoolExecutor(self._others, thread_name_prefix="pictures"))
             workers = self._stack.enter_context(Workers(self._others))
+            workers.hurry()  # this process waits for them, and nobody else is to go before
             self._sharing = [threads.submit(self._share, workers) for _ in range(self._others)]
         return self
 
@@ -102,12 +112,30 @@ def picture(drawing: Drawing) -> bytes | None:
     if canvas is None:
         return None
     with failures_of(drawing.figure):
-        return of_canvas(drawing.figure, canvas)
+        return svg_bytes(canvas) if _is_vectors(drawing.figure) else _small(png_bytes(canvas, _DPI))
 
 
-def of_canvas(figure: Figure, canvas: Canvas) -> bytes:
-    """The picture of a drawn figure."""
-    return svg_bytes(canvas) if figure.scope == "experiment" else _small(png_bytes(canvas, _DPI))
+def of_drawn(figure: Figure, canvas: Canvas, files: Mapping[str, bytes]) -> bytes:
+    """The picture of a figure that is drawn already, and is in these files by their suffix."""
+    return files["svg"] if _is_vectors(figure) else _small(png_bytes(canvas, _DPI))
+
+
+def _is_vectors(figure: Figure) -> bool:
+    return figure.scope == "experiment"
+
+
+def _is_same(drawn: Drawing, wanted: Drawing) -> bool:
+    """Whether a drawing that is drawn gives the picture of the one that is wanted: all that is drawn is equal."""
+    one, other = drawn.data, wanted.data
+    return (
+        drawn.figure is wanted.figure
+        and drawn.title == wanted.title
+        and list(one.summaries) == list(other.summaries)
+        and list(one.siblings) == list(other.siblings)
+        and list(one.points) == list(other.points)
+        and one.tables.keys() == other.tables.keys()
+        and all(table.equals(other.tables[name]) for name, table in one.tables.items())
+    )
 
 
 def _small(png: bytes) -> bytes:

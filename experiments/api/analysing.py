@@ -20,6 +20,7 @@ from testbed.runs import store
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from analysis.figures.drawing import Kept
     from analysis.figures.registry import Registry
     from analysis.summary.model import PointSummary
     from analysis.summary.point_analyses import PointAnalyses
@@ -123,12 +124,16 @@ class RunAnalysis:
     """The analysis of a run, which begins with its first points while the others run; a context manager.
 
     Until `of_all` it has what processor time and memory the points leave, and nothing of it is written. `jobs` and
-    `figures` as for `analyse`.
+    `figures` as for `analyse`. With `for_report` it leaves in `drawn` what a report shows of the figures.
     """
 
-    def __init__(self, run: store.RunStore, *, jobs: int | None = None, figures: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, run: store.RunStore, *, jobs: int | None = None, figures: Sequence[Path] = (), for_report: bool = False
+    ) -> None:
         from analysis.summary.workers import Workers
 
+        self.drawn: Sequence[Kept] = ()
+        self._for_report = for_report
         self._run, self._figures = run, figures
         there = len(list(run.points.iterdir())) if run.points.is_dir() else 0
         count = min(jobs or len(cores.available()), max(there, len(run.manifest.points)))
@@ -150,6 +155,7 @@ class RunAnalysis:
         """As `analyse_points`: what is not analysed yet is now, and all is drawn and written."""
         from analysis.figures.drawing import save
         from analysis.figures.gallery import not_at_hand, of_all
+        from analysis.report.pictures import of_drawn
         from analysis.summary.of_point import analyse_point_fully
         from analysis.summary.of_run import point_directories, stack, write_summary
         from analysis.summary.sweep_table import NAME as SWEEP
@@ -173,7 +179,9 @@ class RunAnalysis:
         swept = sweep_table(summaries)
         of_tables = write_tables(target, tables if swept is None else {**tables, SWEEP: swept})
         of_summary = write_summary(target, summaries)
-        drawn = save(of_all(registry, tables, summaries), target / "figures", workers)
+        keep = of_drawn if self._for_report else None
+        drawn = save(of_all(registry, tables, summaries), target / "figures", workers, keep)
+        self.drawn = drawn.kept
         return Analysis(
             run.directory,
             summaries,

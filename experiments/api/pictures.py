@@ -52,8 +52,8 @@ def draw(
 
     found = []
     for drawing in drawings(directory, registry_of(figures), kinds=kinds, point=point, connection=connection):
-        if formats := pictures(drawing):
-            found.append(Picture(drawing.figure.name, drawing.name, drawing.title, **formats))
+        if drawn := pictures(drawing):
+            found.append(Picture(drawing.figure.name, drawing.name, drawing.title, **drawn.files))
     return found
 
 

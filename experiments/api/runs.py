@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from experiments.api import own_parts
 from experiments.api.analysing import Analysis, RunAnalysis, require_main_program
@@ -15,7 +16,7 @@ from experiments.api.events import AnalysisStarted, Event, Listener, Notice, Poi
 from experiments.api.places import Labs, kernel_of, labs_of, open_places, require_check_share, require_shared_boot
 from experiments.api.planning import stored_points, task_of
 from experiments.api.record import closing, facts_of
-from experiments.api.reporting import report
+from experiments.api.reporting import write_report
 from experiments.api.unkept_captures import remove_unkept
 from testbed.base.errors import DiskFull, PrerequisiteError, RunInterrupted, TestbedError, UsageError
 from testbed.base.text import plain
@@ -30,6 +31,9 @@ from testbed.runs import scheduler, store
 from testbed.runs.scheduler import Hold, Place
 from testbed.runs.store import RESULTS, RunStore
 from testbed.signals import Interrupted
+
+if TYPE_CHECKING:
+    from analysis.figures.drawing import Kept
 
 
 def run(
@@ -84,7 +88,7 @@ def run(
         with made.lock(), closing(made, is_default=out is None):
             own_parts.keep(points, made)
             found = _run_and_analyse(points, places, made, out=out, figures=figures, listen=listen, cancel=cancel)
-    return _with_report(found, figures)
+    return _with_report(*found, figures)
 
 
 def resume(
@@ -129,10 +133,10 @@ def resume(
             history = [*found.manifest.resumed, facts]
             found.update(state="running", finished_at=None, resumed=history)
             _tidy(found)
-            analysis = _run_and_analyse(
+            analysed = _run_and_analyse(
                 points, places, found, out=directory, figures=figures, listen=listen, cancel=cancel
             )
-    return _with_report(analysis, figures)
+    return _with_report(*analysed, figures)
 
 
 def find_unfinished(
@@ -208,10 +212,11 @@ def _run_and_analyse(
     figures: Sequence[Path],
     listen: Listener,
     cancel: Cancel | None,
-) -> Analysis:
+) -> tuple[Analysis, Sequence[Kept]]:
+    """The analysis, and what it has drawn for the report."""
     cancel = cancel or Cancel()
     try:
-        with RunAnalysis(made, figures=figures) as analysis:
+        with RunAnalysis(made, figures=figures, for_report=True) as analysis:
 
             def hear(event: Event) -> None:
                 listen(event)
@@ -224,7 +229,7 @@ def _run_and_analyse(
                 run_points(points, places, made, listen=hear, cancel=cancel, others=analysis.holding)
             cancel.raise_if_set()  # it may have come when the last point had just ended
             listen(AnalysisStarted(made.directory))
-            return analysis.of_all(wanted=made.manifest.points)
+            return analysis.of_all(wanted=made.manifest.points), analysis.drawn
     except (RunInterrupted, Interrupted) as error:
         finished = sum(map(made.is_ok, made.manifest.points))
         is_full = isinstance(error, DiskFull)
@@ -235,12 +240,12 @@ def _run_and_analyse(
         ) from error
 
 
-def _with_report(analysis: Analysis, figures: Sequence[Path]) -> Analysis:
+def _with_report(analysis: Analysis, drawn: Sequence[Kept], figures: Sequence[Path]) -> Analysis:
     """The analysis with the report of the run, once the run is closed; that there is none costs nothing else."""
     if not analysis.summaries:
         return analysis
     try:
-        written = report([analysis.directory], figures=figures)
+        written = write_report([analysis.directory], figures=figures, drawn=drawn)
     except TestbedError as error:
         return replace(analysis, notes=(*analysis.notes, f"no report: {error}"))
     remove_unkept(analysis)  # the report had a use for them
