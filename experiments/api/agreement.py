@@ -21,8 +21,8 @@ from testbed.labs.base import Cancel
 from testbed.labs.catalog import LabOptions
 from testbed.record.point import Point
 from testbed.runs import scheduler, store
-from testbed.runs.scheduler import Place
 from testbed.runs.store import RESULTS
+from testbed.runs.tasks import Place
 
 if TYPE_CHECKING:
     from analysis.compare.agreement import Agreement

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.runs.scheduler import Task, TaskEnd
+from testbed.runs.tasks import Task, TaskEnd
 from testbed.runs.verification import Verdict
 
 

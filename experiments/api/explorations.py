@@ -26,7 +26,7 @@ from testbed.labs.base import Cancel
 from testbed.labs.catalog import LabOptions
 from testbed.record.exploration import Case
 from testbed.record.point import Point
-from testbed.runs.scheduler import Place
+from testbed.runs.tasks import Place
 
 DEFAULT_BOUND_S = 20.0
 _SHORT_BYTES = 100_000

@@ -23,7 +23,7 @@ from testbed.net import fault_injection
 from testbed.record import exploration as record
 from testbed.record.exploration import Case, Outcome, Request
 from testbed.record.point import Point
-from testbed.runs.scheduler import Place
+from testbed.runs.tasks import Place
 
 _AGENT = (sys.executable, "-m", "experiments.exploring_agent")
 _BATCH = 100

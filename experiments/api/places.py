@@ -14,7 +14,7 @@ from testbed.labs import catalog
 from testbed.labs.base import Clock, QueueingLab
 from testbed.labs.catalog import LabOptions, LabSpec
 from testbed.record.point import Point
-from testbed.runs.scheduler import Place
+from testbed.runs.tasks import Place
 
 Labs = Sequence[str | LabSpec]
 """As on the command line: `uml`, `local`, `ssh:HOST`, `vm`; none stands for the default one, `uml`."""

@@ -19,7 +19,7 @@ from testbed.base.errors import ConfigError, UsageError
 from testbed.labs.base import Clock, Job
 from testbed.record.point import Point
 from testbed.runs import store
-from testbed.runs.scheduler import Task
+from testbed.runs.tasks import Task
 
 _AGENT = (sys.executable, "-m", "experiments.start")
 _DAY_S = 86400.0

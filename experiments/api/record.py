@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 import testbed
 from testbed.base.errors import PrerequisiteError
 from testbed.debian_packages import TOOLS, package_versions
-from testbed.runs.scheduler import Place
 from testbed.runs.store import RunStore
+from testbed.runs.tasks import Place
 from testbed.runs.toolkit_identity import toolkit_sha256
 from testbed.signals import ENDING, handled
 from testbed.tools import large_reads

@@ -28,8 +28,9 @@ from testbed.labs.catalog import LabOptions
 from testbed.record.manifest import Facts
 from testbed.record.point import Point
 from testbed.runs import scheduler, store
-from testbed.runs.scheduler import Hold, Place
+from testbed.runs.scheduler import Hold
 from testbed.runs.store import RESULTS, RunStore
+from testbed.runs.tasks import Place
 from testbed.signals import Interrupted
 
 if TYPE_CHECKING:

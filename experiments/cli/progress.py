@@ -21,7 +21,7 @@ from experiments.api.events import (
 )
 from experiments.cli.output import Console, say, show
 from testbed.base.text import plain
-from testbed.runs.scheduler import Task, TaskEnd, total_s
+from testbed.runs.tasks import Task, TaskEnd, total_s
 
 _SHOWN = 2
 

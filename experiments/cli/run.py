@@ -35,7 +35,7 @@ from testbed.labs import cores
 from testbed.labs.base import Clock
 from testbed.labs.catalog import LabSpec
 from testbed.record.point import Point
-from testbed.runs import scheduler
+from testbed.runs.tasks import total_s
 
 
 class _Common(TypedDict):
@@ -165,6 +165,6 @@ def _print_plan(points: Sequence[Point], width: int) -> None:
     rows = [("point", "clock", "estimate")]
     rows += [(task.id, task.clock, f"{task.estimate_s:.0f} s") for task in tasks]
     show(columns(rows, right=(2,)))
-    total = scheduler.total_s(tasks, width)
+    total = total_s(tasks, width)
     disk = format_size(sum(task.disk_bytes for task in tasks))
     show(f"\n{len(points)} points, about {total / 60:.1f} min with {width} at a time, at most {disk} of disk")

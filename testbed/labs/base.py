@@ -184,6 +184,10 @@ class HoldableLab(Protocol):
         """Hold them, and those that start meanwhile, until the block ends."""
         ...
 
+    def pausing(self, output: Path) -> AbstractContextManager[None]:
+        """Hold the job in real time that has this output, whose clock goes on, until the block ends."""
+        ...
+
 
 @runtime_checkable
 class QueueingLab(Protocol):

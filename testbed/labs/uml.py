@@ -106,6 +106,12 @@ class UmlLab:
         with self._guests.holding():
             yield
 
+    @contextlib.contextmanager
+    def pausing(self, output: Path) -> Iterator[None]:
+        """Hold the guest in real time of the job with this output until the block ends."""
+        with self._guests.pausing(output):
+            yield
+
     def run(
         self, job: Job, *, stdout: Sink = discard, stderr: Sink = discard, cancel: Cancel | None = None
     ) -> JobResult:
@@ -157,8 +163,11 @@ class UmlLab:
                 remove=runtime,
             )
             stack.callback(guest.release)
-            if job.clock == "virtual":
-                stack.enter_context(self._guests.running(guest))
+            stack.enter_context(
+                self._guests.running(guest)
+                if job.clock == "virtual"
+                else self._guests.running_in_real_time(guest, job.output)
+            )
             ended = wait_for_end(
                 guest,
                 began_s=began_s,

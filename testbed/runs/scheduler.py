@@ -3,10 +3,10 @@
 A task is a job for a lab with a name and a cost; what is in it the scheduler does not know. A
 failed task gets a directory like any other and stops nobody; Ctrl-C, a closed terminal and an output that nobody reads
 end those that run and keep those that are finished. Labs share the tasks: whoever is free takes the next one that it
-has the clock for. Tasks in real time run one by one: their result depends on what else the machine does. While one says
-that it is measured now, everything else that the toolkit does on this machine is held; before and after, which is
-mostly waiting, it is one more beside those in virtual time. Where a lab's jobs cannot be held, they run last, and alone
-on their machine.
+has the clock for. Tasks in real time are measured one by one: their result depends on what else the machine does. While
+one says that it is measured now, everything else that the toolkit does on this machine is held; before and after, which
+is mostly waiting, it is one more beside those in virtual time, and one is set up while the one before clears away
+(`testbed.runs.real_time`). Where a lab's jobs cannot be held, they run last, and alone on their machine.
 """
 
 from __future__ import annotations
@@ -16,89 +16,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from testbed import signals
 from testbed.base.errors import DiskFull, RunInterrupted, TestbedError, UsageError
-from testbed.base.needs import Need
-from testbed.labs.base import HERE, Cancel, Clock, HoldableLab, Job, JobResult, Lab
+from testbed.labs.base import HERE, Cancel, Clock, HoldableLab, JobResult, Lab
 from testbed.runs import digests
 from testbed.runs.job_output import LastLine, Phases
 from testbed.runs.outcomes import outcome_of
+from testbed.runs.real_time import Turn, Turns
 from testbed.runs.store import RunStore
+from testbed.runs.tasks import OneAtATime, Place, Task, TaskEnd, Watcher
 from testbed.signals import handled
 
 Hold: TypeAlias = Callable[[], contextlib.AbstractContextManager[None]]
 """Holds something while the block lasts."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One point to run: `job` fills the given output directory and says what to run; `estimate_s` is wall time,
-    `disk_bytes` the most that its directory should take.
-
-    `needs` are what the job needs of the lab.
-    """
-
-    id: str
-    job: Callable[[Path], Job]
-    clock: Clock = "virtual"
-    estimate_s: float = 0.0
-    disk_bytes: int = 0
-    needs: frozenset[Need] = frozenset()
-
-
-@dataclass(frozen=True)
-class Place:
-    """A lab with the number of tasks in virtual time that it gets at once; with 1 no other goes beside them.
-
-    `ahead` are more that it keeps at hand meanwhile (`testbed.labs.base.QueueingLab`).
-    """
-
-    lab: Lab
-    width: int
-    ahead: int = 0
-
-    def __post_init__(self) -> None:
-        if self.width < 1 or self.ahead < 0:
-            raise ValueError("the width must be at least 1, and what is at hand no less than nothing")
-
-
-@dataclass(frozen=True)
-class TaskEnd:
-    """How a task ended: `error` is empty if all went well; wall seconds; the lab's name."""
-
-    id: str
-    ok: bool
-    error: str
-    wall_s: float
-    lab: str = ""
-
-
-class Watcher(Protocol):
-    """Is told what happens; called by the threads of the tasks, one at a time.
-
-    One that raises (its output is closed, say) ends the run as Ctrl-C does, and is told nothing more.
-    """
-
-    def started(self, task: Task) -> None:
-        """The task is handed to the lab."""
-
-    def phase(self, task: Task, phase: str) -> None:
-        """The task has said on its stdout what it does now: `{"phase": "..."}`."""
-
-    def finished(self, task: Task, end: TaskEnd) -> None:
-        """The task's directory has its final name."""
-
-
-def total_s(tasks: Sequence[Task], jobs: int) -> float:
-    """An estimate of the wall seconds that the tasks take, `jobs` at a time."""
-    together = [task.estimate_s for task in tasks if task.clock == "virtual"]
-    alone = sum(task.estimate_s for task in tasks if task.clock != "virtual")
-    return max((sum(together) + alone) / jobs, max(together, default=0.0), alone)
 
 
 @contextlib.contextmanager
@@ -140,22 +74,28 @@ def run(
     its block lasts. Raises `RunInterrupted` once the flag is set and everything that ran
     has ended.
     """
-    told = _OneAtATime(watcher, cancel)
+    told = OneAtATime(watcher, cancel)
     queue = _Queue(tasks)
     ends: dict[str, TaskEnd] = {}
 
-    def work(place: Place, clock: Clock) -> bool:
+    def work(place: Place, clock: Clock, turn: Turn | None = None) -> bool:
         task = None if cancel.is_set() else queue.take(clock, place.lab.clocks)
         if task is None:
             return False
         with contextlib.suppress(RunInterrupted):
             holds = (others, *_holds(place.lab)) if clock == "real" and place.lab.machine == HERE else ()
-            ends[task.id] = _run_task(task, place.lab, store, cancel=cancel, watcher=told, holds=holds)
+            ends[task.id] = _run_task(task, place.lab, store, cancel=cancel, watcher=told, holds=holds, turn=turn)
         return True
 
     def work_on(place: Place, *clocks: Clock) -> None:
         while any(work(place, clock) for clock in clocks):
             pass
+
+    def work_in_turns(place: Place, turns: Turns) -> None:
+        is_left = True
+        while is_left:
+            with turns.next() as turn:
+                is_left = work(place, "real", turn)
 
     def serve(machine: Sequence[Place]) -> None:
         if len(machine) == 1 and _holds(machine[0].lab):
@@ -163,7 +103,8 @@ def run(
             if place.width == 1:
                 work_on(place, "real", "virtual")
             else:
-                _together([*[partial(work_on, place, "virtual")] * place.width, partial(work_on, place, "real")])
+                in_turns = partial(work_in_turns, place, Turns())
+                _together([*[partial(work_on, place, "virtual")] * place.width, *[in_turns] * 2])
             return
         _together([partial(work_on, place, "virtual") for place in machine for _ in range(place.width + place.ahead)])
         while sum(work(place, "real") for place in machine):  # each in turn
@@ -205,20 +146,30 @@ class _Queue:
 
 
 def _run_task(
-    task: Task, lab: Lab, store: RunStore, *, cancel: Cancel, watcher: Watcher, holds: Sequence[Hold]
+    task: Task, lab: Lab, store: RunStore, *, cancel: Cancel, watcher: Watcher, holds: Sequence[Hold], turn: Turn | None
 ) -> TaskEnd:
     with contextlib.ExitStack() as held:
 
-        def phase(name: str, is_measured: bool) -> None:
+        def phase(output: Path, name: str, is_measured: bool) -> None:
             held.close()
+            if turn is not None and isinstance(lab, HoldableLab):
+                turn.phase(is_measured, pausing=partial(lab.pausing, output))
             for hold in holds if is_measured else ():
                 held.enter_context(hold())
             watcher.phase(task, name)
 
-        return _run_in(task, lab, store, cancel=cancel, watcher=watcher, phases=Phases(phase))
+        return _run_in(task, lab, store, cancel=cancel, watcher=watcher, phase=phase)
 
 
-def _run_in(task: Task, lab: Lab, store: RunStore, *, cancel: Cancel, watcher: Watcher, phases: Phases) -> TaskEnd:
+def _run_in(
+    task: Task,
+    lab: Lab,
+    store: RunStore,
+    *,
+    cancel: Cancel,
+    watcher: Watcher,
+    phase: Callable[[Path, str, bool], None],
+) -> TaskEnd:
     _end_if_full(store, cancel)
     cancel.raise_if_set()
     started = time.monotonic()
@@ -228,7 +179,7 @@ def _run_in(task: Task, lab: Lab, store: RunStore, *, cancel: Cancel, watcher: W
         output = store.begin(task.id)
         watcher.started(task)
         job = task.job(output)
-        result = lab.run(job, stdout=phases, stderr=errors, cancel=cancel)
+        result = lab.run(job, stdout=Phases(partial(phase, output)), stderr=errors, cancel=cancel)
         error = "" if result.status == 0 else f"ended with status {result.status}: {errors.text or 'no message'}"
         if not error and task.clock == "virtual" and result.kernel:
             digests.write(output, kernel=result.kernel, seed=job.seed)
@@ -267,32 +218,3 @@ def _end_if_full(store: RunStore, cancel: Cancel, failed: str = "") -> None:
         if failed:
             store.abandon(failed)
         cancel.set(shortage, DiskFull)
-
-
-class _OneAtATime:
-    """Passes calls on to a watcher, never two at once."""
-
-    def __init__(self, watcher: Watcher, cancel: Cancel) -> None:
-        self._watcher = watcher
-        self._cancel = cancel
-        self._lock = threading.Lock()
-        self._is_deaf = False
-
-    def started(self, task: Task) -> None:
-        self._tell(lambda: self._watcher.started(task))
-
-    def phase(self, task: Task, phase: str) -> None:
-        self._tell(lambda: self._watcher.phase(task, phase))
-
-    def finished(self, task: Task, end: TaskEnd) -> None:
-        self._tell(lambda: self._watcher.finished(task, end))
-
-    def _tell(self, say: Callable[[], None]) -> None:
-        with self._lock:
-            if self._is_deaf:
-                return
-            try:
-                say()
-            except (TestbedError, OSError) as error:
-                self._is_deaf = True
-                self._cancel.set(f"interrupted: {error}")

@@ -11,8 +11,8 @@ from testbed.base.errors import AnalysisError
 from testbed.base.text import plain
 from testbed.record import digests
 from testbed.record.digests import Digests
-from testbed.runs.scheduler import Task, TaskEnd
 from testbed.runs.store import RunStore
+from testbed.runs.tasks import Task, TaskEnd
 
 Finding = Literal["identical", "differs", "not compared", "skipped"]
 _NAMED = 3

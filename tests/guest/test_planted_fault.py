@@ -22,7 +22,7 @@ from testbed.kernel import build
 from testbed.kernel.recipe import PATCH_FOLDER
 from testbed.labs.uml import UmlLab
 from testbed.record.exploration import Fault
-from testbed.runs.scheduler import Place
+from testbed.runs.tasks import Place
 
 PATCH = Path(__file__).with_name("planted") / "lost-repetition.patch"
 # A page that takes four seconds by the director, so that there is time for two repetitions, a second each.

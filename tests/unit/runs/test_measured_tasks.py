@@ -14,8 +14,8 @@ from testbed.base.errors import LabError
 from testbed.base.needs import Need
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.runs import scheduler, store
-from testbed.runs.scheduler import Place, Task, TaskEnd
 from testbed.runs.store import RunStore
+from testbed.runs.tasks import Place, Task, TaskEnd
 
 MEASURED, SETTLING = b'{"phase": "workload", "measured": true}\n', b'{"phase": "settling"}\n'
 
@@ -54,6 +54,11 @@ class Holdable(Lab):
 
     held = False
 
+    def __init__(self, work: Callable[[Job, Sink], None], machine: str = HERE) -> None:
+        super().__init__(work, machine)
+        self.paused: set[str] = set()
+        self.is_pausing = threading.Event()
+
     def holding(self) -> AbstractContextManager[None]:
         return self._hold()
 
@@ -62,6 +67,13 @@ class Holdable(Lab):
         self.held = True
         yield
         self.held = False
+
+    @contextmanager
+    def pausing(self, output: Path) -> Iterator[None]:
+        self.paused.add(output.name)
+        self.is_pausing.set()
+        yield
+        self.paused.discard(output.name)
 
 
 class Silent:
@@ -105,15 +117,16 @@ def test_only_what_is_measured_holds_the_others(run_store: RunStore) -> None:
         if job.clock == "virtual":
             assert measured_once.wait(60)  # it is under way when the first is measured
             return
-        for phase in (b'{"phase": "building"}\n', MEASURED, SETTLING, MEASURED):
+        for phase in (b'{"phase": "building"}\n', MEASURED, SETTLING):
             out(phase)
             seen.append((job.argv[0], lab.held, bool(others)))
         measured_once.set()
 
     lab = Holdable(work)
     assert all(end.ok for end in run(run_store, lab, others=hold_others))
-    one = [("building", False), ("measured", True), ("settling", False), ("measured", True)]
-    assert seen == [(name, held, held) for name in ("r1", "r2") for _, held in one]
+    one = [("building", False), ("measured", True), ("settling", False)]
+    for job in ("r1", "r2"):
+        assert [each for each in seen if each[0] == job] == [(job, held, held) for _, held in one]
     assert not lab.held and not others  # with the job's end, too
 
 
@@ -160,6 +173,41 @@ def test_a_job_in_real_time_takes_the_place_of_none_in_virtual_time(
     lab = Holdable(work)
     assert all(end.ok for end in run(run_store, lab, width))
     assert seen == [beside] * len(beside)
+
+
+def test_one_is_set_up_while_the_one_before_clears_away_and_held_until_that_has_ended(run_store: RunStore) -> None:
+    is_set_up = {name: threading.Event() for name in ("r1", "r2")}
+    seen: list[tuple[str, set[str]]] = []
+
+    def work(job: Job, out: Sink) -> None:
+        if job.clock == "virtual":
+            return
+        (name,) = job.argv
+        is_set_up[name].set()
+        out(MEASURED)
+        assert not lab.paused  # whoever was held has been let go
+        seen.append((name, lab.under_way & {"r1", "r2"}))
+        out(SETTLING)
+        if len(seen) == 1:  # the first of the two clears away until the other is held
+            assert all(event.wait(60) for event in is_set_up.values())
+            assert lab.is_pausing.wait(60)
+            assert len(lab.paused) == 1 and name not in lab.paused
+            assert len(seen) == 1
+
+    lab = Holdable(work)
+    assert all(end.ok for end in run(run_store, lab))
+    assert [alone for _, alone in seen] == [{name} for name, _ in seen]
+
+
+def test_a_measured_job_in_real_time_that_fails_lets_the_next_one_begin(run_store: RunStore) -> None:
+    def work(job: Job, out: Sink) -> None:
+        if job.argv == ("r1",):
+            out(MEASURED)
+            out(SETTLING)
+            raise LabError("guest panicked")
+        out(MEASURED)
+
+    assert [end.ok for end in run(run_store, Holdable(work))] == [True, True, False, True]
 
 
 def test_what_is_under_way_here_goes_on_while_another_machine_measures(run_store: RunStore) -> None:

@@ -15,8 +15,8 @@ from testbed.base.needs import Need
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.runs import scheduler, store
 from testbed.runs.job_output import Lines
-from testbed.runs.scheduler import Place, Task, TaskEnd
 from testbed.runs.store import RunStore
+from testbed.runs.tasks import Place, Task, TaskEnd
 
 
 class Lab:

@@ -15,7 +15,7 @@ from testbed.base.needs import Need
 from testbed.labs.base import HERE, Cancel, Clock, Job, JobResult, Sink, discard
 from testbed.record.outcome import Outcome
 from testbed.runs import cleaning, scheduler, store
-from testbed.runs.scheduler import Place, Task, TaskEnd
+from testbed.runs.tasks import Place, Task, TaskEnd, total_s
 from topologies import links
 
 
@@ -288,4 +288,4 @@ def test_cleaning_removes_only_runtimes_of_dead_processes(tmp_path: Path) -> Non
 
 
 def test_the_estimate_counts_points_in_real_time_one_by_one() -> None:
-    assert scheduler.total_s([task("a"), task("b"), task("c", "real"), task("d", "real")], 2) == 2.0
+    assert total_s([task("a"), task("b"), task("c", "real"), task("d", "real")], 2) == 2.0
