@@ -95,18 +95,20 @@ def plan(
     overrides: Sequence[str] = (),
     clocks: Sequence[Clock] = ("virtual", "real"),
     schemes: Sequence[str] = (),
+    real_seeds: Sequence[int] | None = None,
 ) -> list[Point]:
     """The points of an experiment, ordered by seed, clock, condition, variant or scheme, protocol and object size.
 
     `clocks` are those that can be had. A point has each clock of the experiment's file that is among them; where
     none is, it has the first of them: what is told in virtual time can also be run in a lab that has real time only.
 
-    MPTCP has the schemes of these names (`experiments.schemes.chosen`), or the first that the file offers.
+    MPTCP has the schemes of these names (`experiments.schemes.chosen`), or the first that the file offers. Points in
+    real time have `real_seeds` (None: the same seeds as the others).
 
     The seed comes first so that a run which is interrupted has whole figures. Raises UsageError
     for a profile, an override or a scheme that does not exist or cannot be, and for a bad list of seeds.
     """
-    return plan_with_figures(experiment, profile, seeds, overrides, clocks, schemes).points
+    return plan_with_figures(experiment, profile, seeds, overrides, clocks, schemes, real_seeds).points
 
 
 def plan_with_figures(
@@ -116,28 +118,27 @@ def plan_with_figures(
     overrides: Sequence[str] = (),
     clocks: Sequence[Clock] = ("virtual", "real"),
     schemes: Sequence[str] = (),
+    real_seeds: Sequence[int] | None = None,
 ) -> Planned:
     """As `plan`, with the figures that the points want and the toolkit does not have."""
     if not clocks:
         raise UsageError("clocks: none: give at least one", hint='("virtual", "real")')
     found = experiment.settings(profile, overrides, schemes)
     sizes = {id(valid): _sizes(valid) for _, valid in found}
-    per_seed = (len(case.protocols(valid.settings.protocols)) * len(sizes[id(valid)]) for case, valid in found)
-    _check_count(sum(per_seed) * len(seeds))  # before any look at each of the seeds: a range has as many as it likes
-    if any(type(seed) is not int for seed in seeds):
-        raise UsageError(f"seeds {list(seeds)}: a seed is a whole number")
-    if len(seeds):
-        _check_largest_seed(found, max(seeds))
-    if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
-        raise UsageError(f"seeds {list(seeds)}: give at least one, none twice, none below zero")
+    per_seed = sum(len(case.protocols(valid.settings.protocols)) * len(sizes[id(valid)]) for case, valid in found)
+    by_clock: dict[Clock, Sequence[int]] = {"virtual": seeds, "real": seeds if real_seeds is None else real_seeds}
+    for its_seeds in by_clock.values():
+        _check_count(per_seed * len(its_seeds))  # before any look at each of them: a range has as many as it likes
+        _check_seeds(found, its_seeds)
 
     def of(valid: Valid) -> tuple[Clock, ...]:
         return tuple(clock for clock in valid.settings.clocks if clock in clocks) or (clocks[0],)
 
     points = [
         _point(valid, case, profile, _Axes(protocol, clock, object_bytes, seed))
-        for seed in seeds
+        for seed in dict.fromkeys([*seeds, *by_clock["real"]])
         for clock in dict.fromkeys(clock for _, valid in found for clock in of(valid))
+        if seed in by_clock[clock]
         for case, valid in found
         if clock in of(valid)
         for protocol in case.protocols(valid.settings.protocols)
@@ -177,6 +178,16 @@ def _check_count(points: int) -> None:
     if points > MOST_POINTS:
         what = f"{points} points are more than {MOST_POINTS}"
         raise UsageError(what, hint="fewer seeds (--repeat), sizes or variants")
+
+
+def _check_seeds(found: Sequence[tuple[Case, Valid]], seeds: Sequence[int]) -> None:
+    """Raise UsageError for seeds that are none, or of which there are none."""
+    if any(type(seed) is not int for seed in seeds):
+        raise UsageError(f"seeds {list(seeds)}: a seed is a whole number")
+    if len(seeds):
+        _check_largest_seed(found, max(seeds))
+    if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
+        raise UsageError(f"seeds {list(seeds)}: give at least one, none twice, none below zero")
 
 
 def _check_largest_seed(found: Sequence[tuple[Case, Valid]], largest: int) -> None:

@@ -34,13 +34,14 @@ def plan(
     clocks: Sequence[Clock] = ("virtual", "real"),
     schemes: Sequence[str] = (),
     scheme_files: Sequence[Path] = (),
+    real_seeds: Sequence[int] | None = None,
 ) -> list[Point]:
     """The points of experiments, given as `7`, `fig07` or the path of a TOML file; runs nothing.
 
     `overrides` are settings as `--set` takes them (`"workload.total=1 MB"`), for each of the experiments. A point has
     those clocks of its experiment's file that are among `clocks`, or else the first of `clocks`. MPTCP is measured with
     the `schemes` of these names (`"all"`: those that an experiment offers), by default the first that it offers;
-    `scheme_files` have further schemes.
+    `scheme_files` have further schemes. Points in real time have `real_seeds`, by default the others' seeds.
 
     Raises `UsageError` for a name or a setting that does not exist, and for experiments or points that clash;
     `ConfigError` for a file, with its line.
@@ -53,6 +54,7 @@ def plan(
         clocks=clocks,
         schemes=schemes,
         scheme_files=scheme_files,
+        real_seeds=real_seeds,
     ).points
 
 
@@ -65,6 +67,7 @@ def plan_with_figures(
     clocks: Sequence[Clock] = ("virtual", "real"),
     schemes: Sequence[str] = (),
     scheme_files: Sequence[Path] = (),
+    real_seeds: Sequence[int] | None = None,
 ) -> Planned:
     """As `plan`, with the files of users' own figures that the experiments name as their `plot`, each once."""
     if isinstance(experiments, str):
@@ -79,7 +82,13 @@ def plan_with_figures(
             raise UsageError(f"two experiments are named {experiment.name!r}: {paths[experiment.name]} and {path}")
         paths[experiment.name] = path
         planned = planning.plan_with_figures(
-            experiment, profile, list(seeds), overrides=overrides, clocks=clocks, schemes=schemes
+            experiment,
+            profile,
+            seeds,
+            overrides=overrides,
+            clocks=clocks,
+            schemes=schemes,
+            real_seeds=real_seeds,
         )
         points += planned.points
         figures |= dict.fromkeys(planned.figures)
@@ -88,6 +97,8 @@ def plan_with_figures(
         if point.id in seen:
             raise UsageError(f"two points have the id {point.id!r}", hint="give the experiments other names")
         seen.add(point.id)
+    if points and real_seeds is not None and all(point.clock != "real" for point in points):
+        raise UsageError("seeds of points in real time: none of these is in real time", hint="leave out --real-repeat")
     _check_schemes(points, schemes, scheme_files)
     return Planned(points, list(figures))
 

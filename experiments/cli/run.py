@@ -69,6 +69,12 @@ class _Common(TypedDict):
     help="Have so many of the points done by two workers, and compare them byte by byte (dask), e.g. 0.1.",
 )
 @click.option("--repeat", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Seeds per point.")
+@click.option(
+    "--real-repeat",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="Seeds per point in real time, whose noise one alone does not show.  [default: as --repeat]",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The first seed.")
 @click.option("--dry-run", is_flag=True, help="List the points and an estimate of the time; run nothing.")
 @click.option("--resume", is_flag=True, help="Continue the newest unfinished run (the one in --out, if given).")
@@ -88,6 +94,7 @@ def run(
     shared_boot: bool,
     check_share: float,
     repeat: int,
+    real_repeat: int | None,
     seed: int,
     dry_run: bool,
     resume: bool,
@@ -109,6 +116,7 @@ def run(
         clocks=clocks,
         schemes=schemes,
         scheme_files=scheme_files,
+        real_seeds=None if real_repeat is None else range(seed, seed + real_repeat),
     )
     points = planned.points
     if not points and not resume:

@@ -179,6 +179,14 @@ def test_a_dry_run_lists_the_points_and_the_time_and_writes_nothing(cli: Testbed
     assert list(tmp_path.iterdir()) == []
 
 
+def test_points_in_real_time_alone_are_repeated(cli: Testbed) -> None:
+    said = cli("run", "6", "7", "--dry-run", "--real-repeat", "3")
+    assert len(re.findall(r"-real-seed[123] +real ", said.out)) == 3 * 14
+    assert len(re.findall(r"-seed1 +virtual ", said.out)) == 2 * 14
+    assert "\n70 points" in said.out
+    assert_one_line(cli("run", "7", "--dry-run", "--real-repeat", "3"), 2, "none of these is in real time")
+
+
 def test_a_lab_without_a_virtual_clock_gets_real_points(cli: Testbed) -> None:
     said = cli("run", "13", "6", "--dry-run", "--lab", "local")
     assert re.search(r"^fig13-tcp-100MB-real-seed1 +real +\d+ s$", said.out, re.MULTILINE)

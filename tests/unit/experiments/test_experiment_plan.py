@@ -200,6 +200,15 @@ def test_seeds_are_the_outermost_order_and_ids_are_unique_and_safe() -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9_-]+", point_id) for point_id in ids)
 
 
+def test_points_in_real_time_have_seeds_of_their_own() -> None:
+    points = plan.plan(plan.load(plan.find("6")), seeds=[2, 1], real_seeds=range(1, 4))
+    found = [(seed, clock) for seed, clock in dict.fromkeys((point.seed, point.clock) for point in points)]
+    assert found == [(2, "virtual"), (2, "real"), (1, "virtual"), (1, "real"), (3, "real")]
+    assert len(points) == 5 * 14
+    with pytest.raises(UsageError, match="a seed is a whole number"):
+        plan.plan(plan.load(plan.find("6")), real_seeds=[1.5])  # type: ignore[list-item]
+
+
 def test_what_is_no_seed_and_a_point_without_a_clock_are_refused() -> None:
     for seeds in (["a"], [1.5], [True]):
         with pytest.raises(UsageError, match="a seed is a whole number"):
