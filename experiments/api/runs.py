@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -10,22 +9,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.api import own_parts
+from experiments.api import own_parts, unfinished
 from experiments.api.analysing import Analysis, RunAnalysis, require_main_program
-from experiments.api.events import AnalysisStarted, Event, Listener, Notice, PointFinished, PointsDue, Telling, ignore
-from experiments.api.places import Labs, kernel_of, labs_of, open_places, require_check_share, require_shared_boot
+from experiments.api.events import AnalysisStarted, Event, Listener, PointFinished, PointsDue, Telling, ignore
+from experiments.api.places import Labs, kernel_of, open_places, require_check_share, require_shared_boot
 from experiments.api.planning import stored_points, task_of
 from experiments.api.record import closing, facts_of
 from experiments.api.reporting import write_report
 from experiments.api.unkept_captures import remove_unkept
 from testbed.base.errors import DiskFull, PrerequisiteError, RunInterrupted, TestbedError, UsageError
-from testbed.base.text import plain
-from testbed.kernel import selection
-from testbed.kernel.cache import Kernel
-from testbed.labs import catalog
 from testbed.labs.base import Cancel
 from testbed.labs.catalog import LabOptions
-from testbed.record.manifest import Facts
 from testbed.record.point import Point
 from testbed.runs import scheduler, store
 from testbed.runs.scheduler import Hold
@@ -112,18 +106,20 @@ def resume(
     The run is the one in `directory`, or the newest unfinished one in `results/`; with `points` it must be one of
     just these. None of `labs` means those that it had, no `kernel` the one that it had, or its release's current
     one. A run directory may be anybody's, so it never says which other machine this one logs in to: raises
-    `UsageError` for one that was run elsewhere, unless `labs` says where. Nor is its copy of a part that was
+    `UsageError` for one that was run elsewhere, unless `labs` says where. A run whose points shared boots goes on so in
+    its own labs. Nor is its copy of a part that was
     somebody's own code ever run, unless `trust_code` says so: the code is the one that was loaded with `points`, or
     by `load_parts`.
     """
     require_main_program()
-    found = find_unfinished(directory, points, listen=listen)
+    found = unfinished.find_unfinished(directory, points, listen=listen)
     points = stored_points(found, trust_code=trust_code)
-    labs = labs or _labs_of(found)
+    shared_boot = shared_boot or (not labs and unfinished.shares_boots(found, points))
+    labs = labs or unfinished.labs_of(found)
     if shared_boot:
         require_shared_boot(points, labs)
     require_check_share(check_share, labs)
-    own = kernel_of(kernel, labs) or _kernel_of(found, labs)
+    own = kernel_of(kernel, labs) or unfinished.kernel_of(found, labs)
     options = LabOptions(kernel=own, shared_boot=shared_boot, check_share=check_share)
     with open_places(labs, jobs, options, listen) as places:
         left = [task_of(point) for point in points if not found.is_ok(point.id)]
@@ -138,52 +134,6 @@ def resume(
                 points, places, found, out=directory, figures=figures, listen=listen, cancel=cancel
             )
     return _with_report(*analysed, figures)
-
-
-def find_unfinished(
-    directory: Path | None = None, points: Sequence[Point] = (), *, listen: Listener = ignore
-) -> RunStore:
-    """The run in `directory`, or the newest unfinished one in `results/`; with `points` one of just these.
-
-    Raises `UsageError` if there is none.
-    """
-    if directory:
-        candidates = [store.open_run(directory)]
-    else:
-        every = store.runs(RESULTS, lambda why: listen(Notice(why)))
-        candidates = [each for each in every if each.is_unfinished()]
-    wanted = [point.model_dump(mode="json") for point in points]
-    for each in candidates:
-        if not points or list(each.manifest.plan) == wanted:
-            return each
-    for each in candidates:
-        if changed := _changed_parts(points, each.manifest.plan):
-            what = f"{each.directory}: since this run was started, your own code has been changed: {changed}"
-            raise UsageError(what, hint="go on with what it was, or begin a new run")
-    if candidates and points:
-        raise UsageError(
-            f"{directory or RESULTS}: no unfinished run of just these points",
-            hint="leave out the figures to continue the run as it was started",
-        )
-    raise UsageError(f"{RESULTS}: no unfinished run")
-
-
-def _changed_parts(points: Sequence[Point], plan: Sequence[Facts]) -> str:
-    """The names of users' own parts that are all that tells points from those of a run; empty if there is more."""
-    if len(plan) != len(points):
-        return ""
-    names: dict[str, None] = {}
-    for point, stored in zip(points, plan, strict=True):
-        own = point.model_dump(mode="json")
-        parts = stored.get("parts")
-        for kind, part in own["parts"].items():
-            there = parts.get(kind) if isinstance(parts, dict) else None
-            if isinstance(there, dict) and there.get("sha256") != part["sha256"]:
-                names[part["name"]] = None
-                part["sha256"] = there.get("sha256")
-        if own != stored:
-            return ""
-    return ", ".join(names)
 
 
 def run_points(
@@ -266,32 +216,3 @@ def _tidy(found: RunStore) -> None:
         raise PrerequisiteError(
             f"{error.filename or found.directory}: cannot be removed: {error.strerror or error}"
         ) from error
-
-
-def _kernel_of(found: RunStore, labs: Labs) -> Kernel | None:
-    """The lab kernel of a run that is continued; None where no lab uses one, or an older toolkit noted none."""
-    facts = found.manifest.kernel
-    if facts is None or not any(lab.uses_lab_kernel for lab in labs_of(labs)):
-        return None
-    return selection.again(str(facts.get("id")), str(facts.get("source")))
-
-
-def _labs_of(found: RunStore) -> Labs:
-    """The labs of a run that is continued; manifests of older toolkits know one lab only."""
-    names = found.manifest.lab_names
-    if not names:
-        return ()
-    command = f"testbed run --resume --out {shlex.quote(str(found.directory))}"
-    try:
-        labs = catalog.parse_all(names)
-    except UsageError as error:
-        raise UsageError(
-            f"{found.directory / store.MANIFEST}: {plain(error.message)}", hint=f"say where: {command} --lab LAB"
-        ) from error
-    if any(lab.target for lab in labs):
-        options = " ".join(f"--lab {shlex.quote(str(lab))}" for lab in labs)
-        raise UsageError(
-            f"{found.directory}: it was run on another machine: {', '.join(map(str, labs))}",
-            hint=f"to go on there: {command} {options}",
-        )
-    return labs

@@ -15,7 +15,7 @@ from experiments import plan as planning
 from experiments.api.events import Listener
 from experiments.api.places import clocks_of, kernel_of, require_check_share, require_shared_boot
 from experiments.api.planning import stored_points, task_of
-from experiments.api.runs import find_unfinished
+from experiments.api.unfinished import find_unfinished
 from experiments.cli import completion
 from experiments.cli.options import (
     NumberRange,

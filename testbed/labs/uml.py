@@ -64,7 +64,7 @@ class UmlLab:
         guest_memory.require()
         if shared_boot and not can_be_template(image):
             what = f"lab kernel {kernel_id or image}: its guests cannot share a boot"
-            raise PrerequisiteError(what, hint="Linux 6.12 with the patches of this toolkit can: testbed kernel build")
+            raise PrerequisiteError(what, hint="one with the patches of this toolkit can: testbed kernel build")
         self._image = image
         self._guests = HeldGuests()
         self._cores = GuestCores(core_wait_s)

@@ -187,6 +187,26 @@ def test_points_in_real_time_alone_are_repeated(cli: Testbed) -> None:
     assert_one_line(cli("run", "7", "--dry-run", "--real-repeat", "3"), 2, "none of these is in real time")
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_run_goes_on_with_shared_boots_if_it_had_them(
+    cli: Testbed, lab: FakeLab, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    asked: list[bool] = []
+
+    def open_lab(_spec: object, options: catalog.LabOptions, *_: object) -> contextlib.AbstractContextManager[FakeLab]:
+        asked.append(options.shared_boot)
+        return contextlib.nullcontext(lab)
+
+    monkeypatch.setattr(catalog, "open_lab", open_lab)
+    monkeypatch.setattr(FakeLab, "facts", lambda _: {"kernel": {"id": "fake"}, "shared_boot": shared})
+    lab.interrupt_after = 2
+    assert cli("run", "13", "--repeat", "4", "--jobs", "1", *(["--shared-boot"] if shared else [])).status == 130
+    lab.interrupt_after = 10**9
+    cli("run", "--resume", "--jobs", "1")
+    assert len(lab.ran) == 4
+    assert asked == [shared, shared]
+
+
 def test_a_lab_without_a_virtual_clock_gets_real_points(cli: Testbed) -> None:
     said = cli("run", "13", "6", "--dry-run", "--lab", "local")
     assert re.search(r"^fig13-tcp-100MB-real-seed1 +real +\d+ s$", said.out, re.MULTILINE)
