@@ -169,24 +169,6 @@ def test_a_results_directory_that_cannot_be_written_is_one_line(cli: Testbed, la
     assert lab.ran == []
 
 
-def test_a_dry_run_lists_the_points_and_the_time_and_writes_nothing(cli: Testbed, tmp_path: Path) -> None:
-    said = cli("run", "7", "--dry-run", "--repeat", "2", "--seed", "5", "--jobs", "1")
-    assert said.status == 0
-    assert len(re.findall(r"^fig07-\S+-seed[56] +virtual +\d+ s$", said.out, re.MULTILINE)) == 28
-    assert re.search(
-        r"^28 points, about [\d.]+ min with 1 at a time, at most [\d.]+ MB of disk$", said.out, re.MULTILINE
-    )
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_points_in_real_time_alone_are_repeated(cli: Testbed) -> None:
-    said = cli("run", "6", "7", "--dry-run", "--real-repeat", "3")
-    assert len(re.findall(r"-real-seed[123] +real ", said.out)) == 3 * 14
-    assert len(re.findall(r"-seed1 +virtual ", said.out)) == 2 * 14
-    assert "\n70 points" in said.out
-    assert_one_line(cli("run", "7", "--dry-run", "--real-repeat", "3"), 2, "none of these is in real time")
-
-
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_run_goes_on_with_shared_boots_if_it_had_them(
     cli: Testbed, lab: FakeLab, monkeypatch: pytest.MonkeyPatch, shared: bool
@@ -205,18 +187,6 @@ def test_a_run_goes_on_with_shared_boots_if_it_had_them(
     cli("run", "--resume", "--jobs", "1")
     assert len(lab.ran) == 4
     assert asked == [shared, shared]
-
-
-def test_a_lab_without_a_virtual_clock_gets_real_points(cli: Testbed) -> None:
-    said = cli("run", "13", "6", "--dry-run", "--lab", "local")
-    assert re.search(r"^fig13-tcp-100MB-real-seed1 +real +\d+ s$", said.out, re.MULTILINE)
-    assert len(re.findall(r"^fig06-\S+-real-seed1 +real ", said.out, re.MULTILINE)) == 14
-    assert "virtual" not in said.out
-
-
-def test_the_clock_can_be_chosen(cli: Testbed) -> None:
-    said = cli("run", "13", "--dry-run", "--clock", "real")
-    assert re.search(r"^fig13-tcp-100MB-real-seed1 +real +\d+ s$", said.out, re.MULTILINE)
 
 
 def test_a_run_without_measurements_is_complete_but_its_status_says_so(
