@@ -85,6 +85,7 @@ class Workers:
             self._is_closed = True
             self._signal(signal.SIGKILL)
             if self._pool is not None:
+                _forget_unread(self._pool)
                 self._pool.shutdown(cancel_futures=True)
             self._starter.shutdown()
 
@@ -108,6 +109,7 @@ class Workers:
         if self._pool is not None:
             with contextlib.suppress(BrokenProcessPool):
                 return self._pool.submit(_call, low, work, args, kwargs)
+            _forget_unread(self._pool)
         self._pool = ProcessPoolExecutor(self.count, self._context, initializer=_begin, initargs=(self._hurried,))
         return self._pool.submit(_call, low, work, args, kwargs)
 
@@ -118,6 +120,17 @@ class Workers:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _forget_unread(pool: ProcessPoolExecutor) -> None:
+    """Give up what was to go to processes that have been killed.
+
+    Until Python 3.12 the thread that writes it waits for ever, and whoever shuts the pool down with it: the pipe has a
+    reader left, which is this process itself (github.com/python/cpython/issues/94777).
+    """
+    queue = getattr(pool, "_call_queue", None)
+    if (reader := getattr(queue, "_reader", None)) is not None:
+        reader.close()
 
 
 class _Remembering(SpawnContext):

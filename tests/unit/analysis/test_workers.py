@@ -142,3 +142,32 @@ def test_they_end_with_a_program_that_is_killed(tmp_path: Path, held: bool) -> N
         worker = int(program.stdout.readline())
         program.kill()
     wait_until(lambda: state(worker) in "ZX", "its end", timeout_s=30)
+
+
+_UNREAD = """
+import os, signal, time
+from concurrent.futures.process import BrokenProcessPool
+from analysis.summary.workers import Workers
+if __name__ == "__main__":
+    with Workers(1) as workers:
+        pid = workers.submit(os.getpid).result()
+        # More than a pipe holds, and nobody reads it while the process is at work.
+        begun = [workers.submit(time.sleep, 600), *(workers.submit(len, bytes(1 << 22)) for _ in range(3))]
+        time.sleep(1)
+        if KILLED:
+            os.kill(pid, signal.SIGKILL)
+            for each in begun:
+                try:
+                    each.result()
+                except BrokenProcessPool:
+                    print("broken")
+            print(workers.submit(len, b"abc").result())
+"""
+
+
+@pytest.mark.parametrize(("killed", "said"), [(False, ""), (True, "broken\n" * 4 + "3\n")])
+def test_they_end_with_work_on_its_way_that_nobody_will_read(tmp_path: Path, killed: bool, said: str) -> None:
+    (tmp_path / "program.py").write_text(f"KILLED = {killed}\n{_UNREAD}")
+    command = [sys.executable, str(tmp_path / "program.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, said)
