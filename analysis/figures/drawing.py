@@ -91,8 +91,9 @@ def draw(drawing: Drawing) -> Canvas | None:
         elif invalid := sum(map(is_invalid, data.points)):
             heading += f"\n{invalid} of {len(data.points)} points INVALID, see summary"
         canvas.suptitle(heading, fontsize=style.TITLE_SIZE)
-        # Laid out here and once: each format would draw all of it a second time for that.
-        canvas.draw_without_rendering()
+        # Laid out here and once: each format would do it again.
+        if canvas.axes and (layout := canvas.get_layout_engine()) is not None:
+            layout.execute(canvas)
         canvas.set_layout_engine(None)  # "none" is a place holder, for which each format is laid out again
     return canvas
 
