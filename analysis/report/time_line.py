@@ -103,7 +103,9 @@ def _loads(steps: pa.Table, count: int, servers: Sequence[str]) -> list[dict[str
     place = {name: number for number, name in enumerate(servers)}
     for row in steps.select(["path", "server", "direction", "step", "payload_bytes"]).to_pylist():
         key = (row["path"], place.get(row["server"], _NEVER), _DIRECTIONS.index(row["direction"]))
-        found.setdefault(key, np.zeros(count, np.int64))[row["step"]] += row["payload_bytes"]
+        if key not in found:
+            found[key] = np.zeros(count, np.int64)
+        found[key][row["step"]] += row["payload_bytes"]
     return [
         {"path": path, "server": server, "direction": direction, "bytes": values.tolist()}
         for (path, server, direction), values in sorted(found.items())
@@ -165,7 +167,9 @@ def _subflows(table: pa.Table, shown: NDArray[Any], servers: Sequence[str]) -> d
         "from_us": _microseconds(mine, "syn_s"),
         "backup_us": _microseconds(mine, "backup_s"),
         "to_us": _microseconds(mine, "end_s"),
-        "end": [" by ".join(filter(None, (row["end"], row["end_by"]))) for row in mine.to_pylist()],
+        "end": [
+            " by ".join(filter(None, (row["end"], row["end_by"]))) for row in mine.select(["end", "end_by"]).to_pylist()
+        ],
     }
 
 
