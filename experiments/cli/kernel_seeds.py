@@ -145,11 +145,15 @@ def _ended_early(
     if not left:
         what = f"{interruption}; all seeds are done, not every failure was tried again"
         return RunInterrupted(what, hint="each failure's line has the command")
-    options = ("--seeds", str(len(left)), "--seed", str(left[0]), *search.options)
     return RunInterrupted(
         f"{interruption}; {len(seeds) - len(left)} of {len(seeds)} seeds are done",
-        hint=f"go on with: testbed kernel test {shlex.join(options)}",
+        hint=f"go on with: {_command(len(left), left[0], search.options)}",
     )
+
+
+def _command(seeds: int, first: int, options: Sequence[str]) -> str:
+    """The command that tries so many seeds, from this one on."""
+    return shlex.join(("testbed", "kernel", "test", "--seeds", str(seeds), "--seed", str(first), *options))
 
 
 def _tried_again(search: Search, failure: Failure, cancel: Cancel) -> Failure:
@@ -168,8 +172,8 @@ def _described(search: Search, failure: Failure) -> str:
         again = "came again, byte by byte"
     kernel = search.kernels[failure.kernel].id
     names = ", ".join(failure.subtests[:3]) + (", ..." if len(failure.subtests) > 3 else "")
-    more = "".join(f" --sysctl {setting}" for setting in search.sysctls)
-    command = f"testbed kernel test --only {failure.unit} --seeds 1 --seed {failure.seed} --kernel {kernel}{more}"
+    sysctls = [word for setting in search.sysctls for word in ("--sysctl", setting)]
+    command = _command(1, failure.seed, ["--only", failure.unit, "--kernel", kernel, *sysctls])
     return f"- {failure.kernel}: {failure.unit}: {names}\n  {again}: {command} (digest {failure.digest[:_SHORT]})"
 
 

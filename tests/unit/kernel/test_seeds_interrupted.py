@@ -70,7 +70,7 @@ def test_what_has_ended_is_in_the_tables_with_the_command_that_goes_on(
     assert "interrupted: 3 seeds are not done, from 2" in said
     lines = {line.split()[0]: line for line in said.splitlines() if "it works" in line}
     assert "2 ok" in lines["first"] and "1 fail (seed 1)" in lines["second"]
-    assert "was not tried again: testbed kernel test --only second --seeds 1 --seed 1 --kernel abc" in said
+    assert "was not tried again: testbed kernel test --seeds 1 --seed 1 --only second --kernel abc" in said
     assert cells(tmp_path) == [("first", 1), ("second", 1), ("first", 2)]
     assert (tmp_path / "seeds.txt").read_text() in said
     kept = json.loads((tmp_path / "seeds.json").read_text())
