@@ -15,6 +15,8 @@ from testbed.net.netns import Node
 from testbed.process import CommandLog, Process, run, wait_until
 
 # `ab` may open a connection that it never uses; closed after lighttpd's usual 60 s, that would count as a failed page.
+# An ETag is sent with each page, and in the answer to an upload: it follows from the size alone. A file's inode depends
+# on where the toolkit lies, its time on how long the set-up took.
 _CONFIG = """\
 server.document-root = "{root}"
 server.port = {port}
@@ -24,6 +26,8 @@ server.max-fds = 8192
 server.max-connections = 4096
 server.max-keep-alive-requests = 0
 server.max-read-idle = 3600
+etag.use-inode = "disable"
+etag.use-mtime = "disable"
 mimetype.assign = ( "" => "application/octet-stream" )
 """
 _BIND: Mapping[bool, str] = {

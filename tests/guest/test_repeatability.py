@@ -28,6 +28,8 @@ DOWNLOADS = (
     "timetable.up=1 s", "topology.server_rate=100 Mbit/s", "topology.client_rate=1 Gbit/s",
 )  # fmt: skip
 
+UPLOADS = ("upload", "workload.sizes=100 KB", "workload.total=2 MB", "workload.min_requests=20")
+
 
 def run_point(lab, out: Path, name: str, *overrides: str, seed: int = 1, **job: object) -> dict[str, str]:
     """SHA-256 of everything that the point has left, by name."""
@@ -128,3 +130,14 @@ def test_another_seed_parts_from_the_first_packet(lab, pages, tmp_path) -> None:
 def test_the_workload_starts_at_a_whole_second(pages) -> None:
     started = json.loads((pages / "events.jsonl").read_text().splitlines()[0])
     assert started["epoch_s"] % 1 == pytest.approx(0, abs=1e-5)
+
+
+def test_what_is_uploaded_does_not_depend_on_where_the_toolkit_lies(
+    lab: UmlLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = run_point(lab, tmp_path / "here", *UPLOADS)
+    deeper = tmp_path / "a" / "b"
+    deeper.mkdir(parents=True)
+    paths_here = uml_boot.toolkit_paths
+    monkeypatch.setattr(uml_boot, "toolkit_paths", lambda job: [*paths_here(job), str(deeper)])
+    assert run_point(lab, tmp_path / "there", *UPLOADS) == here
