@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from analysis.tables.catalogue import TABLES
 from analysis.tables.schema import FORMAT, FORMAT_KEY
+from testbed.base import files
 from testbed.base.errors import AnalysisError
 from testbed.base.parts import KINDS
 from testbed.record import reading
@@ -49,8 +50,8 @@ def read_table(directory: Path, name: str) -> pa.Table:
     """A table of a run's directory; raises AnalysisError where there is none, or one of another format."""
     path = directory / DIRECTORY / f"{name}.parquet"
     try:
-        # pq.read_table would import pandas, where that is installed: a second.
-        with pq.ParquetFile(path) as file:
+        # pq.read_table would import pandas, where that is installed: a second. By itself this would wait for a FIFO.
+        with files.open_regular(path) as raw, pq.ParquetFile(raw) as file:
             table = file.read()
         # A stranger's file may be Parquet and yet hold bytes where its columns, or their names, are to be text.
         table.validate(full=True)

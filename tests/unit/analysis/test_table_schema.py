@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,14 @@ def test_reading_what_is_not_there_or_newer(tmp_path: Path) -> None:
         read_table(tmp_path, "percentiles")
     (tmp_path / "tables" / "resets.parquet").write_text("nonsense")
     with pytest.raises(AnalysisError, match=r"resets.parquet: not a Parquet file"):
+        read_table(tmp_path, "resets")
+
+
+@pytest.mark.timeout(60)
+def test_a_fifo_in_a_tables_place_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    os.mkfifo(tmp_path / "tables" / "resets.parquet")
+    with pytest.raises(AnalysisError, match=r"resets.parquet: not a Parquet file: .*not a regular file"):
         read_table(tmp_path, "resets")
 
 
