@@ -127,7 +127,7 @@ def plan_with_figures(
     sizes = {id(valid): _sizes(valid) for _, valid in found}
     per_seed = sum(len(case.protocols(valid.settings.protocols)) * len(sizes[id(valid)]) for case, valid in found)
     by_clock: dict[Clock, Sequence[int]] = {"virtual": seeds, "real": seeds if real_seeds is None else real_seeds}
-    for its_seeds in by_clock.values():
+    for its_seeds in (seeds,) if real_seeds is None else (seeds, real_seeds):
         _check_count(per_seed * len(its_seeds))  # before any look at each of them: a range has as many as it likes
         _check_seeds(found, its_seeds)
 
