@@ -30,7 +30,10 @@ class Turns:
 
 
 class Turn:
-    """What one task has of the two: it is set up alone, and from its measurement to its end nobody else is measured."""
+    """What one task has of the two: it is set up alone, and from its measurement to its end nobody else is measured.
+
+    If it is measured once more before it ends, the next one may be in its set-up, and is not held.
+    """
 
     def __init__(self, set_up: threading.Lock, measured: threading.Lock) -> None:
         self._set_up: threading.Lock | None = set_up

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,16 +103,18 @@ def run(run_store: RunStore, lab: Lab, width: int = 2, **more: Any) -> list[Task
     return scheduler.run(tasks, [Place(lab, width)], run_store, cancel=Cancel(), watcher=Silent(), **more)
 
 
+@contextmanager
+def noting(held: list[bool]) -> Iterator[None]:
+    """Holds what is under way here, and notes that."""
+    held.append(True)
+    yield
+    held.pop()
+
+
 def test_only_what_is_measured_holds_the_others(run_store: RunStore) -> None:
     measured_once = threading.Event()
     seen: list[tuple[str, bool, bool]] = []
     others: list[bool] = []
-
-    @contextmanager
-    def hold_others() -> Iterator[None]:
-        others.append(True)
-        yield
-        others.pop()
 
     def work(job: Job, out: Sink) -> None:
         if job.clock == "virtual":
@@ -123,11 +126,27 @@ def test_only_what_is_measured_holds_the_others(run_store: RunStore) -> None:
         measured_once.set()
 
     lab = Holdable(work)
-    assert all(end.ok for end in run(run_store, lab, others=hold_others))
+    assert all(end.ok for end in run(run_store, lab, others=partial(noting, others)))
     one = [("building", False), ("measured", True), ("settling", False)]
     for job in ("r1", "r2"):
         assert [each for each in seen if each[0] == job] == [(job, held, held) for _, held in one]
-    assert not lab.held and not others  # with the job's end, too
+    assert not lab.held and not others
+
+
+def test_a_job_that_ends_while_it_is_measured_again_holds_nobody_any_more(run_store: RunStore) -> None:
+    seen: list[tuple[str, bool, bool]] = []
+    others: list[bool] = []
+
+    def work(job: Job, out: Sink) -> None:
+        if job.argv == ("r1",):
+            for phase in (MEASURED, SETTLING, MEASURED):
+                out(phase)
+                seen.append((job.argv[0], lab.held, bool(others)))
+
+    lab = Holdable(work)
+    assert all(end.ok for end in run(run_store, lab, others=partial(noting, others)))
+    assert seen == [("r1", held, held) for held in (True, False, True)]
+    assert not lab.held and not others
 
 
 def test_a_measured_job_that_fails_holds_nobody_any_more(run_store: RunStore) -> None:
