@@ -1,7 +1,8 @@
 """pcapng: sections of either byte order, several interfaces, each with a clock resolution of its own.
 
 Source: IETF draft-ietf-opsawg-pcapng. Packets come from Enhanced, Simple and the obsolete Packet Blocks; Interface
-Description Blocks say how to read them, Interface Statistics Blocks what was lost. Other blocks are passed over.
+Description Blocks say how to read them, Interface Statistics Blocks and packets what was lost. Other blocks are passed
+over.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import TypeVar
 import numpy as np
 
 from analysis.pcap.chain import Chain
-from analysis.pcap.columns import I64, U64, Bools, Rows
+from analysis.pcap.columns import I64, U32, U64, Bools, Rows
 from analysis.pcap.frames import LARGEST_FRAME_BYTES, Frames, Interface, Window, gather
-from analysis.pcap.pcapng_blocks import LATEST_NS, Clock, read_description, read_drops
+from analysis.pcap.pcapng_blocks import LATEST_NS, Clock, read_description
+from analysis.pcap.pcapng_drops import UNKNOWN_DROPS, Drops, read_between, read_total
 from testbed.base.text import plain
 
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 2, 3, 5, 6
@@ -51,7 +53,7 @@ class Pcapng:
         self._file = file
         self._order = _ORDERS[start[8:12]]
         self._clocks: list[Clock] = []
-        self._lost: dict[int, int] = {}
+        self._drops = Drops()
         self._without_time = 0
         self._beyond = 0
         # Of the window at hand: its sections, and where each interface is described (-1: before it).
@@ -63,8 +65,7 @@ class Pcapng:
         """What a reader of the packets should know: losses that the file mentions, packets without a time."""
         said = [
             f"the capture lost {lost} packets on interface {self.interfaces[number].name or number}"
-            for number, lost in sorted(self._lost.items())
-            if lost
+            for number, lost in self._drops.lost()
         ]
         if self._without_time:
             said.append(f"{self._without_time} packets have no time (Simple Packet Blocks)")
@@ -125,10 +126,10 @@ class Pcapng:
             self._sections.append(_Section(at, order, len(self.interfaces)))
         elif kind == _INTERFACE:
             self._describe(window.data[at + 8 : following - 4].tobytes(), at)
-        elif kind == _STATISTICS and (drops := read_drops(window.data[at + 8 : following - 4].tobytes(), order)):
-            number = self._sections[-1].first_interface + drops[0]
+        elif kind == _STATISTICS and (lost := read_total(window.data[at + 8 : following - 4].tobytes(), order)):
+            number = self._sections[-1].first_interface + lost[0]
             if number < len(self.interfaces):
-                self._lost[number] = drops[1]
+                self._drops.add_total(number, lost[1])
         return following, kind in (_OLD_PACKET, _SIMPLE_PACKET, _PACKET)
 
     def _describe(self, body: bytes, at: int) -> None:
@@ -151,8 +152,9 @@ class Pcapng:
                 words = gather(window.data, at[mine], f"V{_HEADER_BYTES}").view(f"{order}u4")
                 fields[mine] = words.reshape(-1, _HEADER_BYTES // 4)
                 if order == ">":
+                    # Interface and drops count share a word: here, too, the interface comes to be its lower half.
                     old = mine & (fields[:, 0] == _OLD_PACKET)
-                    fields[old, 2] >>= 16  # interface and drop count share a word
+                    fields[old, 2] = fields[old, 2] >> 16 | fields[old, 2] << 16
         kind, total, number, high, low = (fields[:, each] for each in range(5))
         captured, original = fields[:, 5].astype(np.int64), fields[:, 6].astype(np.int64)
         data_at = at + _HEADER_BYTES
@@ -175,7 +177,7 @@ class Pcapng:
         count = len(at) if good.all() else int(np.argmin(good))
         self._without_time += int(np.count_nonzero(simple[:count]))
         ticks = (high.astype(np.uint64) << np.uint64(32) | low)[:count]
-        return Frames(
+        frames = Frames(
             record_at=at[:count],
             data_at=data_at[:count],
             captured=captured[:count],
@@ -183,6 +185,22 @@ class Pcapng:
             time_ns=np.where(simple[:count], 0, self._time_ns(ticks, interface[:count], ~simple[:count])),
             interface=interface[:count].astype(np.uint16),
         )
+        self._count_drops(window, frames, fields[:count], sections[:count])
+        return frames
+
+    def _count_drops(self, window: Window, frames: Frames, fields: U32, sections: Rows) -> None:
+        """Add what the packet blocks of these frames say was lost; `fields` are the words that they begin with."""
+        kind, stop = fields[:, 0], frames.record_at + _padded(fields[:, 1].astype(np.int64)) - _TRAILER_BYTES
+        options_at = frames.data_at + _padded(frames.captured)
+        lost = np.zeros(len(frames), np.uint64)
+        old = np.flatnonzero(kind == _OLD_PACKET)
+        lost[old] = fields[old, 2] >> 16
+        lost[old[lost[old] == UNKNOWN_DROPS]] = 0
+        telling = np.flatnonzero((kind == _PACKET) & (options_at < stop))
+        is_little = np.array([each.order == "<" for each in self._sections], np.bool_)[sections[telling]]
+        for order, rows in (("<", telling[is_little]), (">", telling[~is_little])):
+            lost[rows] = read_between(window.data, options_at[rows], stop[rows], order)
+        self._drops.add_between(frames.interface, lost)
 
     def _time_ns(self, ticks: U64, interface: I64, timed: Bools) -> I64:
         time_ns = np.zeros(len(ticks), np.int64)

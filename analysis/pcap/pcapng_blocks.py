@@ -1,4 +1,4 @@
-"""The inside of pcapng blocks that are not packets: interface descriptions and statistics."""
+"""The inside of pcapng blocks: interface descriptions, and options, which other blocks have, too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NS = 1_000_000_000
 LATEST_NS = 4_600_000_000 * _NS
 """The year 2115: beyond what classic pcap can say, and two times that far from the epoch are apart by 63 bits."""
 
-_IF_NAME, _IF_TSRESOL, _IF_TSOFFSET, _ISB_IFDROP = 2, 9, 14, 5
+_IF_NAME, _IF_TSRESOL, _IF_TSOFFSET = 2, 9, 14
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def read_description(body: bytes, order: str) -> Description | None:
         return None
     link_type, _, snap_bytes = struct.unpack_from(f"{order}HHI", body)
     name, resolution, offset_s = "", 6, 0
-    for code, value in _options(body[8:], order):
+    for code, value in options(body[8:], order):
         if code == _IF_NAME:
             name = value.decode("utf-8", "replace").rstrip("\0")
         elif code == _IF_TSRESOL and len(value) == 1:
@@ -73,17 +73,8 @@ def read_description(body: bytes, order: str) -> Description | None:
     return Description(link_type, snap_bytes, name, clock)
 
 
-def read_drops(body: bytes, order: str) -> tuple[int, int] | None:
-    """Number of the interface in its section, and how many packets it dropped; None if the block does not say."""
-    if len(body) < 12:
-        return None
-    for code, value in _options(body[12:], order):
-        if code == _ISB_IFDROP and len(value) == 8:
-            return struct.unpack_from(f"{order}I", body)[0], struct.unpack(f"{order}Q", value)[0]
-    return None
-
-
-def _options(raw: bytes, order: str) -> Iterator[tuple[int, bytes]]:
+def options(raw: bytes, order: str) -> Iterator[tuple[int, bytes]]:
+    """Code and value of each option that the end of a block has."""
     at = 0
     while at + 4 <= len(raw):
         code, length = struct.unpack_from(f"{order}HH", raw, at)

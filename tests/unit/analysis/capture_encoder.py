@@ -44,17 +44,29 @@ def interface(
         (14, struct.pack(f"{order}q", offset_s) if offset_s else b""),
     ):
         if value:
-            options += struct.pack(f"{order}HH", code, len(value)) + value + bytes(-len(value) % 4)
+            options += option(order, code, value)
     return block(order, 1, struct.pack(f"{order}HHI", link_type, 0, snap) + options + (bytes(4) if options else b""))
 
 
-def enhanced(order: str, number: int, ticks: int, frame: bytes, *, snap: int = 262144) -> bytes:
+def option(order: str, code: int, value: bytes) -> bytes:
+    return struct.pack(f"{order}HH", code, len(value)) + value + bytes(-len(value) % 4)
+
+
+def enhanced(
+    order: str, number: int, ticks: int, frame: bytes, *, snap: int = 262144, drops: int | None = None
+) -> bytes:
+    """With `drops`, a comment and flags stand before that option."""
     kept = frame[:snap]
     head = struct.pack(f"{order}IIIII", number, ticks >> 32, ticks & 0xFFFFFFFF, len(kept), len(frame))
-    return block(order, 6, head + kept)
+    options = b""
+    if drops is not None:
+        values = ((1, b"a comment"), (2, bytes(4)), (4, struct.pack(f"{order}Q", drops)), (0, b""))
+        options = bytes(-len(kept) % 4) + b"".join(option(order, *each) for each in values)
+    return block(order, 6, head + kept + options)
 
 
-def old_packet(order: str, number: int, ticks: int, frame: bytes, *, drops: int = 3) -> bytes:
+def old_packet(order: str, number: int, ticks: int, frame: bytes, *, drops: int = 0xFFFF) -> bytes:
+    """A packet in the obsolete block, which says that it does not know its drops."""
     head = struct.pack(f"{order}HHIIII", number, drops, ticks >> 32, ticks & 0xFFFFFFFF, len(frame), len(frame))
     return block(order, 2, head + frame)
 
@@ -63,6 +75,7 @@ def simple(order: str, frame: bytes, *, snap: int = 0) -> bytes:
     return block(order, 3, struct.pack(f"{order}I", len(frame)) + (frame[:snap] if snap else frame))
 
 
-def statistics(order: str, number: int, dropped: int) -> bytes:
-    options = struct.pack(f"{order}HHQ", 5, 8, dropped) + bytes(4)
-    return block(order, 5, struct.pack(f"{order}III", number, 0, 0) + options)
+def statistics(order: str, number: int, dropped: int | None, by_system: int | None = None) -> bytes:
+    counts = [(code, count) for code, count in ((5, dropped), (7, by_system)) if count is not None]
+    options = b"".join(option(order, code, struct.pack(f"{order}Q", count)) for code, count in counts)
+    return block(order, 5, struct.pack(f"{order}III", number, 0, 0) + options + bytes(4))

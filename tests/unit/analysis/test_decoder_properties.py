@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,9 +90,12 @@ def ticks_a_second(resolution: int | None) -> int:
 
 
 @st.composite
-def pcapng_captures(draw: Callable[..., Any]) -> tuple[bytes, list[tuple[Packet, int, int]]]:
-    """Sections, interfaces and packets in a row; what must come out: packet, time in ns, number of the interface."""
-    raw, sent, base = b"", [], 0
+def pcapng_captures(draw: Callable[..., Any]) -> tuple[bytes, list[tuple[Packet, int, int]], dict[int, int]]:
+    """Sections, interfaces and packets in a row; what must come out: packet, time in ns, number of the interface.
+
+    And for each interface what was lost there.
+    """
+    raw, sent, base, lost = b"", [], 0, Counter[int]()
     for _ in range(draw(st.integers(1, 3))):
         order = draw(st.sampled_from("<>"))
         raw += pack.section(order)
@@ -121,23 +125,34 @@ def pcapng_captures(draw: Callable[..., Any]) -> tuple[bytes, list[tuple[Packet,
                 if resolution and resolution & 0x80
                 else 10 ** (6 if resolution is None else resolution)
             )
-            raw += (pack.enhanced if what == "packet" else pack.old_packet)(order, number, ticks, frame)
+            if what == "old":
+                drops = draw(st.sampled_from([0, 1, 0xFFFE, 0xFFFF]))
+                raw += pack.old_packet(order, number, ticks, frame, drops=drops)
+                lost[base + number] += drops if drops < 0xFFFF else 0
+            else:
+                told = draw(st.none() | st.integers(0, 2**64 - 1))
+                raw += pack.enhanced(order, number, ticks, frame, drops=told)
+                lost[base + number] += told or 0
             sent.append((packet, (second + offset_s) * 10**9, base + number))
         base += len(interfaces)
-    return raw, sent
+    return raw, sent, lost
 
 
 @MANY
 @given(capture=pcapng_captures(), chunk=st.sampled_from([50, 1000, 1 << 20]))
-def test_a_pcapng_comes_back(path: Path, capture: tuple[bytes, list[tuple[Packet, int, int]]], chunk: int) -> None:
-    raw, sent = capture
+def test_a_pcapng_comes_back(
+    path: Path, capture: tuple[bytes, list[tuple[Packet, int, int]], dict[int, int]], chunk: int
+) -> None:
+    raw, sent, lost = capture
     path.write_bytes(raw)
     found = read_pcap(path, chunk_bytes=chunk)
     expect(found, [packet for packet, _, _ in sent])
     assert found.time_ns.tolist() == [time_ns for _, time_ns, _ in sent]
     assert found.interface.tolist() == [interface for _, _, interface in sent]
     assert {each.name for each in found.interfaces} == {"eth0"}
-    assert [text for text in found.warnings if "have no time" not in text] == []
+    assert [text for text in found.warnings if "have no time" not in text] == [
+        f"a.pcap: the capture lost {count} packets on interface eth0" for _, count in sorted(lost.items()) if count
+    ]
 
 
 def same(one: Packets, other: Packets) -> None:
