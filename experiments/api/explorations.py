@@ -86,6 +86,8 @@ def explore(
     """Explore each point on each kernel; what was found by the arm's name, and all of it in `out`, new or empty."""
     from experiments.api import exploration_files  # it draws, which who asks for --help does not wait for
 
+    if wanted.pairs and "lost" not in wanted.whats:
+        raise UsageError("--pairs: the first of two losses is none of the faults", hint="add --fault lost")
     points, found = points_of(asked), {}
     _require_kernels(asked)
     _new(out)

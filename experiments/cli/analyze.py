@@ -92,8 +92,9 @@ def _captures(
 ) -> None:
     from analysis.pcap.tally import in_words
 
-    if packets and out is None:
-        raise UsageError("--packets: where to?", hint="name a directory with --out")
+    for option, asked in (("--packets", packets), ("--figure", own)):
+        if asked and out is None:
+            raise UsageError(f"{option}: where to?", hint="name a directory with --out")
     found = api.analyse_captures(paths, service=service, unique=unique, packets=packets, out=out, figures=own)
     warn(found.problems)
     _show(found.tables, every=every)

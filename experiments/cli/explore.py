@@ -13,6 +13,7 @@ from experiments.api import exploration, moments
 from experiments.api.exploration import MOST_REPEATED, Wanted
 from experiments.api.explorations import DEFAULT_BOUND_S, Asked
 from experiments.api.moments import FIRST_TRIES
+from experiments.cli.given import require_not_given
 from experiments.cli.options import NumberRange, labs_option, scheme_files, scheme_option, set_option
 from experiments.cli.output import show
 from experiments.cli.own_options import more_parts
@@ -21,6 +22,10 @@ from testbed.base.errors import PointsFailed, UsageError
 from testbed.kernel.release import DEFAULT, RELEASES
 from testbed.labs.catalog import LabSpec
 from testbed.record.exploration import WHATS, What
+
+_OF_FAULTS = ("faults", "packets", "pairs", "findings")
+_OF_A_FINDING = ("overrides", "schemes", "protocols", "only", *_OF_FAULTS, "bound_s", "moment", "tries", "seed")
+"""What is made of each packet, and what the file of a finding says."""
 
 
 @click.command()
@@ -87,7 +92,9 @@ from testbed.record.exploration import WHATS, What
 )
 @labs_option
 @more_parts
+@click.pass_context
 def explore(
+    context: click.Context,
     experiment: str | None,
     overrides: tuple[str, ...],
     schemes: tuple[str, ...],
@@ -132,22 +139,22 @@ def explore(
     if again or shrink:
         if experiment or out or (again and shrink):
             raise UsageError("--repeat FILE and --shrink FILE take no experiment and no --out, and not each other")
-        if faults or packets or pairs or moment is not None or only:
-            what = "--repeat FILE and --shrink FILE do what the file says"
-            raise UsageError(f"{what}: they take no --fault, --packets, --pairs, --moment and --only")
+        require_not_given(context, _OF_A_FINDING, f"--{'repeat' if again else 'shrink'} FILE does what the file says")
+        if len(kernels) > 1:
+            raise UsageError("--repeat FILE and --shrink FILE are on one kernel", hint="leave out the other --kernel")
         _repeat(cast(Path, again or shrink), asked, shrink=shrink is not None)
         return
     if not experiment or out is None:
         raise UsageError("which experiment, and where to?", hint="testbed explore fig07 --out DIR")
     if moment is not None:
-        if faults or packets or pairs:
-            raise UsageError("--moment makes no faults: it takes no --fault, --packets and --pairs")
+        require_not_given(context, _OF_FAULTS, "--moment makes no faults")
         slid = api.slide(asked, moment, out, first_tries=tries, listen=tell_of)
         show((out / moments.TEXT).read_text())
         show(f"{out}")
         for one in slid.values():
             one.require_applied()
         return
+    require_not_given(context, ("tries",), "without --moment no moment is tried")
     wanted = Wanted(
         whats=tuple(cast(What, each) for each in faults) or WHATS,
         numbers=_numbers(packets),

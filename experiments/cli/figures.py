@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from experiments.api import pictures
+from experiments.cli.given import require_not_given
 from experiments.cli.output import columns, show, warn
 from experiments.cli.own_options import own_figures
 from testbed.base.errors import AnalysisError, UsageError
@@ -14,6 +15,8 @@ from testbed.runs import store
 
 _HINT = "testbed figures RUN; what there is: testbed figures --list"
 _LIST = "each of the figures, and what it is of: testbed figures --list"
+
+_OF_A_RUN = ("run", "kinds", "point", "connection", "out")
 
 
 @click.command()
@@ -26,7 +29,9 @@ _LIST = "each of the figures, and what it is of: testbed figures --list"
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Default: figures/ in RUN.")
 @click.option("--list", "listed", is_flag=True, help="List the kinds of figures instead.")
+@click.pass_context
 def figures(
+    context: click.Context,
     run: Path | None,
     kinds: tuple[str, ...],
     own: tuple[Path, ...],
@@ -42,11 +47,13 @@ def figures(
     """
     if run is None and not listed:
         raise UsageError("which RUN?", hint=_HINT)
-    if run is not None and not listed:
+    if listed:
+        require_not_given(context, _OF_A_RUN, "--list draws nothing, and is the same for every run")
+    if run is not None:
         store.open_run(run)
     registry = pictures.registry_of(own)
     warn(registry.problems)
-    if run is None or listed:
+    if run is None:
         show(columns([(each.name, each.scope, each.title, each.source) for each in registry.figures.values()]))
         return
     try:

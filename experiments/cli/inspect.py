@@ -11,6 +11,7 @@ from experiments import catalog
 from experiments import plan as planning
 from experiments import schemes as known_schemes
 from experiments.cli import completion, output
+from experiments.cli.given import require_not_given
 from experiments.cli.options import experiment_of, set_option
 from experiments.cli.own_options import more_parts
 
@@ -21,9 +22,11 @@ from experiments.cli.own_options import more_parts
 )
 @click.option("--schemes", is_flag=True, help="What MPTCP can be measured with, instead: name, settings, what it is.")
 @more_parts
-def list_command(parts: bool, schemes: bool, own: tuple[Path, ...]) -> None:
+@click.pass_context
+def list_command(context: click.Context, parts: bool, schemes: bool, own: tuple[Path, ...]) -> None:
     """List the experiments, with the number of points in each profile; or the parts, or the schemes."""
     if schemes:
+        require_not_given(context, ("parts", "own"), "--schemes lists schemes alone")
         _list_schemes()
         return
     if parts or own:

@@ -15,6 +15,7 @@ from analysis.claims.evidence import size_name
 from experiments import api
 from experiments.api.instructions import DEFAULT_REPEAT
 from experiments.cli import completion
+from experiments.cli.given import require_not_given
 from experiments.cli.options import scheme_files, scheme_option, set_option
 from experiments.cli.output import columns, show
 from experiments.cli.progress import tell_of
@@ -23,6 +24,8 @@ from testbed.base.errors import UsageError
 from testbed.record.instructions import Counts, Instructions, PointCount, read_counts
 
 _HEADING = ("page", "", "programs", "kernel", "all", "+-", "a byte", "/ TCP", "requests/s, / TCP", "joins")
+
+_OF_COUNTING = ("experiment", "sizes", "repeat", "schemes", "scheme_files", "overrides", "out")
 
 
 @click.command("count-instructions")
@@ -42,7 +45,9 @@ _HEADING = ("page", "", "programs", "kernel", "all", "+-", "a byte", "/ TCP", "r
     metavar="FILE.json",
     help="Kept counts: count nothing.",
 )
+@click.pass_context
 def count_instructions(
+    context: click.Context,
     experiment: str | None,
     sizes: str | None,
     repeat: int,
@@ -60,8 +65,7 @@ def count_instructions(
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no directory {out.parent}")
     if kept is not None:
-        if experiment or out or sizes or schemes or scheme_files or overrides:
-            raise UsageError("--from FILE counts nothing: it takes no experiment, no settings of one and no --out")
+        require_not_given(context, _OF_COUNTING, "--from FILE counts nothing")
         counts = read_counts(kept)
     else:
         counts = _count(experiment or "fig06", sizes, repeat, schemes, scheme_files, overrides)

@@ -10,6 +10,7 @@ import click
 from rich.table import Table
 
 from experiments.cli.command_group import CommandGroup, Listed
+from experiments.cli.given import require_not_given
 from experiments.cli.kernel_progress import shown
 from experiments.cli.options import release_option
 from experiments.cli.output import Console, say, show
@@ -49,6 +50,8 @@ _fragments = click.option(
     help="A configuration fragment on top of the flavour's own.",
 )
 
+_OWN_SOURCE = "--source DIR is what it is, with the nearest release's series"
+
 
 @click.group(cls=CommandGroup)
 def kernel() -> None:
@@ -75,7 +78,9 @@ kernel.list_later(
     help="Take the newest source that apt knows, or ask the mirror once more for the locked one. Default: the locked "
     "one where the mirror has it, else what is downloaded, else the newest to which the patches apply.",
 )
+@click.pass_context
 def build(
+    context: click.Context,
     release: Release,
     directory: Path | None,
     with_patches: bool | None,
@@ -86,6 +91,8 @@ def build(
     update: bool | None,
 ) -> None:
     """Build the lab kernel, unless the cache has it, and print its path."""
+    if directory is not None:
+        require_not_given(context, ("release", "update"), _OWN_SOURCE)
     made = shown(
         lambda report: kernel_build.build(
             directory,
@@ -131,7 +138,9 @@ def status(flavour: Flavour) -> None:
 @_patches
 @_flavour
 @_fragments
+@click.pass_context
 def path(
+    context: click.Context,
     release: Release,
     directory: Path | None,
     with_patches: bool | None,
@@ -139,6 +148,8 @@ def path(
     fragments: tuple[Path, ...],
 ) -> None:
     """Print the path of a release's current kernel; fails if it is not built."""
+    if directory is not None:
+        require_not_given(context, ("release",), _OWN_SOURCE)
     found = kernel_build.find(directory, release=release, patches=with_patches, flavour=flavour, fragments=fragments)
     if found is None:
         raise PrerequisiteError("the lab kernel is not built", hint=f"run: {_command(release, flavour)}")

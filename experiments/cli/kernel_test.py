@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from experiments.cli.given import require_not_given
 from experiments.cli.kernel_progress import reporter
 from experiments.cli.kernel_seeds import Search, try_seeds
 from experiments.cli.options import NumberRange, release_option
@@ -55,7 +56,9 @@ BASE, OURS = "unpatched", "patched"  # MPTCP, that is
 @click.option("--jobs", "-j", type=click.IntRange(1, 1000), help="Guests at a time. Default: one per core.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Keep all output here.")
 @click.option("--wall-limit", type=NumberRange(min=0, min_open=True), default=1200.0, metavar="S", show_default=True)
+@click.pass_context
 def kernel_test(
+    context: click.Context,
     release: Release,
     names: tuple[str, ...],
     seeds: int | None,
@@ -75,6 +78,8 @@ def kernel_test(
     its seed, which is tried at once. It is a reproducer then, and the command ends with 6. Ctrl-C keeps and prints what
     has ended. With --kernel on these kernels, as they are.
     """
+    if not seeds:
+        require_not_given(context, ("seed",), "without --seeds chance is not drawn from a seed", "add --seeds N")
     if names and not seeds:
         raise UsageError("--kernel: only with --seeds", hint="without it the unpatched kernel is compared with ours")
     if sysctls and not names:

@@ -17,6 +17,7 @@ from experiments.api.places import clocks_of, kernel_of, require_check_share, re
 from experiments.api.planning import stored_points, task_of
 from experiments.api.unfinished import find_unfinished
 from experiments.cli import completion
+from experiments.cli.given import require_not_given
 from experiments.cli.options import (
     NumberRange,
     clock_option,
@@ -36,6 +37,9 @@ from testbed.labs.base import Clock
 from testbed.labs.catalog import LabSpec
 from testbed.record.point import Point
 from testbed.runs.tasks import total_s
+
+_PLANNING = ("profile", "schemes", "scheme_files", "overrides", "repeat", "real_repeat", "seed", "clock")
+"""What makes the points of experiments; a run that goes on has its own."""
 
 
 class _Common(TypedDict):
@@ -84,7 +88,9 @@ class _Common(TypedDict):
 @clock_option
 @own_parts
 @trust_option
+@click.pass_context
 def run(
+    context: click.Context,
     figures: tuple[str, ...],
     profile: str,
     schemes: tuple[str, ...],
@@ -106,6 +112,11 @@ def run(
     trust_code: bool,
 ) -> None:
     """Run experiments, e.g. `testbed run 7 fig13 mine.toml`, and draw their figures."""
+    if resume and not figures:
+        why = "--resume without a figure goes on with the points that the run has"
+        require_not_given(context, _PLANNING, why, "leave it out, or name a new run's figures without --resume")
+    if not resume:
+        require_not_given(context, ("trust_code",), "a new run has no copies of parts", "name the parts with --part")
     api.load_parts(own)
     seeds, clocks = range(seed, seed + repeat), clocks_of(labs, clock)
     planned = api.plan_with_figures(

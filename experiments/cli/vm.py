@@ -11,10 +11,11 @@ from contextlib import contextmanager
 import click
 
 from experiments.cli.command_group import CommandGroup
+from experiments.cli.given import given
 from experiments.cli.kernel_progress import reporter
 from experiments.cli.output import Console, say, show
 from experiments.needs import every
-from testbed.base.errors import LabError
+from testbed.base.errors import LabError, UsageError
 from testbed.base.needs import packages
 from testbed.kernel import build as kernel_build
 from testbed.kernel.flavour import X86_64
@@ -35,16 +36,20 @@ def vm() -> None:
 @vm.command(short_help="Build the machine's kernel and its disk.")
 @click.option("--disk", "size", default="8G", show_default=True, metavar="SIZE", help="Its size; takes what is used.")
 @click.option("--force", is_flag=True, help="Build the disk again, even if it is there; the machine's changes go.")
-def build(size: str, force: bool) -> None:
+@click.pass_context
+def build(context: click.Context, size: str, force: bool) -> None:
     """Build the machine's kernel and its disk, unless they are there."""
     image.check_size(size)
     image.require_programs()
     state, more = default_state(), packages(every())
+    found = image.find(state)
+    is_there = found is not None and found.id == image.identity(more) and not force
+    if found is not None and is_there and found.size != size and given(context, "size"):
+        raise UsageError(f"--disk {size}: the disk is there, of {found.size}", hint="--force builds it again")
     errors = Console(stderr=True)
     with reporter(errors) as report:
         kernel = kernel_build.build(flavour=X86_64, progress=report)
-    found = image.find(state)
-    if found is not None and found.id == image.identity(more) and not force:
+    if found is not None and is_there:
         errors.print(f"kernel {kernel.id}, image {found.id}: already built", highlight=False)
     else:
         machine.stop(state, report=say)
@@ -72,11 +77,16 @@ def build(size: str, force: bool) -> None:
     help="Its processors.",
 )
 @click.option("--no-kvm", is_flag=True, help="Translate its code, even where KVM works.")
-def start(memory_mib: int, cpus: int, no_kvm: bool) -> None:
+@click.pass_context
+def start(context: click.Context, memory_mib: int, cpus: int, no_kvm: bool) -> None:
     """Start the machine and wait until it answers; it runs until `testbed vm stop`."""
     chosen = Accelerator("tcg", "--no-kvm was given") if no_kvm else None
     running = machine.start(default_state(), MachineOptions(memory_mib, cpus, chosen), report=say)
     show(_summary(running))
+    asked = {"memory_mib": memory_mib, "cpus": cpus, "no_kvm": no_kvm}
+    has = {"memory_mib": running.memory_mib, "cpus": running.cpus, "no_kvm": running.accelerator == "tcg"}
+    if ignored := given(context, *(name for name in asked if asked[name] != has[name])):
+        raise UsageError(f"{', '.join(ignored)}: it ran already, as it is", hint="testbed vm stop, and start it anew")
 
 
 @vm.command(short_help="Say what is built and what runs.")
