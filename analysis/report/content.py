@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from analysis.claims import Judgement, Verdict, judge
 from analysis.figures.drawing import Kept
@@ -125,12 +126,11 @@ def _warnings(runs: Sequence[RunFacts], points: Sequence[PointSummary]) -> list[
             reasons = point.invalid_reasons or ("no reason given",)
             found += [f"{run.name}: {point.id}: invalid: {reason}" for reason in reasons if not point.valid]
     for run in runs:
-        source, locked = run.kernel.get("source"), run.kernel.get("locked_source")
-        if locked and source != locked:
-            found.append(f"{run.name}: the kernel's source is {source}, not the locked {locked}")
-    kernels = sorted({str(run.kernel.get("id")) for run in runs if run.kernel})
-    if len(kernels) > 1:
-        found.append(f"the runs have different kernels ({', '.join(kernels)}); the claims take them together")
+        for kernel in run.kernels:
+            source, locked = kernel.get("source"), kernel.get("locked_source")
+            if locked and source != locked:
+                found.append(f"{run.name}: the kernel's source is {source}, not the locked {locked}")
+    found += _different_kernels(runs)
     by_figure: dict[str, set[int]] = defaultdict(set)
     for point in points:
         by_figure[_figure_name(point)].add(point.seed)
@@ -149,6 +149,17 @@ def _warnings(runs: Sequence[RunFacts], points: Sequence[PointSummary]) -> list[
     return found
 
 
+def _different_kernels(runs: Sequence[RunFacts]) -> Iterator[str]:
+    """A line on each run whose points ran on several kernels, and one if the runs have not the same."""
+    together = "the claims take them together"
+    of_runs = [{run.kernel_of(point) for point in run.points} - {""} for run in runs]
+    for run, kernels in zip(runs, of_runs, strict=True):
+        if len(kernels) > 1:
+            yield f"{run.name}: its points have different kernels ({', '.join(sorted(kernels))}); {together}"
+    if len({frozenset(kernels) for kernels in of_runs if kernels}) > 1:
+        yield f"the runs have different kernels ({', '.join(sorted(set().union(*of_runs)))}); {together}"
+
+
 def _set_ups(points: Sequence[PointSummary]) -> list[SetUp]:
     figures: dict[str, dict[str, None]] = defaultdict(dict)
     for point in points:
@@ -158,20 +169,16 @@ def _set_ups(points: Sequence[PointSummary]) -> list[SetUp]:
 
 
 def _environment(run: RunFacts) -> Environment:
-    kernel, host, tools = run.kernel, run.manifest.host, run.manifest.tools
-    listed = kernel.get("patches")
-    patches = [
-        str(patch.get("name")) for patch in (listed if isinstance(listed, list) else ()) if isinstance(patch, dict)
-    ]
-    rows = [
-        ("Kernel", f"{kernel.get('release', 'unknown')} ({kernel.get('flavour', '?')}), build {kernel.get('id', '?')}"),
-        ("Kernel source", str(kernel.get("source", "unknown"))),
-        ("Patches", "\n".join(patches) or "none"),
-        ("Compiler", str(kernel.get("compiler", "unknown"))),
-        ("Toolkit", run.manifest.toolkit or "unknown"),
-        ("Lab", ", ".join(run.manifest.lab_names) or str(run.manifest.lab or "unknown")),
-        ("Host", ", ".join(f"{name} {value}" for name, value in host.items()) if host is not None else "unknown"),
-        ("Tools", "\n".join(f"{name} {value}" for name, value in tools.items()) if tools is not None else "?"),
+    rows = [row for kernel in run.kernels or ({},) for row in _kernel_rows(kernel)]
+    for name, field, between, unknown in (
+        ("Toolkit", "toolkit", "", "unknown"),
+        ("Lab", "lab", ", ", "unknown"),
+        ("Host", "host", ", ", "unknown"),
+        ("Tools", "tools", "\n", "?"),
+    ):
+        said = dict.fromkeys(_in_words(time.get(field), between) or unknown for time in run.times)
+        rows += [(name, text) for text in said]
+    rows += [
         ("Profile", ", ".join(run.profiles) or "unknown"),
         ("Seeds", ", ".join(map(str, run.seeds))),
         ("Points", f"{len(run.points)}, of which {sum(not p.valid for p in run.points)} invalid"),
@@ -179,6 +186,28 @@ def _environment(run: RunFacts) -> Environment:
         ("Finished", run.manifest.finished_at or "not finished"),
     ]
     return Environment(run.name, tuple(rows))
+
+
+def _kernel_rows(kernel: Mapping[str, Any]) -> list[tuple[str, str]]:
+    listed = kernel.get("patches")
+    patches = [
+        str(patch.get("name")) for patch in (listed if isinstance(listed, list) else ()) if isinstance(patch, dict)
+    ]
+    return [
+        ("Kernel", f"{kernel.get('release', 'unknown')} ({kernel.get('flavour', '?')}), build {kernel.get('id', '?')}"),
+        ("Kernel source", str(kernel.get("source", "unknown"))),
+        ("Patches", "\n".join(patches) or "none"),
+        ("Compiler", str(kernel.get("compiler", "unknown"))),
+    ]
+
+
+def _in_words(value: object, between: str) -> str:
+    """A text, a list of texts, or names with values; empty for nothing."""
+    if isinstance(value, dict):
+        return between.join(f"{name} {of}" for name, of in value.items())
+    if isinstance(value, list | tuple):
+        return between.join(map(str, value))
+    return str(value or "")
 
 
 def _repetition(run: RunFacts) -> Repetition:

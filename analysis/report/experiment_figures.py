@@ -70,7 +70,7 @@ def plan_experiments(runs: Sequence[RunFacts], registry: Registry) -> list[Exper
     A figure that reads tables is one for each run as well.
     """
     points = [point for run in runs for point in run.points]
-    kernel = {id(point): str(run.kernel.get("id")) for run in runs for point in run.points}
+    kernel = {id(point): run.kernel_of(point) for run in runs for point in run.points}
     planned = []
     for drawing in of_experiments(registry, points):
         parts, problems = [drawing], list[str]()

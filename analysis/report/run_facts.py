@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from testbed.base.errors import AnalysisError
 from testbed.record import reading
 from testbed.record.digests import Digests, read_digests
 from testbed.record.manifest import RunManifest
+
+_OF_A_TIME = ("kernel", "labs", "lab", "toolkit", "host", "tools")
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,32 @@ class RunFacts:
         return self.manifest.is_complete
 
     @property
-    def kernel(self) -> Mapping[str, Any]:
-        """The kernel's manifest; empty where it is not known."""
-        return self.manifest.kernel or {}
+    def times(self) -> tuple[Mapping[str, Any], ...]:
+        """What the manifest says of where and with what the run was begun, and of each time that it was continued."""
+        return ({name: getattr(self.manifest, name) for name in _OF_A_TIME}, *self.manifest.resumed)
+
+    @property
+    def kernels(self) -> tuple[Mapping[str, Any], ...]:
+        """The kernels' manifests, each once: of all labs, each time; none where they are not known."""
+        found: dict[str, Mapping[str, Any]] = {}
+        for time in self.times:
+            labs = time.get("labs")
+            of_labs = [lab.get("kernel") for lab in labs if isinstance(lab, dict)] if isinstance(labs, Sequence) else []
+            for kernel in (time.get("kernel"), *of_labs):
+                if isinstance(kernel, dict) and kernel:
+                    found.setdefault(name_of(kernel), kernel)
+        return tuple(found.values())
+
+    def kernel_of(self, point: PointSummary) -> str:
+        """The name of the kernel that a point ran on, as far as that is known (`one or other`); empty if it is not.
+
+        In virtual time the digests say it; else it is the kernel, or one of those, that has the point's release.
+        """
+        if point.id in self.digests:
+            return self.digests[point.id].kernel
+        alike = [name_of(kernel) for kernel in self.kernels if kernel.get("release") == point.kernel]
+        first = name_of(self.kernels[0]) if self.kernels else ""
+        return " or ".join(alike) or point.kernel or first
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -67,6 +92,11 @@ class RunFacts:
             digests={name: found for name, found in self.digests.items() if name in points},
             missing=tuple(name for name in self.missing if name in points),
         )
+
+
+def name_of(kernel: Mapping[str, Any]) -> str:
+    """What tells a kernel from others, by its manifest: its build's identity, or of a machine's own the release."""
+    return str(kernel.get("id") or kernel.get("release") or "unknown")
 
 
 def read_run(directory: Path) -> RunFacts:

@@ -184,6 +184,58 @@ def test_curves_of_several_kernels_are_in_one_figure_and_say_which(tmp_path: Pat
     assert figure.curves == ("MPTCP, as in the paper, Linux 6.12", "MPTCP, as in the paper, Linux 7.3")
 
 
+def kernel(release: str, build: str) -> dict[str, object]:
+    return {
+        "id": build,
+        "release": release,
+        "flavour": "uml",
+        "source": f"linux {release}",
+        "patches": [{"name": build}],
+    }
+
+
+def test_a_run_that_went_on_with_another_kernel_names_both(tmp_path: Path) -> None:
+    points = [*pages("7", "mptcp", 900.0, kernel="6.12.117"), *pages("9", "mptcp", 200.0, kernel="7.3.4")]
+    old, new = kernel("6.12.117", "295f7df4419e"), kernel("7.3.4", "aaa")
+    labs = [{"name": "uml", "kernel": new}]
+    again = {"command": ["testbed", "run", "--resume"], "kernel": new, "labs": labs, "toolkit": "9.9"}
+    run = make_run(tmp_path / "two", points, kernel=old, resumed=[again, again])
+    report = compiled(run)
+    assert [w for w in report.warnings if "kernels" in w] == [
+        "two: its points have different kernels (295f7df4419e, aaa); the claims take them together"
+    ]
+    (environment,) = report.environments
+    assert [value for name, value in environment.rows if name == "Kernel"] == [
+        "6.12.117 (uml), build 295f7df4419e",
+        "7.3.4 (uml), build aaa",
+    ]
+    assert [value for name, value in environment.rows if name == "Patches"] == ["295f7df4419e", "aaa"]
+    assert [value for name, value in environment.rows if name == "Toolkit"] == ["9.8.7", "9.9"]
+
+
+def test_a_kernel_of_a_run_that_none_of_the_points_shown_ran_on_is_no_reason_to_warn(tmp_path: Path) -> None:
+    old, new = kernel("6.12.117", "295f7df4419e"), kernel("7.3.4", "aaa")
+    run = make_run(
+        tmp_path / "one", pages("7", "mptcp", 900.0, kernel="6.12.117"), kernel=old, resumed=[{"kernel": new}]
+    )
+    assert not [warning for warning in compiled(run).warnings if "kernels" in warning]
+
+
+def test_of_several_labs_every_kernel_is_named_and_builds_alike_in_release_are_not_told_apart(tmp_path: Path) -> None:
+    ours, theirs = kernel("6.12.117", "295f7df4419e"), kernel("6.12.117", "bbb")
+    labs = [{"name": "uml", "kernel": ours}, {"name": "vm", "kernel": theirs}, {"name": "none"}]
+    run = make_run(tmp_path / "labs", pages("7", "mptcp", 900.0, kernel="6.12.117"), kernel=ours, labs=labs)
+    report = compiled(run)
+    assert (
+        "labs: its points have different kernels (295f7df4419e, 295f7df4419e or bbb); the claims take them together"
+        in (report.warnings)
+    )
+    assert [value[-12:] for name, value in report.environments[0].rows if name == "Kernel"] == [
+        "295f7df4419e",
+        "), build bbb",
+    ]
+
+
 def test_points_that_are_no_repeats_are_drawn_apart(tmp_path: Path) -> None:
     quick = make_run(tmp_path / "quick", pages("7", "mptcp", 900.0))
     other = make_run(tmp_path / "other", pages("7", "mptcp", 800.0, profile="paper"))
