@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from analysis.flows.connections import Traffic
 from analysis.flows.sequence import UniflowIndex
 from analysis.flows.subflows import Subflows
+from analysis.flows.windows import MOST_SCALE, receive_windows
+from analysis.flows.windows import UNKNOWN as NO_WINDOW
 from analysis.pcap import ACK, Packets
-from analysis.pcap.columns import Rows
+from analysis.pcap.columns import I64, Rows
 
 EXACT, IN_WINDOW, OUTSIDE, UNKNOWN = "exact", "in-window", "outside", "unknown"
 
@@ -41,13 +43,13 @@ def judge_acceptability(
     """
     uniflow = subflows.uniflow[rows]
     flow = uniflow >> 1
-    by_ack, window = np.full(len(rows), _NOT_CAPTURED, np.int64), np.zeros(len(rows), np.int64)
+    by_ack = np.full(len(rows), _NOT_CAPTURED, np.int64)
+    least, most = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
     at = acks.last_before(uniflow ^ 1, rows)
     found = at >= 0
     last_ack = acks.rows[at[found]]
     by_ack[found] = _distance(packets.seq[rows[found]], packets.ack[last_ack])
-    scales = _window_scales(packets, traffic)
-    window[found] = packets.window[last_ack].astype(np.int64) << scales[flow[found], (uniflow[found] & 1) ^ 1]
+    least[found], most[found] = _windows(packets, subflows, len(traffic.flows), last_ack)
     by_data = np.full(len(rows), _NOT_CAPTURED, np.int64)
     at = subflows.space.index.last_before(uniflow, rows)
     found = at >= 0
@@ -63,23 +65,27 @@ def judge_acceptability(
     exact = (by_ack == 0) | (by_data == 0)
     relative[exact] = 0
     verdict = np.select(
-        [in_syn_sent & acks_syn, in_syn_sent, exact, relative == _NOT_CAPTURED, (relative > 0) & (relative < window)],
-        [EXACT, OUTSIDE, EXACT, UNKNOWN, IN_WINDOW],
+        [
+            in_syn_sent & acks_syn,
+            in_syn_sent,
+            exact,
+            relative == _NOT_CAPTURED,
+            (relative > 0) & (relative < least),
+            (relative > 0) & (relative < most),
+        ],
+        [EXACT, OUTSIDE, EXACT, UNKNOWN, IN_WINDOW, UNKNOWN],
         OUTSIDE,
     )
     return Acceptability(verdict, np.ma.MaskedArray(relative, in_syn_sent | (relative == _NOT_CAPTURED)))
 
 
-def _window_scales(packets: Packets, traffic: Traffic) -> NDArray[np.int64]:
-    """The window scale of each flow's ends, by the direction in which they send; 0 where it was not negotiated."""
-    flows = traffic.flows
-    scales = np.zeros((len(flows), 2), np.int64)
-    every, opener = np.arange(len(flows)), flows.by_client.astype(np.int64)
-    offered = [packets.handshake.first("window_scale", rows).astype(np.int64) for rows in (flows.opening, flows.answer)]
-    both = (offered[0] < 15) & (offered[1] < 15) & (flows.answer >= 0) & flows.has_syn
-    scales[every, opener] = np.where(both, offered[0], 0)
-    scales[every, 1 - opener] = np.where(both, offered[1], 0)
-    return scales
+def _windows(packets: Packets, subflows: Subflows, flows: int, acks: Rows) -> tuple[I64, I64]:
+    """The least and the most bytes that the windows in these packets can be: one number where the scale is known."""
+    rows, window = receive_windows(packets, subflows.uniflow, flows)
+    announced = window[np.searchsorted(rows, acks)]
+    plain = packets.window[acks].astype(np.int64)
+    unknown = announced == NO_WINDOW
+    return np.where(unknown, plain, announced), np.where(unknown, plain << MOST_SCALE, announced)
 
 
 def _distance(numbers: NDArray[np.uint32], base: NDArray[np.uint32]) -> NDArray[np.int64]:

@@ -154,7 +154,7 @@ def observation(point: str, sources: Sources) -> Observation | None:
         window.start_ns,
         sources.events,
         sources.server_packets,
-        sent_resets(sources.samples),
+        sent_resets(sources.samples, sources.counters.before if sources.counters else None),
         sources.recorded.sent_resets() if sources.recorded else {},
     )
     return Observation(

@@ -10,7 +10,9 @@ import packet_maker as make
 import pytest
 from observation_maker import MS, OUT_AT_1, S, T
 
-from analysis.flows.counter_series import CounterSeries
+from analysis.flows.counter_series import CounterSeries, sent_resets
+from testbed.record.counters import Sample
+from testbed.record.events import Event
 
 KEY = b"AAAAAAAA"
 TCPRST = bytes([30, 4, 0x80, 3])
@@ -72,6 +74,51 @@ def test_only_a_reset_at_the_next_number_is_accepted(
     )  # fmt: skip
 
 
+def scale(shift: int) -> bytes:
+    return bytes([1, 3, 3, shift])
+
+
+@pytest.mark.parametrize(
+    ("offered", "answered", "distance", "acceptable"),
+    [
+        (make.MSS + scale(7), make.MSS + scale(7), 500 << 7, "outside"),
+        (make.MSS + scale(7), make.MSS + scale(7), (500 << 7) - 1, "in-window"),
+        (make.MSS + scale(7), make.MSS, 500, "outside"),  # one end alone cannot have it
+        (make.MSS + scale(7), b"", 500, "outside"),
+        (b"", make.MSS + scale(7), 500, "outside"),
+        (make.MSS + scale(15), make.MSS + scale(15), (500 << 14) - 1, "in-window"),  # RFC 7323: 14 at most
+        (make.MSS + scale(15), make.MSS + scale(15), 500 << 14, "outside"),
+        (None, None, 499, "in-window"),  # a handshake that was not captured: at least so much
+        (None, None, 500, "unknown"),
+        (None, None, 500 << 14, "outside"),
+    ],
+)
+def test_the_window_is_scaled_as_both_ends_have_agreed(
+    tmp_path: Path, offered: bytes | None, answered: bytes | None, distance: int, acceptable: str
+) -> None:
+    syn, syn_ack, *more = seen.tcp(40001)
+    begin = []
+    if offered is not None and answered is not None:
+        begin = [
+            (syn[0], make.to_server(40001, 80, make.SYN, seq=1000, options=offered)),
+            (syn_ack[0], make.to_client(80, 40001, make.SYN | make.ACK, seq=5000, ack=1001, options=answered)),
+        ]
+    frames = [*begin, *more, *seen.body(40001, 0.5, 5001, 300), seen.stray_reset(40001, 1.2, 5301 + distance)]
+    (row,) = resets(tmp_path, frames)
+    assert some(row, "acceptable", "seq_relative") == (acceptable, distance)
+
+
+def test_the_window_in_a_syn_is_not_scaled(tmp_path: Path) -> None:
+    options = make.MSS + scale(7)
+    frames = [
+        (T, make.to_server(40001, 80, make.SYN, seq=1000, options=options)),
+        (T + MS, make.to_client(80, 40001, make.SYN | make.ACK, seq=5000, ack=1001, options=options)),
+        (T + 2 * MS, make.to_server(40001, 80, make.RST, seq=1001 + 500)),
+    ]
+    (row,) = resets(tmp_path, frames)
+    assert some(row, "acceptable", "seq_relative") == ("outside", 500)
+
+
 def test_data_that_is_not_acknowledged_yet_counts_for_what_is_expected(tmp_path: Path) -> None:
     frames = [*seen.tcp(40001), *seen.body(40001, 0.5, 5001, 300, acked=False), seen.stray_reset(40001, 0.6, 5301)]
     (row,) = resets(tmp_path, frames)
@@ -104,6 +151,18 @@ def test_a_server_is_named_where_only_its_counter_rose(tmp_path: Path) -> None:
     sent = {"s2": CounterSeries([1, 2], [7, 7]), "s3": CounterSeries([1, 2], [7, 8])}
     (row,) = resets(tmp_path, frames, events=OUT_AT_1, sent_resets=sent)
     assert some(row, "sender", "sender_evidence") == ("s3", "counter")
+
+
+def test_the_first_sample_has_counted_the_resets_since_the_workload_began(tmp_path: Path) -> None:
+    frames = [*seen.tcp(40001, 0.2), seen.stray_reset(40001, 0.8, 5001)]
+    out = (Event(t=0.5, event="server-removed", server="s1"),)
+    counted = {name: {"TcpOutRsts": value} for name, value in {"s2": 4, "s3": 6}.items()}
+    samples = [Sample(t=t, interfaces={}, counters=counted) for t in (1.0, 2.0)]
+    before = {"s2": {"TcpOutRsts": 4}, "s3": {"TcpOutRsts": 5}}
+    (row,) = resets(tmp_path, frames, events=out, sent_resets=sent_resets(samples, before))
+    assert some(row, "sender", "sender_evidence") == ("s3", "counter")
+    (row,) = resets(tmp_path, frames, events=out, sent_resets=sent_resets(samples))
+    assert some(row, "sender", "sender_evidence", "candidates") == (None, "pool", "s2 s3")
 
 
 def test_captures_at_the_servers_name_the_home_and_the_sender(tmp_path: Path) -> None:
