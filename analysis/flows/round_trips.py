@@ -17,7 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.flows.sequence import Acknowledgements, SequenceSpace, UniflowIndex, run_begins, running_maximum, unwrap
+from analysis.flows.sequence import (
+    Acknowledgements,
+    SequenceSpace,
+    UniflowIndex,
+    pair_keys,
+    run_begins,
+    running_maximum,
+    unwrap,
+)
 from analysis.pcap import FIN, SYN, Option, Packets
 from analysis.pcap.columns import I64, Bools, Rows
 
@@ -25,7 +33,6 @@ DELAYED_NS, MOST_DELAYED_NS = 20_000_000, 500_000_000
 """An ACK of less than two full segments that takes so much longer than the quickest has been delayed on purpose: Linux
 waits 40 ms at least, by a clock of 10 ms, and RFC 5681 section 4.2 allows half a second."""
 
-_BITS = 42
 _FULL_BYTES = 1460
 
 
@@ -83,10 +90,10 @@ def _first_acks(packets: Packets, acks: Acknowledgements, space: SequenceSpace) 
     ahead = (first_ack - origin[place[begins]]).astype(np.uint32).view(np.int32).astype(np.int64)
     reached = acks.reached + ahead[np.cumsum(begins) - 1]
     keep = np.flatnonzero((first_of[place] == of) & (reached >= 0))
-    key = of[keep] << _BITS | np.minimum(reached[keep], (1 << _BITS) - 1)
     # What an ACK acknowledges and the direction that sent it: in order of both, for those of a uniflow stand together.
+    key, wanted = pair_keys((of[keep], reached[keep]), (index.uniflow, np.maximum(end, 0)))
     order = np.argsort(key, kind="stable")
-    at = np.searchsorted(key[order], index.uniflow << _BITS | np.clip(end, 0, (1 << _BITS) - 1))
+    at = np.searchsorted(key[order], wanted)
     inside = at < len(order)
     row = np.full(len(end), -1, np.int64)
     found = keep[order[at[inside]]]
@@ -141,8 +148,7 @@ def by_time_stamps(packets: Packets, every: UniflowIndex) -> RoundTrips:
     ahead = (packets.ts_echo[stamped[begins]] - origin[of[begins] ^ 1]).astype(np.uint32).view(np.int32)
     echo = echo + ahead.astype(np.int64)[np.cumsum(begins) - 1]
     tells &= echo >= 0
-    asked = of[asks] << _BITS | value[asks]
-    told = (of[tells] ^ 1) << _BITS | echo[tells]
+    asked, told = pair_keys((of[asks], value[asks]), (of[tells] ^ 1, echo[tells]))
     at = np.searchsorted(asked, told)
     at[at == len(asked)] = 0
     sent, echoed = stamped[asks][at], stamped[tells]

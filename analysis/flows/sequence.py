@@ -20,7 +20,7 @@ from analysis.pcap.columns import Bools, Rows
 TO_CLIENT, TO_SERVER = 0, 1
 """The two directions; a `uniflow` (RFC 5103: a flow in one direction) is 2 * flow + direction."""
 
-_UNIFLOW_BITS = 42  # a uniflow's sequence space: 4 TB
+_MOST = np.iinfo(np.int64).max
 
 
 def uniflows(sides: Sides) -> Rows:
@@ -159,9 +159,29 @@ def unwrap(numbers: NDArray[np.uint32], begins: Bools) -> NDArray[np.int64]:
 
 
 def running_maximum(values: NDArray[np.int64], begins: Bools) -> NDArray[np.int64]:
-    """The greatest of the values so far in each run; values must lie within 2**41 of zero."""
-    offset = (np.cumsum(begins) - 1) << _UNIFLOW_BITS
-    return np.maximum.accumulate(values + offset) - offset if len(values) else values
+    """The greatest of the values so far in each run."""
+    if not len(values):
+        return values
+    run = np.cumsum(begins) - 1
+    low = int(values.min())
+    span = int(values.max()) - low + 1
+    if span * (int(run[-1]) + 1) > _MOST:
+        known, place = np.unique(values, return_inverse=True)
+        return np.asarray(known[running_maximum(place.astype(np.int64), begins)], np.int64)
+    offset = run * span - low
+    return np.maximum.accumulate(values + offset) - offset
+
+
+def pair_keys(*pairs: tuple[Rows, NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+    """A number for each element of (group, value), none negative, in the order of both: as a search wants them."""
+    groups, values = (np.concatenate(columns) for columns in zip(*pairs, strict=True))
+    if len(values):
+        low, high = int(values.min()), int(values.max())
+        if (high - low + 1) * (int(groups.max()) + 1) > _MOST:
+            values = np.unique(values, return_inverse=True)[1].astype(np.int64)
+            low, high = 0, int(values.max())
+        values = groups * (high - low + 1) + (values - low)
+    return np.split(values, np.cumsum([len(group) for group, _ in pairs])[:-1])
 
 
 def union_length(group: Rows, start: NDArray[np.int64], length: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
