@@ -19,9 +19,6 @@ from analysis.pcap import Packets
 from analysis.pcap.columns import I64, Bools, Rows
 from analysis.pcap.tables import DSS_DATA_FIN, DSS_DSN_8
 
-_LINK_BYTES = 40
-"""What may stand before the IP header in a frame: Ethernet with tags, or Linux cooked."""
-
 
 @dataclass(frozen=True)
 class Checksums:
@@ -108,9 +105,8 @@ class _Payloads:
 
     def _captured_whole(self) -> Bools:
         packets, rows = self._packets, self._rows
-        snap = np.array([each.snap_bytes for each in packets.interfaces] or [0], np.int64)[packets.interface[rows]]
         there = np.isin(packets.interface[rows], list(self._files))
-        found: Bools = there & ((snap == 0) | (snap >= packets.ip_bytes[rows] + _LINK_BYTES))
+        found: Bools = there & (packets.captured_bytes[rows] == packets.payload_bytes[rows])
         return found
 
     def _read(self, row: int) -> bytes:

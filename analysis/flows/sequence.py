@@ -167,9 +167,11 @@ def running_maximum(values: NDArray[np.int64], begins: Bools) -> NDArray[np.int6
     span = int(values.max()) - low + 1
     if span * (int(run[-1]) + 1) > _MOST:
         known, place = np.unique(values, return_inverse=True)
-        return np.asarray(known[running_maximum(place.astype(np.int64), begins)], np.int64)
+        found: NDArray[np.int64] = known[running_maximum(place.astype(np.int64), begins)]
+        return found
     offset = run * span - low
-    return np.maximum.accumulate(values + offset) - offset
+    highest: NDArray[np.int64] = np.maximum.accumulate(values + offset) - offset
+    return highest
 
 
 def pair_keys(*pairs: tuple[Rows, NDArray[np.int64]]) -> list[NDArray[np.int64]]:

@@ -70,6 +70,7 @@ class Packets(Columns):
     urgent: Annotated[U16, Column("urgent pointer")]
     header_bytes: Annotated[U8, Column("length of the TCP header, as it says itself", "bytes")]
     payload_bytes: Annotated[I32, Column("TCP payload on the wire", "bytes")]
+    captured_bytes: Annotated[I32, Column("captured TCP payload", "bytes")]
     options: Annotated[U32, Column("which options are there: bits of `Option`")]
     ts_value: Annotated[U32, Column("TSval of the timestamps option; 0 without one")]
     ts_echo: Annotated[U32, Column("TSecr of the timestamps option; 0 without one")]

@@ -53,6 +53,8 @@ class PacketDecoder:
         impossible = (header_bytes < TCP_BYTES) | (header_bytes > found.tcp_bytes)
         from_options["options"][impossible] |= Option.MALFORMED
         rows = found.frame if len(found) < len(frames) else slice(None)
+        header_end = np.maximum(header_bytes, TCP_BYTES)
+        payload_bytes = np.maximum(found.tcp_bytes - header_end, 0)
         columns: dict[str, Any] = {
             "frame": (found.frame + (self._records + 1)).astype(np.uint32),
             "time_ns": frames.time_ns[rows],
@@ -61,7 +63,8 @@ class PacketDecoder:
             **{name: header[name].astype(COLUMNS[name].dtype) for name in _FROM_HEADER},
             "flags": offset_flags & 0x0FFF,
             "header_bytes": header_bytes.astype(np.uint8),
-            "payload_bytes": np.maximum(found.tcp_bytes - np.maximum(header_bytes, TCP_BYTES), 0).astype(np.int32),
+            "payload_bytes": payload_bytes.astype(np.int32),
+            "captured_bytes": np.clip(found.captured - header_end, 0, payload_bytes).astype(np.int32),
             **from_options,
             "record_offset": frames.record_at[rows] + window.offset,
             "option_offset": found.at + (window.offset + np.minimum(found.captured, TCP_BYTES)),

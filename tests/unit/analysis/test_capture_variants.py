@@ -17,6 +17,8 @@ MAGICS = {"pcap": b"\xd4\xc3\xb2\xa1", "nsecpcap": b"\x4d\x3c\xb2\xa1", "pcapng"
 ENDS_AT = {"window": 16, "checksum": 18, "urgent": 20}
 """Fields of the TCP header behind its flags, and where they end in it."""
 PLACES = {"record_offset", "option_offset"}
+CUT = {"options", "ts_value", "ts_echo", "option_bytes", "captured_bytes", *ENDS_AT}
+"""Columns in which a shorter snap length shows."""
 
 
 def written(tmp_path: Path, content: bytes, name: str = "capture.pcap") -> Path:
@@ -93,12 +95,14 @@ def test_a_shorter_snap_length_takes_the_last_options_and_nothing_else(name: str
     assert cut.skipped.cut + cut.skipped.not_tcp == whole.records - len(kept)
     whole = whole.select(kept)
     lacking = cut.option_bytes < cut.header_bytes - 20
-    for column in set(COLUMNS) - PLACES - {"options", "ts_value", "ts_echo", "option_bytes", *ENDS_AT}:
+    for column in set(COLUMNS) - PLACES - CUT:
         assert np.array_equal(getattr(cut, column), getattr(whole, column)), column
     # Of the TCP header as much as its flags is captured; what lies behind the snap length is 0.
     link_bytes = {1: 14, 113: 16, 276: 20}[cut.interfaces[0].link_type] + 4 * (cut.vlan > 0)
     tcp_bytes = snap - link_bytes - (cut.ip_bytes - cut.header_bytes.astype(np.int64) - cut.payload_bytes)
     assert (tcp_bytes >= 14).all()
+    there = np.clip(tcp_bytes - cut.header_bytes, 0, whole.captured_bytes)
+    assert np.array_equal(cut.captured_bytes, there)
     for column, end in ENDS_AT.items():
         assert np.array_equal(getattr(cut, column), np.where(tcp_bytes < end, 0, getattr(whole, column))), column
     assert ((cut.options & Option.CUT) != 0).tolist() == lacking.tolist()

@@ -80,6 +80,10 @@ def test_one_wrong_bit_is_found_with_its_time(tmp_path: Path) -> None:
 def test_payload_that_was_cut_off_lost_or_packed_leaves_it_open(tmp_path: Path) -> None:
     cut = capture(tmp_path / "cut.pcap", *frames(), snap=128)
     assert (found(cut)["right"], found(cut)["unknown"]) == (1, 2)  # the last one is short enough
+    data = bytearray(cut.read_bytes())
+    data[16:20] = struct.pack("<I", 65535)  # what tools that cut or merge files leave there
+    cut.write_bytes(data)
+    assert (found(cut)["right"], found(cut)["wrong"], found(cut)["unknown"]) == (1, 0, 2)
     lost = capture(tmp_path / "lost.pcap", *frames()[:2], frames()[3])
     assert (found(lost)["right"], found(lost)["unknown"]) == (2, 1)
     packed = tmp_path / "packed.pcap.gz"

@@ -123,6 +123,7 @@ def _header(packets: Packets, row: int, raw: bytes) -> Fields:
         "tcp.urgent_pointer": of("urgent"),
         "tcp.hdr_len": of("header_bytes"),
         "tcp.len": of("payload_bytes"),
+        "tcp.payload": raw[(begin := at + of("header_bytes") - 20) : begin + of("captured_bytes")].hex(),
         "tcp.options": raw[at : at + size].hex(),
     }
     source, target = (packets.address(of(name), version) for name in ("src", "dst"))

@@ -10,7 +10,7 @@ HEADER_FIELDS = (
     "ip.version", "ip.dsfield", "ip.ttl", "ip.id", "ip.src", "ip.dst", "ip.len",
     "ipv6.version", "ipv6.tclass", "ipv6.hlim", "ipv6.src", "ipv6.dst", "ipv6.plen",
     "tcp.srcport", "tcp.dstport", "tcp.seq_raw", "tcp.ack_raw", "tcp.flags", "tcp.window_size_value", "tcp.checksum",
-    "tcp.urgent_pointer", "tcp.hdr_len", "tcp.len", "tcp.options",
+    "tcp.urgent_pointer", "tcp.hdr_len", "tcp.len", "tcp.payload", "tcp.options",
 )  # fmt: skip
 OPTION_FIELDS = (
     "tcp.option_kind", "tcp.option_len", "tcp.options.mss_val", "tcp.options.wscale.shift",
