@@ -106,7 +106,7 @@ def _announcements(packets: Packets, traffic: Traffic, subflows: Subflows, keys:
     rows: Rows = table.packet[chosen]
     connection = traffic.flows.connection[uniflow[rows] >> 1]
     address_ids, *said = (
-        getattr(table, name)[chosen].tolist() for name in ("address_id", "address", "ip_version", "port", "hmac")
+        getattr(table, name)[chosen].tolist() for name in ("address_id", "signed_address", "ip_version", "port", "hmac")
     )
     columns = zip(rows.tolist(), (uniflow[rows] % 2 == 1).tolist(), connection.tolist(), address_ids, strict=True)
     for (row, by_client, number, address_id), (address, version, port, told) in zip(

@@ -203,7 +203,8 @@ def _add_addr(at: int, length: int, flags: int) -> Iterator[Item]:
         return
     version, has_port, has_hmac = _ADD_ADDR_FORMS[length]
     end = at + 4 + (4 if version == 4 else 16)
-    fields: list[Field] = [("address_id", at + 3, "u1"), ("address", at + 4, ">u4" if version == 4 else "V16")]
+    fields: list[Field] = [("address_id", at + 3, "u1")]
+    fields += [(name, at + 4, ">u4" if version == 4 else "V16") for name in ("address", "signed_address")]
     if has_port:
         fields.append(("port", end, ">u2"))
         end += 2

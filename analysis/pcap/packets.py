@@ -197,28 +197,34 @@ def merge(captures: Sequence[Packets]) -> Packets:
 def with_first_ipv6(packets: Packets, first: Iterable[bytes], networks: Mapping[bytes, bytes] | None = None) -> Packets:
     """The packets, in which these distinct IPv6 addresses have the first numbers, from 1, be they there or not.
 
-    An address that begins as one of `networks` is taken for that one's address.
+    An address that begins as one of `networks` is taken for that one's address; what an ADD_ADDR has signed is not.
     """
     same = {each: (networks or {}).get(each[:NETWORK_BYTES], each) for each in packets.ipv6}
-    ipv6 = tuple(dict.fromkeys((addresses.UNSPECIFIED, *first, *same.values())))
+    ipv6 = tuple(dict.fromkeys((addresses.UNSPECIFIED, *first, *same.values(), *same)))
     return replace(_renumbered(packets, ipv6, same), ipv6=ipv6)
 
 
 def _renumbered(packets: Packets, ipv6: Sequence[bytes], same: Mapping[bytes, bytes] | None = None) -> Packets:
     """The packets with the IPv6 addresses numbered as in `ipv6`, each as the one that it is the `same` as."""
-    if packets.ipv6 == ipv6[: len(packets.ipv6)]:
+    taken_for = [(same or {}).get(address, address) for address in packets.ipv6]
+    if packets.ipv6 == ipv6[: len(packets.ipv6)] == tuple(taken_for):
         return packets
     numbers = {address: number for number, address in enumerate(ipv6)}
-    new = np.array([numbers[(same or {}).get(address, address)] for address in packets.ipv6], np.uint32)
+    new, own = (np.array([numbers[each] for each in found], np.uint32) for found in (taken_for, packets.ipv6))
 
-    def renumber(column: U32, version: U8) -> U32:
-        return np.where(version == 6, new[np.minimum(column, len(new) - 1)], column)
+    def renumber(column: U32, version: U8, by: U32 = new) -> U32:
+        return np.where(version == 6, by[np.minimum(column, len(by) - 1)], column)
 
+    announced = packets.add_addr
     return replace(
         packets,
         src=renumber(packets.src, packets.ip_version),
         dst=renumber(packets.dst, packets.ip_version),
-        add_addr=replace(packets.add_addr, address=renumber(packets.add_addr.address, packets.add_addr.ip_version)),
+        add_addr=replace(
+            announced,
+            address=renumber(announced.address, announced.ip_version),
+            signed_address=renumber(announced.signed_address, announced.ip_version, own),
+        ),
     )
 
 

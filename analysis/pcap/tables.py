@@ -165,6 +165,7 @@ class AddAddr(MptcpTable):
     address_id: Annotated[U8, Column("id of the address")]
     ip_version: Annotated[U8, Column("4 or 6")]
     address: Annotated[U32, Column("the address, as `src` in `Packets`")]
+    signed_address: Annotated[U32, Column("the same as it was captured, of which the HMAC is: not taken for another")]
     port: Annotated[U16, Column("port; 0: not given")]
     hmac: Annotated[U64, Column("truncated HMAC; lengths 16, 18, 28 and 30")]
 

@@ -103,7 +103,12 @@ def same(one: Packets | None, other: Packets | None) -> bool:
 
 def everything(packets: Packets) -> Iterator[tuple[str, Any]]:
     """Every column of the packets and of the tables, addresses as text."""
-    versions = {"src": packets.ip_version, "dst": packets.ip_version, "add_addr.address": packets.add_addr.ip_version}
+    versions = {
+        "src": packets.ip_version,
+        "dst": packets.ip_version,
+        "add_addr.address": packets.add_addr.ip_version,
+        "add_addr.signed_address": packets.add_addr.ip_version,
+    }
     for prefix, table in [("", packets), *((f"{name}.", table) for name, table in packets.tables.items())]:
         for name, values in table.columns().items():
             version = versions.get(prefix + name)

@@ -49,8 +49,8 @@ def expect(found: Packets, sent: list[Packet]) -> None:
         for at, row in enumerate(wanted):
             for column in kind.types():
                 value = getattr(table, column)[at]
-                if column == "address":
-                    value = address(found, value, table.ip_version[at])
+                if column in ("address", "signed_address"):
+                    value, row = address(found, value, table.ip_version[at]), row | {"signed_address": row["address"]}
                 elif column == "ip_version":
                     row = row | {"ip_version": row["address"].version}
                 default: Any = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import ipaddress
 from pathlib import Path
 
 import observation_maker as seen
@@ -10,6 +11,12 @@ import packet_maker as make
 import pytest
 from observation_maker import MS, T
 from test_tabulation import CLIENT_KEY, KEY, UNIQUE, to_client_past, to_server_past
+
+from analysis.flows.address_inference import guess_addresses
+from analysis.flows.connections import find_connections
+from analysis.flows.signatures import find_signatures
+from analysis.flows.subflows import find_subflows
+from analysis.pcap import read_pcap, with_first_ipv6
 
 FIRST, SECOND = bytes([1, 2, 3, 4]), bytes([9, 8, 7, 6])
 """The nonces of the join's opener (that of `make.mp_join_syn`) and of the other end."""
@@ -66,3 +73,17 @@ def test_one_wrong_bit_makes_one_signature_wrong(tmp_path: Path, place: int, wro
 def test_without_the_clients_key_nobody_knows(tmp_path: Path) -> None:
     found = verdicts(seen.observe(tmp_path, frames(with_keys=False)))
     assert [verdict for *_, verdict in found] == ["unknown"] * 3
+
+
+def test_an_announced_address_of_a_servers_network_was_signed_as_it_is(tmp_path: Path) -> None:
+    own, unique = (ipaddress.ip_address(each).packed for each in ("fd00:201::dead", "fd00:3::101"))
+    announced = bytes([7]) + own
+    option = bytes([30, 28, 0x30]) + announced + signed(KEY, CLIENT_KEY, announced + bytes(2))[-8:]
+    changed = frames()
+    changed[3] = (T + 3 * MS, make.to_client(80, 40001, make.ACK, seq=5001, ack=1001, options=option))
+    captured = read_pcap(make.write_pcap(tmp_path / "c.pcap", changed))
+    packets = with_first_ipv6(captured, [unique], {own[:8]: unique})
+    assert [packets.address(number, 6) for number in packets.add_addr.address.tolist()] == ["fd00:3::101"]
+    traffic = find_connections(packets, guess_addresses(packets))
+    found = find_signatures(packets, traffic, find_subflows(packets, traffic))
+    assert next((each.what, each.verdict) for each in found) == ("add-addr", "right")

@@ -66,6 +66,7 @@ def _add_addr(option: dict[str, Any], packets: Packets) -> Displayed:
     yield "addrid", option["address_id"]
     version = option["ip_version"]
     yield f"ipv{version}", packets.address(option["address"], version)
+    assert option["signed_address"] == option["address"]
     if option["length"] in (10, 18, 22, 30):
         yield "port", option["port"]
     if option["length"] in (16, 18, 28, 30):
