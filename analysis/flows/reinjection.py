@@ -47,8 +47,21 @@ def data_sequence_numbers(packets: Packets, uniflow: Rows) -> tuple[Rows, NDArra
 
 
 def first_numbers(packets: Packets, uniflow: Rows) -> NDArray[np.uint32]:
-    """The initial sequence number of each uniflow, 0 where its SYN was not captured."""
+    """The initial sequence number of each uniflow.
+
+    Where its SYN was not captured that follows from its mappings, each of which says how far the first byte of a burst
+    is from it: from the least of them, for of a burst the first packet alone may be missing. 0 without any.
+    """
     first = np.zeros(int(uniflow.max(initial=-1)) + 1, np.uint32)
+    dss = packets.dss
+    mapped = dss.has_mapping & (uniflow[dss.packet] >= 0) & (packets.payload_bytes[dss.packet] > 0)
+    rows = dss.packet[mapped & (dss.data_length > 0)]
+    of = uniflow[rows]
+    told = packets.seq[rows] - dss.subflow_seq[mapped & (dss.data_length > 0)]
+    first[of[::-1]] = told[::-1]
+    behind = np.zeros(len(first), np.int64)
+    np.minimum.at(behind, of, (told - first[of]).view(np.int32).astype(np.int64))
+    first += behind.astype(np.uint32)
     syns = np.flatnonzero(((packets.flags & SYN) != 0) & (uniflow >= 0))
     first[uniflow[syns][::-1]] = packets.seq[syns][::-1]
     return first

@@ -56,6 +56,21 @@ def test_bytes_of_a_join_wait_for_the_initial_subflow(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_subflow_whose_syn_was_not_captured_begins_where_its_mappings_say(tmp_path: Path) -> None:
+    frames = mptcp(
+        first(10, 5001, 1000, 1),
+        (T + 20 * MS, to_client_past(0, make.ACK, seq=1201, ack=6, payload=500, options=dss(2001, 1, 1000))[1]),
+        past(21, 701, 500, 2001),  # the first segment of that burst, overtaken by the second one
+        past(30, 1701, 500, 3001),
+        first(60, 6001, 1000, 1001),
+    )
+    whole = seen.rows(seen.observe(tmp_path, frames), "deliveries")
+    of_join = [place for place, (_, frame) in enumerate(frames) if place in (3, 4)]
+    cut = [each for place, each in enumerate(frames) if place != of_join[1]]
+    assert seen.rows(seen.observe(tmp_path, cut), "deliveries") == whole
+    assert (whole[0]["bytes"], whole[0]["lost_bytes"], whole[0]["late_bytes"]) == (3500, 0, 1500)
+
+
 def test_plain_tcp_waits_for_what_was_lost_and_what_never_comes_is_named(tmp_path: Path) -> None:
     frames = [
         *seen.tcp(PORT), *seen.body(PORT, 0.1, 5001, 1000), *seen.body(PORT, 0.2, 7001, 1000),
