@@ -24,6 +24,7 @@ from testbed.record.model import parse
 from testbed.record.point import Point, read_point
 
 CONTEXT = 8
+_ABSENT = object()
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,8 @@ def _first_line(ours: Path, theirs: Path, kind: type[Event] | type[Sample]) -> L
         if one != other:
             name = f"{ours.name}:{number + 1}"
             parts = [reading.parse_object(text, name) for text in (one, other) if text is not None]
+            if len(parts) == 2 and parts[0] == parts[1]:
+                continue  # the same in other words: another order, other spaces
             what, shown = _smallest_part(*parts) if len(parts) == 2 else ("", (one, other))
             return LineDivergence(ours.name, min(parse(kind, part, name).t_s for part in parts), what, *shown)
     return None
@@ -131,10 +134,10 @@ def _smallest_part(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[st
     left: Any = one
     right: Any = other
     while isinstance(left, Mapping) and isinstance(right, Mapping):
-        name = next(key for key in (*left, *right) if left.get(key) != right.get(key))
+        name = next(key for key in (*left, *right) if left.get(key, _ABSENT) != right.get(key, _ABSENT))
         path.append(name)
-        left, right = left.get(name), right.get(name)
-    return " ".join(path), tuple(None if value is None else json.dumps(value) for value in (left, right))  # type: ignore[return-value]
+        left, right = left.get(name, _ABSENT), right.get(name, _ABSENT)
+    return " ".join(path), tuple(None if value is _ABSENT else json.dumps(value) for value in (left, right))  # type: ignore[return-value]
 
 
 def _counters(ours: Path, theirs: Path) -> list[CounterDelta]:

@@ -17,6 +17,7 @@ from analysis.flows.connections import find_connections
 from analysis.flows.tcp_flows import Flows
 from analysis.pcap import Packets, merge
 from testbed.base.errors import AnalysisError
+from testbed.base.files import open_regular
 
 _CHUNK_BYTES = 1 << 22
 _Ends = tuple[int, ...]  # address, port, address, port
@@ -56,7 +57,7 @@ class PacketDivergence:
 def first_differing_byte(ours: Path, theirs: Path) -> int | None:
     """Offset of the first byte that differs, or where the shorter file ends; None for equal files."""
     try:
-        with ours.open("rb") as one, theirs.open("rb") as other:
+        with open_regular(ours) as one, open_regular(theirs) as other:
             offset = 0
             while True:
                 left, right = one.read(_CHUNK_BYTES), other.read(_CHUNK_BYTES)

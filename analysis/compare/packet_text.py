@@ -12,6 +12,7 @@ import numpy as np
 
 from analysis.flows.mptcp_options import DENY_JOIN_TO_INITIAL_ADDRESS, parse_handshake_options
 from analysis.pcap import ACK, FIN, PSH, RST, SYN, Packets, read_stored_pcap, with_first_ipv6
+from testbed.base.files import open_regular
 
 _FLAGS = ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST"), (PSH, "PSH"), (ACK, "ACK"))
 _TIMESTAMPS, _MPTCP = 8, 30
@@ -80,7 +81,7 @@ class Capture:
 
     def options(self, row: int) -> bytes:
         """The raw TCP options of that row."""
-        with self.path.open("rb") as file:
+        with open_regular(self.path) as file:
             file.seek(int(self.packets.option_offset[row]))
             return file.read(int(self.packets.option_bytes[row]))
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed.base import files
 from testbed.base.errors import AnalysisError
 from testbed.record import model, reading
 from testbed.record.model import Counter, Record, Text, Texts
@@ -62,9 +63,11 @@ def read_trace_events(directory: Path) -> Iterator[TraceEvent]:
     """The events in order; raises AnalysisError with the line that is none."""
     path = directory / EVENTS
     try:
-        with path.open(encoding="ascii", errors="replace") as file:
-            for number, line in enumerate(file, start=1):
-                yield _event(line[:_LONGEST_LINE], number)
+        with files.open_regular(path) as file:
+            for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), start=1):
+                if len(line) == _LONGEST_LINE:
+                    raise AnalysisError(f"{EVENTS}:{number}: longer than any event of a trace")
+                yield _event(line.decode("ascii", "replace"), number)
     except OSError as error:
         raise AnalysisError(f"{EVENTS}: {error.strerror}") from error
 

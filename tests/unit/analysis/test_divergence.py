@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -166,6 +167,30 @@ def test_events_and_samples_name_the_part_that_differs(ours: Path, theirs: Path)
     assert event.theirs == '{"t": 0.5, "event": "server-removed"}'
     assert (sample.file, sample.t_s, sample.what) == ("samples.jsonl", 1.0, "counters s1 TcpOutSegs")
     assert (sample.ours, sample.theirs) == ("12", "13")
+
+
+def test_a_value_that_is_null_on_one_side_and_absent_on_the_other_is_a_difference(ours: Path, theirs: Path) -> None:
+    path = theirs / "events.jsonl"
+    lines = path.read_text().splitlines()
+    lines[0] = json.dumps({**json.loads(lines[0]), "cost": None})
+    path.write_text("\n".join(lines) + "\n")
+    (line,) = compare_points(ours, theirs).lines
+    assert (line.what, line.ours, line.theirs) == ("cost", None, "null")
+
+
+def test_the_same_in_other_words_is_no_difference(ours: Path, theirs: Path) -> None:
+    path = theirs / "events.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(dict(reversed(line.items())), indent=None) + " \n" for line in lines))
+    assert compare_points(ours, theirs).lines == ()
+
+
+@pytest.mark.parametrize("name", ["c-eth0.pcap", "events.jsonl"])
+def test_a_fifo_is_refused_at_once(ours: Path, theirs: Path, name: str) -> None:
+    (theirs / name).unlink()
+    os.mkfifo(theirs / name)
+    with pytest.raises(AnalysisError, match="not a regular file"):
+        compare_points(ours, theirs)
 
 
 def test_counters_are_compared_by_their_growth(ours: Path, theirs: Path) -> None:

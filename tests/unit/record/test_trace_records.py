@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,13 @@ def test_a_line_that_is_no_event_is_named(tmp_path: Path) -> None:
     assert (first.time_ns, first.name, first.said) == (17, "tcp_probe", {"snd_cwnd": "10", "family": "AF_INET"})
     with pytest.raises(AnalysisError, match=r"trace\.txt:2: not an event of a trace: 'yesterday tcp_probe'"):
         next(events)
+
+
+def test_what_is_no_trace_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "trace.txt").write_text("17 tcp_probe " + 5000 * "x")
+    with pytest.raises(AnalysisError, match=r"trace\.txt:1: longer than any event of a trace"):
+        list(read_trace_events(tmp_path))
+    (tmp_path / "trace.txt").unlink()
+    os.mkfifo(tmp_path / "trace.txt")
+    with pytest.raises(AnalysisError, match=r"trace\.txt: not a regular file"):
+        list(read_trace_events(tmp_path))
