@@ -7,6 +7,7 @@ wrong, and where; `hint` says what to do. A user's mistake never ends in a trace
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 from testbed.base.text import plain
 
@@ -32,6 +33,12 @@ class TestbedError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def again(self) -> Self:
+        """The same error once more, for one of several who wait for what has failed: with a traceback of its own."""
+        other = type(self).__new__(type(self), *self.args)
+        other.__dict__.update(self.__dict__)
+        return other
 
     def __str__(self) -> str:
         # What a stranger's file or machine said may be in it: one line, whatever that was.

@@ -201,7 +201,7 @@ def next_event(followed: FollowedJob, seconds: float) -> tuple[str, Any] | None:
     if what == "failed":
         assert isinstance(value, BaseException)
         if isinstance(value, TestbedError):
-            raise type(value)(value.message, hint=value.hint) from value
+            raise value.again() from value
         raise value
     return what, value
 
