@@ -39,7 +39,9 @@ def guess_addresses(
         to_service = (packets.dst == service[0]) & (packets.dport == port)
         clients = _distinct(packets.src[to_service])
         if not clients:
-            raise AnalysisError(f"no packet to the service {packets.address(service[0])}:{port} in the captures")
+            where = _name(packets, service[0])
+            where = f"[{where}]" if ":" in where else where
+            raise AnalysisError(f"no packet to the service {where}:{port} in the captures")
     else:
         opening = capable if len(capable) else initial
         services, port = _busiest_first(packets.dst[opening]), int(packets.dport[opening[0]])

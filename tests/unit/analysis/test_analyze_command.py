@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import ipaddress
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import download_maker as given
+import frame_encoder as encode
 import observation_maker as seen
 import packet_maker as make
 import pytest
@@ -125,6 +127,10 @@ def wrong(tmp_path: Path, kind: str) -> tuple[list[str | Path], str]:
     if kind == "stranger":
         make.write_pcap(path, [make.data(T, 40001, 5)])
         return [path, "--service", "10.8.8.8:80"], "no packet to the service 10.8.8.8:80 in the captures"
+    if kind == "ipv6-stranger":
+        client, server = (ipaddress.ip_address(f"2001:db8::{each}") for each in (2, 80))
+        make.write_pcap(path, [(T, encode.Packet(client, server, dport=80).frame(1))])
+        return [path, "--service", "[2001:db8::80]:443"], "no packet to the service [2001:db8::80]:443 in the captures"
     if kind == "service":
         make.write_pcap(path, [make.data(T, 40001, 5)])
         hint = "(such as 10.0.1.80:80 or [2001:db8::1]:80)"
@@ -158,8 +164,8 @@ def wrong(tmp_path: Path, kind: str) -> tuple[list[str | Path], str]:
 
 @pytest.mark.parametrize(
     "kind",
-    ["absent", "text", "empty", "no-packets", "midstream", "stranger", "service", "unique", "packets", "directory",
-     "directory-of-captures", "newer", "no-points", "two", "roles-of-a-run"],
+    ["absent", "text", "empty", "no-packets", "midstream", "stranger", "ipv6-stranger", "service", "unique", "packets",
+     "directory", "directory-of-captures", "newer", "no-points", "two", "roles-of-a-run"],
 )  # fmt: skip
 def test_wrong_input_is_one_line_and_status_2(analyze: Callable[..., Says], tmp_path: Path, kind: str) -> None:
     arguments, message = wrong(tmp_path, kind)
