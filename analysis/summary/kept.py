@@ -1,9 +1,10 @@
 """The analysis of a point whose captures were not kept: its summary and tables, in the point's own directory.
 
-    <point>/analysis/summary.json            written by the run that had made the point
+    <point>/analysis/summary.json            written by the run that had made the point, after all the others
     <point>/analysis/tables/NAME.parquet     of each table in which it has rows
 
-Such a point (`[capture] keep = "tables"`) is never analysed again: what is here is what came of it.
+Such a point (`[capture] keep = "tables"`) is never analysed again: what is here is what came of it. Without the
+summary a run was killed while it wrote, and the captures are still there.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis.summary.model import PointSummary, read_summary, write_json
+from analysis.summary.model import SUMMARY_FILE, PointSummary, read_summary, write_json
 from analysis.tables import DIRECTORY, TABLES, read_table
 from testbed.base.errors import AnalysisError
+from testbed.record import reading
 from testbed.record import writing as output
 
 FOLDER = "analysis"
@@ -35,11 +37,17 @@ def write_kept(directory: Path, summary: PointSummary, tables: Mapping[str, pa.T
     write_json(target, [summary])
 
 
+def is_kept(directory: Path) -> bool:
+    """Whether the analysis of a point was kept, all of it."""
+    target = directory / FOLDER
+    return target.is_dir() and not target.is_symlink() and reading.is_there(target / SUMMARY_FILE)
+
+
 def read_kept(directory: Path) -> tuple[PointSummary, dict[str, pa.Table]] | None:
     """What was kept of a point, None where nothing was; raises AnalysisError for what cannot be used."""
-    target = directory / FOLDER
-    if not target.is_dir() or target.is_symlink():
+    if not is_kept(directory):
         return None
+    target = directory / FOLDER
     found = read_summary(target)
     if [each.id for each in found] != [directory.name]:
         raise AnalysisError(f"{target}: not the analysis of {directory.name}")

@@ -199,8 +199,12 @@ def _with_report(analysis: Analysis, drawn: Sequence[Kept], figures: Sequence[Pa
         written = write_report([analysis.directory], figures=figures, drawn=drawn)
     except TestbedError as error:
         return replace(analysis, notes=(*analysis.notes, f"no report: {error}"))
-    remove_unkept(analysis)  # the report had a use for them
-    return replace(analysis, report=written.path)
+    found = replace(analysis, report=written.path)
+    try:
+        remove_unkept(analysis)  # the report had a use for them
+    except (OSError, TestbedError) as error:
+        return replace(found, notes=(*found.notes, f"captures that were to go are still there: {error}"))
+    return found
 
 
 def _default_directory(points: Sequence[Point]) -> Path:

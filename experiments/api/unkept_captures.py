@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from experiments.api.analysing import Analysis
@@ -16,18 +17,22 @@ def remove_unkept(analysis: Analysis) -> int:
     """Remove the captures of the valid points of a run that has just been made, where only their tables are wanted.
 
     What came of each is written into its directory first. The captures of an invalid point stay: somebody will ask why.
-    Returns how many points it was. Raises AnalysisError and OSError for what cannot be written.
+    One that was interrupted before is finished. Returns how many points it was. Raises AnalysisError and OSError for
+    what cannot be written.
     """
-    from analysis.summary.kept import FOLDER, write_kept
+    from analysis.summary.kept import is_kept, write_kept
 
     run = store.open_run(analysis.directory)
     count = 0
     for summary in analysis.summaries:
         directory = run.points / summary.id
-        if not summary.valid or read_point(directory).capture != "tables" or (directory / FOLDER).exists():
+        if not summary.valid or read_point(directory).capture != "tables":
             continue
-        files = _captures(directory)
-        write_kept(directory, summary, analysis.tables)
+        files = [path for path in _captures(directory) if os.path.lexists(path)]
+        if not is_kept(directory):
+            write_kept(directory, summary, analysis.tables)
+        elif not files:
+            continue
         for path in files:
             path.unlink(missing_ok=True)
         run.note_files(summary.id)
