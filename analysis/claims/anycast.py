@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from statistics import fmean, median
 
@@ -110,8 +109,7 @@ def _more_on_removal(points: Points) -> list[Check]:
         removal, addition = (_traced(series, event) for event in (REMOVED, ADDED))
         if removal and addition and sum(addition):
             values[seed] = fmean(removal) / fmean(addition)
-    above_one = math.nextafter(1.0, 2.0)
-    return [within("RSTs per removal / RSTs per addition", values, "", "above 1", low=above_one)]
+    return [within("RSTs per removal / RSTs per addition", values, "", "above 1", above=1.0)]
 
 
 def _no_failure(points: Points) -> list[Check]:

@@ -77,7 +77,7 @@ def _acknowledgements_only(points: Points) -> list[Check]:
         if answering_past:
             values = by_seed(answering_past, _share_at_director)
             bound = f"below {_ACKS_PERCENT:g} %"
-            checks.append(within(balancer, values, "%", bound, high=_ACKS_PERCENT))
+            checks.append(within(balancer, values, "%", bound, below=_ACKS_PERCENT))
     if not checks:
         raise CannotBeJudged(f"{EXPERIMENT}, {NOTHING}: no balancer whose servers answer past it")
     return checks

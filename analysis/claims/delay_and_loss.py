@@ -42,7 +42,7 @@ def _typical_ratio(points: Points, figure: str, protocol: str) -> dict[int, floa
 
 def _strong_effect(points: Points) -> list[Check]:
     return [
-        within(protocol.upper(), _typical_ratio(points, "9", protocol), "% of Fig. 7", "below 50 %", high=50.0)
+        within(protocol.upper(), _typical_ratio(points, "9", protocol), "% of Fig. 7", "below 50 %", below=50.0)
         for protocol in ("tcp", "mptcp")
     ]
 
@@ -85,7 +85,7 @@ def _latency_over_loss(points: Points) -> list[Check]:
         delay, loss = (_typical_ratio(points, figure, protocol) for figure in ("9", "10"))
         share = {seed: delay[seed] / loss[seed] for seed in delay if seed in loss}
         label = f"{protocol.upper()}: what 200 ms leave / what 1 % loss leaves"
-        checks.append(within(label, share, "", "below 1", high=1.0))
+        checks.append(within(label, share, "", "below 1", below=1.0))
     return checks
 
 
@@ -101,7 +101,7 @@ def _nearer_as_a_round_trip(points: Points) -> list[Check]:
             )
             continue
         off = partial(_factor_off, paper_mbps=paper_mbps)
-        checks.append(within(label, ratios(each_way[_LARGEST], round_trip[_LARGEST], off), "", "above 1", low=1.0))
+        checks.append(within(label, ratios(each_way[_LARGEST], round_trip[_LARGEST], off), "", "above 1", above=1.0))
     return checks
 
 

@@ -145,13 +145,27 @@ def every_used_connection_joined(points: Sequence[PointSummary], label: str) -> 
 
 
 def within(
-    label: str, values: Mapping[int, float], unit: str, bound: str, *, low: float = -math.inf, high: float = math.inf
+    label: str,
+    values: Mapping[int, float],
+    unit: str,
+    bound: str,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    above: float | None = None,
+    below: float | None = None,
 ) -> Check:
-    """Whether one value per seed lies within bounds; seeds on both sides of one cannot tell."""
+    """Whether one value per seed lies within bounds; seeds on both sides of one cannot tell.
+
+    It may be `low` and `high` themselves, and must be `above` and `below` the others.
+    """
     if not values:
         return Check(label, None, bound=bound, holds=None, why="not measured")
     estimate = over_seeds(values, unit)
-    kept = [low <= value <= high for value in values.values()]
+    kept = [
+        low <= value <= high and (above is None or value > above) and (below is None or value < below)
+        for value in values.values()
+    ]
     if all(kept) or not any(kept):
         return Check(label, estimate, bound, all(kept))
     return Check(label, estimate, bound=bound, holds=None, why=f"the seeds disagree: {estimate}, bound {bound}")

@@ -153,8 +153,8 @@ def _uses_the_direct_path(points: Points) -> list[Check]:
             checks.append(Check(size_name(size), None, bound=bound, holds=None, why="no valid point"))
             continue
         rate, share = by_seed(found[size], goodput_mbps), by_seed(found[size], bypass_percent)
-        checks.append(within(f"{size_name(size)}, goodput", rate, "Mbit/s", bound, low=100.0))
-        checks.append(within(f"{size_name(size)}, past the director", share, "%", "above 50 %", low=50.0))
+        checks.append(within(f"{size_name(size)}, goodput", rate, "Mbit/s", bound, above=100.0))
+        checks.append(within(f"{size_name(size)}, past the director", share, "%", "above 50 %", above=50.0))
     return checks
 
 

@@ -46,8 +46,8 @@ def _works(points: Sequence[PointSummary]) -> list[Check]:
         checks.append(Check(f"{name}, failed", wilson(failed, max(requests, failed)), "none", failed == 0))
         checks.append(every_used_connection_joined(members, f"{name}, connections with a second subflow"))
         rate, share = by_seed(members, goodput_mbps), by_seed(members, bypass_percent)
-        checks.append(within(f"{name}, goodput", rate, "Mbit/s", "above 100 Mbit/s", low=100.0))
-        checks.append(within(f"{name}, past the director", share, "%", "above 50 %", low=50.0))
+        checks.append(within(f"{name}, goodput", rate, "Mbit/s", "above 100 Mbit/s", above=100.0))
+        checks.append(within(f"{name}, past the director", share, "%", "above 50 %", above=50.0))
     return checks
 
 

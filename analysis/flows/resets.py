@@ -126,7 +126,7 @@ def find_resets(
         cause=cause,
         churned=churned,
         own_server=own_server,
-        pool=Pool(list(addresses.unique), known.events),
+        pool=Pool(list(addresses.unique), known.events, known.director_count),
         known=known,
     )
     return Resets(

@@ -19,6 +19,7 @@ from analysis.flows.paths import SERVICE, UNIQUE
 from analysis.flows.subflows import Subflows
 from analysis.pcap import ACK, RST, SYN, Packets
 from analysis.pcap.columns import Rows
+from testbed.record import pool as replay
 from testbed.record.events import Event
 
 ADDRESS, CONNECTION, CAPTURE, ONLY, COUNTER, POOL = "address", "connection", "capture", "only", "counter", "pool"
@@ -45,7 +46,7 @@ class ServerEvidence:
 
     `captures` has SYNs and RSTs as captured at servers, `sent_resets` each server's count of sent RSTs, `events` the
     removals and additions, all times on the lab's clock; `start_ns` is the workload's start. `directors` have sent so
-    many RSTs by themselves.
+    many RSTs by themselves, and with those that have not there are `director_count`.
     """
 
     start_ns: int = 0
@@ -53,6 +54,7 @@ class ServerEvidence:
     captures: Mapping[str, Packets] = field(default_factory=dict)
     sent_resets: Mapping[str, CounterSeries] = field(default_factory=dict)
     directors: Mapping[str, int] = field(default_factory=dict)
+    director_count: int = 1
 
     def is_director(self, sender: Attribution) -> bool:
         """Whether a RST was a director's own, be it of which of several."""
@@ -60,17 +62,17 @@ class ServerEvidence:
 
 
 class Pool:
-    """Which servers the route to the service leads to at a time."""
+    """Which servers the ways to the service lead to at a time: one that only some directors have left out is there."""
 
-    def __init__(self, servers: Sequence[str], events: Sequence[Event]) -> None:
+    def __init__(self, servers: Sequence[str], events: Sequence[Event], directors: int = 1) -> None:
         self._times: list[float] = []
         self._members = [tuple(servers)]
+        pool = replay.Pool(servers, directors)
         for event in events:
             if event.event in (REMOVED, ADDED):
-                left = set(self._members[-1]) - {event.server}
-                now = left | {event.server} if event.event == ADDED else left
+                pool.change(event.event, event.server, by=event.by)
                 self._times.append(event.t_s)
-                self._members.append(tuple(name for name in servers if name in now))
+                self._members.append(tuple(name for name in servers if name not in pool.outside))
 
     def at(self, t_s: float) -> tuple[str, ...]:
         """The members at `t_s`, after what happens at that moment."""
@@ -85,7 +87,7 @@ def opening_servers(
     name_of = {address: name for name, address in addresses.unique.items()}
     owners = _owners(packets, traffic, subflows, name_of)
     syns = _seen(known.captures, SYN)
-    pool = Pool(list(addresses.unique), known.events)
+    pool = Pool(list(addresses.unique), known.events, known.director_count)
     found = []
     client, port, server = (
         column.tolist() for column in (flows.client_address, flows.client_port, flows.server_address)
@@ -129,7 +131,7 @@ def senders(
     """
     flows, sides = traffic.flows, traffic.sides
     resets = _seen(known.captures, RST)
-    pool = Pool(list(addresses.unique), known.events)
+    pool = Pool(list(addresses.unique), known.events, known.director_count)
     name_of = {address: name for name, address in addresses.unique.items()}
     found = []
     for row in rows.tolist():

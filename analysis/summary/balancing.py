@@ -137,7 +137,7 @@ def broken_at_s(row: Mapping[str, Any], duration_s: float, object_bytes: int) ->
     if is_open:
         return last_s + _NOTICED_S if duration_s - last_s > STALLED_S else None
     is_short = row["end"] == "closed" and row["bytes_to_server"] and row["distinct_to_client"] < object_bytes
-    return None if row["survived"] and not is_short else float(row["end_s"] or last_s)
+    return None if row["survived"] and not is_short else last_s if row["end_s"] is None else float(row["end_s"])
 
 
 def _of_change(change: Event, broken: Sequence[Mapping[str, Any]]) -> ServerChange:

@@ -116,7 +116,7 @@ def idle_shares(load: Sequence[HostLoad], window: Window) -> list[float]:
 def links(point: Point, window: Window, events: Sequence[Event]) -> list[Link]:
     """The links that can be full on the way to the client, with their rate in every second; 0: not to be judged."""
     seconds, traits = window.whole_seconds, point.traits
-    present = servers_present(events, traits.servers, seconds)
+    present = servers_present(events, traits.servers, seconds, directors_of(point))
     changing = {int(event.t_s) for event in changes(events)}
     found = []
     for each in traits.bottlenecks:
@@ -129,13 +129,19 @@ def links(point: Point, window: Window, events: Sequence[Event]) -> list[Link]:
     return found
 
 
-def servers_present(events: Sequence[Event], servers: int, seconds: int) -> list[int]:
-    """How many servers can send at the end of each whole second: in the pool, and with power."""
-    pool, pending, present = Pool(()), list(events), []
+def directors_of(point: Point) -> int:
+    """How many directors its topology has: one, if it does not say."""
+    count = point.parameters.get("directors", 1)
+    return count if isinstance(count, int) and count > 0 else 1
+
+
+def servers_present(events: Sequence[Event], servers: int, seconds: int, directors: int = 1) -> list[int]:
+    """How many servers can send at the end of each whole second: in the pool of a director, and with power."""
+    pool, pending, present = Pool((), directors), list(events), []
     for second in range(seconds):
         while pending and pending[0].t_s < second + 1:
             event = pending.pop(0)
-            pool.change(event.event, event.server)
+            pool.change(event.event, event.server, by=event.by)
         present.append(servers - len(pool.gone))
     return present
 

@@ -25,6 +25,7 @@ from analysis.flows.series import Window
 from analysis.flows.servers import ServerEvidence
 from analysis.pcap import RST, Packets, is_plain, merge, read_stored_pcap, with_first_ipv6
 from analysis.summary.at_directors import AtDirectors, directors_table, state_table
+from analysis.summary.fidelity import directors_of
 from analysis.summary.kernel_trace import KernelTrace
 from analysis.summary.model import PointSummary
 from analysis.tables import TABLES
@@ -156,6 +157,7 @@ def observation(point: str, sources: Sources) -> Observation | None:
         sources.server_packets,
         sent_resets(sources.samples, sources.counters.before if sources.counters else None),
         sources.recorded.sent_resets() if sources.recorded else {},
+        directors_of(sources.point),
     )
     return Observation(
         point=point,

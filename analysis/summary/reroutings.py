@@ -73,7 +73,8 @@ def _upload_broken_at_s(row: Row) -> float | None:
 
 
 def _with_strays(found: Rerouting, strays: Sequence[Row]) -> Rerouting:
-    waited = sorted(row["left_s"] - row["route_s"] for row in strays if row["left_s"] and row["route_s"] is not None)
+    known = [row for row in strays if row["left_s"] is not None and row["route_s"] is not None]
+    waited = sorted(row["left_s"] - row["route_s"] for row in known)
     lags = [row["left_s"] - row["arrived_s"] for row in strays if row["arrived_s"] is not None]
     kinds = [row["kind"] for row in strays]
     return replace(

@@ -20,12 +20,16 @@ _ALREADY = {"in": "in the pool already", "drained": "drained already", "out": "n
 
 @dataclass
 class Pool:
-    """So many `directors`, and `everybody`: the servers, all of them in the pool at first."""
+    """So many `directors`, and `everybody`: the servers, all of them in the pool at first.
+
+    `sick` are the names of those directors whose health checks have taken a server out of their own pool, by server.
+    """
 
     everybody: Sequence[str]
     directors: int = 1
     state: dict[str, State] = field(init=False)
     crashed: set[str] = field(default_factory=set, init=False)
+    sick: dict[str, set[str]] = field(default_factory=dict, init=False)
     lost: set[int] = field(default_factory=set, init=False)
     turned: int = field(default=0, init=False)
 
@@ -51,9 +55,16 @@ class Pool:
         return {*(well or self.servers), *(name for name in self.drained if name not in sick)}
 
     @property
+    def outside(self) -> set[str]:
+        """Those to which nothing leads: taken out of the pool, or sick to the health checks of every director."""
+        return {name for name in self.state if self.state[name] == "out"} | {
+            name for name, directors in self.sick.items() if len(directors) >= self.directors
+        }
+
+    @property
     def gone(self) -> set[str]:
-        """Those that send nothing: taken out of the pool, or without power."""
-        return {name for name in self.state if self.state[name] == "out"} | self.crashed
+        """Those that send nothing: nothing leads to them, or they have no power."""
+        return self.outside | self.crashed
 
     @property
     def present(self) -> list[int]:
@@ -65,9 +76,13 @@ class Pool:
         places = self.turned % len(paths) if paths else 0
         return [*paths[places:], *paths[:places]]
 
-    def change(self, event: str, server: str = "", director: int = 0, places: int = 0) -> None:
-        """Let it happen; what is no change does nothing."""
-        if event in _STATES:
+    def change(self, event: str, server: str = "", director: int = 0, places: int = 0, by: str = "") -> None:
+        """Let it happen; what is no change does nothing. `by` is the director whose health check it was, of its own."""
+        if by and event == "server-removed":
+            self.sick.setdefault(server, set()).add(by)
+        elif by and event == "server-added":
+            self.sick.get(server, set()).discard(by)
+        elif event in _STATES:
             self.state[server] = _STATES[event]
         elif event == "server-crashed":
             self.crashed.add(server)

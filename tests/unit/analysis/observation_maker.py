@@ -44,6 +44,7 @@ def observe(
     end_s: float | None = 10.0,
     at_servers: Mapping[str, Frames] | None = None,
     sent_resets: Mapping[str, CounterSeries] | None = None,
+    directors: int = 1,
 ) -> Observation:
     """The client's capture of these frames; times in the frames are on the lab's clock, which starts at `T`."""
     packets = merge([read_pcap(make.write_pcap(tmp_path / "c.pcap", sorted(frames)))])
@@ -57,7 +58,7 @@ def observe(
         name: read_pcap(make.write_pcap(tmp_path / f"{name}.pcap", sorted(found)))
         for name, found in (at_servers or {}).items()
     }
-    known = ServerEvidence(T, events, captures, sent_resets or {})
+    known = ServerEvidence(T, events, captures, sent_resets or {}, director_count=directors)
     end_ns = None if end_s is None else T + round(end_s * S)
     return Observation("p", packets, find_connections(packets, addresses), addresses, T, end_ns, known)
 

@@ -14,7 +14,7 @@ from rerouting_claim_cases import CASES as OF_REROUTING
 from rival_claim_cases import CASES as OF_RIVALS
 
 from analysis.claims import CLAIMS, Judgement, Verdict, judge
-from analysis.claims.evidence import wilson
+from analysis.claims.evidence import wilson, within
 from analysis.claims.model import CannotBeJudged
 from analysis.figures.registry import load_registry
 from analysis.summary.model import PointSummary
@@ -184,3 +184,10 @@ def test_a_limit_that_is_not_known_breaks_no_claim() -> None:
 
 def test_sizes_of_the_made_up_points_are_the_figures() -> None:
     assert SIZES == (10 * KB, 50 * KB, 100 * KB, 500 * KB, MB, 5 * MB, 10 * MB)
+
+
+def test_a_bound_that_is_to_be_passed_is_not_kept_by_what_only_reaches_it() -> None:
+    assert [within("", {1: 50.0}, "%", "", **bound).holds for bound in ({"above": 50.0}, {"below": 50.0})] == [
+        False
+    ] * 2
+    assert [within("", {1: 50.0}, "%", "", **bound).holds for bound in ({"low": 50.0}, {"high": 50.0})] == [True] * 2

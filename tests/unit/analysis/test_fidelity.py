@@ -91,6 +91,9 @@ def test_servers_that_are_out_lower_the_rate_of_tcp() -> None:
         Event(t=3.0, event="server-added", server="s1"),
     ]
     assert fidelity.servers_present(events, 3, 4) == [3, 2, 2, 3]
+    checked = [event.model_copy(update={"by": "d1"}) for event in events]
+    assert fidelity.servers_present(checked, 3, 4) == [3, 2, 2, 3]
+    assert fidelity.servers_present(checked, 3, 4, directors=2) == [3, 3, 3, 3]
 
 
 LOAD = {"epoch_s": 0.0, "seconds": 1.0, "cores": 2, "busy_s": 1.0, "idle_s": 1.0, "stolen_s": 0.0}

@@ -65,6 +65,18 @@ def test_who_is_found_sick_is_out_unless_all_are(sick: tuple[str, ...], in_use: 
     assert pool.in_use(sick) == in_use
 
 
+def test_what_one_director_finds_sick_is_outside_once_all_do() -> None:
+    pool = Pool(["s1", "s2"], directors=2)
+    pool.change("server-removed", "s1", by="d1")
+    assert (pool.outside, pool.gone) == (set(), set())
+    pool.change("server-removed", "s1", by="d2")
+    assert (pool.outside, pool.gone) == ({"s1"}, {"s1"})
+    pool.change("server-added", "s1", by="d1")
+    assert pool.outside == set()
+    pool.change("server-removed", "s1")  # by the timetable, whatever they find
+    assert pool.outside == {"s1"}
+
+
 def test_what_is_no_change_changes_nothing() -> None:
     pool = Pool(["s1"])
     pool.change("workload-ended")
