@@ -132,6 +132,7 @@ def _open_uml(_spec: LabSpec, options: LabOptions) -> Iterator[Lab]:
         manifest=kernel.facts(),
         options=kernel.options(),
         shared_boot=options.shared_boot,
+        report=options.report,
     )
     with contextlib.closing(lab):
         yield lab

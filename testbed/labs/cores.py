@@ -13,13 +13,14 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from testbed.base.errors import PrerequisiteError
 from testbed.labs.base import Cancel
 
 _RETRY_S = 0.2
+_TELL_S = 3.0
 _CURE = "remove it, or set TMPDIR to a directory of your own"
 
 
@@ -53,6 +54,8 @@ def _take(core: int) -> int | None:
             os.close(handle)
             return None
         if os.fstat(handle).st_nlink:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)  # for `holders`
             return handle
         os.close(handle)
 
@@ -96,13 +99,24 @@ def remove_unused() -> list[Path]:
     return [directory]
 
 
+def holders() -> list[int]:
+    """The processes that have a core, by their ids, as they have said themselves."""
+    found = set()
+    for core in available():
+        with contextlib.suppress(OSError, ValueError):
+            found.add(int((_lock_directory() / f"core-{core}").read_text(encoding="ascii")[:20]))
+    return sorted(found)
+
+
 @contextlib.contextmanager
-def lease(cancel: Cancel, core_wait_s: float = math.inf) -> Iterator[int]:
+def lease(cancel: Cancel, core_wait_s: float = math.inf, waiting: Callable[[], None] = lambda: None) -> Iterator[int]:
     """A core of one's own until the block ends; waits up to `core_wait_s` seconds for one to come free.
 
-    Yields a core that others use too once that is over. The kernel drops the lock if its holder dies.
+    Yields a core that others use too once that is over. The kernel drops the lock if its holder dies. `waiting` is
+    called once if it takes longer than those who are just leaving need.
     """
     waited = 0.0
+    is_told = False
     while True:
         for core in available():
             handle = _take(core)
@@ -117,5 +131,8 @@ def lease(cancel: Cancel, core_wait_s: float = math.inf) -> Iterator[int]:
         if waited >= core_wait_s:
             yield available()[os.getpid() % len(available())]
             return
+        if waited >= _TELL_S and not is_told:
+            is_told = True
+            waiting()
         cancel.wait(_RETRY_S)
         waited += _RETRY_S

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 
 from testbed.labs import cores
 from testbed.labs.base import Cancel, Clock
@@ -15,11 +16,13 @@ class GuestCores:
 
     A guest waits up to `wait_s` seconds for a core of its own, then shares one. One in real time shares the core
     of one in virtual time, a template too, which goes on unless it is held: that with the fewest others in real time.
-    Without any it waits as well.
+    Without any it waits as well. `report` is told, once, where a guest waits for other runs of this user.
     """
 
-    def __init__(self, wait_s: float = math.inf) -> None:
+    def __init__(self, wait_s: float = math.inf, report: Callable[[str], None] = lambda _what: None) -> None:
         self._wait_s = wait_s
+        self._report = report
+        self._is_told = False
         self._virtual: list[int] = []
         self._real: list[int] = []
 
@@ -35,7 +38,7 @@ class GuestCores:
             finally:
                 self._real.remove(core)
             return
-        with cores.lease(cancel, self._wait_s) as core:
+        with cores.lease(cancel, self._wait_s, self._waiting) as core:
             if clock == "real":
                 yield core
                 return
@@ -44,3 +47,10 @@ class GuestCores:
                 yield core
             finally:
                 self._virtual.remove(core)
+
+    def _waiting(self) -> None:
+        others = [str(each) for each in cores.holders() if each != os.getpid()]
+        if others and not self._is_told:
+            self._is_told = True
+            processes = f"process{'es' if len(others) > 1 else ''} {', '.join(others)}"
+            self._report(f"waiting for a core: each has a guest, those of {processes} among them")

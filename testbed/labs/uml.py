@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
@@ -42,7 +42,7 @@ class UmlLab:
     A guest waits up to `core_wait_s` seconds for a core (`GuestCores`). `kernel_id` is the identity of the image's
     build, `manifest` what a run's record says of it, `options` the options (`CONFIG_IP_VS`) that it has, None if
     nobody knows. With `shared_boot`, jobs whose program can stand still are copies of one guest; until `close`, those
-    guests stand by.
+    guests stand by. `report` is told where a guest waits for a core that other runs have.
     """
 
     name = "uml"
@@ -58,6 +58,7 @@ class UmlLab:
         manifest: Mapping[str, Any] | None = None,
         options: Collection[str] | None = None,
         shared_boot: bool = False,
+        report: Callable[[str], None] = lambda _what: None,
     ) -> None:
         if not os.access(image, os.X_OK):
             raise PrerequisiteError(f"{image}: no such lab kernel", hint="run 'testbed kernel build'")
@@ -67,7 +68,7 @@ class UmlLab:
             raise PrerequisiteError(what, hint="one with the patches of this toolkit can: testbed kernel build")
         self._image = image
         self._guests = HeldGuests()
-        self._cores = GuestCores(core_wait_s)
+        self._cores = GuestCores(core_wait_s, report)
         self._templates = Templates(image, self._cores, self._guests) if shared_boot else None
         self._kernel_id = kernel_id
         self._manifest = dict(manifest or {})
