@@ -19,15 +19,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.flows.complements import with_complements
+from analysis.flows.complements import uncounted_bytes, with_complements
 from analysis.flows.flow_matching import match_by_packets, match_by_syns
 from analysis.pcap import ACK, SYN, Packets
 from analysis.pcap.columns import Bools, Rows
 
 _CAPABLE_WITH_KEY_BYTES = 12
 _PORT_BITS = 16
-_APART_NS = 1_000_000_000
-"""What two places have of one packet may be so far apart in time, by the way between them and their clocks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +34,9 @@ class Conversations:
 
     Per packet: `flow` (-1 for the other copies of a packet that several places saw) and `from_opener`. Per flow:
     `opening`, the row of its SYN (of its first packet for a midstream one), `has_syn`, the ends as the opener's place
-    saw them, `places`, at how many places it was seen, and `beyond`, the payload bytes that another place has from a
-    time when the one that counts had nothing of the flow yet, or no more. `strand_flow` and `strand_of_packet` tell of
-    every packet, copies included, to which flow it belongs: `strand_flow[strand_of_packet]`.
+    saw them, `places`, at how many places it was seen, and `uncounted`, the payload bytes that another place has and no
+    packet that counts. `strand_flow` and `strand_of_packet` tell of every packet, copies included, to which flow it
+    belongs: `strand_flow[strand_of_packet]`.
     """
 
     flow: Rows
@@ -50,7 +48,7 @@ class Conversations:
     other_address: NDArray[np.uint32]
     other_port: NDArray[np.uint16]
     places: Rows
-    beyond: Rows
+    uncounted: Rows
     strand_of_packet: Rows
     strand_flow: Rows
 
@@ -80,8 +78,9 @@ def find_conversations(packets: Packets, servers: Collection[int] = ()) -> Conve
     number = np.empty(len(order), np.int64)
     number[order] = np.arange(len(order))
     strand_flow, speaker = number[flow_of_strand], speaker[order]
+    uniflow = strand_flow[strand] * 2 + from_opener
     if kept is not None:
-        kept = with_complements(packets, strand, strand_flow[strand] * 2 + from_opener, kept)
+        kept = with_complements(packets, strand, uniflow, kept)
     flow = np.where(kept, strand_flow[strand], -1) if kept is not None else strand_flow[strand]
     return Conversations(
         flow=flow,
@@ -93,7 +92,7 @@ def find_conversations(packets: Packets, servers: Collection[int] = ()) -> Conve
         other_address=(other[speaker] >> _PORT_BITS).astype(np.uint32),
         other_port=(other[speaker] & 0xFFFF).astype(np.uint16),
         places=np.bincount(strand_flow, minlength=len(speaker)).astype(np.int64),
-        beyond=_beyond(packets, flow=strand_flow[strand], from_opener=from_opener, kept=kept, flows=len(speaker)),
+        uncounted=uncounted_bytes(packets, uniflow, kept, len(speaker)),
         strand_of_packet=strand,
         strand_flow=strand_flow,
     )
@@ -199,19 +198,6 @@ def _one_place_each(
     return flow, strand == best[flow[strand], from_opener.astype(np.int64)]
 
 
-def _beyond(packets: Packets, flow: Rows, from_opener: Bools, kept: Bools | None, flows: int) -> Rows:
-    """Per flow the payload bytes of those copies that are from before or after all that counts of their direction."""
-    if kept is None:
-        return np.zeros(flows, np.int64)
-    uniflow, counting = flow * 2 + from_opener, np.flatnonzero(kept)
-    begins = packets.time_ns[first_rows(counting, uniflow[counting], 2 * flows)] - _APART_NS
-    ends = packets.time_ns[last_rows(counting, uniflow[counting], 2 * flows)] + _APART_NS
-    others = np.flatnonzero(~kept & (packets.payload_bytes > 0))
-    times = packets.time_ns[others]
-    others = others[(times < begins[uniflow[others]]) | (times > ends[uniflow[others]])]
-    return np.bincount(flow[others], packets.payload_bytes[others], minlength=flows).astype(np.int64)
-
-
 def _signatures(packets: Packets, strand: Rows, from_opener: Bools, opening: Rows, has_syn: Bools) -> Rows:
     """A number per strand that two strands share if they are the same flow seen at two places.
 
@@ -251,17 +237,26 @@ def _translated(packets: Packets, opening: Rows, has_syn: Bools) -> bool:
 
 
 def _with_midstream(packets: Packets, signature: Rows, opening: Rows, has_syn: Bools) -> Rows:
-    """The signatures, where a midstream strand has that of a strand with a SYN and the same ends at another place."""
+    """The signatures, where a midstream strand has that of a strand with a SYN and the same ends at another place.
+
+    Of several it is the last one that was opened before.
+    """
     low = np.minimum(packets.src[opening], packets.dst[opening]).astype(np.int64)
     high = np.maximum(packets.src[opening], packets.dst[opening]).astype(np.int64)
     forward = packets.src[opening] < packets.dst[opening]
     ports = np.where(forward, packets.sport[opening], packets.dport[opening]).astype(np.int64) << _PORT_BITS
     ports |= np.where(forward, packets.dport[opening], packets.sport[opening])
     addresses, _ = _numbers(low << 32 | high)
-    ends, count = _numbers(addresses << 32 | ports)
-    opened = np.full(count, -1, np.int64)
-    opened[ends[has_syn][::-1]] = np.flatnonzero(has_syn)[::-1]
-    match = np.where(has_syn, -1, opened[ends])
+    ends, _ = _numbers(addresses << 32 | ports)
+    syns = np.flatnonzero(has_syn)
+    syns = syns[np.lexsort((opening[syns], ends[syns]))]
+    first = np.searchsorted(ends[syns], ends)
+    stride = len(packets) + 1
+    before = np.searchsorted(ends[syns] * stride + opening[syns], ends * stride + opening, side="right") - 1
+    at = np.minimum(np.maximum(before, first), max(len(syns) - 1, 0))
+    match = np.full(len(ends), -1, np.int64)
+    if len(syns):
+        match = np.where(~has_syn & (ends[syns[at]] == ends), syns[at], -1)
     place = packets.place[opening]
     match[(match >= 0) & (place == place[match])] = -1
     return np.where(match >= 0, signature[match], signature)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.flows.sequence import run_begins
+from analysis.flows.sequence_numbers import run_begins
 from analysis.pcap.columns import I64, Bools, Rows
 
 
@@ -29,7 +29,7 @@ class Cover:
 
 def cover_of(start: I64, length: I64, begins: Bools, rows: Rows, never: int) -> Cover:
     """The pieces of ranges that are grouped (a group begins where `begins` says), in order of time in each."""
-    start, base = _on_one_axis(start, length, begins)
+    start, base = on_one_axis(start, length, begins)
     edges = _distinct(np.concatenate([start, start + length]))
     first, last = np.searchsorted(edges, start), np.searchsorted(edges, start + length)
     # Where two packets have bytes in common, each covers several pieces.
@@ -46,7 +46,7 @@ def _distinct(values: I64) -> I64:
     return ordered[run_begins(ordered)]
 
 
-def _on_one_axis(start: I64, length: I64, begins: Bools) -> tuple[I64, I64]:
+def on_one_axis(start: I64, length: I64, begins: Bools) -> tuple[I64, I64]:
     """The positions of all groups one after the other, with a gap between, and where each group begins."""
     if not len(start):
         return start, np.empty(0, np.int64)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analysis.flows.cover import Cover, cover_of
 from analysis.flows.reinjection import data_sequence_numbers
-from analysis.flows.sequence import run_begins, unwrap
+from analysis.flows.sequence_numbers import run_begins, unwrap
 from analysis.pcap import RST, Packets
 from analysis.pcap.columns import I64, Bools, Rows
 

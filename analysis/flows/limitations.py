@@ -20,7 +20,7 @@ _MOST_KINDS = 3
 
 def limitations(observed: Observation) -> list[str]:
     """A line on each thing that the captures leave open."""
-    kinds = (_outsiders, _one_way, _longer_elsewhere, _headless, _joins, _options)
+    kinds = (_outsiders, _one_way, _uncounted, _headless, _joins, _options)
     return [line for kind in kinds for line in kind(observed)]
 
 
@@ -43,12 +43,12 @@ def _one_way(observed: Observation) -> Iterator[str]:
             yield f"{_number(int(count), 'subflow')} captured in one direction only: nothing of what the {end} sent"
 
 
-def _longer_elsewhere(observed: Observation) -> Iterator[str]:
-    beyond = observed.traffic.flows.beyond
-    if beyond.any():
+def _uncounted(observed: Observation) -> Iterator[str]:
+    missing = observed.traffic.flows.uncounted
+    if missing.any():
         yield (
-            f"{_number(int(np.count_nonzero(beyond)), 'subflow')} captured for longer at another place than at that "
-            f"which counts: {beyond.sum()} bytes there are not counted"
+            f"{_number(int(np.count_nonzero(missing)), 'subflow')} captured at another place with payload that the one "
+            f"which counts has not: {missing.sum()} bytes there are not counted"
         )
 
 

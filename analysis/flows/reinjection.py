@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.flows.cover import Cover
 from analysis.flows.one_way import OneWay
-from analysis.flows.sequence import run_begins
+from analysis.flows.sequence_numbers import run_begins
 from analysis.pcap import SYN, Packets
 from analysis.pcap.columns import Bools, Rows
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from analysis.flows.conversations import last_rows
 from analysis.flows.cover import cover_of
-from analysis.flows.sequence import Acknowledgements, SequenceSpace, run_begins
+from analysis.flows.sequence import Acknowledgements, SequenceSpace
+from analysis.flows.sequence_numbers import run_begins
 from analysis.flows.subflows import Subflows
 from analysis.flows.tcp_flows import Flows
 from analysis.pcap import Packets

@@ -17,15 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.flows.sequence import (
-    Acknowledgements,
-    SequenceSpace,
-    UniflowIndex,
-    pair_keys,
-    run_begins,
-    running_maximum,
-    unwrap,
-)
+from analysis.flows.sequence import Acknowledgements, SequenceSpace, UniflowIndex
+from analysis.flows.sequence_numbers import pair_keys, run_begins, running_maximum, unwrap
 from analysis.pcap import FIN, SYN, Option, Packets
 from analysis.pcap.columns import I64, Bools, Rows
 

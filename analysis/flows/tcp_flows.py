@@ -55,9 +55,9 @@ class Flows:
     `payload_bytes` what arrived at the client in it (of an upload: what the client sent; repeats included),
     `first_past_ns` when the first of it came past the director, `reset` whether the client received a RST, `token` the
     MPTCP token (of an accepted initial subflow that of the server's key, of a join the one in its SYN), `client_token`
-    that of the client's key, `places` at how many places it was captured, `beyond` the payload bytes that another place
-    has beyond the time in which the one that counts has anything, `connection` the row in `Traffic.connection_flow`, or
-    -1 for plain TCP and joins of an unknown token. A row, time or token that there is none of is -1.
+    that of the client's key, `places` at how many places it was captured, `uncounted` the payload bytes that another
+    place has and no packet that counts, `connection` the row in `Traffic.connection_flow`, or -1 for plain TCP and
+    joins of an unknown token. A row, time or token that there is none of is -1.
     """
 
     opening: NDArray[np.int64]
@@ -81,7 +81,7 @@ class Flows:
     token: NDArray[np.int64]
     client_token: NDArray[np.int64]
     places: NDArray[np.int64]
-    beyond: NDArray[np.int64]
+    uncounted: NDArray[np.int64]
     connection: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -162,7 +162,7 @@ def find_flows(
         token=token,
         client_token=client_token,
         places=found.places,
-        beyond=found.beyond,
+        uncounted=found.uncounted,
         connection=np.full(count, -1, np.int64),
     )
     return flows, sides

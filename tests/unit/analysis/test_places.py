@@ -212,7 +212,8 @@ def test_what_only_the_farther_place_has_of_a_connection_is_said(tmp_path: Path)
     found = analysed(tmp_path, *places)
     assert moved(found) == [(20_000, 20_000, 1)]
     assert found.notes == (
-        "1 subflow captured for longer at another place than at that which counts: 15000 bytes there are not counted",
+        "1 subflow captured at another place with payload that the one which counts has not: 20000 bytes there are not "
+        "counted",
     )
     assert analysed(tmp_path, *places[:1]).notes == ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.flows.sequence import pair_keys, running_maximum
+from analysis.flows.sequence_numbers import pair_keys, running_maximum
 
 
 def naive_maximum(values: list[int], begins: list[bool]) -> list[int]:
