@@ -132,7 +132,8 @@ def everything_of_the_run(folder: Path) -> None:
 
 def facts(folder: Path) -> None:
     found = run_facts.read_run(folder)
-    str((found.name, found.command, found.is_complete, found.kernel, found.seeds, found.profiles))
+    str((found.name, found.command, found.is_complete, found.kernels, found.seeds, found.profiles))
+    str([found.kernel_of(point) for point in found.points])
 
 
 def summaries(folder: Path) -> None:
