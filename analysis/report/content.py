@@ -125,6 +125,7 @@ def _warnings(runs: Sequence[RunFacts], points: Sequence[PointSummary]) -> list[
         for point in run.points:
             reasons = point.invalid_reasons or ("no reason given",)
             found += [f"{run.name}: {point.id}: invalid: {reason}" for reason in reasons if not point.valid]
+            found += [f"{run.name}: {point.id}: {each}" for each in point.disagreements]
     for run in runs:
         for kernel in run.kernels:
             source, locked = kernel.get("source"), kernel.get("locked_source")

@@ -230,6 +230,7 @@ class PointSummary:
     head_of_line: HeadOfLine | None = None
     reset_reasons: tuple[ResetReason, ...] = ()
     reroutings: tuple[Rerouting, ...] = ()
+    disagreements: Texts = ()
     traits: Traits = field(default_factory=Traits)
 
 

@@ -5,11 +5,10 @@ A point that cannot be analysed becomes an invalid summary that says why; it nev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import pyarrow as pa
 
@@ -19,10 +18,12 @@ from analysis.flows.joins import join_outcomes, waits
 from analysis.flows.observation import Observation
 from analysis.flows.paths import path_table
 from analysis.flows.series import Window, per_second, resets_within, workload_window
-from analysis.pcap import Packets, merge, read_stored_pcap, with_first_ipv6
+from analysis.pcap import Packets
 from analysis.summary import fidelity, point_tables, validity
+from analysis.summary.at_client import Attempts, read_at_client
 from analysis.summary.at_directors import read_at_directors
 from analysis.summary.balancing import with_balancing
+from analysis.summary.disagreements import with_disagreements
 from analysis.summary.explanations import with_explanations
 from analysis.summary.kept import read_kept
 from analysis.summary.kernel_trace import read_kernel_trace
@@ -41,7 +42,6 @@ from testbed.record import reading
 from testbed.record.ab import FILE as AB
 from testbed.record.ab import MEANWHILE, AbResult, read_ab
 from testbed.record.addresses import read_addresses
-from testbed.record.captures import read_captures
 from testbed.record.counters import read_counters, read_samples
 from testbed.record.events import Event, changes, read_events
 from testbed.record.host_load import read_host_load
@@ -52,8 +52,6 @@ from testbed.record.protection import read_protection
 from testbed.record.routes import read_routes
 from testbed.record.settings import read_kernel
 from testbed.record.syns import read_half_open, read_tallies
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +85,7 @@ def analyse_point_fully(point_dir: Path, waits_of: Collection[str] = ()) -> Poin
             summary = replace(summary, waits=waits(sources.traffic))
         tables = point_tables.of_point(summary, sources)
         summary = with_balancing(with_traced_resets(summary, tables["resets"]), sources, tables)
-        summary = with_explanations(summary, tables)
+        summary = with_disagreements(with_explanations(summary, tables), tables["reconciliation"])
         summary = with_reroutings(summary, sources, tables)
         return PointAnalysis(summary, tables)
     # A fault of this room in one point must not cost the user the other points of a long run.
@@ -150,14 +148,7 @@ def _of_point(point: Point) -> PointSummary:
 
 
 def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[PointSummary, Sources]:
-    unreadable: list[str] = []
-
-    def attempt(read: Callable[[], _T]) -> _T | None:
-        try:
-            return read()
-        except AnalysisError as error:
-            unreadable.append(str(error))
-            return None
+    attempt = Attempts()
 
     outcome = attempt(partial(read_outcome, directory))
     events = attempt(partial(read_events, directory))
@@ -168,28 +159,14 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     plan = attempt(partial(read_addresses, directory))
     addresses, ipv6 = (None, []) if plan is None else (of_point(plan), ipv6_of(plan))
     networks = networks_of(plan) if plan else {}
-    files = attempt(partial(read_captures, directory))
-
-    captures: list[validity.Capture] | None = None
-    packets: Packets | None = None
-    interfaces: list[str] = []
-    if files is not None:
-        decoded = [(file, attempt(partial(read_stored_pcap, directory / file.file))) for file in files]
-        readable = [(file, found) for file, found in decoded if found is not None]
-        captures = [validity.Capture(file, found.records, found.warnings) for file, found in readable]
-        if readable and len(readable) == len(files):
-            packets = with_first_ipv6(merge([found for _, found in readable]), ipv6, networks)
-            # All of them are at the client: what goes by one interface may be answered by another.
-            packets = replace(packets, places=(0,) * len(packets.interfaces))
-            interfaces = [file.interface for file, found in readable for _ in found.interfaces]
-        elif files and not readable:
-            captures = None  # each of them has given its reason already
+    at_client = read_at_client(directory, point, attempt, ipv6, networks)
+    files, captures, packets = at_client.files, at_client.captures, at_client.packets
     recorded = attempt(partial(read_at_directors, directory))
     if recorded is not None and captures is not None:
-        captures += recorded.captures
+        captures = [*captures, *recorded.captures]
     traffic = None
     if packets is not None and addresses is not None:
-        paths = path_table(point.traits.paths, interfaces)
+        paths = path_table(point.traits.paths, at_client.interfaces)
         seen = None if recorded is None else recorded.sightings(point, packets)
         traffic = find_connections(packets, addresses, upload=point.is_upload, paths=paths, seen=seen)
 
@@ -197,7 +174,8 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     routes = attempt(partial(read_routes, directory))
     counters = attempt(partial(read_counters, directory))
     samples = attempt(partial(read_samples, directory))
-    server_packets = attempt(partial(point_tables.read_server_packets, directory, ipv6, networks))
+    servers = plan.servers if plan else ()
+    server_packets = attempt(partial(point_tables.read_server_packets, directory, servers, ipv6, networks))
     losses = attempt(partial(read_injected_losses, directory)) if point.drop_packet else None
     drops = None if losses is None else losses.dropped
     made_up, kept = attempt(partial(read_tallies, directory)), attempt(partial(read_protection, directory))
@@ -221,7 +199,11 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     )
     # A run that failed explains by itself why files are missing.
     failed = outcome is not None and not outcome.ok
-    found_wrong = [*([] if failed else unreadable), *validity.reasons(evidence), *(trace.reasons() if trace else ())]
+    found_wrong = [
+        *([] if failed else attempt.unreadable),
+        *validity.reasons(evidence),
+        *(trace.reasons() if trace else ()),
+    ]
     summary = replace(summary, injected_drops=drops, fidelity=verdict, kernel=kernel or "")
     summary = replace(summary, syns=made_up or (), half_open=waiting, protection=kept.together if kept else {})
     if outcome is not None:

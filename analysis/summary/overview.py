@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analysis.summary.disagreements import in_words
 from testbed.base.text import plain
 
 MOST_CONNECTIONS = 20
@@ -87,12 +88,7 @@ def _resets(resets: pa.Table) -> list[str]:
 
 
 def _reconciliation(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    words = {True: "agree", False: "DO NOT AGREE", None: "cannot be judged"}
-    return [
-        f"  {row['quantity']}{' (' + row['node'] + ')' if row['node'] else ''}: {row['counted']} counted, "
-        f"{row['explained']} captured: {words[row['holds']]}" + ("" if row["holds"] else f" ({row['note']})")
-        for row in rows
-    ]
+    return [f"  {in_words(row)}" for row in rows]
 
 
 def _aligned(table: Sequence[Sequence[str]], right: Sequence[int]) -> list[str]:

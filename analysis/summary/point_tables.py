@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -41,12 +41,14 @@ from analysis.tables.reconciliation import (
     reconcile_server_captures,
 )
 from analysis.tables.routing import tabulate_rerouted, tabulate_routes
+from testbed.base.errors import AnalysisError
 from testbed.base.parts import KINDS
 from testbed.record.ab import AbResult
-from testbed.record.captures import read_server_captures
+from testbed.record.captures import AT_SERVERS, read_server_captures
 from testbed.record.counters import Counters, Sample
 from testbed.record.events import Event, changes
 from testbed.record.point import Point
+from testbed.record.reading import is_there
 from testbed.record.routes import RouteChange
 
 _AS_IN_SUMMARY = (
@@ -77,14 +79,19 @@ class Sources:
     routes: Sequence[RouteChange] = ()
 
 
-def read_server_packets(directory: Path, ipv6: Sequence[bytes], networks: Mapping[bytes, bytes]) -> dict[str, Packets]:
+def read_server_packets(
+    directory: Path, servers: Collection[str], ipv6: Sequence[bytes], networks: Mapping[bytes, bytes]
+) -> dict[str, Packets]:
     """SYNs and RSTs (or all packets) as captured at each server, by its name; raises AnalysisError.
 
-    The IPv6 addresses `ipv6` have the first numbers, and those in `networks` are taken for one, as at the client.
+    All of the point's `servers` have captures if one has. The IPv6 addresses `ipv6` have the first numbers, and those
+    in `networks` are taken for one, as at the client.
     """
     found: dict[str, list[Packets]] = {}
     for capture in read_server_captures(directory):
         found.setdefault(capture.node, []).append(read_stored_pcap(directory / capture.file))
+    if is_there(directory / AT_SERVERS) and (lacking := sorted(set(servers) - found.keys())):
+        raise AnalysisError(f"{AT_SERVERS}: no capture at {', '.join(lacking)}")
     merged = {node: merge(each) if len(each) > 1 else each[0] for node, each in found.items()}
     return {node: with_first_ipv6(packets, ipv6, networks) for node, packets in merged.items()}
 
@@ -278,7 +285,12 @@ def _reconciliation(observed: Observation, connections: pa.Table, sources: Sourc
     unfinished = ab.concurrency if is_cut_off else 0
     found.append(
         reconcile_requests(
-            ab.complete_requests, restarted=restarted, unfinished=unfinished, connections=len(rows), unused=unused
+            ab.complete_requests,
+            restarted=restarted,
+            unfinished=unfinished,
+            connections=len(rows),
+            unused=unused,
+            begun=ab.concurrency - 1 if sources.point.is_upload and not is_cut_off else 0,
         )
     )
     return found

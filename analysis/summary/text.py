@@ -39,12 +39,15 @@ def render_table(points: Sequence[PointSummary]) -> str:
     for group, group_rows in zip(groups, rows, strict=True):
         lines += ["", plain(group_title(group)), *(_line(row, widths) for row in group_rows)]
         lines += [plain(f"  ! {point.id}: {reason}") for point in group for reason in point.invalid_reasons]
+        lines += [plain(f"  ? {point.id}: {each}") for point in group for each in point.disagreements]
     notes = dict.fromkeys(plain(p.traits.limit_note) for p in ordered if p.traits.limit_note)
     lines += ["", *notes] if notes else []
     if shared := sum(point.shared_boot > 0 for point in points):
         lines += ["", f"{shared} points of shared boots; with a boot of its own runs each: testbed verify RUN"]
     invalid = sum(not point.valid for point in points)
-    lines += ["", f"{len(points)} points, {invalid} invalid" if invalid else f"{len(points)} points, all valid"]
+    doubtful = sum(bool(point.disagreements) for point in points)
+    last = f"{len(points)} points, {invalid} invalid" if invalid else f"{len(points)} points, all valid"
+    lines += ["", f"{last}; counts of {doubtful} do not agree" if doubtful else last]
     return "\n".join(lines) + "\n"
 
 

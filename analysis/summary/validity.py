@@ -81,6 +81,8 @@ def _captures(captures: Sequence[Capture] | None) -> Iterator[str]:
         if not capture.warnings and capture.records < capture.file.captured:
             missing = capture.file.captured - capture.records
             yield f"capture is not whole: {capture.file.file}: {missing} of {capture.file.captured} packets are missing"
+        elif not capture.warnings and capture.records > capture.file.captured:
+            yield f"{capture.file.file}: {capture.records} packets, but tcpdump captured {capture.file.captured}"
 
 
 def _workload(evidence: Evidence) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from testbed.record.model import Count, Record, Seconds, Texts
+from testbed.record.model import Integer, Record, Seconds, Texts
 
 FILE = "commands.jsonl"
 
@@ -14,5 +14,5 @@ class Command(Record):
 
     argv: Texts
     stdin: str = ""
-    status: Count | None
+    status: Integer | None
     seconds: Seconds

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import Field
 
 from testbed.record import model, reading
-from testbed.record.captures import CaptureFile
+from testbed.record.captures import CaptureFile, require_once
 from testbed.record.counters import Nodes
 from testbed.record.model import Counter, Moment, Record, Text
 
@@ -107,4 +107,7 @@ def read_state_samples(directory: Path) -> list[StateSample]:
 def read_director_captures(directory: Path) -> tuple[DirectorCapture, ...]:
     """The list of captures at directors, none for a point that has not asked; raises AnalysisError."""
     path = directory / CAPTURES
-    return model.read_list(DirectorCapture, path) if reading.is_there(path) else ()
+    found = model.read_list(DirectorCapture, path) if reading.is_there(path) else ()
+    require_once(CAPTURES, "interface", (f"{each.node} {each.interface}" for each in found))
+    require_once(CAPTURES, "file", (each.file for each in found))
+    return found

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from testbed.record import model
 from testbed.record.events import Kind
-from testbed.record.model import Count, EpochSeconds, Flag, Moment, Record, Seconds, Text, Texts
+from testbed.record.model import Count, EpochSeconds, Flag, Integer, Moment, Record, Seconds, Text, Texts
 
 REQUEST = "exploration.json"
 CASES = "cases.jsonl"
@@ -155,7 +155,7 @@ class Outcome(Record):
     intact: Flag = False
     quiet_s: Seconds | None = None
     sockets_left: dict[str, Count] = Field(default_factory=dict)
-    counters: dict[str, dict[str, Count]] = Field(default_factory=dict)
+    counters: dict[str, dict[str, Integer]] = Field(default_factory=dict)
     kernel: Texts = ()
     struck: Count = 0
     happened: tuple[Happened, ...] = ()

@@ -23,8 +23,11 @@ _MOST = 10**15
 _MOST_KEY = 60
 
 Flag = Annotated[bool, Strict()]
-Count = Annotated[int, Strict(), Field(ge=-_MOST, le=_MOST)]
-"""Bytes, packets, connections: nothing here comes near the bounds."""
+Count = Annotated[int, Strict(), Field(ge=0, le=_MOST)]
+"""How many bytes, packets, connections: nothing here comes near the bound."""
+
+Integer = Annotated[int, Strict(), Field(ge=-_MOST, le=_MOST)]
+"""A program's status (negative: the signal that ended it), the difference of two counts."""
 
 Counter = Annotated[int, Strict(), Field(ge=-(1 << 63), lt=1 << 63)]
 """A number of the kernel's, of 64 bits."""

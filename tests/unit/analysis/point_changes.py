@@ -8,6 +8,8 @@ from pathlib import Path
 import packet_maker as make
 import run_maker as runs
 
+from analysis.pcap import read_pcap
+
 
 def tamper(directory: Path, name: str, **changes: object) -> None:
     runs.change_json(directory / name, **changes)
@@ -16,6 +18,14 @@ def tamper(directory: Path, name: str, **changes: object) -> None:
 def drop_packets(directory: Path) -> None:
     captures = json.loads((directory / "captures.json").read_text())
     captures[1]["dropped"] = 7
+    runs.write_json(directory / "captures.json", captures)
+
+
+def list_captures(directory: Path, number: int, *, again: bool = False, **changes: object) -> None:
+    """Change what the list of captures says of one of them, or of it once more."""
+    captures = json.loads((directory / "captures.json").read_text())
+    changed = captures[number] | changes
+    captures[number : number + (not again)] = [changed]
     runs.write_json(directory / "captures.json", captures)
 
 
@@ -33,6 +43,15 @@ def cut_capture(directory: Path) -> None:
 def append_packet(directory: Path, frame: bytes, interface: str = "c-eth0") -> None:
     path = directory / f"{interface}.pcap"
     path.write_bytes(path.read_bytes() + make.pcap_bytes([(runs.START_NS + 90 * runs.MS, frame)])[24:])
+    count_captured(directory)
+
+
+def count_captured(directory: Path, listed: str = "captures.json") -> None:
+    """Have the list of captures say how many packets there are in each."""
+    captures = json.loads((directory / listed).read_text())
+    for each in captures:
+        each["captured"] = read_pcap(directory / each["file"]).records
+    runs.write_json(directory / listed, captures)
 
 
 def without_join(directory: Path) -> None:

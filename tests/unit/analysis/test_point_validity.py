@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from point_changes import (
     cut_capture,
     drop_packets,
     fall_back,
+    list_captures,
     lose_packets,
     tamper,
     without_join,
@@ -36,6 +38,24 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
     "cut capture": (cut_capture, "capture is not whole: c-eth1.pcap: truncated record at byte 14632: 141 bytes"),
     "no capture file": (lambda d: (d / "c-eth1.pcap").unlink(), "c-eth1.pcap: No such file or directory"),
     "empty capture": (lambda d: (d / "c-eth0.pcap").write_bytes(b""), "c-eth0.pcap: the capture is empty"),
+    "more records": (lambda d: list_captures(d, 0, captured=100), "c-eth0.pcap: 104 packets, but tcpdump captured 100"),
+    "a capture twice": (
+        lambda d: list_captures(d, 0, again=True),
+        "captures.json: interface 'c-eth0' is listed 2 times",
+    ),
+    "a capture under two names": (
+        lambda d: list_captures(d, 0, again=True, interface="c-eth2"),
+        "captures.json: file 'c-eth0.pcap' is listed 2 times",
+    ),
+    "a capture that is not listed": (
+        lambda d: runs.write_json(d / "captures.json", json.loads((d / "captures.json").read_text())[:1]),
+        "captures.json: no capture at the client's eth1, where the point has a path",
+    ),
+    "negative drops": (lambda d: list_captures(d, 1, dropped=-5), "captures.json: 'dropped' is -5, which is beyond"),
+    "a server that is not listed": (
+        lambda d: runs.write_json(d / "server_captures.json", []),
+        "server_captures.json: no capture at s1",
+    ),
     "no captures": (lambda d: runs.write_json(d / "captures.json", []), "no capture was taken"),
     "no ab totals": (lambda d: (d / "ab.txt").write_text(""), "ab.txt: empty: ab printed nothing"),
     "object of another size": (

@@ -14,6 +14,7 @@ import run_maker as runs
 from observation_maker import MS, OUT_AT_1, S, T
 
 from analysis.summary.of_point import analyse_point_fully
+from analysis.summary.text import render_table
 from analysis.tables.reconciliation import (
     FailureCauses,
     Reconciliation,
@@ -152,12 +153,20 @@ def test_requests_and_connections() -> None:
     assert not reconcile_requests(90, 0, 8, 100, 0).holds
 
 
+@pytest.mark.parametrize(("connections", "holds"), [(99, False), (100, True), (109, True), (110, False)])
+def test_uploads_under_way_when_ab_ended_are_none_of_its_requests(connections: int, holds: bool) -> None:
+    found = reconcile_requests(100, 0, 0, connections, 0, begun=9)
+    assert (found.counted, found.explained, found.holds) == (100, connections, holds)
+    assert ("up to 9 further ones" in found.note) is (connections > 100)
+
+
 def test_a_run_directory_gives_reconciliations(tmp_path: Path) -> None:
     directory = runs.anycast_point(tmp_path / "fig13")
     counters = {"before": sent(c=0, s1=0), "after": sent(c=2, s1=2), "settled": sent(c=2, s1=2), "queue_drops": {}}
     counters["settled_s"] = [11.0, 11.0]
     (directory / "counters.json").write_text(json.dumps(counters))
-    found: list[dict[str, Any]] = analyse_point_fully(directory).tables["reconciliation"].to_pylist()
+    analysed = analyse_point_fully(directory)
+    found: list[dict[str, Any]] = analysed.tables["reconciliation"].to_pylist()
     assert [(row["quantity"], row["counted"], row["explained"], row["holds"]) for row in found] == [
         ("RSTs from the servers", 2, 2, True),
         ("RSTs from one server", 2, 2, True),
@@ -165,6 +174,12 @@ def test_a_run_directory_gives_reconciliations(tmp_path: Path) -> None:
         ("failed requests", 1, 1, True),
         ("requests", 5, 1, False),  # the hand-made ab output speaks of three downloads
     ]
+    (line,) = analysed.summary.disagreements
+    assert line.startswith("requests: 5 counted, 1 captured: DO NOT AGREE (3 complete, 0 started again, 2 cut off by")
+    assert analysed.summary.valid
+    said = render_table([analysed.summary])
+    assert f"  ? fig13: {line}\n" in said
+    assert said.endswith("\n1 points, all valid; counts of 1 do not agree\n")
 
 
 def test_malformed_counters_and_samples_are_one_line(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -242,6 +243,12 @@ def test_points_that_are_no_repeats_are_drawn_apart(tmp_path: Path) -> None:
     titles = [figure.title for figure in compiled(quick, other).figures]
     assert titles == ["Fig. 7: Page loads (quick)", "Fig. 7: Page loads (other)"]
     assert [figure.name for figure in compiled(quick, other).figures] == ["fig07", "fig07-1"]
+
+
+def test_counts_that_do_not_agree_are_a_warning(tmp_path: Path) -> None:
+    line = "RSTs from the servers: 40 counted, 80 captured: DO NOT AGREE (why)"
+    run = make_run(tmp_path / "odd", [replace(POINTS[0], disagreements=(line,)), *POINTS[1:3]])
+    assert f"odd: {POINTS[0].id}: {line}" in compiled(run).warnings
 
 
 def test_a_run_that_is_not_whole_says_so(tmp_path: Path) -> None:

@@ -175,3 +175,12 @@ def test_an_outcome_has_what_the_scheduler_said_in_its_order_and_text_only() -> 
         '{"status": "failed", "error": "\\\\udcff", "wall_s": 1.5, "virtual_s": null, "kernel_warnings": [], '
         '"lab": "uml", "files": ["ab.txt"]}'
     )
+
+
+@pytest.mark.parametrize("count", [-1, -(10**15), 10**15 + 1])
+def test_a_count_is_none_below_zero(tmp_path: Path, count: int) -> None:
+    write_list(tmp_path / "captures.json", [CAPTURE])
+    text = (tmp_path / "captures.json").read_text()
+    (tmp_path / "captures.json").write_text(text.replace("5836", str(count)))
+    with pytest.raises(AnalysisError, match=f"captures.json: 'captured' is {count}, which is beyond all bounds"):
+        read_captures(tmp_path)
