@@ -44,6 +44,7 @@ def test_every_part_runs_and_the_report_is_the_last(place: Path) -> None:
     assert calls[0] == f"run {figures} {options} --out {root}/load-balancer"
     parts = ["load-balancer", "upload", "anycast", "routed-anycast", "ablations"]
     assert [call.rpartition("/")[2] for call in calls[:-1]] == parts
+    assert [part for part, call in zip(parts, calls, strict=False) if "--shared-boot" not in call] == ["anycast"]
     assert calls[-1] == f"report {' '.join(f'{root}/{part}' for part in parts)} --out {root}/report.html"
 
 
