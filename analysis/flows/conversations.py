@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.flows.complements import uncounted_bytes, with_complements
 from analysis.flows.flow_matching import match_by_packets, match_by_syns
+from analysis.flows.grouping import first_rows, numbers
+from analysis.flows.strands import find_strands
 from analysis.pcap import ACK, SYN, Packets
 from analysis.pcap.columns import Bools, Rows
 
@@ -58,16 +58,9 @@ class Conversations:
 
 def find_conversations(packets: Packets, servers: Collection[int] = ()) -> Conversations:
     """The flows in the packets; `servers` are addresses that tell the ends of a midstream flow apart."""
-    source = packets.src.astype(np.int64) << _PORT_BITS | packets.sport
-    target = packets.dst.astype(np.int64) << _PORT_BITS | packets.dport
-    strand, opening, has_syn = _strands(packets, source, target)
-    opener = np.where(
-        _sent_by_opener(packets, opening, has_syn, np.array(sorted(servers), np.int64)),
-        source[opening],
-        target[opening],
-    )
-    other = np.where(opener == source[opening], target[opening], source[opening])
-    from_opener = source == opener[strand]
+    strands = find_strands(packets, servers)
+    strand, opening, has_syn = strands.of_packet, strands.opening, strands.has_syn
+    from_opener, opener, other = strands.from_opener, strands.opener, strands.other
     flow_of_strand, kept = _one_place_each(
         packets, strand=strand, from_opener=from_opener, opening=opening, has_syn=has_syn
     )
@@ -98,90 +91,12 @@ def find_conversations(packets: Packets, servers: Collection[int] = ()) -> Conve
     )
 
 
-def first_rows(rows: Rows, group: Rows, groups: int) -> Rows:
-    """The first of the ascending `rows` in each group, -1 where there is none; rows of group -1 do not count."""
-    first = np.full(groups, -1, np.int64)
-    known = group >= 0
-    first[group[known][::-1]] = rows[known][::-1]  # of several assignments to one element the last one stays
-    return first
-
-
-def came_before(keys: NDArray[Any]) -> Bools:
-    """Which elements have a key that one before them has."""
-    found = np.ones(len(keys), np.bool_)
-    found[np.unique(keys, return_index=True)[1]] = False
-    return found
-
-
-def last_rows(rows: Rows, group: Rows, groups: int) -> Rows:
-    """The last of the ascending `rows` in each group, -1 where there is none; rows of group -1 do not count."""
-    last = np.full(groups, -1, np.int64)
-    known = group >= 0
-    last[group[known]] = rows[known]
-    return last
-
-
-def _numbers(values: NDArray[Any]) -> tuple[Rows, int]:
-    """Each value's number in order of first appearance, and how many there are."""
-    encoded = pa.array(values).dictionary_encode()
-    return np.asarray(encoded.indices).astype(np.int64), len(encoded.dictionary)
-
-
-def _strands(packets: Packets, source: Rows, target: Rows) -> tuple[Rows, Rows, Bools]:
-    """The strand of each packet, each strand's row of opening, and whether that is a SYN.
-
-    A strand is a flow as one place (an interface, or several that captured one after the other) saw it.
-    """
-    rows = len(packets)
-    ends, count = _numbers(np.concatenate([source, target]))
-    tuples, total = _numbers(np.minimum(ends[:rows], ends[rows:]) * count + np.maximum(ends[:rows], ends[rows:]))
-    if len(set(packets.places) or packets.interfaces) > 1:
-        tuples, total = _numbers(tuples * len(packets.interfaces) + packets.place)
-    every = np.arange(rows)
-    appears = first_rows(every, tuples, total)
-
-    syns = np.flatnonzero((packets.flags & (SYN | ACK)) == SYN)
-    by_tuple = syns[np.lexsort((syns, tuples[syns]))]
-    key, isn = tuples[by_tuple], packets.seq[by_tuple]
-    fresh = np.ones(len(by_tuple), np.bool_)
-    fresh[1:] = (key[1:] != key[:-1]) | (isn[1:] != isn[:-1])
-    by_tuple, key = by_tuple[fresh], key[fresh]
-    first_syn = np.full(total, rows, np.int64)
-    first_syn[key[::-1]] = by_tuple[::-1]
-    midstream = np.flatnonzero(appears < first_syn)
-
-    # A packet belongs to the last strand of its 4-tuple that began before it.
-    begins = np.concatenate([by_tuple, appears[midstream]])
-    of_tuple = np.concatenate([key, midstream])
-    has_syn = np.arange(len(begins)) < len(by_tuple)
-    order = np.lexsort((begins, of_tuple))
-    begins, of_tuple, has_syn = begins[order], of_tuple[order], has_syn[order]
-    strands_of = np.bincount(of_tuple, minlength=total)
-    last_strand = np.cumsum(strands_of) - 1
-    strand = last_strand[tuples]
-    several = np.flatnonzero(strands_of[tuples] > 1)
-    if len(several):
-        stride = rows + 1
-        at = tuples[several] * stride + several
-        strand[several] = np.searchsorted(of_tuple * stride + begins, at, side="right") - 1
-    return strand, begins, has_syn
-
-
-def _sent_by_opener(packets: Packets, opening: Rows, has_syn: Bools, servers: Rows) -> Bools:
-    """Whether the first packet of each strand came from the end that opened it; a guess for a midstream one."""
-    from_server, to_server = np.isin(packets.src[opening], servers), np.isin(packets.dst[opening], servers)
-    is_answer = (packets.flags[opening] & (SYN | ACK)) == SYN | ACK
-    low_port = packets.sport[opening] < packets.dport[opening]
-    guess = np.where(from_server != to_server, to_server, ~low_port)
-    return np.where(has_syn, True, np.where(is_answer, False, guess))
-
-
 def _one_place_each(
     packets: Packets, strand: Rows, from_opener: Bools, opening: Rows, has_syn: Bools
 ) -> tuple[Rows, Bools | None]:
     """A number of the flow of each strand, and which packets count: each direction at one place (None: all of them)."""
     alone = np.arange(len(opening))
-    flow, flows = _numbers(
+    flow, flows = numbers(
         _signatures(packets, strand=strand, from_opener=from_opener, opening=opening, has_syn=has_syn)
     )
     if flows == len(opening):
@@ -219,8 +134,8 @@ def _signatures(packets: Packets, strand: Rows, from_opener: Bools, opening: Row
         packets.mp_capable.first("sender_key", answer),
         packets.sport[opening].astype(np.uint64),
     )
-    mark, _ = _numbers(np.where(is_join, nonce, key))
-    both, count = _numbers(packets.seq[opening].astype(np.int64) << 31 | mark)
+    mark, _ = numbers(np.where(is_join, nonce, key))
+    both, count = numbers(packets.seq[opening].astype(np.int64) << 31 | mark)
     signature = np.where(has_syn, both, count + alone)
     signature = match_by_syns(packets, signature, opening, has_syn & ~is_join & ~has_key)
     signature = _with_midstream(packets, signature, opening, has_syn)
@@ -246,8 +161,8 @@ def _with_midstream(packets: Packets, signature: Rows, opening: Rows, has_syn: B
     forward = packets.src[opening] < packets.dst[opening]
     ports = np.where(forward, packets.sport[opening], packets.dport[opening]).astype(np.int64) << _PORT_BITS
     ports |= np.where(forward, packets.dport[opening], packets.sport[opening])
-    addresses, _ = _numbers(low << 32 | high)
-    ends, _ = _numbers(addresses << 32 | ports)
+    addresses, _ = numbers(low << 32 | high)
+    ends, _ = numbers(addresses << 32 | ports)
     syns = np.flatnonzero(has_syn)
     syns = syns[np.lexsort((opening[syns], ends[syns]))]
     first = np.searchsorted(ends[syns], ends)

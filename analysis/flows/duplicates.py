@@ -62,13 +62,13 @@ def separate_duplicates(packets: Packets) -> tuple[Packets, list[str]]:
     ordinal = np.zeros(len(packets), np.int64)
     ordinal[copies.row] = copies.ordinal
     ordinal = np.where(of_ordinals, ordinal % np.maximum(by_ordinal[at], 1), 0)
-    where = np.where(of_places, _where(packets), 0)
+    where = np.where(of_places, where_captured(packets), 0)
     place = where << _ORDINAL_BITS | np.minimum(ordinal, _MOST_COPIES)
     again = copies.row[~copies.first]
     return _renumbered(packets, place, again[(of_places | of_ordinals)[again]])
 
 
-def _where(packets: Packets) -> I64:
+def where_captured(packets: Packets) -> I64:
     """A number of what tells the places of one capture apart; 0 where nothing does."""
     link_types = np.array([interface.link_type for interface in packets.interfaces] or [0], np.int64)
     sent = (packets.packet_type == _SENT) & (link_types[packets.interface] == _LINUX_COOKED)
@@ -99,7 +99,7 @@ def _find(packets: Packets) -> _Copies:
     group = np.cumsum(fresh) - 1
     several = np.flatnonzero(np.bincount(group, minlength=1)[group] > 1)
     row, group, first = order[several], group[several], fresh[several]
-    where = _where(packets)[row]
+    where = where_captured(packets)[row]
     inner = np.lexsort((row, where, group))
     row, group, where, first = row[inner], group[inner], where[inner], first[inner]
     begins = np.ones(len(row), np.bool_)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.flows.addresses import Addresses
 from analysis.flows.connections import Traffic
-from analysis.flows.conversations import first_rows
+from analysis.flows.grouping import first_rows
 from analysis.flows.paths import SERVICE
 from analysis.flows.rst_acceptability import EXACT, UNKNOWN, Acceptability, judge_acceptability
 from analysis.flows.sequence import UniflowIndex

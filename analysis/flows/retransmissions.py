@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.flows.conversations import last_rows
 from analysis.flows.cover import cover_of
+from analysis.flows.grouping import last_rows
 from analysis.flows.sequence import Acknowledgements, SequenceSpace
 from analysis.flows.sequence_numbers import run_begins
 from analysis.flows.subflows import Subflows

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from analysis.flows.connections import Traffic
-from analysis.flows.conversations import first_rows
+from analysis.flows.grouping import first_rows
 from analysis.flows.subflows import Subflows
 from analysis.pcap import Packets
 from analysis.pcap.addresses import packed

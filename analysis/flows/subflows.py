@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.flows.connections import Traffic
-from analysis.flows.conversations import came_before, first_rows, last_rows
+from analysis.flows.grouping import came_before, first_rows, last_rows
 from analysis.flows.paths import PAST_DIRECTOR
 from analysis.flows.sequence import SequenceSpace, UniflowIndex, sequence_space, uniflows
 from analysis.pcap import ACK, FIN, RST, SYN, Packets

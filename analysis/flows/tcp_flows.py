@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.flows.addresses import Addresses
-from analysis.flows.conversations import Conversations, find_conversations, first_rows
+from analysis.flows.conversations import Conversations, find_conversations
+from analysis.flows.grouping import first_rows
 from analysis.flows.mptcp_options import tokens_of_keys
 from analysis.flows.paths import PAST_DIRECTOR, SERVICE, UNIQUE, UNLISTED, PathTable, path_table, paths_of_packets
 from analysis.flows.sightings import paths_as_seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from analysis.flows.conversations import came_before
+from analysis.flows.grouping import came_before
 from analysis.flows.observation import Observation
 from analysis.flows.subflows import TO_CLIENT
 from analysis.pcap.addresses import texts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +41,20 @@ def download(version: int = 1, start: int = T, packets: int = 40, port: int = PO
         frames.append((t, make.to_client(80, port, make.ACK, seq=seq, ack=ISN + 1, payload=1000)))
         frames.append((t + MS, make.to_server(port, 80, make.ACK, seq=ISN + 1, ack=seq + 1000)))
     return frames
+
+
+def renumbered(frames: Frames, *, client: int = 0, server: int = 0) -> Frames:
+    """The same where the client's and the server's sequence numbers are so much greater: another connection's."""
+    address = ipaddress.IPv4Address(make.CLIENT).packed
+
+    def moved(frame: bytes) -> bytes:
+        is_clients = frame[26:30] == address
+        seq, ack, offset_and_flags = struct.unpack_from(">IIH", frame, 38)
+        seq += client if is_clients else server
+        ack += (server if is_clients else client) if offset_and_flags & make.ACK else 0
+        return frame[:38] + struct.pack(">II", seq & 0xFFFFFFFF, ack & 0xFFFFFFFF) + frame[46:]
+
+    return [(t, moved(frame)) for t, frame in frames]
 
 
 END = download()[-1][0]

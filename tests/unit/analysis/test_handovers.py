@@ -8,7 +8,7 @@ from typing import Any
 import capture_encoder as pack
 import packet_maker as make
 import pytest
-from download_maker import END, ISN, LAST_SEQ, MS, PORT, Frames, S, T, analysed, download, rows, some
+from download_maker import END, ISN, LAST_SEQ, MS, PORT, Frames, S, T, analysed, download, renumbered, rows, some
 
 from analysis.summary.of_captures import CapturesAnalysis, analyse_captures
 
@@ -77,17 +77,8 @@ def test_sections_of_two_link_types_are_one_flow(tmp_path: Path) -> None:
     assert outcome(analyse_captures([tmp_path / "two.pcapng"])) == WHOLE
 
 
-def renumbered(frame: bytes, by: int) -> bytes:
-    """The same packet where the server's sequence numbers are so much greater (at bytes 38 and 42 of the frame)."""
-    at = 42 if frame[26:30] == CLIENT else 38
-    number = int.from_bytes(frame[at : at + 4], "big") + by
-    return frame[:at] + number.to_bytes(4, "big") + frame[at + 4 :]
-
-
 def test_of_two_uses_of_a_port_the_later_one_goes_on(tmp_path: Path) -> None:
-    syn = make.to_server(PORT, 80, make.SYN, seq=ISN - 1, options=make.mp_capable())
-    later = [(t + 10 * S, renumbered(frame, 1_000_000) if number else syn)
-             for number, (t, frame) in enumerate(closed())]  # fmt: skip
+    later = [(t + 10 * S, frame) for t, frame in renumbered(closed(), client=1_000_000, server=1_000_000)]
     frames = [(0, t, frame) for t, frame in closed()]
     frames += [(int(number >= 43), t, frame) for number, (t, frame) in enumerate(later)]
     found = by_interface(tmp_path / "bond.pcapng", frames, "eth0", "eth1")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-import packet_maker as make
 import pytest
-from download_maker import MS, Frames, S, T, analysed, download, rows, some
+from download_maker import MS, Frames, S, T, analysed, download, renumbered, rows, some
 
 ORDERS = list(itertools.permutations(range(2)))
 
@@ -17,22 +16,9 @@ def slowly(frames: Frames) -> Frames:
     return [(T + (t - T) * 100, frame) for t, frame in frames]
 
 
-def told_by_server(frames: Frames, by: int) -> Frames:
-    """The same with other numbers of the server's (its sequence numbers are at byte 38, acknowledged at 42)."""
-    client = bytes(map(int, make.CLIENT.split(".")))
-
-    def renumbered(frame: bytes) -> bytes:
-        at = 42 if frame[26:30] == client else 38
-        number = int.from_bytes(frame[at : at + 4], "big") + by
-        return frame[:at] + number.to_bytes(4, "big") + frame[at + 4 :]
-
-    return [(t, renumbered(frame) if number else frame) for number, (t, frame) in enumerate(frames)]
-
-
 def beside(port: int) -> Frames:
     """Another download with its own numbers: else it would be the same one, its port translated."""
-    (t, _), *others = download(start=T - 50 * MS, port=port, packets=60)
-    return [(t, make.to_server(port, 80, make.SYN, seq=port, options=make.mp_capable())), *others]
+    return renumbered(download(start=T - 50 * MS, port=port, packets=60), client=port)
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -56,9 +42,8 @@ def test_two_links_of_which_one_takes_over_a_connection(tmp_path: Path, order: t
 def test_two_captures_of_connections_with_the_same_ports_at_one_time(
     tmp_path: Path, order: tuple[int, int], after: int
 ) -> None:
-    (t, _), *others = told_by_server(slowly(download(start=T)), 100_000)
-    syn = make.to_server(4000, 80, make.SYN, seq=77, options=make.mp_capable())
-    files = [slowly(download()), [(each + after, frame) for each, frame in [(t, syn), *others]]]
+    other = renumbered(slowly(download()), client=677, server=100_000)
+    files = [slowly(download()), [(t + after, frame) for t, frame in other]]
     found = analysed(tmp_path, *[files[each] for each in order])
     listed = [some(row, "syn_s", "bytes_to_client") for row in rows(found, "connections")]
     assert listed == [(0.0, 40_000), (after / S, 40_000)]
