@@ -1,6 +1,6 @@
 """What captures do not tell about the connections in them, counted and named, so that a table is not believed too much.
 
-Enters: an observation of captures that are no point. Leaves: lines of text.
+Enters: an observation of captures that are no point. Leaves: lines of text; those of `losses` make a capture not whole.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import numpy as np
 
 from analysis.flows.mptcp_options import KNOWN_VERSIONS
 from analysis.flows.observation import Observation
+from analysis.flows.sequence import TO_CLIENT, TO_SERVER
+from analysis.flows.uncaptured import uncaptured_bytes
 from analysis.pcap import Option
 from analysis.pcap.columns import Rows
 
@@ -22,6 +24,23 @@ def limitations(observed: Observation) -> list[str]:
     """A line on each thing that the captures leave open."""
     kinds = (_outsiders, _one_way, _uncounted, _headless, _joins, _options)
     return [line for kind in kinds for line in kind(observed)]
+
+
+def losses(observed: Observation) -> list[str]:
+    """A line on each direction of which bytes are missing that the captures show to have come: they are not whole."""
+    connection, _, _ = observed.numbers
+    flows = observed.traffic.flows
+    missing = uncaptured_bytes(observed.packets, observed.subflows.every, 2 * len(flows)).reshape(-1, 2)
+    lines = []
+    for column, end in ((TO_CLIENT, "client"), (TO_SERVER, "server")):
+        lacks = np.flatnonzero(missing[:, column] > 0)
+        if len(lacks):
+            where = "in the captures that count" if (flows.places[lacks] > 1).any() else "in the capture"
+            lines.append(
+                f"{missing[lacks, column].sum()} bytes to the {end} were acknowledged and are not {where} "
+                f"(in {_number(len(np.unique(connection[lacks])), 'connection')})"
+            )
+    return lines
 
 
 def _outsiders(observed: Observation) -> Iterator[str]:

@@ -19,7 +19,7 @@ from analysis.flows.address_inference import guess_addresses
 from analysis.flows.clocks import aligned, gaps, steady
 from analysis.flows.connections import Traffic, find_connections
 from analysis.flows.duplicates import separate_duplicates
-from analysis.flows.limitations import limitations
+from analysis.flows.limitations import limitations, losses
 from analysis.flows.observation import Observation
 from analysis.flows.places import place_notes, with_places
 from analysis.pcap import Packets, is_plain, merge, read_pcap, tunnel_name
@@ -38,19 +38,21 @@ _PACKED = re.compile(r"\.(gz|bz2|xz|zst|lz4)\Z")
 class CapturesAnalysis:
     """The tables of some captures, who is who in them, and what a reader of the tables must know beside them.
 
-    `others` counts by name the frames that are no TCP packets, `opaque` those that may hide some.
+    `others` counts by name the frames that are no TCP packets, `opaque` those that may hide some. `lost` says what the
+    packets show to be missing among them.
     """
 
     tables: dict[str, pa.Table]
     observed: Observation
     notes: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     others: Mapping[str, int] = field(default_factory=dict)
     opaque: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One line per part of a file that could not be read."""
-        return self.observed.packets.warnings
+        """One line per part of a file that could not be read, and per direction of which bytes are missing."""
+        return self.observed.packets.warnings + self.lost
 
     def all_tables(self) -> dict[str, pa.Table]:
         """The tables and that of the packets."""
@@ -89,6 +91,8 @@ def analyse_captures(
         files=_files(packets, paths),
     )
     tables = tabulate(observed)
+    lost = tuple(losses(observed))
+    reasons = packets.warnings + lost
     row = {
         "point": name,
         "service_path": "service address",
@@ -100,8 +104,8 @@ def analyse_captures(
         "director_bypass_share": traffic.director_bypass_share,
         "resets": tables["resets"].num_rows,
         "resets_received": int(observed.resets.to_client.sum()),
-        "valid": not packets.warnings,
-        "invalid_reasons": "; ".join(packets.warnings),
+        "valid": not reasons,
+        "invalid_reasons": "; ".join(reasons),
     }
     notes += [*_tunnel_notes(packets), *limitations(observed)]
     others, opaque = Counter[str](), Counter[str]()
@@ -112,6 +116,7 @@ def analyse_captures(
         tables={"points": TABLES["points"].of_rows([row]), **tables},
         observed=observed,
         notes=tuple(notes),
+        lost=lost,
         others=others,
         opaque=opaque,
     )

@@ -23,8 +23,8 @@ class Captures(Tabled):
 
     `tables` are Arrow tables by name; `names` are the addresses of `service`, `unique` and `clients`; `files` were
     written; `notes` must be known to who reads the tables. `others` counts by name the frames that are no TCP packets,
-    `opaque` those that may hide some. `warnings` say in a line each what could not be read, `problems` what could not
-    be drawn.
+    `opaque` those that may hide some. `warnings` say in a line each what could not be read or was not captured,
+    `problems` what could not be drawn.
     """
 
     tables: Mapping[str, pa.Table]
@@ -37,7 +37,7 @@ class Captures(Tabled):
     problems: tuple[str, ...]
 
     def require_whole(self) -> None:
-        """Raise `PointsFailed`, with the first of them, if a part of a capture could not be read."""
+        """Raise `PointsFailed`, with the first of them, if a part of a capture could not be read or is missing."""
         if self.warnings:
             raise PointsFailed(f"not whole: {self.warnings[0]}", hint="the rest is analysed")
 
