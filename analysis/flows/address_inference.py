@@ -14,6 +14,7 @@ import numpy as np
 
 from analysis.flows.addresses import Addresses
 from analysis.flows.mptcp_options import tokens_of_keys
+from analysis.flows.simultaneous_open import crossing_syns
 from analysis.pcap import ACK, SYN, Packets
 from analysis.pcap.columns import U32, Bools, Rows
 from testbed.base.errors import AnalysisError
@@ -29,6 +30,7 @@ def guess_addresses(
     Raises AnalysisError when no SYN says who the client is and no service is given, or nobody talks to the one given.
     """
     syns = np.flatnonzero((packets.flags & (SYN | ACK)) == SYN)
+    syns = np.setdiff1d(syns, crossing_syns(packets)[0])
     is_join = packets.mp_join.first("length", syns) == _JOIN_SYN_BYTES
     initial, joins = syns[~is_join], syns[is_join]
     if not len(initial) and service is None:

@@ -1,7 +1,7 @@
 """Strands: flows as one place (an interface, or several that captured in turn) saw them; no loop over packets.
 
 Enters: packets. Leaves: the strand of each packet, and where each strand begins. A SYN with a new initial sequence
-number opens one; packets of a 4-tuple before its first SYN, or without any, are a midstream one.
+number opens one, or two that cross; packets of a 4-tuple before its first SYN, or without any, are a midstream one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 
 from analysis.flows.duplicates import where_captured
 from analysis.flows.grouping import first_rows, numbers
+from analysis.flows.simultaneous_open import crossing_syns
 from analysis.pcap import ACK, RST, SYN, Packets
 from analysis.pcap.columns import I64, U32, Bools, Rows
 
@@ -45,8 +46,10 @@ def find_strands(packets: Packets, servers: Collection[int] = ()) -> Strands:
     if len(set(packets.places) or packets.interfaces) > 1:
         tuples, total = numbers(tuples * len(packets.interfaces) + packets.place)
     tuples, total = _by_network(packets, tuples, total, source)
-    strand, opening, has_syn = _begun(packets, tuples, total)
+    crossing = crossing_syns(packets)
+    strand, opening, has_syn = _begun(packets, tuples, total, crossing)
     sent = _sent_by_opener(packets, opening, has_syn, np.array(sorted(servers), np.int64))
+    sent &= ~np.isin(opening, crossing[0])
     opener = np.where(sent, source[opening], target[opening])
     other = np.where(sent, target[opening], source[opening])
     return Strands(strand, source == opener[strand], opening, has_syn, opener, other)
@@ -96,13 +99,18 @@ def _distance(one: U32, other: U32) -> I64:
     return np.abs((one - other).view(np.int32).astype(np.int64))
 
 
-def _begun(packets: Packets, tuples: Rows, total: int) -> tuple[Rows, Rows, Bools]:
-    """The strand of each packet of `total` 4-tuples, each strand's row of opening, and whether that is a SYN."""
+def _begun(packets: Packets, tuples: Rows, total: int, crossing: tuple[Rows, U32]) -> tuple[Rows, Rows, Bools]:
+    """The strand of each packet of `total` 4-tuples, each strand's row of opening, and whether that is a SYN.
+
+    The SYNs `crossing` an opener's belong to the strand that this opens; they have its number here.
+    """
     rows = len(packets)
     appears = first_rows(np.arange(rows), tuples, total)
     syns = np.flatnonzero((packets.flags & (SYN | ACK)) == SYN)
     by_tuple = syns[np.lexsort((syns, tuples[syns]))]
-    key, isn = tuples[by_tuple], packets.seq[by_tuple]
+    seq = packets.seq.copy()
+    seq[crossing[0]] = crossing[1]
+    key, isn = tuples[by_tuple], seq[by_tuple]
     fresh = np.ones(len(by_tuple), np.bool_)
     fresh[1:] = (key[1:] != key[:-1]) | (isn[1:] != isn[:-1])
     by_tuple, key = by_tuple[fresh], key[fresh]
@@ -124,6 +132,10 @@ def _begun(packets: Packets, tuples: Rows, total: int) -> tuple[Rows, Rows, Bool
         stride = rows + 1
         at = tuples[several] * stride + several
         strand[several] = np.searchsorted(of_tuple * stride + begins, at, side="right") - 1
+    if len(crossing[0]):
+        own = np.setdiff1d(syns, crossing[0])
+        opened = first_rows(own, strand[own], len(begins))
+        begins = np.where(opened >= 0, opened, begins)
     return strand, begins, has_syn
 
 
