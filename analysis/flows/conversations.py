@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from analysis.flows.complements import uncounted_bytes, with_complements
 from analysis.flows.flow_matching import match_by_packets, match_by_syns
 from analysis.flows.grouping import first_rows, numbers
-from analysis.flows.strands import find_strands
+from analysis.flows.port_reuse import with_uses
+from analysis.flows.strands import Strands, find_strands
 from analysis.pcap import ACK, SYN, Packets
 from analysis.pcap.columns import Bools, Rows
 
@@ -61,9 +62,7 @@ def find_conversations(packets: Packets, servers: Collection[int] = ()) -> Conve
     strands = find_strands(packets, servers)
     strand, opening, has_syn = strands.of_packet, strands.opening, strands.has_syn
     from_opener, opener, other = strands.from_opener, strands.opener, strands.other
-    flow_of_strand, kept = _one_place_each(
-        packets, strand=strand, from_opener=from_opener, opening=opening, has_syn=has_syn
-    )
+    flow_of_strand, kept = _one_place_each(packets, strands)
 
     # The strand that speaks for a flow is the first of it whose SYN was seen nearest to its opener.
     speaker = _speakers(packets, flow_of_strand, opening, has_syn)
@@ -91,14 +90,12 @@ def find_conversations(packets: Packets, servers: Collection[int] = ()) -> Conve
     )
 
 
-def _one_place_each(
-    packets: Packets, strand: Rows, from_opener: Bools, opening: Rows, has_syn: Bools
-) -> tuple[Rows, Bools | None]:
+def _one_place_each(packets: Packets, strands: Strands) -> tuple[Rows, Bools | None]:
     """A number of the flow of each strand, and which packets count: each direction at one place (None: all of them)."""
+    strand, opening, has_syn = strands.of_packet, strands.opening, strands.has_syn
+    from_opener = strands.from_opener
     alone = np.arange(len(opening))
-    flow, flows = numbers(
-        _signatures(packets, strand=strand, from_opener=from_opener, opening=opening, has_syn=has_syn)
-    )
+    flow, flows = numbers(_signatures(packets, strands))
     if flows == len(opening):
         return alone, None
     packets_of = np.bincount(strand * 2 + from_opener, minlength=2 * len(opening))
@@ -113,18 +110,18 @@ def _one_place_each(
     return flow, strand == best[flow[strand], from_opener.astype(np.int64)]
 
 
-def _signatures(packets: Packets, strand: Rows, from_opener: Bools, opening: Rows, has_syn: Bools) -> Rows:
+def _signatures(packets: Packets, strands: Strands) -> Rows:
     """A number per strand that two strands share if they are the same flow seen at two places.
 
     A SYN keeps its initial sequence number through address translation; with it a join's token and nonce, the server's
     key, or else the client's port or the time stamp. A midstream strand is matched by its 4-tuple, or by its packets.
     """
-    strands = len(opening)
-    alone = np.arange(strands)
+    strand, opening, has_syn = strands.of_packet, strands.opening, strands.has_syn
+    alone = np.arange(len(opening))
     if len(set(packets.places) or packets.interfaces) <= 1 and not _translated(packets, opening, has_syn):
         return match_by_packets(packets, strand=strand, signature=alone, opening=opening, has_syn=has_syn)
-    answers = np.flatnonzero(((packets.flags & (SYN | ACK)) == SYN | ACK) & ~from_opener)
-    answer = first_rows(answers, strand[answers], strands)
+    answers = np.flatnonzero(((packets.flags & (SYN | ACK)) == SYN | ACK) & ~strands.from_opener)
+    answer = first_rows(answers, strand[answers], len(opening))
     is_join = packets.mp_join.first("length", opening) > 0
     nonce = packets.mp_join.first("token", opening).astype(np.uint64) << np.uint64(32)
     nonce |= packets.mp_join.first("nonce", opening)
@@ -136,7 +133,7 @@ def _signatures(packets: Packets, strand: Rows, from_opener: Bools, opening: Row
     )
     mark, _ = numbers(np.where(is_join, nonce, key))
     both, count = numbers(packets.seq[opening].astype(np.int64) << 31 | mark)
-    signature = np.where(has_syn, both, count + alone)
+    signature = with_uses(packets, np.where(has_syn, both, count + alone), opening, strands.tuples, has_syn)
     signature = match_by_syns(packets, signature, opening, has_syn & ~is_join & ~has_key)
     signature = _with_midstream(packets, signature, opening, has_syn)
     return match_by_packets(packets, strand=strand, signature=signature, opening=opening, has_syn=has_syn)

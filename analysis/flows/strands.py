@@ -13,6 +13,7 @@ import numpy as np
 
 from analysis.flows.duplicates import where_captured
 from analysis.flows.grouping import first_rows, numbers
+from analysis.flows.port_reuse import opened_again
 from analysis.flows.simultaneous_open import crossing_syns
 from analysis.pcap import ACK, RST, SYN, Packets
 from analysis.pcap.columns import I64, U32, Bools, Rows
@@ -24,14 +25,15 @@ _PORT_BITS = 16
 class Strands:
     """Per packet `of_packet`, its strand, and `from_opener`.
 
-    Per strand: `opening`, the row of its SYN (of its first packet for a midstream one), `has_syn`, and its ends
-    `opener` and `other` (address << 16 | port).
+    Per strand: `opening`, the row of its SYN (of its first packet for a midstream one), `has_syn`, the number of its
+    4-tuple at its place, `tuples`, and its ends `opener` and `other` (address << 16 | port).
     """
 
     of_packet: Rows
     from_opener: Bools
     opening: Rows
     has_syn: Bools
+    tuples: Rows
     opener: I64
     other: I64
 
@@ -52,7 +54,7 @@ def find_strands(packets: Packets, servers: Collection[int] = ()) -> Strands:
     sent &= ~np.isin(opening, crossing[0])
     opener = np.where(sent, source[opening], target[opening])
     other = np.where(sent, target[opening], source[opening])
-    return Strands(strand, source == opener[strand], opening, has_syn, opener, other)
+    return Strands(strand, source == opener[strand], opening, has_syn, tuples[opening], opener, other)
 
 
 def _by_network(packets: Packets, tuples: Rows, total: int, source: I64) -> tuple[Rows, int]:
@@ -113,6 +115,7 @@ def _begun(packets: Packets, tuples: Rows, total: int, crossing: tuple[Rows, U32
     key, isn = tuples[by_tuple], seq[by_tuple]
     fresh = np.ones(len(by_tuple), np.bool_)
     fresh[1:] = (key[1:] != key[:-1]) | (isn[1:] != isn[:-1])
+    fresh |= opened_again(packets, tuples, by_tuple, ~fresh)
     by_tuple, key = by_tuple[fresh], key[fresh]
     first_syn = np.full(total, rows, np.int64)
     first_syn[key[::-1]] = by_tuple[::-1]
