@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.flows.complements import uncounted_bytes, with_complements
-from analysis.flows.flow_matching import match_by_packets, match_by_syns
+from analysis.flows.flow_matching import match_by_packets, match_by_syns, match_unanswered
 from analysis.flows.grouping import first_rows, numbers
 from analysis.flows.port_reuse import with_uses
 from analysis.flows.strands import Strands, find_strands
@@ -133,7 +133,11 @@ def _signatures(packets: Packets, strands: Strands) -> Rows:
     )
     mark, _ = numbers(np.where(is_join, nonce, key))
     both, count = numbers(packets.seq[opening].astype(np.int64) << 31 | mark)
-    signature = with_uses(packets, np.where(has_syn, both, count + alone), opening, strands.tuples, has_syn)
+    signature = np.where(has_syn, both, count + alone)
+    signature = match_unanswered(
+        packets, signature, opening=opening, asks=has_syn & ~is_join & (answer < 0), keyed=has_syn & ~is_join & has_key
+    )
+    signature = with_uses(packets, signature, opening, strands.tuples, has_syn)
     signature = match_by_syns(packets, signature, opening, has_syn & ~is_join & ~has_key)
     signature = _with_midstream(packets, signature, opening, has_syn)
     return match_by_packets(packets, strand=strand, signature=signature, opening=opening, has_syn=has_syn)

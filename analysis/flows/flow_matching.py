@@ -31,6 +31,25 @@ def match_by_syns(packets: Packets, signature: Rows, opening: Rows, marked: Bool
     return _joined(signature, zip(asked[first[number]].tolist(), asked.tolist(), strict=True))
 
 
+def match_unanswered(packets: Packets, signature: Rows, opening: Rows, asks: Bools, keyed: Bools) -> Rows:
+    """The signatures, where each strand that `asks`, with a SYN and no answer, has that of a `keyed` one with its SYN.
+
+    The answers may come past a place (LVS-DR), or all that follows the SYN may (ECMP): it knows no key of the server.
+    """
+    asked, told = np.flatnonzero(asks), np.flatnonzero(keyed)
+    if not len(asked) or not len(told):
+        return signature
+    syn = packets.seq[opening].astype(np.int64) << 16 | packets.sport[opening]
+    told = told[np.argsort(syn[told], kind="stable")]
+    match = told[np.minimum(np.searchsorted(syn[told], syn[asked]), len(told) - 1)]
+    one, other = opening[asked], opening[match]
+    elsewhere = (packets.place[one] != packets.place[other]) | (packets.dst[one] != packets.dst[other])
+    same = (syn[asked] == syn[match]) & (elsewhere | (packets.src[one] != packets.src[other]))
+    result = signature.copy()
+    result[asked[same]] = signature[match[same]]
+    return result
+
+
 def match_by_packets(packets: Packets, strand: Rows, signature: Rows, opening: Rows, has_syn: Bools) -> Rows:
     """The signatures, where each strand without a SYN has that of the strand with which it shares most packets.
 

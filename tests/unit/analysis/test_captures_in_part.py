@@ -56,6 +56,20 @@ def test_joins_alone_say_who_is_who(tmp_path: Path, *, answers_only: bool) -> No
     assert "1 join to connections whose keys were not captured: each is shown as a connection" in found.notes
 
 
+@pytest.mark.parametrize("number_first", [0, 1])
+@pytest.mark.parametrize("most", [1, 3, 100])
+def test_a_place_that_the_answers_do_not_pass_has_the_same_connection(
+    tmp_path: Path, number_first: int, most: int
+) -> None:
+    behind = [(t + MS // 10, frame[:22] + b"\x3f" + frame[23:]) for t, frame in one_way(download(), from_client=True)]
+    places = [download(), behind[:most]]
+    found = analysed(tmp_path, places[number_first], places[1 - number_first])
+    (row,) = rows(found, "connections")
+    assert some(row, "protocol", "end", "bytes_to_client", "subflows") == ("mptcp", "open", 40_000, 1)
+    assert some(rows(found, "subflows")[0], "points_seen", "packets_to_server") == (2, 42)
+    assert found.notes == ()
+
+
 def test_a_reset_in_one_direction_is_no_refusal(tmp_path: Path) -> None:
     reset = make.to_server(PORT, 80, make.RST | make.ACK, seq=ISN + 1, ack=LAST_SEQ)
     found = analysed(tmp_path, one_way([*download(), (END + MS, reset)], from_client=True))
