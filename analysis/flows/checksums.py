@@ -1,8 +1,8 @@
 """DSS checksums (RFC 8684 section 3.3.1), verified where a mapping's payload was captured whole.
 
 Enters: packets of files that can be read again, and which they are. Leaves: per uniflow how many checksums are right,
-wrong, or cannot be known: the payload was cut off, or not captured at all, or only the lower half of its data sequence
-number was sent.
+wrong, or cannot be known: the payload was cut off, came in IP fragments, or was not captured at all, or only the lower
+half of its data sequence number was sent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.flows.reinjection import first_numbers
-from analysis.pcap import Packets
+from analysis.pcap import Option, Packets
 from analysis.pcap.columns import I64, Bools, Rows
 from analysis.pcap.tables import DSS_DATA_FIN, DSS_DSN_8
 
@@ -106,6 +106,7 @@ class _Payloads:
     def _captured_whole(self) -> Bools:
         packets, rows = self._packets, self._rows
         there = np.isin(packets.interface[rows], list(self._files))
+        there &= (packets.options[rows] & Option.FRAGMENTED) == 0
         found: Bools = there & (packets.captured_bytes[rows] == packets.payload_bytes[rows])
         return found
 

@@ -9,6 +9,7 @@ packet is counted by name. A file goes through in windows:
     link, network     frames                 -> where the TCP headers are, and who talks to whom
     tunnels           other IP packets       -> frames in them, for `network` again
     tally             frames without TCP     -> their names
+    fragments         IP fragments           -> what they add to their TCP segment
     options, layout   the option spaces      -> tables of options
     segment           all of that            -> `Packets`
 """

@@ -10,6 +10,7 @@ import numpy as np
 from analysis.pcap.addresses import Ipv6Numbering
 from analysis.pcap.columns import I64, U8, U16, U32, Bools, Column, Columns, Rows
 from analysis.pcap.frames import Frames, gather
+from analysis.pcap.ipv6_extensions import EXTENSIONS, past_extensions
 from analysis.pcap.link import IPV4, IPV6, SHIMS, Payloads
 from analysis.pcap.tally import NO_FIT, TOO_DEEP, Tally
 from analysis.pcap.tunnels import Inside, inner_packets
@@ -22,9 +23,8 @@ MOST_TUNNELS = 4
 """In one another."""
 
 _TCP = 6
-_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _OPTIONS, _MOBILITY, _HIP, _SHIM6 = 0, 43, 44, 51, 60, 135, 139, 140
-_EXTENSIONS = (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _OPTIONS, _MOBILITY, _HIP, _SHIM6)
-_MOST_EXTENSIONS = 16
+_IN_LATER_FRAGMENTS = (_TCP, *EXTENSIONS)
+"""Which name what their datagram begins with: of IPv6 that may be an extension header in front of TCP."""
 _LARGEST_SHIM_BYTES = 8
 
 _IPV4_HEADER = np.dtype(
@@ -53,6 +53,8 @@ class Segments(Columns):
     tos: Annotated[U8, Column("DSCP and ECN")]
     ttl: Annotated[U8, Column("time to live, hop limit")]
     ip_id: Annotated[U16, Column("identification; IPv6: 0")]
+    ident: Annotated[U32, Column("identification of a fragment's datagram")]
+    part: Annotated[U16, Column("0x2000: more fragments follow; 0x1FFF: where in the datagram, in units of 8 bytes")]
     src: Annotated[U32, Column("source address")]
     dst: Annotated[U32, Column("destination address")]
     ip_bytes: Annotated[I64, Column("length of the IP packet", "bytes")]
@@ -71,12 +73,19 @@ class Skipped:
     cut: int = 0
 
 
-def segments(data: U8, frames: Frames, payloads: Payloads, numbering: Ipv6Numbering, tally: Tally) -> Segments:
-    """The TCP segments among the network layer's payloads and in tunnels there; the tally gets all other payloads."""
+def segments(
+    data: U8, frames: Frames, payloads: Payloads, numbering: Ipv6Numbering, tally: Tally
+) -> tuple[Segments, list[Segments]]:
+    """The TCP segments among the network layer's payloads and in tunnels there, and the later fragments of some.
+
+    The tally gets these and all other payloads.
+    """
     parts: list[Segments] = []
+    later: list[Segments] = []
     for _ in range(MOST_TUNNELS + 1):
-        found, outer = _segments(data, frames=frames, payloads=payloads, numbering=numbering, tally=tally)
+        found, outer, further = _segments(data, frames=frames, payloads=payloads, numbering=numbering, tally=tally)
         parts += found
+        later += further
         inner = [inner_packets(data, frames, each, tally) for each in outer]
         if not inner:
             break
@@ -84,15 +93,15 @@ def segments(data: U8, frames: Frames, payloads: Payloads, numbering: Ipv6Number
     else:
         tally.add_hiding(TOO_DEEP, len(payloads))
     if len(parts) == 1:
-        return parts[0]
+        return parts[0], later
     together = Segments(**Segments.stack(parts))
-    return together.take(np.argsort(together.frame))
+    return together.take(np.argsort(together.frame)), later
 
 
 def _segments(
     data: U8, frames: Frames, payloads: Payloads, numbering: Ipv6Numbering, tally: Tally
-) -> tuple[list[Segments], list[Inside]]:
-    """The TCP segments at this depth, and the other IP packets."""
+) -> tuple[list[Segments], list[Inside], list[Segments]]:
+    """The TCP segments at this depth, the other IP packets, and the later fragments of TCP packets."""
     four = payloads.protocol == IPV4
     if four.all():
         both = [_ipv4(data, _Packets.of(_IPV4_HEADER, frames, payloads, tally))] if len(payloads) else []
@@ -106,7 +115,11 @@ def _segments(
             both.append(_ipv6(data, packets, numbering))
         _name_the_rest(frames, payloads, np.flatnonzero(~(four | six)), tally)
     split = [_split_tunnelled(frames, each, tally) for each in both]
-    return [found for found, _ in split if len(found)], [outer for _, outer in split if outer is not None]
+    return (
+        [found for found, _, _ in split if len(found)],
+        [outer for _, outer, _ in split if outer is not None],
+        [later for _, _, later in split if later is not None],
+    )
 
 
 def _name_the_rest(frames: Frames, payloads: Payloads, rows: Rows, tally: Tally) -> None:
@@ -173,6 +186,8 @@ def _ipv4(data: U8, packets: _Packets) -> _Parsed:
         tos=header["tos"],
         ttl=header["ttl"],
         ip_id=header["id"],
+        ident=header["id"],
+        part=header["fragment"],
         src=header["src"],
         dst=header["dst"],
         ip_bytes=ip_bytes,
@@ -188,7 +203,8 @@ def _ipv6(data: U8, packets: _Packets, numbering: Ipv6Numbering) -> _Parsed:
     ip_bytes = header["length"].astype(np.int64) + _IPV6_HEADER.itemsize
     _measure(ip_bytes, header["length"] == 0, packets.wire)
     stop = np.minimum(packets.end, link.at + ip_bytes)
-    protocol, at, is_later = _past_extensions(data, link.at + _IPV6_HEADER.itemsize, header["next"].copy(), stop)
+    upper = past_extensions(data, link.at + _IPV6_HEADER.itemsize, header["next"].copy(), stop)
+    at = upper.at
     can_be = header["start"] >> 28 == 6
     found = Segments(
         frame=link.frame,
@@ -202,14 +218,16 @@ def _ipv6(data: U8, packets: _Packets, numbering: Ipv6Numbering) -> _Parsed:
         tos=(header["start"] >> 20).astype(np.uint8),
         ttl=header["hop_limit"],
         ip_id=np.zeros(len(at), np.uint16),
+        ident=upper.ident,
+        part=upper.part,
         src=np.zeros(len(at), np.uint32),
         dst=np.zeros(len(at), np.uint32),
         ip_bytes=ip_bytes,
         tcp_bytes=ip_bytes - (at - link.at),
     )
-    parsed = _Parsed(found, protocol, can_be, ~is_later)
+    parsed = _Parsed(found, upper.protocol, can_be, ~upper.is_later)
     # Only the addresses of TCP packets get numbers, so those are looked up last.
-    addressed = _wanted(parsed)
+    addressed = _wanted(parsed) | can_be & upper.is_later & np.isin(upper.protocol, _IN_LATER_FRAGMENTS)
     found.src[addressed] = numbering.numbers(header["src"][addressed])
     found.dst[addressed] = numbering.numbers(header["dst"][addressed])
     return parsed
@@ -231,20 +249,22 @@ def _wanted(parsed: _Parsed) -> Bools:
     return wanted
 
 
-def _split_tunnelled(frames: Frames, parsed: _Parsed, tally: Tally) -> tuple[Segments, Inside | None]:
-    """The segments, and the packets that are none but may be tunnels; all others go into the tally."""
+def _split_tunnelled(frames: Frames, parsed: _Parsed, tally: Tally) -> tuple[Segments, Inside | None, Segments | None]:
+    """The segments, the packets that are none but may be tunnels, and later fragments; others go into the tally."""
     wanted = _wanted(parsed)
     found = parsed.packets
     if wanted.all():
-        return found, None
+        return found, None, None
     rest = np.flatnonzero(~wanted)
     others, protocol, is_first = found.take(rest), parsed.protocol[rest], parsed.is_first[rest]
     can_be = parsed.can_be[rest]
     tally.add(NO_FIT, int(np.count_nonzero(~can_be)))
     is_tcp = can_be & (protocol == _TCP)
     tally.add_fragments(int(np.count_nonzero(is_tcp & ~is_first)))
+    may_be_tcp = is_tcp | can_be & np.isin(protocol, EXTENSIONS) & (others.ip_version == 6)
+    further = np.flatnonzero(may_be_tcp & ~is_first)
     # IPv6 extensions that are still there were not captured, as the headers of these segments.
-    short = can_be & is_first & ((protocol == _TCP) | np.isin(protocol, _EXTENSIONS) & (others.ip_version == 6))
+    short = can_be & is_first & ((protocol == _TCP) | np.isin(protocol, EXTENSIONS) & (others.ip_version == 6))
     snapped = frames.captured[others.frame] < frames.original[others.frame]
     lost, unfit = int(np.count_nonzero(short & snapped)), int(np.count_nonzero(short & is_tcp & ~snapped))
     tally.add_cut(lost, captured_whole=unfit)
@@ -258,22 +278,4 @@ def _split_tunnelled(frames: Frames, parsed: _Parsed, tally: Tally) -> tuple[Seg
             **{name: getattr(others, name)[left] for name in Inside.types() if name != "protocol"},
             protocol=protocol[left],
         )
-    return found.take(np.flatnonzero(wanted)), outer
-
-
-def _past_extensions(data: U8, at: Rows, protocol: U8, stop: Rows) -> tuple[U8, Rows, Bools]:
-    """What follows the extension headers: its protocol, where it starts, and whether a later fragment holds it."""
-    is_later = np.zeros(len(at), np.bool_)
-    for _ in range(_MOST_EXTENSIONS):
-        rows = np.flatnonzero(np.isin(protocol, _EXTENSIONS) & (at + 8 <= stop) & ~is_later)
-        if not len(rows):
-            break
-        start = gather(data, at[rows], [("next", "u1"), ("size", "u1"), ("fragment", ">u2")])
-        kind = protocol[rows]
-        size = np.where(kind == _AUTHENTICATION, (start["size"].astype(np.int64) + 2) * 4, 0)
-        size = np.where(size == 0, (start["size"].astype(np.int64) + 1) * 8, size)
-        size[kind == _FRAGMENT] = 8
-        is_later[rows] = (kind == _FRAGMENT) & (start["fragment"] & 0xFFF8 != 0)
-        protocol[rows] = start["next"]
-        at[rows] += size
-    return protocol, at, is_later
+    return found.take(np.flatnonzero(wanted)), outer, others.take(further) if len(further) else None

@@ -11,8 +11,9 @@ import numpy as np
 
 from analysis.pcap import addresses
 from analysis.pcap.columns import I32, I64, U8, U16, U32, Column, Columns, ColumnType, Rows
+from analysis.pcap.fragments import Fragments, lengths
 from analysis.pcap.frames import Interface
-from analysis.pcap.network import Skipped
+from analysis.pcap.network import TCP_BYTES, Skipped
 from analysis.pcap.tables import (
     OPTION_TABLES,
     AddAddr,
@@ -24,6 +25,7 @@ from analysis.pcap.tables import (
     MpJoin,
     MpPrio,
     MpTcprst,
+    Option,
     OptionTable,
     OtherMptcp,
     RemoveAddr,
@@ -43,7 +45,8 @@ class Packets(Columns):
     (empty: every interface is a place of its own), `ipv6` the IPv6 addresses (16 bytes each) by number.
     `records` counts every frame of the capture, `skipped` those that are no row here and why; `others` and `opaque` say
     by name what these are, `opaque` of those that may hide TCP packets. `warnings` says what could not be read, with
-    its byte offset, and what was not captured.
+    its byte offset, and what was not captured. `fragments` are those of a chunk, whose payload `concatenate` puts
+    together.
     """
 
     frame: Annotated[U32, Column("number of the frame in its file, from 1")]
@@ -98,6 +101,7 @@ class Packets(Columns):
     others: Mapping[str, int] = field(default_factory=dict)
     opaque: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    fragments: Fragments = field(default_factory=Fragments.empty)
 
     @property
     def tables(self) -> dict[str, OptionTable]:
@@ -140,16 +144,21 @@ class Packets(Columns):
 
 
 def concatenate(chunks: Sequence[Packets]) -> Packets:
-    """The chunks of one capture (see `iter_packets`) as one."""
+    """The chunks of one capture (see `iter_packets`) as one; what IP fragments carry is put together."""
     if len(chunks) == 1:
-        return chunks[0]
+        return _put_together(chunks[0])
     bases = np.cumsum([0, *(len(chunk) for chunk in chunks)]).tolist()
     tables: dict[str, Any] = {}
     for name, kind in OPTION_TABLES.items():
         found = [(getattr(chunk, name), base) for chunk, base in zip(chunks, bases, strict=False)]
         moved = [replace(table, packet=table.packet + base) for table, base in found if len(table)]
         tables[name] = kind(**kind.stack(moved))
-    return Packets(
+    fragments = [
+        replace(chunk.fragments, packet=np.where(chunk.fragments.packet < 0, -1, chunk.fragments.packet + base))
+        for chunk, base in zip(chunks, bases, strict=False)
+        if len(chunk.fragments)
+    ]
+    whole = Packets(
         **Packets.stack(chunks),
         **tables,
         interfaces=max((chunk.interfaces for chunk in chunks), key=len, default=()),
@@ -163,6 +172,23 @@ def concatenate(chunks: Sequence[Packets]) -> Packets:
         others=_added(chunk.others for chunk in chunks),
         opaque=_added(chunk.opaque for chunk in chunks),
         warnings=tuple(warning for chunk in chunks for warning in chunk.warnings),
+        fragments=Fragments(**Fragments.stack(fragments)),
+    )
+    return _put_together(whole)
+
+
+def _put_together(packets: Packets) -> Packets:
+    """The packets with the payload that later IP fragments carry; `ip_bytes` stays the length of the first one."""
+    if not len(packets.fragments):
+        return packets
+    rows, segment_bytes, later_bytes = lengths(packets.fragments)
+    header_bytes = np.maximum(packets.header_bytes[rows].astype(np.int64), TCP_BYTES)
+    payload, captured, options = packets.payload_bytes.copy(), packets.captured_bytes.copy(), packets.options.copy()
+    payload[rows] = np.maximum(segment_bytes - header_bytes, 0)
+    captured[rows] = np.minimum(captured[rows] + later_bytes, payload[rows])
+    options[rows[payload[rows] > packets.payload_bytes[rows]]] |= np.uint32(Option.FRAGMENTED)
+    return replace(
+        packets, payload_bytes=payload, captured_bytes=captured, options=options, fragments=Fragments.empty()
     )
 
 

@@ -61,8 +61,8 @@ def iter_packets(path: Path, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Pack
     """The same, in chunks of about `chunk_bytes` of the file; at least one, and the last has the warnings.
 
     Rows and the tables' `packet` count from each chunk's first packet; interfaces and IPv6 addresses keep their
-    numbers. `records`, `skipped`, `others` and `opaque` are those of the chunk. Offsets in a compressed file are those
-    in what it holds. The file may be a pipe.
+    numbers. `records`, `skipped`, `others`, `opaque` and `fragments` are those of the chunk, and `concatenate` puts
+    together what IP fragments carry. Offsets in a compressed file are those in what it holds. The file may be a pipe.
     """
     try:
         with path.open("rb", buffering=0) as stream:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.pcap.addresses import Ipv6Numbering
 from analysis.pcap.columns import I64
+from analysis.pcap.fragments import fragments_of
 from analysis.pcap.frames import Frames, Interface, Window, gather
 from analysis.pcap.layout import OPTION_SPACE
 from analysis.pcap.link import LINK_TYPES, Payloads, network_payloads
@@ -40,7 +41,7 @@ class PacketDecoder:
         link_types = np.array([interface.link_type for interface in interfaces], np.int64)
         payloads = network_payloads(data, frames, link_types)
         tally = _count_without_network(frames, payloads, link_types)
-        found = segments(data, frames=frames, payloads=payloads, numbering=self._numbering, tally=tally)
+        found, later = segments(data, frames=frames, payloads=payloads, numbering=self._numbering, tally=tally)
         header = gather(data, found.at, _HEADER)
         _forget_what_was_cut(header, found.captured)
         offset_flags = header["offset_flags"].astype(np.uint16)
@@ -70,6 +71,7 @@ class PacketDecoder:
             "option_offset": found.at + (window.offset + np.minimum(found.captured, TCP_BYTES)),
             "option_bytes": captured.astype(np.uint8),
         }
+        fragments = fragments_of(found, later, frames, self._records)
         self._records += len(frames)
         return Packets(
             **columns,
@@ -80,6 +82,7 @@ class PacketDecoder:
             skipped=Skipped(len(frames) - len(found) - tally.fragments - tally.cut, tally.fragments, tally.cut),
             others=dict(tally.others),
             opaque=dict(tally.opaque),
+            fragments=fragments,
         )
 
 

@@ -20,7 +20,8 @@ class Option:
 
     `OTHER` is any kind without a table here; `OTHER_MPTCP` an MPTCP option of a subtype or length that RFC 8684
     does not have. After `MALFORMED` (a length that does not fit) or `CUT` (not captured) the options that follow
-    are unknown. Plain integers, because NumPy would widen the column to 64 bits for an enum's.
+    are unknown. `FRAGMENTED` says that later IP fragments have a part of the payload. Plain integers, because NumPy
+    would widen the column to 64 bits for an enum's.
     """
 
     MSS = 1 << 0
@@ -40,6 +41,7 @@ class Option:
     MP_TCPRST = 1 << 16
     OTHER_MPTCP = 1 << 17
     ANY_MPTCP = (1 << 18) - (1 << 8)
+    FRAGMENTED = 1 << 29
     CUT = 1 << 30
     MALFORMED = 1 << 31
 

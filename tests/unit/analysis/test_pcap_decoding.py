@@ -83,10 +83,10 @@ def test_what_is_no_tcp_segment_is_counted_and_left_out(tmp_path: Path) -> None:
 def test_the_fragment_of_an_ipv6_packet_that_has_the_header_is_a_row(tmp_path: Path) -> None:
     def fragment(offset: int) -> bytes:
         header = (44, bytes([0]) + struct.pack(">HI", offset << 3 | 1, 7))
-        return encode.Packet(SIX, SIX, sport=80, payload=40, ipv6_extensions=(header,)).frame(1)
+        return encode.Packet(SIX, SIX, sport=80, payload=44, ipv6_extensions=(header,)).frame(1)
 
-    packets = read_pcap(make.write_pcap(tmp_path / "a.pcap", [(T, fragment(0)), (T + 1, fragment(5))]))
-    assert (packets.sport.tolist(), packets.payload_bytes.tolist()) == ([80], [40])
+    packets = read_pcap(make.write_pcap(tmp_path / "a.pcap", [(T, fragment(0)), (T + 1, fragment(8))]))
+    assert (packets.sport.tolist(), packets.payload_bytes.tolist()) == ([80], [44 + 64])
     assert packets.skipped == Skipped(fragments=1)
 
 
