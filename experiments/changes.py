@@ -5,7 +5,7 @@ Each is done and noted at its time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from experiments.link_failures import LinkFailures
 from experiments.record import Events
@@ -63,15 +63,22 @@ class Changes:
 
         What is noted is what that changes: nothing where it finds everybody sick, or one that is out anyway.
         """
+        present = {self._layout.directors[number - 1] for number in self._pool.present}
         for name, checker in self._checkers.items():
+            if name not in present:  # it has lost its power, and what it had asked
+                checker.cancel()
+                continue
             before = self._pool.in_use(checker.sick)
             if not checker.answers() or (after := self._pool.in_use(checker.sick)) == before:
                 continue
             self._tell(name)
-            for server in self._servers:
-                if (server in before) != (server in after):
-                    event = "server-removed" if server in before else "server-added"
-                    self._events.add(event, server=server, by=name)
+            self._note_pool(name, before, after)
+
+    def _note_pool(self, director: str, before: Collection[str], after: Collection[str]) -> None:
+        for server in self._servers:
+            if (server in before) != (server in after):
+                event = "server-removed" if server in before else "server-added"
+                self._events.add(event, server=server, by=director)
 
     def act(self, change: Change) -> Callable[[], None]:
         """What makes a change happen, and notes it."""
@@ -138,9 +145,14 @@ class Changes:
 
     def _begin_again(self, director: str) -> None:
         """It has forgotten whom it had found sick, and is told of the pool."""
-        if self._checkers:
-            self._checkers[director].forget()
+        if not self._checkers:
+            self._tell(director)
+            return
+        checker = self._checkers[director]
+        before = self._pool.in_use(checker.sick)
+        checker.forget()
         self._tell(director)
+        self._note_pool(director, before, self._pool.in_use(checker.sick))
 
     def _lead_to_directors(self) -> None:
         several = self._layout.several

@@ -6,6 +6,7 @@ director's node to the address at which it knows the server.
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 from collections.abc import Mapping
@@ -80,7 +81,8 @@ class Checker:
             for name, address in addresses.items():
                 self._asked[name] = asked = socket.socket(number_of(address), socket.SOCK_STREAM)
                 asked.setblocking(False)
-                asked.connect_ex((address, self.port))
+                if asked.connect_ex((address, self.port)) not in (0, errno.EINPROGRESS):
+                    asked.close()  # it has failed already: there is no way to the server, say
 
     def answers(self) -> list[str]:
         """The servers that are sick from now on, or well again; who has not answered by now has failed."""
@@ -99,11 +101,20 @@ class Checker:
 
     def forget(self) -> None:
         """Nothing is known of any server, as when the director starts."""
+        self.cancel()
         self.verdicts.clear()
         self.sick.clear()
 
+    def cancel(self) -> None:
+        """What it had asked is never answered."""
+        for asked in self._asked.values():
+            asked.close()
+        self._asked.clear()
+
 
 def _has_accepted(asked: socket.socket) -> bool:
+    if asked.fileno() < 0:
+        return False
     poll = select.poll()
     poll.register(asked, select.POLLOUT)
     return bool(poll.poll(0)) and asked.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0

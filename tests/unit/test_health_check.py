@@ -45,6 +45,13 @@ def test_a_server_is_sick_after_so_many_failures_and_well_after_so_many_successe
     assert checker.sick == set()
 
 
+def test_a_server_to_which_there_is_no_way_has_failed_at_once(checker: Checker) -> None:
+    for _ in range(2):
+        checker.ask(Node("here", os.getpid()), {"s1": "255.255.255.255"})  # no connection is ever tried there
+        checker.answers()
+    assert checker.sick == {"s1"}
+
+
 def test_failures_between_successes_do_not_add_up(checker: Checker) -> None:
     assert [checked(checker, listens=listens) for listens in (False, True, False, True, False)] == [[]] * 5
 
@@ -56,6 +63,15 @@ def test_a_director_that_starts_knows_nobody_to_be_sick(checker: Checker) -> Non
     checker.forget()
     assert checker.sick == set()
     assert checked(checker, listens=False) == []
+
+
+def test_what_was_asked_before_a_director_starts_again_is_not_answered(checker: Checker) -> None:
+    for _ in range(2):
+        checker.ask(Node("here", os.getpid()), {"s1": "127.0.0.1"})
+        time.sleep(0.05)
+        checker.forget()
+        assert checker.answers() == []
+    assert checker.sick == set() and checker.verdicts == {}
 
 
 @pytest.mark.parametrize(
