@@ -57,6 +57,21 @@ EXPLORED: frozenset[Kind] = frozenset({*_BEFORE, *_UNDOES, *_ITS_OWN_END})
 _ROUTES_COME_BACK_S = 30.0
 
 
+def put_back(changes: Sequence[Change], made: Sequence[Change]) -> list[tuple[Kind, Change]]:
+    """What makes the stage as it was before a case with these changes, in order, of which only some were `made`.
+
+    The others were to come when the connection was over already: what had been done for them is undone.
+    """
+    found: list[tuple[Kind, Change]] = []
+    for change in reversed(changes):
+        is_made = any(each is change for each in made)
+        if is_made and change.event in _UNDOES:
+            found.append((_UNDOES[change.event], change))
+        elif not is_made and change.event in _BEFORE:
+            found.append((change.event, change))
+    return found
+
+
 class Cases:
     """Runs cases on a stage. `target` is what each loads, `bound_s` how long that may take."""
 
@@ -73,7 +88,8 @@ class Cases:
     def run(self, case: Case, timer: Timer) -> Outcome:
         """Run one case; raises `TestbedError` where the stage cannot be had as it was."""
         happened: list[Happened] = []
-        due = [(change.at_s, self._noting(change, happened)) for change in case.changes]
+        made: list[Change] = []
+        due = [(change.at_s, self._noting(change, happened, made)) for change in case.changes]
         for change in case.changes:
             if before := _BEFORE.get(change.event):
                 self._change(before, change)
@@ -92,9 +108,8 @@ class Cases:
         if left:  # who retransmits into silence goes on for a quarter of an hour
             for node in self._hosts:
                 silence.destroy_sockets(node, self._ready.network.log)
-        for change in reversed(case.changes):
-            if undoes := _UNDOES.get(change.event):
-                self._change(undoes, change)
+        for event, change in put_back(case.changes, made):
+            self._change(event, change)
         return Outcome(
             id=case.id,
             began_s=loaded.began_s,
@@ -114,12 +129,13 @@ class Cases:
             log=base64.b64encode(self._injector.log()).decode(),
         )
 
-    def _noting(self, change: Change, happened: list[Happened]) -> Callable[[], None]:
+    def _noting(self, change: Change, happened: list[Happened], made: list[Change]) -> Callable[[], None]:
         """What makes a change happen, and notes behind which packet that was."""
         act = self._changes.act(_due(change))
 
         def note_and_act() -> None:
             happened.append(Happened(event=change.event, after_packet=self._injector.counts().seen))
+            made.append(change)
             act()
 
         return note_and_act
