@@ -79,6 +79,7 @@ class PathManager:
         self._settings = settings
         self._address_of = address_of
         self._connections: dict[int, _Connection] = {}
+        self._left_alone: dict[int, tuple[SocketAddress, SocketAddress]] = {}  # by token, those that need nothing
         self._touched: dict[int, None] = {}  # in order
         self._repeats: list[tuple[float, int, int]] = []  # when, token, announcements made until then
         self.counts: Counter[str] = Counter()
@@ -93,6 +94,7 @@ class PathManager:
                 self._add(event.token, event.local, event.remote)
         elif event.type is EventType.CLOSED:
             self._connections.pop(event.token, None)
+            self._left_alone.pop(event.token, None)
         elif event.local and event.remote and (connection := self._connections.get(event.token)):
             ends = (event.local, event.remote)
             if event.type is EventType.SUB_ESTABLISHED and not event.error:
@@ -112,6 +114,8 @@ class PathManager:
             found.setdefault(subflow.token, []).append(subflow)
         for token in self._connections.keys() - found.keys():
             del self._connections[token]
+        for token in self._left_alone.keys() - found.keys():
+            del self._left_alone[token]
         for token, present in found.items():
             for initial in present:
                 if initial.initial and initial.server_side and initial.fully_established:
@@ -144,8 +148,10 @@ class PathManager:
 
     def _add(self, token: int, local: SocketAddress, remote: SocketAddress) -> bool:
         known = self._connections.get(token)
-        if known and (known.local, known.remote) == (local, remote):
+        ends = (known.local, known.remote) if known else self._left_alone.get(token)
+        if ends == (local, remote):
             return False
+        self._left_alone.pop(token, None)
         # An IPv4 address that a socket of IPv6 sees is v4-mapped: such a socket can have subflows of either version.
         uniques = (self._address_of(token),) if self._address_of else self._settings.unique
         usable = [unique for unique in uniques if local.takes_both or unique.is_ipv4 == local.is_ipv4]
@@ -153,8 +159,10 @@ class PathManager:
         self.counts["connections"] += 1
         if not usable:
             self.counts["no-unique-address"] += 1
+            self._left_alone[token] = (local, remote)
         elif usable[0].plain_host == local.plain_host and usable[0].port in (0, local.port):
             self.counts["already-unique"] += 1
+            self._left_alone[token] = (local, remote)
         else:
             self._connections[token] = _Connection(token, local, remote, usable[0])
             self._touched[token] = None

@@ -200,6 +200,20 @@ def test_only_initial_fully_established_subflows_of_the_server_side_are_adopted(
     assert actions(path_manager.due(0)) == []
 
 
+@pytest.mark.parametrize(
+    ("unique", "why"), [(LOCAL, "already-unique"), (SocketAddress("fd00::1"), "no-unique-address")]
+)
+def test_a_connection_that_is_left_alone_counts_once_however_often_it_is_seen(unique: SocketAddress, why: str) -> None:
+    path_manager = manager(unique=(unique,))
+    after(path_manager, ESTABLISHED)
+    for _ in range(3):
+        path_manager.resynchronise([SUBFLOW])
+    assert path_manager.counts == {"connections": 1, why: 1}
+    path_manager.resynchronise([])
+    path_manager.resynchronise([SUBFLOW])  # another one with the same token
+    assert path_manager.counts == {"connections": 2, why: 2, "adopted": 1}
+
+
 def test_a_missed_join_is_found() -> None:
     path_manager = manager(close_initial=True, repeat_s=1)
     after(path_manager, ESTABLISHED)
