@@ -135,8 +135,10 @@ def _draw_shares(axes: Axes, variants: Sequence[_Variant]) -> None:
     for variant in variants:
         shares = [100 * (point.director_bypass_share or 0.0) for point in variant.shown]
         mean = sum(shares) / len(shares)
+        # The mean of equal numbers can miss them by its last bit, and a length below zero is none.
+        spread = [[max(mean - min(shares), 0.0)], [max(max(shares) - mean, 0.0)]] if len(shares) > 1 else None
         axes.barh(
-            variant.place, mean, 0.7, xerr=[[mean - min(shares)], [max(shares) - mean]] if len(shares) > 1 else None,
+            variant.place, mean, 0.7, xerr=spread,
             color=variant.look.colour if variant.valid else "none", edgecolor=variant.look.colour, zorder=3,
         )  # fmt: skip
         axes.annotate(

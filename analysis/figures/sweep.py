@@ -149,7 +149,8 @@ def _maps(canvas: Canvas, axes: Sequence[Axis], arms: Sequence[Arm]) -> None:
         panel.grid(visible=False)
         panel.set_xlabel(style.label(_with_unit(across)))
         for (y, x), mean in np.ndenumerate(means) if means.size <= _WRITTEN else ():
-            text = "invalid" if np.isnan(mean) else f"{mean:.3g}"
+            there = any((_value(across, p), _value(up, p)) == (columns[x], rows[y]) for p in arm.points)
+            text = f"{mean:.3g}" if not np.isnan(mean) else "invalid" if there else "not measured"
             panel.text(x, y, text, ha="center", va="center", fontsize=7, color="w" if mean < 0.6 * top else "k")
     found[0].set_ylabel(style.label(_with_unit(up)))
     if image is not None:

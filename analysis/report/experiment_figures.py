@@ -197,7 +197,9 @@ def _description(figure: Figure, title: str, points: Sequence[PointSummary], cur
     """The figure in words, for those who cannot see it."""
     parts = []
     for curve in curves(points, curve_name):
-        rates = [p.goodput_bps / 1e6 for p in points if curve_name(p) == curve and p.goodput_bps is not None]
+        rates = [
+            p.goodput_bps / 1e6 for p in points if curve_name(p) == curve and p.valid and p.goodput_bps is not None
+        ]
         if rates:
             parts.append(f"{curve} {min(rates):.1f} to {max(rates):.1f} Mbit/s")
     return f"{title}: {figure.description or figure.title}. {'; '.join(parts)}".strip()

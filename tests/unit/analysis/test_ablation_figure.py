@@ -10,6 +10,7 @@ import numpy as np
 import run_maker as runs
 from figure_maker import draw_figure, draw_figures, drawings
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from pytest import approx
 
@@ -125,3 +126,11 @@ def test_variants_in_several_kernels_stand_apart_and_say_which() -> None:
 def test_a_point_without_packets_has_no_figure() -> None:
     assert draw_figure("x", [runs.ablation_summary(FLAG, connections=0)]) is None
     assert draw_figure("x", [runs.ablation_summary(FLAG, connections=4)]) is not None
+
+
+def test_equal_shares_of_several_seeds_have_no_spread() -> None:
+    # Three times this, divided by three, is less by the last bit.
+    of_seeds = [runs.ablation_summary(FLAG, seed=seed, director_bypass_share=0.9309235001073491) for seed in (1, 2, 3)]
+    share = drawn(of_seeds).axes[2]
+    (line,) = [each for each in share.collections if isinstance(each, LineCollection)]
+    assert [(segment[0][0], segment[1][0]) for segment in line.get_segments()] == [(approx(93.0923500107349),) * 2]

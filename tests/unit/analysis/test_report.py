@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from claim_points import SIZES, pages, scheme
+from claim_points import SIZES, page, pages, scheme
 from PIL import Image
 from report_maker import PATCH, POINTS, Page, make_run
 
@@ -152,6 +152,12 @@ def test_a_figure_of_one_size_has_a_row_for_each_curve(tmp_path: Path) -> None:
     parsed = Page(render_page(compiled(make_run(tmp_path / "mine", schemes))))
     assert parsed.open == []
     assert re.search(r"flag only\s*90.0\s*95.0\s*\+ resend\s*90.0\s*95.0\s*\+ backup\s*90.0\s*95.0", parsed.text)
+
+
+def test_a_figure_in_words_has_no_invalid_points(tmp_path: Path) -> None:
+    points = [page("7", "tcp", 10_000, 90.0), page("7", "tcp", 10_000, 2.0, seed=2, valid=False)]
+    (figure,) = compiled(make_run(tmp_path / "mine", points)).figures
+    assert "TCP 90.0 to 90.0 Mbit/s" in figure.description
 
 
 def test_the_same_runs_give_the_same_page(run: Path, html: str) -> None:

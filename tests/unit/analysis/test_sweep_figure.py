@@ -69,6 +69,20 @@ def test_over_two_axes_there_is_a_map_for_each_arm() -> None:
     assert [each.get_text() for each in tcp.get_yticklabels()] == ["5", "20"]
 
 
+def test_a_field_of_the_map_says_whether_it_was_not_measured_or_is_invalid() -> None:
+    points = [
+        point(n, protocol, sweep={DELAY: f"{n} ms", CONCURRENCY: each}, valid=(protocol, n, each) != ("tcp", 2, 20))
+        for protocol in ("tcp", "mptcp")
+        for n in (1, 2)
+        for each in (20, 5)
+        if (protocol, n, each) != ("tcp", 1, 5)
+    ]
+    figure = draw_figure("x", points)
+    assert figure is not None
+    said = [[text.get_text() for text in panel.texts] for panel in figure.axes[:2]]
+    assert said == [["not measured", "2", "1", "invalid"], ["1", "2", "1", "2"]]
+
+
 def test_over_more_axes_every_point_is_shown_by_each() -> None:
     points = [
         point(n, sweep={DELAY: f"{n} ms", CONCURRENCY: 7 * n % 5, DIRECTOR: ("ipvs-nat", "ecmp")[n % 2]})
