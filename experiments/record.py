@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from testbed.record.events import Event
+from testbed.record.events import STARTED, Event
 from testbed.record.model import Record
 
 
@@ -24,7 +24,7 @@ class Events:
         """The workload starts now: time zero; `started_s` is that since the epoch."""
         self._zero = time.monotonic()
         self.started_s = time.time()
-        self._write(Event(t=0.0, event="workload-started", epoch_s=self.started_s))
+        self._write(Event(t=0.0, event=STARTED, epoch_s=self.started_s))
 
     def add(self, event: str, **about: str | int | None) -> None:
         """Note an event now, and whom it is about, if anybody (`testbed.record.events`)."""

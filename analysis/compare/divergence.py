@@ -19,7 +19,7 @@ from testbed.record import counters, digests, events, outcome, reading
 from testbed.record.addresses import read_addresses
 from testbed.record.captures import read_captures
 from testbed.record.counters import Sample, read_counters
-from testbed.record.events import Event, read_events
+from testbed.record.events import STARTED, Event, read_events
 from testbed.record.model import parse
 from testbed.record.point import Point, read_point
 
@@ -108,7 +108,7 @@ def _captures(directory: Path, ipv6: Sequence[bytes]) -> list[Capture]:
 
 def _start_ns(directory: Path) -> int:
     for event in read_events(directory):
-        if event.event == "workload-started" and event.epoch_s is not None:
+        if event.event == STARTED and event.epoch_s is not None:
             return round(event.epoch_s * 10**9)
     raise AnalysisError(f"{directory / events.FILE}: the workload's start is missing")
 

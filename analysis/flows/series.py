@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from analysis.flows.connections import Traffic, resets
 from analysis.pcap import Packets
 from testbed.base.errors import AnalysisError
-from testbed.record.events import Event
+from testbed.record.events import ENDED, STARTED, Event
 
 _NS = 1_000_000_000
 _LONGEST_S = 31 * 86_400
@@ -60,10 +60,10 @@ def workload_window(events: Sequence[Event], planned_s: float | None) -> Window:
     Raises AnalysisError without a `workload-started` that says where t = 0 lies on the lab's clock, and for a workload
     of more than a month.
     """
-    started = next((event for event in events if event.event == "workload-started"), None)
+    started = next((event for event in events if event.event == STARTED), None)
     if started is None or started.epoch_s is None:
         raise AnalysisError("events.jsonl: there is no 'workload-started' with its 'epoch_s'")
-    ended = next((event for event in events if event.event == "workload-ended"), None)
+    ended = next((event for event in events if event.event == ENDED), None)
     duration_s = ended.t_s if ended else planned_s if planned_s is not None else events[-1].t_s
     if planned_s is not None:
         duration_s = min(duration_s, planned_s)

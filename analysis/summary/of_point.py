@@ -19,7 +19,7 @@ from analysis.flows.observation import Observation
 from analysis.flows.paths import path_table
 from analysis.flows.series import Window, per_second, resets_within, workload_window
 from analysis.pcap import Packets
-from analysis.summary import fidelity, point_tables, validity
+from analysis.summary import event_rules, fidelity, point_tables, validity
 from analysis.summary.at_client import Attempts, read_at_client
 from analysis.summary.at_directors import read_at_directors
 from analysis.summary.balancing import with_balancing
@@ -201,6 +201,7 @@ def _analyse(directory: Path, point: Point, summary: PointSummary) -> tuple[Poin
     failed = outcome is not None and not outcome.ok
     found_wrong = [
         *([] if failed else attempt.unreadable),
+        *([] if failed else event_rules.problems(point, events or (), plan.servers if plan else None, window, packets)),
         *validity.reasons(evidence),
         *(trace.reasons() if trace else ()),
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ from testbed.record import model
 from testbed.record.model import Count, EpochSeconds, Moment, Record
 
 FILE = "events.jsonl"
+STARTED, ENDED = "workload-started", "workload-ended"
 
 Kind = Literal[
     "server-removed",
@@ -51,7 +52,7 @@ class Event(Record):
     `epoch_s` is that moment as captures have it (of the start only).
     """
 
-    t_s: Moment = Field(alias="t")
+    t_s: Annotated[Moment, Field(ge=0)] = Field(alias="t")
     event: str
     server: str = ""
     director: str = ""
