@@ -15,6 +15,7 @@ from experiments.api.places import kernel_of, labs_of, open_places
 from experiments.api.planning import task_of
 from experiments.api.record import closing, facts_of
 from experiments.api.runs import run_points
+from testbed.base import files
 from testbed.base.errors import PointsFailed, UsageError
 from testbed.labs import cores
 from testbed.labs.base import Cancel
@@ -94,6 +95,8 @@ def compare_labs(
 
 
 def _make(directory: Path) -> None:
+    if why := files.why_no_directory(directory):
+        raise UsageError(f"{directory}: {why}", hint="name a new directory")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()):

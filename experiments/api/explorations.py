@@ -171,7 +171,9 @@ def opened(asked: Asked, kernel_name: str | None) -> Iterator[tuple[Kernel | Non
 
 
 def _new(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if why := files.why_no_directory(out):
+        raise UsageError(f"{out}: {why}", hint="name a directory that is new or empty with --out")
+    if out.exists() and any(out.iterdir()):
         raise UsageError(f"{out}: it is there already", hint="name a directory that is new or empty with --out")
     out.mkdir(parents=True, exist_ok=True)
 

@@ -45,6 +45,8 @@ def analyze(
     2 bad input, 6 a point is invalid, or a capture is not whole.
     """
     paths = tuple(_STDIN if str(path) == "-" else path for path in paths)
+    if paths.count(_STDIN) > 1:
+        raise UsageError("standard input is named twice", hint="it is one capture: name it once, as -")
     missing = [path for path in paths if not path.exists()]
     if missing:
         raise UsageError(f"{missing[0]}: no such file or directory", hint="name the directory of a run, or captures")

@@ -18,6 +18,7 @@ from experiments.api.planning import shell_job_of
 from experiments.cli import completion
 from experiments.cli.options import NumberRange, experiment_of, kernel_option, lab_option, scheme_files, set_option
 from experiments.cli.output import OutputLost, drop, say, tell
+from testbed.base import files
 from testbed.base.errors import EXIT_LAB, PrerequisiteError, UsageError
 from testbed.labs import catalog, runtime_directory
 from testbed.labs.base import Cancel, Clock, InteractiveLab, Job, JobResult, Sink
@@ -170,6 +171,8 @@ def _spool(directory: Path) -> Path:
 
 
 def _make(directory: Path) -> Path:
+    if why := files.why_no_directory(directory):
+        raise UsageError(f"{directory}: {why}", hint="name another directory with --out")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):

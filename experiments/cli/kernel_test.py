@@ -185,6 +185,8 @@ def _heading(suite: Suite, kernels: dict[str, Kernel]) -> str:
 
 
 def _make(directory: Path) -> Path:
+    if why := files.why_no_directory(directory):
+        raise UsageError(f"{directory}: {why}", hint="name another directory with --out")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()):

@@ -59,6 +59,16 @@ def write_text(path: Path, text: str) -> Path:
     return write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
+def why_no_directory(path: Path) -> str:
+    """What is in the place of a directory that is to be made or used, in a few words; empty if nothing is."""
+    try:
+        if not os.path.lexists(path) or path.is_dir():
+            return ""
+        return "not a directory" if path.exists() else "a link that leads nowhere"
+    except OSError:  # who makes it hears why
+        return ""
+
+
 def link(path: Path, points_to: str) -> None:
     """Make a symbolic link, or let the one that is there point elsewhere; FileExistsError for anything else."""
     if os.path.lexists(path) and not path.is_symlink():

@@ -22,8 +22,8 @@ FOLDERS = ("figures", "tables")
 
 def make_folder(path: Path) -> Path:
     """A folder for results, made with the one that it lies in; raises AnalysisError, also for a link in its place."""
-    if path.parent.exists() and not path.parent.is_dir():
-        raise AnalysisError(f"{path.parent}: cannot be written: not a directory", hint="name another with --out")
+    if why := files.why_no_directory(path.parent):
+        raise AnalysisError(f"{path.parent}: cannot be written: {why}", hint="name another with --out")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return files.make_directory(path)

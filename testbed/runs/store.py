@@ -189,8 +189,11 @@ def create(
 ) -> RunStore:
     """Make a new run's directory; it must be new or empty, and have room for so much (`SPACE_BYTES` at most).
 
-    Raises `UsageError` if it has something in it, `PrerequisiteError` if it cannot be written or is short of space.
+    Raises `UsageError` if it has something in it or is none, `PrerequisiteError` if it cannot be written or is short of
+    space.
     """
+    if why := files.why_no_directory(directory):
+        raise UsageError(f"{directory}: {why}", hint="name a new directory")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()):

@@ -192,6 +192,13 @@ def test_a_directory_that_cannot_be_written_is_one_line(
     assert err == f"testbed: error: {tmp_path}/file/out/tables: cannot be written: Not a directory\n"
 
 
+def test_a_link_that_leads_nowhere_is_no_directory(analyze: Callable[..., Says], capture: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("gone")
+    message = f"{tmp_path}/link: cannot be written: a link that leads nowhere (name another with --out)"
+    assert analyze(capture, "--out", tmp_path / "link") == (2, "", f"testbed: error: {message}\n")
+    assert not (tmp_path / "gone").exists()
+
+
 def test_what_was_found_about_files_and_clocks_is_said_and_no_error(
     analyze: Callable[..., Says], tmp_path: Path
 ) -> None:

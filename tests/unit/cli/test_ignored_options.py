@@ -125,3 +125,11 @@ def test_a_machine_that_runs_stays_as_it_is(cli: Cli) -> None:
         status, said = cli("vm", "start", "--memory", "4096", "--cpus", "2", "--no-kvm")
     assert status == 2
     assert "--memory, --no-kvm: it ran already, as it is (testbed vm stop, and start it anew)" in said
+
+
+def test_standard_input_is_one_capture(cli: Cli) -> None:
+    status, said = cli("analyze", "-", "/dev/stdin")
+    assert (status, said) == (
+        2,
+        "testbed: error: standard input is named twice (it is one capture: name it once, as -)\n",
+    )

@@ -61,6 +61,8 @@ def status_of(*arguments: str) -> int:
         (("--repeat", "finding.toml", "--moment", ""), "does what the file says: it takes no --moment"),
         (("upload", "--out", "out"), "explored are downloads, and this uploads (others: --only TEXT of their ids)"),
         (("fig07", "--out", "."), ".: it is there already"),
+        (("fig07", "--out", "bad.toml"), "bad.toml: not a directory (name a directory"),
+        (("fig07", "--out", "nowhere"), "nowhere: a link that leads nowhere (name a directory"),
         (("fig07", "--out", "out", "--lab", "local"), "an exploration is in virtual time"),
         (("fig07", "--repeat", "finding.toml"), "take no experiment"),
         (("--repeat", "none.toml"), "none.toml: cannot be read"),
@@ -80,6 +82,7 @@ def test_what_cannot_be_is_one_line(
     monkeypatch.chdir(tmp_path)
     text = finding_files.text(FINDING, title="", comments=(), whats={})
     (tmp_path / "bad.toml").write_text("= 1")
+    (tmp_path / "nowhere").symlink_to("gone")
     (tmp_path / "deep.toml").write_text(f"fault = {'[' * 10_000}")
     (tmp_path / "strange.toml").write_text(text.replace('"delayed"', '"eaten"'))
     (tmp_path / "other.toml").write_text(text.replace("fig07-paper-mptcp-100KB-seed1", "fig99-seed1"))

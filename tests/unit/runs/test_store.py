@@ -289,3 +289,12 @@ def test_cleaning_removes_only_runtimes_of_dead_processes(tmp_path: Path) -> Non
 
 def test_the_estimate_counts_points_in_real_time_one_by_one() -> None:
     assert total_s([task("a"), task("b"), task("c", "real"), task("d", "real")], 2) == 2.0
+
+
+@pytest.mark.parametrize(("place", "why"), [("file", "not a directory"), ("link", "a link that leads nowhere")])
+def test_what_is_no_directory_cannot_become_a_runs(tmp_path: Path, place: str, why: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(UsageError, match=f"^{tmp_path}/{place}: {why}"):
+        store.create(tmp_path / place, ["a"], {})
+    assert (tmp_path / "file").read_text() == "mine" and not (tmp_path / "nowhere").exists()
