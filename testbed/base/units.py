@@ -17,6 +17,7 @@ _MOST_CHARACTERS = 60
 """Of a quantity; one with hundreds of digits is a mistake, and no number that others can count with."""
 
 _MOST = (1 << 63) - 1
+_NS = 10**9
 
 _RATES = {"bit/s": 1, "kbit/s": 10**3, "Mbit/s": 10**6, "Gbit/s": 10**9}
 _SIZES = {
@@ -73,10 +74,14 @@ def parse_size_bytes(text: str) -> int:
 
 
 def parse_duration_s(text: str) -> float:
-    """Seconds of a text such as `15 s` or `20 ms`; raises ValueError below zero."""
+    """Seconds of a text such as `15 s` or `20 ms`; raises ValueError below zero, and for parts of a nanosecond.
+
+    Nothing here is finer: netem and the clocks of the labs count in nanoseconds.
+    """
     value = _parse(text, _TIMES, "duration")
     if value < 0:
         raise ValueError(f"{text!r}: a duration cannot be negative")
+    _whole(value * _NS, text, "duration", "nanoseconds")
     return float(value)
 
 

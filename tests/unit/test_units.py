@@ -26,6 +26,9 @@ from testbed.base import units
         (units.parse_duration_s, "0 s", 0.0),
         (units.parse_duration_s, "2 min", 120.0),
         (units.parse_duration_s, ".5 us", 5e-7),
+        (units.parse_duration_s, "0.001 us", 1e-9),
+        (units.parse_duration_s, "0.1000000010 s", 0.100000001),
+        (units.parse_duration_s, "0.00000000005 min", 3e-9),
         (units.parse_share, "1 %", 0.01),
         (units.parse_share, "0.1%", 0.001),
         (units.parse_share, "100 %", 1.0),
@@ -54,6 +57,16 @@ def test_a_quantity_with_a_unit_is_exact(parse: Callable[[str], float], text: st
             "'KB' is not a size: write a number and a unit (B, KB, MB, GB, KiB, MiB, GiB)",
         ),
         (units.parse_duration_s, "-20 ms", "'-20 ms': a duration cannot be negative"),
+        (
+            units.parse_duration_s,
+            "0.0015 us",
+            "'0.0015 us' is not a whole number of nanoseconds, which a duration must be",
+        ),
+        (
+            units.parse_duration_s,
+            "0.0001 us",
+            "'0.0001 us' is not a whole number of nanoseconds, which a duration must be",
+        ),
         (units.parse_duration_s, "20 m", "'m' is not a unit of a duration: use one of us, ms, s, min"),
         (units.parse_duration_s, "", "'' is not a duration: write a number and a unit (us, ms, s, min)"),
         (units.parse_share, "150 %", "'150 %': a share lies between 0 % and 100 %"),
@@ -84,6 +97,13 @@ def test_a_formatted_size_reads_back(digits: int, zeros: int) -> None:
 @given(st.integers(0, 999_999))
 def test_a_formatted_duration_reads_back(milliseconds: int) -> None:
     assert units.parse_duration_s(units.format_duration(milliseconds / 1000)) == milliseconds / 1000
+
+
+@given(st.integers(0, 10**15))
+def test_a_duration_of_whole_nanoseconds_is_read_and_written_as_it_is(nanoseconds: int) -> None:
+    seconds = units.parse_duration_s(f"{nanoseconds // 1000}.{nanoseconds % 1000:03d} us")
+    assert seconds == nanoseconds / 10**9
+    assert units.parse_duration_s(units.DURATION.write(seconds)) == seconds
 
 
 @given(st.integers(1, 10**12), blanks, st.sampled_from([("B", 1), ("KB", 1000), ("MiB", 2**20)]))
