@@ -13,14 +13,20 @@ from pathlib import Path
 from testbed.base.errors import AnalysisError
 from testbed.record import reading
 
-FILE = "ab.txt"
-COMPLAINTS = "ab.stderr.txt"
-MEANWHILE, COMPLAINTS_MEANWHILE = "ab-meanwhile.txt", "ab-meanwhile.stderr.txt"
-"""The same of what a client loads while it uploads."""
+FILE, COMPLAINTS = "ab.txt", "ab.stderr.txt"
 """What ab prints, and what it complains of."""
 
+MEANWHILE, COMPLAINTS_MEANWHILE = "ab-meanwhile.txt", "ab-meanwhile.stderr.txt"
+"""The same of what a client loads while it uploads."""
+
 _HINT = f"{COMPLAINTS} beside it may say why"
-_BREAKDOWN = re.compile(r"\(Connect: ([0-9]+), Receive: ([0-9]+), Length: ([0-9]+), Exceptions: ([0-9]+)\)")
+_BREAKDOWN = re.compile(
+    r"\(Connect: (?P<connect>[0-9]+),(?: Receive: (?P<receive>[0-9]+),)? Length: (?P<length>[0-9]+), "
+    r"Exceptions: (?P<exceptions>[0-9]+)\)"
+)
+"""Older versions know no Receive."""
+
+_TOTALS = re.compile(r"^Complete requests:", re.MULTILINE)
 _PERCENTILE = re.compile(r"^\s+([0-9]+)%\s+([0-9]+)(?:\s+\(longest request\))?$", re.MULTILINE)
 _NUMBER = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,9})?")
 """What ab prints, of 64 bits at most; text that only looks like it is no number of ab's."""
@@ -107,7 +113,8 @@ def parse_ab(text: str, *, name: str = "ab's output") -> AbResult:
         raise AnalysisError(f"{name}: empty: ab printed nothing", hint=_HINT)
     if "Complete requests:" not in text:
         raise AnalysisError(f"{name}: no totals: ab ended before it could print them", hint=_HINT)
-    breakdown = _BREAKDOWN.search(text)
+    if (results := len(_TOTALS.findall(text))) > 1:
+        raise AnalysisError(f"{name}: the results of {results} runs of ab: which one?", hint="keep the point's own")
 
     def optional(label: str) -> float | None:
         found = re.search(rf"^{re.escape(label)}:[ \t]+(\S+)", text, re.MULTILINE)
@@ -122,13 +129,18 @@ def parse_ab(text: str, *, name: str = "ab's output") -> AbResult:
     def count(digits: str) -> int:
         return int(_parse(digits, "count", name))
 
+    breakdown = _BREAKDOWN.search(text)
+    by_kind = breakdown.groupdict(default="0") if breakdown else {}
+    reported = int(number("Failed requests"))
+    if reported and not breakdown:
+        raise AnalysisError(f"{name}: {reported} failed requests, and no line that says of which kinds", hint=_HINT)
     return AbResult(
         concurrency=int(number("Concurrency Level")),
         document_length_bytes=int(number("Document Length")),
         time_taken_s=number("Time taken for tests"),
         complete_requests=int(number("Complete requests")),
-        reported_failures=int(number("Failed requests")),
-        failures=Failures(*map(count, breakdown.groups())) if breakdown else Failures(),
+        reported_failures=reported,
+        failures=Failures(**{kind: count(digits) for kind, digits in by_kind.items()}),
         write_errors=int(optional("Write errors") or 0),
         non_2xx_responses=int(optional("Non-2xx responses") or 0),
         total_bytes=int(number("Total transferred")),

@@ -109,6 +109,28 @@ def test_length_failures_count_for_nothing_when_the_first_download_was_cut_short
     assert parse_ab(text).failed_requests(40) == 8
 
 
+OLDER = (
+    "Concurrency Level: 3\nDocument Length: 40 bytes\nTime taken for tests: 1.000 seconds\n"
+    "Complete requests: 90\nFailed requests: 30\n   (Connect: 0, Length: 30, Exceptions: 0)\n"
+    "Total transferred: 1000 bytes\nHTML transferred: 900 bytes\n"
+)
+
+
+def test_an_older_ab_has_no_count_of_broken_receptions() -> None:
+    assert parse_ab(OLDER).failures == Failures(length=30)
+    assert parse_ab(OLDER).failed_requests(40) == 30
+
+
+def test_failed_requests_of_no_kind_are_one_line() -> None:
+    with pytest.raises(AnalysisError, match=r"^ab's output: 30 failed requests, and no line that says of which kinds"):
+        parse_ab(OLDER.replace("   (Connect: 0, Length: 30, Exceptions: 0)\n", ""))
+
+
+def test_two_results_in_a_file_are_one_line() -> None:
+    with pytest.raises(AnalysisError, match=r"^ab\.txt: the results of 2 runs of ab: which one"):
+        parse_ab(OLDER + (DATA / "ab-complete.txt").read_text(), name="ab.txt")
+
+
 @pytest.mark.parametrize(
     ("line", "instead"),
     [
