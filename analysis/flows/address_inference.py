@@ -27,7 +27,8 @@ def guess_addresses(
 ) -> Addresses:
     """The addresses; `service` (address, port) and `unique` are known ones, as numbers of `Packets`.
 
-    Raises AnalysisError when no SYN says who the client is and no service is given, or nobody talks to the one given.
+    Raises AnalysisError when no SYN says who the client is and no service is given, nobody talks to the one given, or a
+    unique address that is given is a client's or the service's.
     """
     syns = np.flatnonzero((packets.flags & (SYN | ACK)) == SYN)
     syns = np.setdiff1d(syns, crossing_syns(packets)[0])
@@ -52,7 +53,7 @@ def guess_addresses(
     at_server = [*_distinct(packets.dst[joins[~by_server]]), *_distinct(packets.src[joins[by_server]])]
     at_client = [*_distinct(packets.src[joins[~by_server]]), *_distinct(packets.dst[joins[by_server]])]
     if unique:
-        found = list(unique)
+        found = _of_servers(packets, unique, [*clients, *at_client], services)
     else:
         table = packets.add_addr
         announced = table.address[~table.echo & np.isin(packets.src[table.packet], [*services, *at_server])]
@@ -70,15 +71,25 @@ def _by_answers(packets: Packets, joins: Rows, unique: Sequence[int]) -> Address
     initial = answers[packets.mp_join.first("length", answers) == 0]
     if not len(initial) and len(joins):
         services, clients = _busiest_first(packets.dst[joins]), _distinct(packets.src[joins])
-        others = [each for each in unique if each not in services and each not in clients]
+        others = _of_servers(packets, unique, clients, services)
         return _addresses(packets, clients=clients, services=services, port=int(packets.dport[joins[0]]), others=others)
     initial = initial if len(initial) else answers
     if not len(initial):
         raise AnalysisError("no SYN in the captures: who is the server?", hint="say it with --service ADDR:PORT")
     services, clients = _busiest_first(packets.src[initial]), _distinct(packets.dst[initial])
-    found = unique or _distinct(packets.src[answers])
+    found = _of_servers(packets, unique, clients, services) or _distinct(packets.src[answers])
     others = [each for each in found if each not in services and each not in clients]
     return _addresses(packets, clients=clients, services=services, port=int(packets.sport[initial[0]]), others=others)
+
+
+def _of_servers(packets: Packets, unique: Sequence[int], clients: Sequence[int], services: Sequence[int]) -> list[int]:
+    """The given own addresses of servers; raises AnalysisError for one that is somebody else's."""
+    for each in unique:
+        if each in clients or each in services:
+            whose = "a client's" if each in clients else "the service's"
+            what = f"{_name(packets, each)} is {whose} in the captures, and no server's own"
+            raise AnalysisError(what, hint="leave it out, or say which the service is with --service")
+    return list(dict.fromkeys(unique))
 
 
 def _by_servers(packets: Packets, joins: Rows, clients: Sequence[int]) -> Bools:

@@ -78,7 +78,12 @@ def analyse_captures(
     captures = [read_pcap(path) for path in paths]
     packets, notes = gather(captures, paths)
     known = None if service is None else (_number(packets, service[0]), service[1])
-    addresses = guess_addresses(packets, service=known, unique=[_number(packets, each) for each in unique])
+    own = [_number(packets, each) for each in unique]
+    addresses = guess_addresses(packets, service=known, unique=own)
+    there = np.isin(own, packets.src) | np.isin(own, packets.dst)
+    notes += [
+        f"no packet of the server {text} in the captures" for text, here in zip(unique, there, strict=True) if not here
+    ]
     traffic = find_connections(packets, addresses)
     name = _name(paths)
     observed = Observation(

@@ -78,6 +78,23 @@ def test_roles_can_be_given(analyze: Callable[..., Says], capture: Path) -> None
     status, out, _ = analyze(capture, "--service", f"{make.VIP}:80", "--unique", "10.9.9.9")
     assert status == 0
     assert "service: 10.0.1.80\nunique: 10.9.9.9\n" in out
+    assert "note: no packet of the server 10.9.9.9 in the captures\n" in out
+    out = analyze(capture, "--unique", make.UNIQUE)[1]
+    assert f"unique: {make.UNIQUE}\n" in out and "no packet of the server" not in out
+
+
+@pytest.mark.parametrize(
+    ("address", "whose"), [(make.CLIENT, "a client's"), (make.CLIENT_DIRECT, "a client's"), (make.VIP, "the service's")]
+)
+def test_an_address_of_somebody_else_is_no_servers_own(
+    analyze: Callable[..., Says], capture: Path, address: str, whose: str
+) -> None:
+    hint = "(leave it out, or say which the service is with --service)"
+    assert analyze(capture, "--unique", address) == (
+        2,
+        "",
+        f"testbed: error: {address} is {whose} in the captures, and no server's own {hint}\n",
+    )
 
 
 def test_plain_tcp_from_anywhere(analyze: Callable[..., Says], tmp_path: Path) -> None:
