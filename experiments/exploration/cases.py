@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from experiments.timetables.base import Change as Due
 from testbed.base.errors import TestbedError
 from testbed.directors.base import Director
 from testbed.lab_clock import set_seed, start_afresh
+from testbed.labs.kernel_messages import KMSG, message_of, open_log, records
 from testbed.labs.verdict import complaints
 from testbed.net import silence
 from testbed.net.counters import protocol_counters
@@ -31,8 +31,7 @@ retransmits into silence gives up after some fifteen (`tcp_orphan_retries`)."""
 _FIRST_WAIT_S, _WAIT_GROWS = 0.05, 1.5
 _TIME_WAIT_S, _REST_S = 60.0, 6.0  # TCP_TIMEWAIT_LEN, and what the timer wheel adds
 _WHEEL_S = 16.0
-_KERNEL_LOG = "/dev/kmsg"
-_RECORD_BYTES = 1 << 13
+_OVERWRITTEN = ";WARNING: the kernel's log was overwritten before it was read"
 
 _BEFORE: Mapping[Kind, Kind] = {
     "server-added": "server-removed",
@@ -210,21 +209,10 @@ class _KernelLog:
     """What the kernel has logged since this was asked last."""
 
     def __init__(self) -> None:
-        self._file: int | None = None
-        if Path(_KERNEL_LOG).exists():
-            self._file = os.open(_KERNEL_LOG, os.O_RDONLY | os.O_NONBLOCK)
-            os.lseek(self._file, 0, os.SEEK_END)
+        self._file = open_log(at_end=True) if Path(KMSG).exists() else None
 
     def news(self) -> Sequence[str]:
-        found: list[str] = []
-        while self._file is not None:
-            try:
-                found.append(os.read(self._file, _RECORD_BYTES).decode(errors="replace").partition(";")[2])
-            except BlockingIOError:
-                break
-            except BrokenPipeError:  # some of it was overwritten before we came
-                found.append("WARNING: the kernel's log was overwritten before it was read")
-        return found
+        return [] if self._file is None else list(map(message_of, records(self._file, _OVERWRITTEN)))
 
 
 def _wait_for_timer_wheel() -> None:

@@ -25,6 +25,7 @@ from typing import Any
 
 from testbed import template
 from testbed.labs import guest_mounts
+from testbed.labs.kernel_messages import message_of, open_log, records
 
 STATUS_FILE = "guest/status.json"
 JOB_FILE = "guest/job.json"
@@ -136,13 +137,9 @@ def kernel_log() -> str:
     """The kernel's messages, a line each, with their time stamps."""
     lines = []
     with contextlib.suppress(OSError):
-        source = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                record = os.read(source, 8192).decode(errors="replace")
-                head, _, text = record.partition(";")
-                level, _, stamp, *_ = head.split(",")
-                lines.append(f"<{int(level) & 7}>[{int(stamp) / 1e6:12.6f}] {text.splitlines()[0]}\n")
+        for record in records(open_log()):
+            level, _, stamp, *_ = record.partition(";")[0].split(",")
+            lines.append(f"<{int(level) & 7}>[{int(stamp) / 1e6:12.6f}] {message_of(record)}\n")
     return "".join(lines)
 
 

@@ -6,9 +6,8 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+from testbed.labs.kernel_messages import message_of, open_log, records
 from testbed.labs.verdict import complaints
-
-_RECORD_BYTES = 8192
 
 
 class Watch:
@@ -20,13 +19,8 @@ class Watch:
 
     def complaints(self) -> tuple[str, ...]:
         """The lines since the start that say something went wrong in the kernel, each once."""
-        with contextlib.suppress(BlockingIOError):
-            while self._handle >= 0:
-                try:
-                    record = os.read(self._handle, _RECORD_BYTES).decode(errors="replace")
-                except BrokenPipeError:  # the kernel has overwritten what we had not read yet
-                    continue
-                self._lines.append(record.partition(";")[2].partition("\n")[0])
+        if self._handle >= 0:
+            self._lines += map(message_of, records(self._handle))
         return complaints(self._lines)
 
 
@@ -35,8 +29,7 @@ def watched() -> Iterator[Watch]:
     """Read the kernel's log from now on, until the block ends."""
     handle = -1
     with contextlib.suppress(OSError):
-        handle = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        os.lseek(handle, 0, os.SEEK_END)
+        handle = open_log(at_end=True)
     try:
         yield Watch(handle)
     finally:

@@ -10,10 +10,11 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from testbed.base.errors import GuestTimeout, LabError
+from testbed.labs import cores
 from testbed.labs.vm import monitor
 from testbed.labs.vm.accelerator import Accelerator
 from testbed.labs.vm.disk import Report
@@ -28,6 +29,7 @@ _POLL_S = 0.2
 _ATTEMPTS = 3
 _BANNER_S = 5.0
 _CONSOLE_LINES = 12
+_MOST_CPUS = 4
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class MachineOptions:
     """How a machine is to be made: megabytes (MiB) of memory, processors; `accelerator` None: KVM if it works."""
 
     memory_mib: int = 2048
-    cpus: int = min(4, len(os.sched_getaffinity(0)))
+    cpus: int = field(default_factory=lambda: min(_MOST_CPUS, len(cores.available())))
     accelerator: Accelerator | None = None
 
 

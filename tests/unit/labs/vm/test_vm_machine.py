@@ -14,6 +14,7 @@ import pytest
 import vm_maker
 
 from testbed.base.errors import CommandError, GuestTimeout, PrerequisiteError, UsageError
+from testbed.labs import cores
 from testbed.labs.vm import accelerator, machine, qemu
 from testbed.labs.vm.accelerator import Accelerator
 from testbed.labs.vm.qemu import MachineOptions
@@ -212,3 +213,11 @@ def test_it_answers_once_an_ssh_server_says_hello(greeting: bytes, is_ssh: bool)
 
 def test_nobody_there_does_not_answer() -> None:
     assert not qemu._speaks_ssh(qemu._free_port())
+
+
+@pytest.mark.parametrize(("there", "taken"), [([0, 2], 2), (list(range(9)), 4)])
+def test_a_machine_has_the_processors_that_may_be_used_and_four_at_most(
+    monkeypatch: pytest.MonkeyPatch, there: list[int], taken: int
+) -> None:
+    monkeypatch.setattr(cores, "available", lambda: there)
+    assert MachineOptions().cpus == taken
