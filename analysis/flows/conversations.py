@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.flows.complements import uncounted_bytes, with_complements
+from analysis.flows.contradictions import without_contradictions
 from analysis.flows.flow_matching import match_by_packets, match_by_syns, match_unanswered
 from analysis.flows.grouping import first_rows, numbers
 from analysis.flows.port_reuse import with_uses
@@ -95,7 +96,7 @@ def _one_place_each(packets: Packets, strands: Strands) -> tuple[Rows, Bools | N
     strand, opening, has_syn = strands.of_packet, strands.opening, strands.has_syn
     from_opener = strands.from_opener
     alone = np.arange(len(opening))
-    flow, flows = numbers(_signatures(packets, strands))
+    flow, flows = numbers(without_contradictions(packets, strands, _signatures(packets, strands)))
     if flows == len(opening):
         return alone, None
     packets_of = np.bincount(strand * 2 + from_opener, minlength=2 * len(opening))
