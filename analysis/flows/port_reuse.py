@@ -19,8 +19,9 @@ def opened_again(packets: Packets, tuples: Rows, syns: Rows, repeats: Bools) -> 
     """Which of the `syns` (by 4-tuple, then row) that `repeats` says have the number of the one before are new.
 
     The connection before was established, and then it was finished by both ends (RFC 9293 section 3.6) or reset, or the
-    server's key is another one (RFC 8684 section 3.1). A SYN that is sent again while nothing is established may well
-    be answered by another server; so may one behind the RST to a half-open connection (RFC 9293 section 3.5.1).
+    server's key is another one (RFC 8684 section 3.1); or the SYN itself asks for something else. A SYN that is sent
+    again while nothing is established may well be answered by another server; so may one behind the RST to a half-open
+    connection (RFC 9293 section 3.5.1).
     """
     found = np.zeros(len(syns), np.bool_)
     if not repeats.any():
@@ -46,8 +47,19 @@ def opened_again(packets: Packets, tuples: Rows, syns: Rows, repeats: Bools) -> 
     answers, at = rows[answers], behind[answers]
     first, last = first_rows(answers, at, len(syns)), last_rows(answers, at, len(syns))
     changed = (last[:-1] >= 0) & (first[1:] >= 0) & (_keys(packets, last[:-1]) != _keys(packets, first[1:]))
-    found[1:] = over[:-1] | established[:-1] & changed
+    found[1:] = over[:-1] | established[:-1] & changed | _asks_anew(packets, syns[:-1], syns[1:])
     return found & repeats
+
+
+def _asks_anew(packets: Packets, one: Rows, other: Rows) -> Bools:
+    """Whether of two SYNs the other one has another key (version 0 of MPTCP), or another token or nonce of a join."""
+    capable, join = packets.mp_capable, packets.mp_join
+    keyed = np.minimum(capable.first("length", one), capable.first("length", other)) >= _WITH_KEY_BYTES
+    joins = np.minimum(join.first("length", one), join.first("length", other)) > 0
+    anew: Bools = keyed & (_keys(packets, one) != _keys(packets, other))
+    for name in ("token", "nonce"):
+        anew |= joins & (join.first(name, one) != join.first(name, other))
+    return anew
 
 
 def _keys(packets: Packets, rows: Rows) -> U64:

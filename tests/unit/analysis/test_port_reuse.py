@@ -23,6 +23,9 @@ from download_maker import (
     rows,
 )
 
+from analysis.flows.conversations import find_conversations
+from analysis.pcap import read_pcap
+
 OTHER_KEY = b"another!"
 FINS = [
     make.to_client(80, PORT, make.FIN | make.ACK, seq=LAST_SEQ, ack=ISN + 1),
@@ -84,6 +87,19 @@ def test_another_key_is_another_connection_though_no_end_was_captured(tmp_path: 
 def test_a_syn_that_is_sent_again_opens_nothing(tmp_path: Path, before: list[bytes]) -> None:
     earlier = [(T - S + n * 100 * MS, frame) for n, frame in enumerate(before)]
     assert counted(tmp_path, [*earlier, *used(FINS, b"B" * 8)]) == [(40_000, 1)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (make.mp_capable(b"A" * 8, version=0), make.mp_capable(OTHER_KEY, version=0)),
+        (make.mp_join_syn(1), make.mp_join_syn(2)),
+    ],
+)
+def test_a_syn_that_asks_for_something_else_opens_another(tmp_path: Path, one: bytes, other: bytes) -> None:
+    syns = [make.to_server(PORT, 80, make.SYN, seq=ISN, options=each) for each in (one, one, other, other)]
+    packets = read_pcap(make.write_pcap(tmp_path / "a.pcap", [(T + n * S, syn) for n, syn in enumerate(syns)]))
+    assert find_conversations(packets).flow.tolist() == [0, 0, 1, 1]
 
 
 def test_a_syn_that_was_long_on_the_way_opens_nothing(tmp_path: Path) -> None:
