@@ -17,7 +17,7 @@ from experiments.api.events import Listener, Notice, ignore
 from experiments.api.exploring import Explorer, Seen
 from experiments.exploration import enumeration, shrinking
 from experiments.exploration.enumeration import Delays, case_of
-from testbed.base.errors import PointsFailed, TestbedError
+from testbed.base.errors import PointsFailed, TestbedError, UsageError
 from testbed.record.exploration import WHATS, Case, Change, Fault, What
 
 MOST_REPEATED = 12
@@ -84,7 +84,10 @@ def require_applied(rows: Sequence[Row]) -> None:
 
 
 def explore(explorer: Explorer, wanted: Wanted, listen: Listener = ignore) -> Exploration:
-    """Run the base line, then all cases; the findings are shrunk, and repeated. Raises `TestbedError`."""
+    """Run the base line, then all cases; the findings are shrunk, and repeated.
+
+    Raises `TestbedError`, also where there is no case.
+    """
     if wanted.numbers and not wanted.pairs:
         explorer.alike = wanted.numbers.stop
     seen = explorer.base()
@@ -92,6 +95,9 @@ def explore(explorer: Explorer, wanted: Wanted, listen: Listener = ignore) -> Ex
     delays = Delays.of_round_trip(base.round_trip_s)
     passages = seen.outcome.passages()
     cases = enumeration.single_faults(passages, delays, wanted.whats, wanted.numbers)
+    if not cases:
+        what = f"{explorer.point.id}: a connection of {len(base.described)} packets has none that this could be done to"
+        raise UsageError(what, hint="other numbers: --packets; other faults: --fault")
     listen(
         Notice(f"{explorer.point.id}: {len(base.described)} packets in {base.done_s * 1e3:.3g} ms, {len(cases)} cases")
     )

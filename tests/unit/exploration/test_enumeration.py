@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 import pytest
 from connection_maker import download
 from pydantic import ValidationError
 
+from analysis.flows.passages_in_captures import Agreement
+from experiments.api.exploration import Wanted, explore
+from experiments.api.explorations import Asked, points_of
+from experiments.api.exploring import Explorer, Seen
 from experiments.exploration.enumeration import Delays, case_of, second_losses, single_faults
+from testbed.base.errors import UsageError
 from testbed.record.exploration import MOST_FAULTS, Case, Fault
 
 
@@ -43,3 +51,26 @@ def test_a_second_loss_is_of_what_passed_with_the_first() -> None:
 def test_a_case_has_no_more_faults_than_the_injector_takes() -> None:
     with pytest.raises(ValidationError):
         Case(id="many", faults=(Fault(packet=1, what="lost"),) * (MOST_FAULTS + 1))
+
+
+class Explores:
+    """An explorer that has seen the base line alone."""
+
+    point = points_of(Asked(experiment="fig07"))[0]
+    alike = 0
+    base_lines = 1
+
+    def base(self) -> Seen:
+        return Seen(Case(id="base"), download().outcome(), Agreement(), far_comparable=True)
+
+    def run(self, cases: Sequence[Case], *, alone: bool = False) -> dict[str, Seen]:
+        raise AssertionError(f"{len(cases)} cases")
+
+
+def test_numbers_of_packets_that_did_not_pass_are_no_exploration() -> None:
+    packets = len(download().passages)
+    explorer = cast(Explorer, Explores())
+    with pytest.raises(UsageError, match=f"^{Explores.point.id}: a connection of {packets} packets has none that"):
+        explore(explorer, Wanted(numbers=range(packets + 1, packets + 9)))
+    with pytest.raises(AssertionError, match=r"^1 cases"):
+        explore(explorer, Wanted(whats=("lost",), numbers=range(packets, packets + 9)))
