@@ -128,7 +128,7 @@ def stage(point: Point, parts: Parts, log: CommandLog, *, single_packets: bool =
         with director.running(network, layout):
             settings |= several_directors.serve(director, network, layout, point.seed)
             if own := sysctls_of(point, director.role):
-                for name in layout.directors:
+                for name in layout.nodes_of(director.role):
                     found = settings.setdefault(name, {})
                     found["sysctl"] = {**found.get("sysctl", {}), **sysctl.put(network[name], own)}
             settings["links"] = network.links

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_interface
+from typing import Literal
 
 from mininet.topo import Topo
 
@@ -139,6 +140,12 @@ class Layout:
     def directors(self) -> tuple[str, ...]:
         """The names of all directors, in order."""
         return tuple(each.name for each in self.several) or (self.director,)
+
+    def nodes_of(self, role: Literal["director", "router"]) -> tuple[str, ...]:
+        """The nodes whose role is the director's: all directors; of routers, all of a routed network."""
+        servers = {place.name for place in self.servers}
+        routers = {end.node for link in self.routed for end in link.ends} - servers
+        return tuple(sorted(routers)) if role == "router" and routers else self.directors
 
     def of(self, director: str) -> Layout:
         """The layout as that director has it: itself, the servers' addresses behind it, and the service for itself."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from experiments import plan as planning
+from experiments.composition import parts_of
 from experiments.needs import of_point
 from experiments.plan import Point
 from testbed.base.errors import TestbedError
@@ -24,6 +25,21 @@ def test_a_role_has_sysctls_of_its_own() -> None:
             assert point.parameters["sysctl"] == {"net.ipv4.tcp_sack": 0, **shipped}
             assert point.parameters["sysctl_of"] == {role: {name: 1}}
             assert name in {need.sysctl for need in of_point(point)}
+
+
+@pytest.mark.parametrize(
+    ("figure", "override", "nodes"),
+    [
+        ("3", "", ("r1", "r2", "r3", "r4")),
+        ("3", 'director.announced_by="server"', ("r1", "r2", "r3", "r4")),
+        ("13", "", ("r",)),
+        ("7", "", ("d",)),
+        ("7", "topology.directors=2", ("d1", "d2")),
+    ],
+)
+def test_a_role_is_that_of_every_node_that_plays_it(figure: str, override: str, nodes: tuple[str, ...]) -> None:
+    parts = parts_of(points(figure, *filter(None, [override]))[0])
+    assert parts.topology.layout().nodes_of(parts.director.role) == nodes
 
 
 def test_a_point_without_them_is_the_bytes_that_it_was() -> None:
