@@ -107,6 +107,11 @@ class LinkProfile:
         return any(direction.loss > 0 for direction in self.directions)
 
     @property
+    def bare(self) -> LinkProfile:
+        """The same link without delay and loss."""
+        return LinkProfile(self.rate_bps, mtu_bytes=self.mtu_bytes)
+
+    @property
     def reversed(self) -> LinkProfile:
         """The same link, added from its other end."""
         delay_s, loss = (each.reversed if isinstance(each, ByDirection) else each for each in self._directed)

@@ -76,16 +76,22 @@ class LoadBalancer(WithFamilies):
         default=None,
         description="Whether the direct path goes through a switch; by default where there are several servers.",
     )
+    switch_inside: bool | None = Field(
+        default=None,
+        description="Whether the client's link to that switch is without delay and loss; if not said, it has those of "
+        "`direct`, as every server's has.",
+    )
 
     @property
     def plan(self) -> LoadBalancerPlan:
         """Names and addresses."""
+        switched, inside = bool(self.switched), bool(self.switch_inside)
         if self.directors > 1:
             return SeveralDirectorsPlan(
-                self.servers, bool(self.switched), families=self.families, directors=self.directors
+                self.servers, switched, families=self.families, inside=inside, directors=self.directors
             )
         one_interface = self.client_link is not None
-        return LoadBalancerPlan(self.servers, bool(self.switched), one_interface, families=self.families)
+        return LoadBalancerPlan(self.servers, switched, one_interface, families=self.families, inside=inside)
 
     @property
     def largest_seed(self) -> tuple[int, str] | None:
@@ -109,8 +115,10 @@ class LoadBalancer(WithFamilies):
         return (self.client_link.profile,) if self.client_link else ()
 
     def with_a_middle(self) -> Self:
-        """With a switch in the direct path: losses are made there."""
-        return self.model_copy(update={"switched": True})
+        """With a switch in the direct path, whose delay and loss stay what they are: losses are made there."""
+        splits = not self.plan.has_switch() and self.direct.profile != self.direct.profile.bare
+        inside = {"switch_inside": True} if splits else {}
+        return self.model_copy(update={"switched": True, **inside})
 
     def features(self) -> frozenset[Need]:
         """What its links need, its addresses and its switch."""

@@ -18,12 +18,16 @@ _FRONT, _DIRECT, _BEHIND = 1, 3, 10
 
 @dataclass(frozen=True)
 class LoadBalancerPlan:
-    """Names, interfaces and addresses of the topology for `servers` servers."""
+    """Names, interfaces and addresses of the topology for `servers` servers.
+
+    `inside`: the switch of the direct network is inside the direct path, to whose delay and loss it adds nothing.
+    """
 
     servers: int
     switched: bool = False
     one_interface: bool = False
     families: Families = ONLY_IPV4
+    inside: bool = False
     client: str = "c"
     director: str = "d"
     switch: str = "w"
@@ -190,7 +194,8 @@ def add_direct_network(topo: Topo, plan: LoadBalancerPlan, direct: LinkProfile, 
         return
     if switch is None:
         switch = topo.addSwitch(plan.switch)
-        topo.addLink(plan.client, switch, profile=direct, params1=client_side)
+        near = direct.bare if plan.inside else direct
+        topo.addLink(plan.client, switch, profile=near, params1=client_side)
     for number, name in enumerate(names, start=1):
         unique = plan.server_interface(number, direct=True)
         topo.addLink(name, switch, profile=direct.reversed, params1=unique)

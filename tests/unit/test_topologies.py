@@ -5,6 +5,7 @@ import ipaddress
 import pytest
 
 from experiments import plan
+from experiments.composition import parts_of
 from testbed.base.families import Families
 from topologies.anycast import AnycastPlan, AnycastTopo
 from topologies.directions import ByDirection
@@ -35,6 +36,41 @@ def test_a_client_with_one_interface_has_a_switch_before_everything() -> None:
     assert link_names(topo) == [("c", "w"), ("d", "s1"), ("d", "w"), ("s1", "w")]
     assert topo.linkInfo("d", "w")["profile"] == SLOW
     assert topo.port("w", "c")[0] == 1
+
+
+DIRECT = 'topology.direct={rate="1 Gbit/s", delay={towards_client="10 ms", towards_server="0 ms"}, loss="1 %"}'
+DROP = 'drop={packet="add-addr"}'
+
+
+def direct_path(*overrides: str) -> dict[str, tuple[float, float, float]]:
+    """Of each link of fig06's direct path, from its client's end: the delays in s towards client, server, the loss."""
+    topo = parts_of(plan.plan(plan.load(plan.find("fig06")), overrides=overrides)[-1]).topology.layout().topo
+    found = {}
+    for one, other in topo.links(sort=True):
+        if {one, other} <= {"c", "w", "s1", "s2"}:
+            near, far = ("w", one) if other == "w" and one != "c" else (one, other)
+            link = topo.linkInfo(one, other)
+            profile = link["profile"] if link["node1"] == near else link["profile"].reversed
+            ways = profile.directions
+            found[f"{near}-{far}"] = (ways[0].delay_s, ways[1].delay_s, ways[0].loss)
+    return found
+
+
+@pytest.mark.parametrize("directors", ["topology.directors=1", "topology.directors=2"])
+def test_a_switch_put_into_the_direct_path_adds_no_delay_and_no_loss(directors: str) -> None:
+    none, whole = (0.0, 0.0, 0.0), (0.01, 0.0, 0.01)
+    assert direct_path(directors, DIRECT) == {"c-s1": whole}
+    assert direct_path(directors, DIRECT, DROP) == {"c-w": none, "w-s1": whole}
+    assert direct_path(directors, DIRECT, DROP, "topology.switched=false") == {"c-w": none, "w-s1": whole}
+    assert direct_path(directors, DIRECT, DROP, "topology.switched=true") == {"c-w": whole, "w-s1": whole}
+    three = {"c-w": whole, "w-s1": whole, "w-s2": whole}
+    assert direct_path(directors, DIRECT, "topology.servers=2") == three
+    assert direct_path(directors, DIRECT, "topology.servers=2", DROP) == three
+
+
+def test_a_direct_path_without_delay_and_loss_has_the_switch_that_it_had() -> None:
+    (*_, point) = plan.plan(plan.load(plan.find("fig06")), overrides=[DROP])
+    assert point.parts["topology"].settings["switched"] is True
 
 
 def test_with_one_interface_the_address_alone_tells_the_path() -> None:
