@@ -27,6 +27,8 @@ _ROOM = 2.3
 """To the right of the longest bar there is room for what stands behind it."""
 
 _HEIGHT = 0.7
+_FEW = 10
+"""A mean of fewer lost joins than this is said with a digit after the point: it is not nothing."""
 
 
 def draw(canvas: Canvas, data: Data) -> bool:
@@ -86,10 +88,11 @@ def _words(points: Sequence[PointSummary]) -> str:
     resets = fmean(sum(each.resets for each in point.syns) for point in points)
     waiting = fmean(point.half_open or 0 for point in points)
     joins = [point.joins for point in points if point.joins]
-    asked = sum(each.asked for each in joins)
-    lost = asked - sum(each.kept for each in joins)
     words = f"{_number(answers)} SYN+ACK, {_number(resets)} RST\n{_number(waiting)} waiting"
-    return f"{words}\n{lost} of {asked} joins lost" if lost else words
+    if not any(each.asked - each.kept for each in joins):
+        return words
+    lost, asked = fmean(each.asked - each.kept for each in joins), fmean(each.asked for each in joins)
+    return f"{words}\n{lost:{'.2g' if lost < _FEW else '.0f'}} of {asked:.0f} joins lost"
 
 
 def _number(value: float) -> str:

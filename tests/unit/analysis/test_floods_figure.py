@@ -60,6 +60,19 @@ def test_each_flood_has_a_panel_and_each_server_a_bar_with_what_it_answered() ->
     assert said(pair) == ["200 k SYN+ACK, 0 RST\n1025 waiting\n7 of 100 joins lost", "not measured"]
 
 
+def test_seeds_are_averaged_and_their_lost_joins_too() -> None:
+    def words(*lost: int) -> str:
+        joins = [Joins(asked=100, accepted=100 - each, refused=each, unanswered=0, reset=0) for each in lost]
+        shown = [point(OPEN, "a live pair", seed=seed, joins=each) for seed, each in enumerate(joins, start=1)]
+        (panel,) = panels(shown)
+        return said(panel)[0].splitlines()[-1]
+
+    assert words(10) == words(10, 10, 10, 10, 10) == "10 of 100 joins lost"
+    assert words(0, 0, 1, 0, 0) == "0.2 of 100 joins lost"
+    assert words(20, 25) == "22 of 100 joins lost"
+    assert words(0, 0) == "3 waiting"
+
+
 def test_schemes_are_not_mixed_and_what_is_invalid_says_so() -> None:
     other = point(OPEN, "random tokens", 600.0, variant="MPTCP, upstream", valid=False)
     figure = draw_figure("Floods", [POINTS[0], other])
