@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from statistics import fmean
 
 from analysis.claims import Judgement
@@ -25,10 +26,14 @@ from testbed.base.errors import AnalysisError
 
 @dataclass(frozen=True)
 class MeasuredRow:
-    """One row of a figure's table: an object size and, by curve, mean goodput (Mbit/s) and bypass share (%)."""
+    """One row of a figure's table: an object size and, by curve, mean goodput (Mbit/s) and bypass share (%).
+
+    `condition` is whose row it is in a figure of several conditions, None in others.
+    """
 
     object_kb: float
     cells: tuple[tuple[float | None, float | None], ...]
+    condition: str | None = None
 
 
 @dataclass(frozen=True)
@@ -151,16 +156,23 @@ def _conflict(points: Sequence[PointSummary], kernel: Mapping[int, str]) -> bool
 
 
 def _measured(points: Sequence[PointSummary], curve_name: Namer) -> tuple[tuple[str, ...], tuple[MeasuredRow, ...]]:
+    """The curves and a row for each condition and object size; none of a sweep, whose points are no repeats."""
+    if len({json.dumps(dict(point.sweep), sort_keys=True, default=str) for point in points}) > 1:
+        return (), ()
     names = tuple(curves(points, curve_name))
+    conditions = dict.fromkeys(point.condition for point in points)
     rows = []
-    for size in sorted({point.object_bytes for point in points}):
+    for condition, size in product(conditions, sorted({point.object_bytes for point in points})):
+        alike = [p for p in points if (p.condition, p.object_bytes) == (condition, size)]
+        if not alike:
+            continue
         cells = []
         for curve in names:
-            mine = [p for p in points if (curve_name(p), p.object_bytes) == (curve, size) and p.valid]
+            mine = [p for p in alike if curve_name(p) == curve and p.valid]
             rates = [p.goodput_bps / 1e6 for p in mine if p.goodput_bps is not None]
             shares = [p.director_bypass_share * 100 for p in mine if p.director_bypass_share is not None]
             cells.append((fmean(rates) if rates else None, fmean(shares) if shares else None))
-        rows.append(MeasuredRow(size / 1000, tuple(cells)))
+        rows.append(MeasuredRow(size / 1000, tuple(cells), condition if len(conditions) > 1 else None))
     return names, tuple(rows)
 
 
