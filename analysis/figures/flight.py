@@ -14,9 +14,11 @@ from matplotlib.ticker import FuncFormatter
 from analysis.figures import style
 from analysis.figures.declaration import Data, Figure
 from analysis.figures.selection import legend, numbers, rows
+from analysis.summary.fidelity import LONGER_HEADER_BYTES, PAYLOAD_BYTES
+from testbed.base.families import family_of
 
-_SEGMENT_BYTES = 1428
-"""What a segment of MPTCP over IPv4 with time stamps carries: congestion windows are in segments."""
+_SHORTER_ACK_BYTES = 4
+"""A client that uploads has got no data, and acknowledges none with 64 bits (`testbed.wire`)."""
 
 _KB = 1e3
 
@@ -48,7 +50,8 @@ def draw(canvas: Canvas, data: Data) -> bool:
         _steps(axes, window, "window_bytes", color="#555555", linewidth=0.8, linestyle=":", label="receive window")
         kernels = rows(probes, subflow=number)
         label = "congestion window (the kernel's)"
-        _steps(axes, kernels, "cwnd", _SEGMENT_BYTES, color="black", linewidth=0.8, linestyle="--", label=label)
+        segment_bytes = _segment_bytes(data, int(number), upload=way == "to-server")
+        _steps(axes, kernels, "cwnd", segment_bytes, color="black", linewidth=0.8, linestyle="--", label=label)
         axes.set_yscale("symlog", linthresh=10)
         axes.yaxis.set_major_formatter(FuncFormatter(_plainly))
         axes.set_ylim(bottom=0)
@@ -56,6 +59,16 @@ def draw(canvas: Canvas, data: Data) -> bool:
     panels[-1].set_xlabel("Time since the workload's start (s)")
     legend(canvas, panels, 2)
     return True
+
+
+def _segment_bytes(data: Data, subflow: int, *, upload: bool) -> int:
+    """What a full segment of a subflow carries: congestion windows are in segments."""
+    mine = {"point": data.points[0]["point"], "connection": data.connection}
+    protocols = rows(data.tables["connections"], **mine)["protocol"].to_pylist()
+    addresses = rows(data.tables["subflows"], **mine, subflow=subflow)["server_address"].to_pylist()
+    is_mptcp = "mptcp" in protocols
+    whole = PAYLOAD_BYTES["mptcp" if is_mptcp else "tcp"] + _SHORTER_ACK_BYTES * (is_mptcp and upload)
+    return whole - LONGER_HEADER_BYTES * (family_of(next(filter(None, addresses), "")) == "ipv6")
 
 
 def _steps(axes: Axes, table: pa.Table, column: str, factor: int = 1, **look: Any) -> None:
@@ -74,4 +87,6 @@ def _plainly(value: float, _place: int) -> str:
 _WAYS = {"to-client": "server", "to-server": "client"}
 _OTHER = {"to-client": "to-server", "to-server": "to-client"}
 
-FIGURE = Figure("flight", "bytes in flight, and windows", "connection", draw, tables=("kernel_probes",))
+_TABLES = ("kernel_probes", "connections", "subflows")
+
+FIGURE = Figure("flight", "bytes in flight, and windows", "connection", draw, tables=_TABLES)

@@ -40,10 +40,13 @@ MAX_PEAK_SHARE = 1.05
 FULL_SHARE = 0.9
 """A second is judged for spacing if the link carried this share of its rate."""
 
+PAYLOAD_BYTES = {"tcp": 1448, "mptcp": 1420}
+"""What a full frame of Ethernet carries over IPv4 with time stamps, to a client that has asked for it."""
+LONGER_HEADER_BYTES = 20
+"""So many fewer over IPv6."""
+
 _NS = 1_000_000_000
 _WIRE_BYTES = 1538
-_PAYLOAD_BYTES = {"tcp": 1448, "mptcp": 1420}
-_LONGER_HEADER_BYTES = 20  # of IPv6
 _BUCKET_BYTES = 100_000  # what a link's token bucket can save up
 _BUCKETS_PER_STRETCH = 10
 _SHORTEST_STRETCH_S = 0.01
@@ -148,7 +151,7 @@ def servers_present(events: Sequence[Event], servers: int, seconds: int, directo
 
 def wire_bits(payload_bytes: NDArray[np.int64], protocol: str, ip_version: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Bits on a wire of Ethernet for each captured packet, a burst of which is as many frames as its payload fills."""
-    most = _PAYLOAD_BYTES.get(protocol, 1448) - _LONGER_HEADER_BYTES * (ip_version == 6)
+    most = PAYLOAD_BYTES.get(protocol, 1448) - LONGER_HEADER_BYTES * (ip_version == 6)
     frames = np.maximum(-(-payload_bytes // most), 1)
     bits: NDArray[np.int64] = 8 * (payload_bytes + frames * (_WIRE_BYTES - most))
     return bits

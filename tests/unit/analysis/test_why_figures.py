@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from table_maker import POINT, tables
@@ -42,10 +43,11 @@ def test_round_trips_have_a_panel_for_each_end_and_a_cross_for_a_delayed_ack() -
 
 
 def test_flight_stands_beside_the_windows_that_allow_it() -> None:
-    sent = {**DOWN, "payload_bytes": 1428}
+    sent = {**DOWN, "payload_bytes": 1420}
     given = of_connection(
         {**sent, "t_s": 1.0, "flight_bytes": 1000}, {**sent, "t_s": 2.0, "flight_bytes": 3000},
         {**UP, "t_s": 1.5, "window_bytes": 65536},
+        connections=[{"point": "p", "connection": 0, "protocol": "mptcp"}],
         kernel_probes=[
             {"point": "p", "connection": 0, "subflow": 0, "end": "server", "t_s": 1.0, "cwnd": 10},
             {"point": "p", "connection": 0, "subflow": 0, "end": "client", "t_s": 1.0, "cwnd": 99},
@@ -57,11 +59,39 @@ def test_flight_stands_beside_the_windows_that_allow_it() -> None:
     assert drawn(axes) == {
         "subflow 0: in flight": [[1.0, 1.0], [2.0, 3.0]],
         "receive window": [[1.5, 65.536]],
-        "congestion window (the kernel's)": [[1.0, 14.28]],
+        "congestion window (the kernel's)": [[1.0, 14.2]],
     }
     figure.draw_without_rendering()
     assert "10" in [text.get_text() for text in axes.get_yticklabels()]
     assert not flight.draw(Figure(), of_connection({**UP, "t_s": 1.0}))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "address", "way", "kilobytes"),
+    [
+        ("mptcp", "10.0.3.101", DOWN, 14.2),
+        ("mptcp", "fd00:3::101", DOWN, 14.0),
+        ("mptcp", "10.0.3.101", UP, 14.24),
+        ("tcp", "10.0.3.101", DOWN, 14.48),
+        ("fallback", "fd00:3::101", DOWN, 14.28),
+    ],
+)
+def test_the_congestion_window_is_in_segments_of_the_subflows_own_size(
+    protocol: str, address: str, way: dict[str, object], kilobytes: float
+) -> None:
+    end = "server" if way is DOWN else "client"
+    given = of_connection(
+        {**way, "payload_bytes": 1000, "t_s": 1.0, "flight_bytes": 1000},
+        connections=[
+            {"point": "p", "connection": 0, "protocol": protocol},
+            {"point": "p", "connection": 1, "protocol": "mptcp" if protocol == "tcp" else "tcp"},
+        ],
+        subflows=[{"point": "p", "connection": 0, "subflow": 0, "server_address": address}],
+        kernel_probes=[{"point": "p", "connection": 0, "subflow": 0, "end": end, "t_s": 1.0, "cwnd": 10}],
+    )
+    figure = Figure()
+    assert flight.draw(figure, given)
+    assert drawn(figure.axes[0])["congestion window (the kernel's)"] == [[1.0, kilobytes]]
 
 
 def test_waits_are_drawn_below_the_buffer_that_they_fill() -> None:
