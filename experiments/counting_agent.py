@@ -18,6 +18,7 @@ from pathlib import Path
 from experiments.composition import parts_of
 from experiments.record import write_list
 from experiments.stage import Stage, path_managers, stage
+from experiments.web_servers import WebServers
 from experiments.workloads.page_loads import PageLoads
 from testbed.base.errors import CommandError, ReadbackError, TestbedError
 from testbed.labs.counting import marks
@@ -37,10 +38,10 @@ def run(load: Load, point: Point, ready: Stage) -> Window:
     """Load a point's pages and say how it went; raises `CommandError`, and `ReadbackError` where requests failed."""
     workload, requests = parts_of(point).workload, load.requests
     assert isinstance(workload, PageLoads)
-    address = ready.servers[0].unique if load.past_director else ready.layout.service
-    url = f"http://{address}:{ready.layout.port}/{point.object_bytes}.bin"
     mptcp = point.protocol == "mptcp"
-    argv = apache_bench.command(url, concurrency=workload.concurrency, requests=requests, mptcp=mptcp)
+    argv = apache_bench.command(
+        page_of(load, point, ready), concurrency=workload.concurrency, requests=requests, mptcp=mptcp
+    )
     out = WORK / "ab"  # not in the job's own directory: what waits for the host costs instructions, now more, now fewer
     out.mkdir(exist_ok=True)
     before = protocol_counters(ready.client)
@@ -59,6 +60,12 @@ def run(load: Load, point: Point, ready: Stage) -> Window:
     return Window(load=load, clock_s=took_s, connections=connections, joins=joins)
 
 
+def page_of(load: Load, point: Point, ready: Stage) -> str:
+    """The URL of a load's page: the service's, as a measurement has it, or the first server's own."""
+    base = ready.url_at(ready.servers[0].unique) if load.past_director else ready.service_url
+    return f"{base}/{point.object_bytes}.bin"
+
+
 def count(wanted: SetUp, mark: Callable[[], None], out: Path) -> list[Window]:
     """Build a set-up and run its loads, each between two marks; raises `TestbedError`."""
     points = {point.id: point for point in map(_point, wanted.points)}
@@ -67,13 +74,11 @@ def count(wanted: SetUp, mark: Callable[[], None], out: Path) -> list[Window]:
     with ExitStack() as stack, parts.explained():
         ready = stack.enter_context(stage(first, parts, CommandLog()))
         stack.enter_context(path_managers(first, ready, out))
-        pages, port, log = WORK / "pages", ready.layout.port, ready.network.log
-        pages.mkdir(parents=True, exist_ok=True)
-        for point in points.values():
-            lighttpd.generate_file(pages, point.object_bytes)
+        programs = WebServers(ready, stack, mptcp=first.protocol == "mptcp", uploads=False)
         for server in ready.servers:
-            mptcp = first.protocol == "mptcp"
-            stack.enter_context(lighttpd.serving(server.node, pages, port, WORK, mptcp=mptcp, log=log))
+            for point in points.values():
+                lighttpd.generate_file(programs.root(server), point.object_bytes)
+            programs.start(server)
         run(wanted.loads[0], points[wanted.loads[0].point], ready)  # so that all that runs is in memory
         windows = []
         for load in wanted.loads:

@@ -85,8 +85,12 @@ class Stage:
     @property
     def service_url(self) -> str:
         """The service as the client asks for it, without a page."""
+        return self.url_at(self.layout.service)
+
+    def url_at(self, address: str) -> str:
+        """What the client asks by sockets of its family, at the service's address or a server's own, without a page."""
         mapped = self.parts.topology.client_family == "ipv6"
-        return f"http://{in_url(self.layout.service, mapped=mapped)}:{self.layout.port}"
+        return f"http://{in_url(address, mapped=mapped)}:{self.layout.port}"
 
 
 @contextlib.contextmanager
