@@ -43,8 +43,8 @@ class Changes:
         changes = parts.timetable.changes(parts.workload.planned_s, list(self._servers))
         found = [Action(each.t_s, self.act(each)) for each in changes]
         if check := self._director.health_check:
-            for ask, at_s in ((True, check.interval_s), (False, check.interval_s + check.answer_s)):
-                found.append(Action(at_s, self._ask if ask else self._judge, check.interval_s))
+            found.append(Action(check.interval_s, self._ask, check.interval_s))
+            found.append(Action(check.interval_s + check.answer_s, self._judge, check.interval_s, answers=self._ask))
         return found
 
     def _ask(self) -> None:

@@ -132,7 +132,8 @@ def measured(point: Point, stage: Stage, out: Path) -> Iterator[Scene]:
                 directors.begin()
             if point.clock == "virtual":
                 start_afresh()
-            sampler = Sampler(samples, stage.client, nodes, directors.sample if directors else None)
+            further = directors.sample if directors else None
+            sampler = Sampler(samples, stage.client, nodes, further, real=point.clock == "real")
             yield Scene(
                 client=stage.client,
                 mptcp=point.protocol == "mptcp",
