@@ -101,6 +101,11 @@ def test_the_copies_of_a_datagram_are_whole_each(tmp_path: Path) -> None:
     assert payloads(read(tmp_path, [near[0], near[1], near[0], near[1]])) == whole
 
 
+def test_first_fragments_of_other_lengths_are_no_copies_though_their_identification_is_the_same(tmp_path: Path) -> None:
+    short, long = split(segment(), 504)[0], split(segment(), 808)[0]
+    assert payloads(read(tmp_path, [short, long, short])) == [(484, 484), (788, 788), (484, 484)]
+
+
 def test_interfaces_have_fragments_of_their_own(tmp_path: Path) -> None:
     path = tmp_path / "a.pcapng"
     parts = split(segment(), 504)
