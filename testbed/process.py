@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal as signals
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,9 +42,14 @@ class CommandLog:
     entries: list[dict[str, object]] = field(default_factory=list)
 
     def add(self, argv: Sequence[str], status: int | None, seconds: float, stdin: str | None = None) -> None:
-        """Note one command and its standard input; `status` is None for one that is still running."""
+        """Note one command and its standard input; `status` is None for one that is still running.
+
+        The toolkit's own Python is `python`: where it lies is no matter of the point, whose record is the same from
+        any directory.
+        """
         given = {} if stdin is None else {"stdin": stdin}
-        self.entries.append({"argv": list(argv), **given, "status": status, "seconds": round(seconds, 6)})
+        words = ["python" if word == sys.executable else word for word in argv]
+        self.entries.append({"argv": words, **given, "status": status, "seconds": round(seconds, 6)})
 
 
 def run(

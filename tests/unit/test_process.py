@@ -9,7 +9,7 @@ import pytest
 
 from testbed.base.errors import CommandError, GuestTimeout
 from testbed.holding import state
-from testbed.process import Process, run, wait_until
+from testbed.process import CommandLog, Process, run, wait_until
 from testbed.reaped_process import ReapedProcess
 
 # A program that has a child of its own; both write their process ids.
@@ -40,6 +40,13 @@ def pids_in(path: Path) -> list[int]:
 def test_run_returns_what_a_program_said() -> None:
     done = run(["sh", "-c", "cat; echo bad >&2; exit 3"], stdin="in", check=False)
     assert (done.status, done.stdout, done.stderr) == (3, "in", "bad\n")
+
+
+def test_the_record_of_a_command_does_not_say_where_the_toolkits_python_lies() -> None:
+    log = CommandLog()
+    run([sys.executable, "-c", "print(1)"], log=log)
+    run(["true"], log=log)
+    assert [each["argv"] for each in log.entries] == [["python", "-c", "print(1)"], ["true"]]
 
 
 def test_run_raises_with_command_status_and_message() -> None:
