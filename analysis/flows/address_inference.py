@@ -18,6 +18,7 @@ from analysis.flows.simultaneous_open import crossing_syns
 from analysis.pcap import ACK, SYN, Packets
 from analysis.pcap.columns import U32, Bools, Rows
 from testbed.base.errors import AnalysisError
+from testbed.base.families import in_url
 
 _JOIN_SYN_BYTES, _CAPABLE_WITH_KEY_BYTES, _CAPABLE_BOTH_KEYS_BYTES = 12, 12, 20
 
@@ -42,9 +43,8 @@ def guess_addresses(
         to_service = (packets.dst == service[0]) & (packets.dport == port)
         clients = _distinct(packets.src[to_service])
         if not clients:
-            where = _name(packets, service[0])
-            where = f"[{where}]" if ":" in where else where
-            raise AnalysisError(f"no packet to the service {where}:{port} in the captures")
+            where = f"{in_url(_name(packets, service[0]))}:{port}"
+            raise AnalysisError(f"no packet to the service {where} in the captures")
     else:
         opening = capable if len(capable) else initial
         services, port = _busiest_first(packets.dst[opening]), int(packets.dport[opening[0]])

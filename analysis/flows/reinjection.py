@@ -36,10 +36,7 @@ def data_sequence_numbers(packets: Packets, uniflow: Rows) -> tuple[Rows, NDArra
 
     A mapping covers a whole burst; each segment of it repeats it, so its place is told by its sequence number.
     """
-    dss = packets.dss
-    known = (
-        dss.has_mapping & (uniflow[dss.packet] >= 0) & (packets.payload_bytes[dss.packet] > 0) & (dss.data_length > 0)
-    )
+    dss, known = packets.dss, _mapped(packets, uniflow)
     rows = dss.packet[known]
     relative = packets.seq[rows] - first_numbers(packets, uniflow)[uniflow[rows]]
     shift = (relative - dss.subflow_seq[known]).astype(np.uint32)
@@ -53,11 +50,10 @@ def first_numbers(packets: Packets, uniflow: Rows) -> NDArray[np.uint32]:
     is from it: from the least of them, for of a burst the first packet alone may be missing. 0 without any.
     """
     first = np.zeros(int(uniflow.max(initial=-1)) + 1, np.uint32)
-    dss = packets.dss
-    mapped = dss.has_mapping & (uniflow[dss.packet] >= 0) & (packets.payload_bytes[dss.packet] > 0)
-    rows = dss.packet[mapped & (dss.data_length > 0)]
+    known = _mapped(packets, uniflow)
+    rows = packets.dss.packet[known]
     of = uniflow[rows]
-    told = packets.seq[rows] - dss.subflow_seq[mapped & (dss.data_length > 0)]
+    told = packets.seq[rows] - packets.dss.subflow_seq[known]
     first[of[::-1]] = told[::-1]
     behind = np.zeros(len(first), np.int64)
     np.minimum.at(behind, of, (told - first[of]).view(np.int32).astype(np.int64))
@@ -65,6 +61,14 @@ def first_numbers(packets: Packets, uniflow: Rows) -> NDArray[np.uint32]:
     syns = np.flatnonzero(((packets.flags & SYN) != 0) & (uniflow >= 0))
     first[uniflow[syns][::-1]] = packets.seq[syns][::-1]
     return first
+
+
+def _mapped(packets: Packets, uniflow: Rows) -> Bools:
+    """Which DSS options map payload of the packet that they are in."""
+    dss = packets.dss
+    found: Bools = dss.has_mapping & (dss.data_length > 0)
+    found &= (uniflow[dss.packet] >= 0) & (packets.payload_bytes[dss.packet] > 0)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
