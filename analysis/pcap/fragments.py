@@ -93,7 +93,8 @@ def _datagrams(fragments: Fragments) -> tuple[Rows, int]:
     """The number of each fragment's datagram (-1: none), and how many there are.
 
     A later fragment is of the datagram that began last, or of the next if that one has this part already or there is
-    none: a sender may begin with the last fragment. First fragments in a row are copies of one if they are as long.
+    none: a sender may begin with the last fragment. First fragments in a row are copies of one if the segment is at
+    the same place in both, and as long: behind other extension headers it is another's.
     """
     is_first, time_ns = fragments.packet >= 0, fragments.time_ns
     alike = np.ones(len(fragments), np.bool_)
@@ -102,8 +103,12 @@ def _datagrams(fragments: Fragments) -> tuple[Rows, int]:
         column = getattr(fragments, name)
         alike[1:] &= column[1:] == column[:-1]
     group = np.cumsum(~alike)
-    begins = is_first.copy()
-    begins[1:] &= ~(is_first[:-1] & alike[1:] & (fragments.size[1:] == fragments.size[:-1]))
+    copies = alike.copy()
+    copies[1:] &= is_first[:-1]
+    for name in ("offset", "size"):
+        column = getattr(fragments, name)
+        copies[1:] &= column[1:] == column[:-1]
+    begins = is_first & ~copies
     start = np.flatnonzero(begins)
     last = np.cumsum(begins) - 1
 

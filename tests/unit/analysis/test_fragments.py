@@ -139,6 +139,16 @@ def test_fragments_of_ipv6(tmp_path: Path, inside: bytes) -> None:
     assert payloads(found) == [(1000, 1000)] * 2
 
 
+def test_first_fragments_behind_other_extension_headers_are_no_copies(tmp_path: Path) -> None:
+    segment, options = encode.Packet(SIX, SIX, sport=80, payload=100).ip_packet[40:], bytes([6, 0, 1, 4]) + bytes(4)
+    frames = []
+    for kind, inside in ((6, b""), (60, options), (6, b"")):
+        body = struct.pack(">BBHI", kind, 0, 1, 7) + inside + segment
+        start = struct.pack(">IHBB", 6 << 28, len(body), 44, 64) + SIX.packed * 2
+        frames.append(bytes(12) + b"\x86\xdd" + start + body)
+    assert payloads(read(tmp_path, frames)) == [(100, 100)] * 3
+
+
 def fragmented(frames: Frames) -> Frames:
     """Each packet with data in two fragments."""
     found = [(t, split(frame, 504) if len(frame) > 1000 else [frame]) for t, frame in frames]
