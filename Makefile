@@ -118,7 +118,7 @@ unit: packages venv     ## the unit tests alone
 fuzz: venv       ## many more made-up inputs for every reader, other ones each time: make fuzz [FUZZING=10] [FUZZING_SEED=N]
 	@.ci/install-packages $(TEST_PACKAGES)
 	FUZZING=$(or $(FUZZING),10) FUZZING_SEED=$(or $(FUZZING_SEED),$$RANDOM$$RANDOM) \
-		.venv/bin/pytest -s -m fuzz --timeout=0 tests/unit/fuzzing
+		.venv/bin/pytest -s -m "fuzz or hypothesis" --hypothesis-profile=deep --timeout=0 tests/unit
 
 bench: setup     ## CPU and wall seconds of whole anycast points, short ones, page loads and a tiny point
 	$(TESTBED) bench

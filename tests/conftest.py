@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 
+from hypothesis import HealthCheck, settings
+
 import analysis
 import experiments
 import testbed
@@ -12,6 +14,13 @@ import topologies
 PACKAGES = (analysis, experiments, testbed, topologies)
 
 pytest_plugins = ("all_cores",)
+
+SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A machine may be slow, or busy with other tests."""
+settings.register_profile("same", SLOW, derandomize=True)
+settings.register_profile("deep", SLOW, max_examples=2000)
+settings.load_profile("same")
+# What is right today is right tomorrow; `make fuzz` (--hypothesis-profile=deep) looks for what else is wrong.
 
 
 def pytest_sessionstart() -> None:

@@ -4,12 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from experiments.cli import main
-
-# More of the same: pytest tests/unit/analysis --hypothesis-profile=deep
-settings.register_profile("deep", max_examples=2000)
 
 
 @pytest.fixture

@@ -14,14 +14,13 @@ import capture_strategies as some
 import numpy as np
 import pytest
 from frame_encoder import ETHERNET, RAW, SLL, SLL2, Packet
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.pcap import COLUMNS, OPTION_TABLES, Packets, addresses, read_pcap
 from testbed.base.errors import AnalysisError
 
 T = 1_700_000_000 * 10**9
-MANY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +63,6 @@ def address(found: Packets, number: Any, version: Any) -> Any:
     return ipaddress.ip_address(found.address(int(number), int(version)))
 
 
-@MANY
 @given(
     sent=st.lists(some.packets, max_size=12),
     link=st.sampled_from([ETHERNET, SLL, SLL2, RAW]),
@@ -138,7 +136,6 @@ def pcapng_captures(draw: Callable[..., Any]) -> tuple[bytes, list[tuple[Packet,
     return raw, sent, lost
 
 
-@MANY
 @given(capture=pcapng_captures(), chunk=st.sampled_from([50, 1000, 1 << 20]))
 def test_a_pcapng_comes_back(
     path: Path, capture: tuple[bytes, list[tuple[Packet, int, int]], dict[int, int]], chunk: int
@@ -184,7 +181,6 @@ damages = st.lists(
 )
 
 
-@MANY
 @given(
     sent=st.lists(some.packets, min_size=1, max_size=8),
     ng=st.booleans(),
@@ -226,7 +222,6 @@ def test_damage_gives_what_is_readable_or_one_line(
     same(found, read_pcap(path, chunk_bytes=chunk))
 
 
-@MANY
 @given(
     raw=st.binary(max_size=2000),
     start=st.sampled_from(
