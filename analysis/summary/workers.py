@@ -14,15 +14,16 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextvars import ContextVar
 from multiprocessing import connection
-from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
+
+from analysis.summary.process_pool import ProcessPool
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -43,12 +44,11 @@ class Workers:
     def __init__(self, count: int) -> None:
         self.count = count
         self._lock = threading.Lock()
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: ProcessPool | None = None
         # The processes end with the thread that starts them.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="workers")
         self._is_closed = False
-        self._context = _Remembering()
-        self._hurried = self._context.Event()
+        self._hurried = multiprocessing.get_context("spawn").Event()
 
     def submit(self, work: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Have the function called in one of them; it is named there, so it is one of a module.
@@ -64,7 +64,7 @@ class Workers:
     def hurry(self) -> None:
         """Nothing else needs the cores any more."""
         self._hurried.set()
-        for process in self._context.started:
+        for process in self._pool.processes if self._pool is not None else []:
             with contextlib.suppress(ValueError):  # the pool has done with it
                 if process.is_alive():
                     _share_of_session(process.pid or 0, 0)
@@ -82,18 +82,14 @@ class Workers:
     def close(self) -> None:
         """End them; safe to call twice."""
         with self._lock:
+            if self._pool is not None and not self._is_closed:
+                self._pool.end()
             self._is_closed = True
-            self._signal(signal.SIGKILL)
-            if self._pool is not None:
-                _forget_unread(self._pool)
-                self._pool.shutdown(cancel_futures=True)
             self._starter.shutdown()
 
     def _signal(self, number: signal.Signals) -> None:
-        for process in self._context.started:
-            with contextlib.suppress(ValueError, ProcessLookupError):
-                if process.is_alive() and process.pid is not None:
-                    os.kill(process.pid, number)
+        if self._pool is not None:
+            self._pool.signal(number)
 
     def _submit(
         self, low: bool, work: Callable[..., _T], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -109,8 +105,8 @@ class Workers:
         if self._pool is not None:
             with contextlib.suppress(BrokenProcessPool):
                 return self._pool.submit(_call, low, work, args, kwargs)
-            _forget_unread(self._pool)
-        self._pool = ProcessPoolExecutor(self.count, self._context, initializer=_begin, initargs=(self._hurried,))
+            self._pool.end()
+        self._pool = ProcessPool(self.count, _begin, (self._hurried,))
         return self._pool.submit(_call, low, work, args, kwargs)
 
     def __enter__(self) -> Workers:
@@ -120,29 +116,6 @@ class Workers:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _forget_unread(pool: ProcessPoolExecutor) -> None:
-    """Give up what was to go to processes that have been killed.
-
-    Until Python 3.12 the thread that writes it waits for ever, and whoever shuts the pool down with it: the pipe has a
-    reader left, which is this process itself (github.com/python/cpython/issues/94777).
-    """
-    queue = getattr(pool, "_call_queue", None)
-    if (reader := getattr(queue, "_reader", None)) is not None:
-        reader.close()
-
-
-class _Remembering(SpawnContext):
-    """Starts processes afresh (the caller may have threads, which fork does not survive), and knows which."""
-
-    def __init__(self) -> None:
-        self.started: list[SpawnProcess] = []
-
-    def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]
-        process = SpawnProcess(*args, **kwargs)
-        self.started.append(process)
-        return process
 
 
 _HURRIED: ContextVar[Event] = ContextVar("hurried")

@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 import run_maker as runs
@@ -147,6 +149,7 @@ def test_they_end_with_a_program_that_is_killed(tmp_path: Path, held: bool) -> N
 _UNREAD = """
 import os, signal, time
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
 from analysis.summary.workers import Workers
 if __name__ == "__main__":
     with Workers(1) as workers:
@@ -171,3 +174,36 @@ def test_they_end_with_work_on_its_way_that_nobody_will_read(tmp_path: Path, kil
     command = [sys.executable, str(tmp_path / "program.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (0, said)
+
+
+def half_of_its_result(then: Callable[[Any], object], told: object) -> bytes:
+    """Only half of the result is written, then this is called."""
+    send: Callable[[Connection, memoryview], None] = Connection._send  # type: ignore[attr-defined]
+
+    def cut(self: Connection, data: memoryview) -> None:
+        send(self, data[: len(data) // 2])
+        then(told)
+
+    Connection._send = cut  # type: ignore[attr-defined]
+    return bytes(1 << 22)
+
+
+def test_one_that_is_killed_in_the_middle_of_its_result_keeps_nobody_waiting(workers: Workers) -> None:
+    under_way = workers.submit(time.sleep, 600), workers.submit(half_of_its_result, signal.raise_signal, signal.SIGKILL)
+    for each in under_way:
+        with pytest.raises(BrokenProcessPool):
+            each.result(timeout=60)
+    assert workers.submit(len, b"abc").result(timeout=60) == 3
+
+
+def test_they_end_in_the_middle_of_a_result(tmp_path: Path) -> None:
+    with Workers(2) as workers:
+        workers.submit(half_of_its_result, wait_here, tmp_path / "half")
+        wait_until((tmp_path / "half").exists, "half of the result", timeout_s=60)
+        began = time.monotonic()
+    assert time.monotonic() - began < 30
+
+
+def wait_here(told: Path) -> None:
+    told.touch()
+    time.sleep(600)
