@@ -91,7 +91,7 @@ lint: venv       ## ruff and mypy --strict
 
 test: setup lint ## lint, unit tests, guest tests and lab tests
 	@.ci/install-packages $(TEST_PACKAGES)
-	FUZZING=$(or $(FUZZING),0.5) $(PYTEST)
+	FUZZING=$(or $(FUZZING),0.25) $(PYTEST)
 
 test-kernel: packages venv      ## the kernels' own MPTCP selftests, unpatched against patched (builds two of each release)
 	@.ci/install-packages $(SELFTEST_PACKAGES)

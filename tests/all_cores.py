@@ -1,8 +1,8 @@
 """Tests on all cores (`pytest -n logical`): what stays together, and what has the machine for itself.
 
-The tests of a file run in one worker, in their order, and so do all tests of guests and labs. A test that is marked
-`alone` measures real time, or looks at the processes, mounts or namespaces of the whole machine: the other workers wait
-while it runs. Without workers nothing here does anything.
+The tests of a file run in one worker, in their order. A test that is marked `alone` measures real time, or looks at the
+processes, mounts or namespaces of the whole machine: the other workers wait while it runs, so all of these are one
+worker's. Without workers nothing here does anything.
 """
 
 from __future__ import annotations
@@ -22,8 +22,17 @@ if TYPE_CHECKING:  # a single file is tested without it
     from xdist.scheduler import Scheduling
     from xdist.workermanage import WorkerController
 
-OF_THE_MACHINE = ("tests/guest/", "tests/lab/")
-"""Folders whose tests are one worker's, in order: they share labs, and look for what is left on the machine."""
+ALONE = (
+    "tests/guest/test_guest_behaviour.py",
+    "tests/guest/test_interruptions.py",
+    "tests/guest/test_kernel_selftests.py",
+    "tests/guest/test_shared_boots.py",
+    "tests/guest/test_shell_commands_in_a_guest.py",
+    "tests/guest/test_time_line_in_a_browser.py",
+    "tests/guest/test_unprivileged_user.py",
+    "tests/lab/",
+)
+"""Whose tests are marked `alone`. A guest in virtual time does not notice who else is at work."""
 APART = ("tests/unit/fuzzing/",)
 """Folders whose tests share nothing, and some of which are as long as a whole file of others."""
 
@@ -32,10 +41,10 @@ _GATE, _ROOM = 0, 1
 
 
 def scope_of(nodeid: str) -> str:
-    """What of the tests is one worker's: those of all labs, a file or a single test."""
+    """What of the tests is one worker's: all that are alone, a file or a single test."""
     if nodeid.startswith(APART):
         return nodeid
-    return "labs" if nodeid.startswith(OF_THE_MACHINE) else nodeid.split("::")[0]
+    return "alone" if nodeid.startswith(ALONE) else nodeid.split("::")[0]
 
 
 @contextmanager
@@ -50,6 +59,12 @@ def in_room(path: Path, *, alone: bool) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(ALONE):
+            item.add_marker(pytest.mark.alone)
 
 
 @pytest.hookimpl(optionalhook=True)

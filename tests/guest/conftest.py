@@ -24,25 +24,11 @@ from testbed.tools import large_reads
 
 _NOT_BUILT = "is not built"
 
-ALONE = {
-    "test_guest_behaviour",
-    "test_interruptions",
-    "test_kernel_selftests",
-    "test_shared_boots",
-    "test_shell_commands_in_a_guest",
-    "test_time_line_in_a_browser",
-    "test_unprivileged_user",
-}
-"""Modules that run guests in real time, or look at what is left on the machine. A guest in virtual time does not notice
-who else is at work."""
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/guest" in str(item.path):
             item.add_marker(pytest.mark.guest)
-            if item.path.stem in ALONE:
-                item.add_marker(pytest.mark.alone)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,7 +1,4 @@
-"""Tests of labs run alone: most look at what is left on the machine, or measure real time.
-
-Some take so long, or so much, that they run only if they are asked for.
-"""
+"""Some tests of labs take so long, or so much, that they run only if they are asked for."""
 
 from __future__ import annotations
 
@@ -18,8 +15,6 @@ LONG = {
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "tests/lab" in str(item.path):
-            item.add_marker(pytest.mark.alone)
         reason = next((why for folder, why in LONG.items() if folder in str(item.path)), None)
         if reason:
             item.add_marker(pytest.mark.lab)

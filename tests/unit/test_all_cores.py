@@ -14,12 +14,13 @@ from all_cores import in_room, scope_of
     ("nodeid", "scope"),
     [
         ("tests/unit/test_units.py::test_a[b::c]", "tests/unit/test_units.py"),
-        ("tests/lab/ssh/test_refusals.py::test_a", "labs"),
-        ("tests/guest/test_points.py::test_a", "labs"),
+        ("tests/lab/ssh/test_refusals.py::test_a", "alone"),
+        ("tests/guest/test_guest_behaviour.py::test_a", "alone"),
+        ("tests/guest/test_points.py::test_a", "tests/guest/test_points.py"),
         ("tests/unit/fuzzing/test_fuzzed_ssh.py::test_a", "tests/unit/fuzzing/test_fuzzed_ssh.py::test_a"),
     ],
 )
-def test_a_file_stays_together_and_so_do_guests_and_labs(nodeid: str, scope: str) -> None:
+def test_a_file_stays_together_and_so_do_all_that_are_alone(nodeid: str, scope: str) -> None:
     assert scope_of(nodeid) == scope
 
 
