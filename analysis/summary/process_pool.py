@@ -65,7 +65,8 @@ class ProcessPool:
         """Kill them and wait until they and the executor's threads have ended; once."""
         manager: Any = self._executor._executor_manager_thread
         self._end_processes()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        # What waits for a process is not cancelled: it fails as what a process was at does.
+        self._executor.shutdown(wait=False)
         while manager is not None and manager.is_alive():
             # Nobody else reads it any more, and the thread that writes it ends when all is written.
             if not connection.wait([self._work], 0.02) or not os.read(self._work, 1 << 16):

@@ -1,3 +1,4 @@
+import fcntl
 import os
 import signal
 import subprocess
@@ -7,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from testbed import directory_lock
 from testbed.base.errors import CommandError, GuestTimeout
 from testbed.holding import state
 from testbed.process import CommandLog, Process, run, wait_until
 from testbed.reaped_process import ReapedProcess
+from testbed.subreaper import FIRST_FD
 
 # A program that has a child of its own; both write their process ids.
 FAMILY = """
@@ -136,6 +139,47 @@ def test_a_kept_program_is_held_and_goes_on(tmp_path: Path) -> None:
         reaped.release()
         assert not Path(f"/proc/{program}").exists()
         reaped.hold()  # nothing: it has ended
+
+
+def test_files_are_passed_on_in_their_order_whatever_numbers_they_have(tmp_path: Path) -> None:
+    """A toolkit with many guests has so many open that theirs have just the numbers under which they are passed on."""
+    files = [os.open(tmp_path / str(number), os.O_WRONLY | os.O_CREAT) for number in range(3)]
+    crossed = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, FIRST_FD + 2 - number) for number, file in enumerate(files)]
+    try:
+        code = f"import os\nfor number in range(3): os.write({FIRST_FD} + number, b'%d' % number)"
+        with (tmp_path / "out").open("wb") as out:
+            reaped = ReapedProcess([sys.executable, "-c", code], stdout=out, stderr=out, pass_fds=crossed)
+            assert reaped.wait(20) == 0
+            reaped.release()
+    finally:
+        for file in (*files, *crossed):
+            os.close(file)
+    assert [(tmp_path / str(number)).read_text() for number in range(3)] == ["0", "1", "2"]
+
+
+def test_a_directory_is_held_whatever_number_its_lock_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, hold = tmp_path / "own", directory_lock.hold
+    own.mkdir()
+
+    def hold_under_the_number_of_a_passed_file(directory: Path) -> int:
+        handle = hold(directory)
+        os.dup2(handle, FIRST_FD, inheritable=False)
+        os.close(handle)
+        return FIRST_FD
+
+    monkeypatch.setattr(directory_lock, "hold", hold_under_the_number_of_a_passed_file)
+    with (tmp_path / "out").open("wb") as out:
+        reaped = ReapedProcess(
+            [sys.executable, "-c", FAMILY, str(tmp_path / "pids")],
+            stdout=out,
+            stderr=out,
+            pass_fds=[out.fileno()],
+            cwd=own,
+        )
+        pids_in(tmp_path / "pids")
+        assert not directory_lock.wait_until_free(own, 0.1)
+        reaped.release()
+    assert directory_lock.wait_until_free(own, 0.1)
 
 
 def test_waiting_for_what_never_comes_ends_at_the_deadline() -> None:
