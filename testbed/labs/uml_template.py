@@ -96,16 +96,13 @@ class Template:
         began_s = time.monotonic()
         self._copies += 1
         copy = _Copy(self)
-        own = self._runtime / "copy"
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(own)
-        own.mkdir()
-        (own / "window").symlink_to(job.output.resolve())
-        directory = os.open(own, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
+            directory = self._directory_of(job)
+        except FileNotFoundError:  # it went with the guest
+            self.is_lost = True
+        else:
             with contextlib.suppress(OSError):  # that it has ended is found out below
                 socket.send_fds(self._socket, [_REQUEST], [directory, *logs])
-        finally:
             os.close(directory)
         ended = wait_for_end(
             copy,
@@ -120,6 +117,20 @@ class Template:
             what = f"the program did not stand still for copies: {said or 'no message'}"
             raise LabError(what, console=self.console().decode(errors="replace"))
         return CopyEnd(copy.status, ended, self._copies)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it still stands there: the kernel may have killed it for lack of memory, say."""
+        return not self.is_lost and self._guest.poll() is None
+
+    def _directory_of(self, job: Job) -> int:
+        """The working directory of a copy that does the job, open; raises FileNotFoundError if the guest has ended."""
+        own = self._runtime / "copy"
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(own)
+        own.mkdir()
+        (own / "window").symlink_to(job.output.resolve())
+        return os.open(own, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def console(self) -> bytes:
         """What the guest's kernel has said until it stood still."""
@@ -200,10 +211,11 @@ class Templates:
             each.close()
 
     def _take(self, job: Job) -> Template | None:
-        """An idle template of the job's program; others end, or their cores would be lost for the job."""
+        """An idle template of the job's program; others end, or their cores would be lost for the job, and so do those
+        that somebody has killed."""
         with self._lock:
             idle, self._idle = self._idle, []
-            wanted = [each for each in idle if each.program == _program(job)]
+            wanted = [each for each in idle if each.program == _program(job) and each.is_there]
             self._idle = wanted[1:]
         for each in idle:
             if each not in wanted:

@@ -24,6 +24,7 @@ from testbed.base.errors import GuestAsleep, GuestKilled, LabError, RunInterrupt
 from testbed.holding import parents, state
 from testbed.labs.base import Cancel, Job, JobResult
 from testbed.labs.uml import UmlLab
+from testbed.labs.uml_template import Template
 from testbed.labs.verdict import userspace_mode
 from testbed.process import wait_until
 from testbed.record.point import Point
@@ -143,11 +144,19 @@ def test_a_copy_that_sleeps_for_ever_is_ended_at_the_limit_of_its_own_job(shared
         run(shared, tmp_path / "asleep-again", code, clock_limit_s=500)
 
 
+def directories() -> list[Path]:
+    return list(Path(tempfile.gettempdir()).glob(f"mptcp-testbed-{os.getpid()}-*"))
+
+
+def kill_templates() -> None:
+    for directory in directories():
+        os.kill(int((directory / "guest" / "pid").read_text()), signal.SIGKILL)
+
+
 def test_who_kills_a_template_ends_one_job_and_the_next_has_another(shared: UmlLab, tmp_path: Path) -> None:
     def kill() -> None:
         wait_until((tmp_path / "killed" / "began").exists, "the copy", timeout_s=60)
-        for directory in Path(tempfile.gettempdir()).glob(f"mptcp-testbed-{os.getpid()}-*"):
-            os.kill(int((directory / "guest" / "pid").read_text()), signal.SIGKILL)
+        kill_templates()
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -155,6 +164,26 @@ def test_who_kills_a_template_ends_one_job_and_the_next_has_another(shared: UmlL
         run(shared, tmp_path / "killed", ENDLESS, wall_limit_s=100)
     killer.join()
     assert run(shared, tmp_path / "next", "sys.exit(3)").status == 3
+
+
+def test_a_template_that_is_killed_while_it_is_idle_costs_no_job(shared: UmlLab, tmp_path: Path) -> None:
+    assert run(shared, tmp_path / "first", "").copy == 1
+    kill_templates()
+    wait_until(lambda: not directories(), "the end of the template", timeout_s=20)
+    assert [run(shared, tmp_path / name, "sys.exit(3)").copy for name in ("next", "next but one")] == [1, 2]
+
+
+def test_a_template_that_is_killed_just_when_it_is_wanted_costs_one_job(
+    shared: UmlLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(shared, tmp_path / "first", "")
+    kill_templates()
+    wait_until(lambda: not directories(), "the end of the template", timeout_s=20)
+    with monkeypatch.context() as patched:
+        patched.setattr(Template, "is_there", True)
+        with pytest.raises(GuestKilled, match="signal 9"):
+            run(shared, tmp_path / "killed", "")
+        assert run(shared, tmp_path / "next", "sys.exit(3)").copy == 1
 
 
 def test_a_program_that_does_not_stand_still_is_told_so(shared: UmlLab, tmp_path: Path) -> None:
@@ -182,10 +211,10 @@ def test_what_ends_a_copy_or_the_lab_leaves_nothing(shared: UmlLab, tmp_path: Pa
     with pytest.raises(RunInterrupted):
         shared.run(job, cancel=cancel)
     ended.set()
-    assert list(Path(tempfile.gettempdir()).glob(f"mptcp-testbed-{os.getpid()}-*")) == []
+    assert directories() == []
     run(shared, tmp_path / "another", "")
     shared.close()
-    assert list(Path(tempfile.gettempdir()).glob(f"mptcp-testbed-{os.getpid()}-*")) == []
+    assert directories() == []
 
 
 @pytest.mark.parametrize("is_held", [False, True], ids=["running", "held"])
