@@ -39,9 +39,10 @@ def made(folder: Path) -> frozenset[str]:
 def note(path: Path) -> None:
     """Put a file on its folder's list; a list that is a link or no file is replaced."""
     folder, name = path.parent, path.name
-    known = made(folder)
-    if name not in known and "\n" not in name:
-        _write_list(folder, known | {name})
+    if name in made(folder) or "\n" in name:
+        return
+    with _changing(folder):
+        _write_list(folder, made(folder) | {name})
 
 
 @contextlib.contextmanager
@@ -59,11 +60,11 @@ def replacing(path: Path, *, is_ours: bool = False) -> Iterator[IO[bytes]]:
 
 def remove_one(path: Path) -> bool:
     """Remove a file that is on its folder's list, and take it off that; whether it was on it. No directory."""
-    known = made(path.parent)
-    if path.name not in known or _is_directory(path):
+    if path.name not in made(path.parent) or _is_directory(path):
         return False
-    path.unlink(missing_ok=True)
-    _write_list(path.parent, known - {path.name})
+    with _changing(path.parent):
+        path.unlink(missing_ok=True)
+        _write_list(path.parent, made(path.parent) - {path.name})
     return True
 
 
@@ -148,6 +149,21 @@ def open_lock(path: Path, *, create: bool = True) -> IO[bytes]:
         os.close(handle)
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     return os.fdopen(handle, "r+b" if fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_RDWR else "rb", buffering=0)
+
+
+@contextlib.contextmanager
+def _changing(folder: Path) -> Iterator[None]:
+    """Be the only one who changes the folder's list until the block ends: what somebody notes is not lost to another.
+
+    A network file system may not lock directories: there it may be.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _write_list(folder: Path, names: frozenset[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -143,3 +145,21 @@ def test_a_lock_is_made_where_there_is_none(tmp_path: Path) -> None:
         assert stat.S_ISREG(os.fstat(file.fileno()).st_mode)
     with ownership.open_lock(tmp_path / "lock", create=False):
         pass
+
+
+def test_files_that_several_note_at_once_are_all_on_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = ownership.made
+
+    def made_slowly(folder: Path) -> frozenset[str]:
+        found = made(folder)
+        time.sleep(0.05)
+        return found
+
+    monkeypatch.setattr(ownership, "made", made_slowly)
+    with ThreadPoolExecutor(4) as several:
+        list(several.map(ownership.note, [tmp_path / name for name in "abcd"]))
+        assert made(tmp_path) == {"a", "b", "c", "d"}
+        for name in "abcd":
+            (tmp_path / name).touch()
+        assert list(several.map(ownership.remove_one, [tmp_path / name for name in "abc"])) == [True, True, True]
+    assert made(tmp_path) == {"d"}
