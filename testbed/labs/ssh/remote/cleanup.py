@@ -24,7 +24,7 @@ _END_S = 40.0
 def sweep(dead: list[str], toolkits: bool) -> list[str]:
     """End and remove what the dead owners left, jobs that nobody has asked for in time, and half-made environments.
 
-    With `toolkits`, the finished environments that nobody uses too. Returns what was removed.
+    With `toolkits`, the finished environments that nobody uses too. Returns what was removed. Others may be at it, too.
     """
     root = layout.cache_root()
     removed = []
@@ -33,15 +33,16 @@ def sweep(dead: list[str], toolkits: bool) -> list[str]:
             end_job(job)
             removed.append(job)
     for sent in sorted((root / layout.INCOMING).glob("*")):
-        if sent.name in dead or time.time() - sent.stat().st_mtime > 86400:
+        if sent.name in dead or _age_s(sent) > 86400:
             shutil.rmtree(sent, ignore_errors=True)
             removed.append(sent)
     for folder in sorted((root / layout.TOOLKITS).glob("[!.]*")):
-        if (toolkits or not (folder / layout.READY).exists()) and environment.remove(folder):
-            removed.append(folder)
+        with contextlib.suppress(FileNotFoundError):
+            if (toolkits or not (folder / layout.READY).exists()) and environment.remove(folder):
+                removed.append(folder)
     for lock in (root / layout.TOOLKITS).glob(".lock-*"):
         if not (root / layout.TOOLKITS / lock.name.removeprefix(".lock-")).exists():
-            with layout.locked(lock, wait=False) as mine:
+            with contextlib.suppress(FileNotFoundError), layout.locked(lock, wait=False) as mine:
                 if mine:
                     lock.unlink(missing_ok=True)
     for empty in (layout.TOOLKITS, layout.INCOMING, layout.JOBS, layout.FOLDER):
@@ -80,11 +81,20 @@ def _is_abandoned(job: Path) -> bool:
         lease_s = float(json.loads((job / layout.REQUEST).read_text())["lease_s"])
         unheard_s = time.time() - (job / layout.LEASE).stat().st_mtime
     except (OSError, ValueError, KeyError):
-        lease_s, unheard_s = 86400.0, time.time() - job.stat().st_mtime
+        lease_s, unheard_s = 86400.0, _age_s(job)
     if unheard_s <= lease_s:
         return False
-    with layout.locked(job / layout.LOCK, wait=False) as mine:
+    with contextlib.suppress(FileNotFoundError), layout.locked(job / layout.LOCK, wait=False) as mine:
         return mine
+    return False
+
+
+def _age_s(path: Path) -> float:
+    """Seconds since it was changed; 0 for what is not there any more."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def end_job(job: Path) -> None:
@@ -93,7 +103,7 @@ def end_job(job: Path) -> None:
         (job / layout.CANCEL).touch()
     deadline = time.monotonic() + _END_S
     while job.is_dir():
-        with layout.locked(job / layout.LOCK, wait=False) as mine:
+        with contextlib.suppress(FileNotFoundError), layout.locked(job / layout.LOCK, wait=False) as mine:
             if mine:
                 shutil.rmtree(job, ignore_errors=True)
                 return

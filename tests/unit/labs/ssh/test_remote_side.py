@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -107,6 +109,34 @@ def test_a_sweep_removes_what_is_the_dead_ones_or_nobodys(root: Path) -> None:
     assert cleanup.sweep(["dead"], False) == [str(dead), str(forgotten), str(sent)]
     assert alive.is_dir() and other.is_dir() and foreign.exists()
     assert cleanup.sweep(["dead"], False) == []
+
+
+def test_what_another_sweep_removes_meanwhile_ends_no_sweep(root: Path) -> None:
+    class Dead(list[str]):
+        """Whoever is asked for is nobody's here, and another sweep has removed it."""
+
+        def __contains__(self, owner: object) -> bool:
+            shutil.rmtree(root / layout.JOBS / f"{owner}-1", ignore_errors=True)
+            shutil.rmtree(root / layout.INCOMING / str(owner), ignore_errors=True)
+            return owner == "dead"
+
+    for owner in ("dead", "other"):
+        a_job(root, f"{owner}-1", unheard_s=61)
+    (root / layout.INCOMING / "other").mkdir(parents=True)
+    assert cleanup.sweep(Dead(), False) == [str(root / layout.JOBS / "dead-1")]
+    assert not (root / layout.FOLDER).exists()
+
+
+def test_a_job_that_another_removes_meanwhile_is_ended(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, locked = a_job(root, "dead-1", unheard_s=0), layout.locked
+
+    def locked_too_late(path: Path, *, wait: bool) -> contextlib.AbstractContextManager[bool]:
+        shutil.rmtree(job)
+        return locked(path, wait=wait)
+
+    monkeypatch.setattr(layout, "locked", locked_too_late)
+    cleanup.end_job(job)
+    assert not job.exists()
 
 
 def test_a_sweep_removes_the_locks_of_cores_that_nobody_has(root: Path) -> None:
