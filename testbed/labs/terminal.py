@@ -26,6 +26,7 @@ class Terminal:
     def __init__(self) -> None:
         self._master = -1
         self._size = (0, 0)
+        self._typed = bytearray()
 
     def size(self) -> tuple[int, int]:
         """Rows and columns."""
@@ -54,6 +55,8 @@ class Terminal:
         """
         saved = termios.tcgetattr(sys.stdin.fileno())
         self._master, line = os.openpty()
+        os.set_blocking(self._master, False)
+        self._typed.clear()
         try:
             if discipline == "raw":
                 tty.setraw(line)
@@ -78,8 +81,15 @@ class Terminal:
 
     def relay(self, seconds: float) -> None:
         """Pass bytes both ways for about this long."""
-        self.exchange(self._master, partial(os.read, self._master), partial(os.write, self._master), seconds)
+        self.exchange(self._master, partial(os.read, self._master), self._typed.extend, seconds)
+        self._hand_on_typed()
         self._follow_size()
+
+    def _hand_on_typed(self) -> None:
+        """Give the job's end as much as it takes: who does not read may be waiting until what it prints is read."""
+        if self._typed:
+            with contextlib.suppress(BlockingIOError):
+                del self._typed[: os.write(self._master, self._typed)]
 
     def exchange(
         self, other: int, receive: Callable[[int], bytes], send: Callable[[bytes], object], seconds: float
