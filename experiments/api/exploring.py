@@ -112,9 +112,9 @@ class Explorer:
         size = 1 if alone else _BATCH
         batches = [cases[begin : begin + size] for begin in range(0, len(cases), size)]
         with ThreadPoolExecutor(self._width) as pool:
-            futures = [pool.submit(self._batch, batch, every) for batch in batches]
             found: dict[str, Seen] = {}
             try:
+                futures = [pool.submit(self._batch, batch, every) for batch in batches]
                 for future in futures:
                     found |= {seen.case.id: seen for seen in future.result() if not seen.case.is_base}
                     if len(batches) > 1 and not alone:
