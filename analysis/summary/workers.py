@@ -45,10 +45,11 @@ class Workers:
         self.count = count
         self._lock = threading.Lock()
         self._pool: ProcessPool | None = None
-        # The processes end with the thread that starts them.
-        self._starter = ThreadPoolExecutor(1, thread_name_prefix="workers")
+        # The processes end with the thread that starts them, and have its signal mask: that of multiprocessing's
+        # resource tracker too, which the first event or queue starts.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="workers", initializer=_block_signals)
         self._is_closed = False
-        self._hurried = multiprocessing.get_context("spawn").Event()
+        self._hurried = self._starter.submit(multiprocessing.get_context("spawn").Event).result()
 
     def submit(self, work: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Have the function called in one of them; it is named there, so it is one of a module.
@@ -82,10 +83,10 @@ class Workers:
     def close(self) -> None:
         """End them; safe to call twice."""
         with self._lock:
+            self._starter.shutdown()  # who began processes may have been interrupted, and this thread still does
             if self._pool is not None and not self._is_closed:
                 self._pool.end()
             self._is_closed = True
-            self._starter.shutdown()
 
     def _signal(self, number: signal.Signals) -> None:
         if self._pool is not None:
@@ -102,6 +103,7 @@ class Workers:
     def _begin(
         self, low: bool, work: Callable[..., _T], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Future[_T]:
+        _block_signals()  # to start the tracker unblocks some
         if self._pool is not None:
             with contextlib.suppress(BrokenProcessPool):
                 return self._pool.submit(_call, low, work, args, kwargs)
@@ -118,18 +120,21 @@ class Workers:
         self.close()
 
 
+def _block_signals() -> None:
+    # Ctrl-C and a closed terminal reach a whole session; the parent alone decides what follows from it. What is begun
+    # while it still imports would complain.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+
+
 _HURRIED: ContextVar[Event] = ContextVar("hurried")
 
 
 def _begin(hurried: Event) -> None:
     _HURRIED.set(hurried)
-    # Ctrl-C and a closed terminal reach a whole session; the parent alone decides what follows from it. And the kernel
-    # shares out processor time by sessions first.
+    # The kernel shares out processor time by sessions first.
     with contextlib.suppress(OSError):
         os.setsid()
     _be_low()  # until there is work: its imports come before it
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
     # A worker holds both ends of its queue, so that it would wait for ever for a parent that was killed; or it is held.
     parent = multiprocessing.parent_process()
     if _LINUX:

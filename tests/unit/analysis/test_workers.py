@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -21,6 +22,7 @@ from analysis.figures.gallery import of_all
 from analysis.figures.registry import load_registry
 from analysis.summary.of_run import analyse_run_fully, point_directories, stack, write_summary
 from analysis.summary.point_analyses import PointAnalyses
+from analysis.summary.process_pool import ProcessPool
 from analysis.summary.workers import Workers
 from analysis.tables import write_tables
 from testbed.holding import state
@@ -113,6 +115,48 @@ def test_they_are_held_and_go_on(workers: Workers) -> None:
     assert workers.submit(os.getpid).result(timeout=60) == pid
 
 
+def test_signals_to_a_whole_session_are_their_parents_alone(tmp_path: Path, workers: Workers) -> None:
+    assert workers.submit(signal.pthread_sigmask, signal.SIG_BLOCK, ()).result() == {signal.SIGINT, signal.SIGHUP}
+    (tmp_path / "program.py").write_text(_SESSION)
+    command = [sys.executable, str(tmp_path / "program.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, start_new_session=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3\n", "")
+
+
+_SESSION = """
+import os, signal
+from analysis.summary.workers import Workers
+if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    with Workers(2) as workers:
+        found = workers.submit(len, b"abc")
+        for number in (signal.SIGINT, signal.SIGHUP):
+            os.killpg(0, number)
+        print(found.result())
+"""
+
+
+def test_those_that_are_just_being_begun_are_ended_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[ProcessPool] = []
+
+    def late(*arguments: Any) -> ProcessPool:
+        time.sleep(1)
+        made.append(ProcessPool(*arguments))
+        return made[-1]
+
+    def interrupt(*_: object) -> None:
+        raise InterruptedError
+
+    monkeypatch.setattr("analysis.summary.workers.ProcessPool", late)
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    with Workers(1) as workers, pytest.raises(InterruptedError):
+        threading.Timer(0.3, signal.pthread_kill, (threading.main_thread().ident, signal.SIGUSR1)).start()
+        workers.submit(time.sleep, 600)
+    signal.signal(signal.SIGUSR1, before)
+    assert [state(process.pid or 0) in "ZX" for process in made[0].processes] == [True]
+
+
 def test_they_end_in_the_middle_of_their_work() -> None:
     with Workers(2) as workers:
         pid = workers.submit(os.getpid).result()
@@ -121,6 +165,13 @@ def test_they_end_in_the_middle_of_their_work() -> None:
     assert time.monotonic() - began < 30 and not Path(f"/proc/{pid}").exists()
     with pytest.raises(RuntimeError):
         workers.submit(os.getpid)
+
+
+def test_what_waits_when_the_processes_are_ended_fails_as_what_they_were_at_does() -> None:
+    pool = ProcessPool(1, len, ((),))
+    begun = [pool.submit(time.sleep, 600) for _ in range(9)]
+    pool.end()
+    assert [type(each.exception(timeout=60)) for each in begun] == [BrokenProcessPool] * 9
 
 
 _PROGRAM = """
