@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,8 @@ from experiments import grade_file
 from experiments.api.events import Listener, ignore
 from experiments.grade_file import ClaimTable, GradeFile
 from experiments.words import did_you_mean
-from testbed.base.errors import UsageError
+from testbed.base.errors import RunInterrupted, UsageError
+from testbed.labs import runtime_directory
 
 if TYPE_CHECKING:
     from analysis.claims.model import Check, Finding
@@ -104,7 +104,7 @@ def _summaries_of(run: Path) -> Sequence[PointSummary]:
     from experiments.api.analysing import analyse
 
     # What stands in summary.json and the tables may be anything; the captures are harder to make up.
-    with tempfile.TemporaryDirectory(prefix="testbed-grade-") as scratch:
+    with runtime_directory.temporary() as scratch:
         return analyse(run, out=Path(scratch)).summaries
 
 
@@ -114,8 +114,11 @@ def _run_again(
     from experiments.api.runs import run
 
     points = _points(wanted, work)
-    with tempfile.TemporaryDirectory(prefix="testbed-grade-") as scratch:
-        return run(points, out=Path(scratch) / "run", labs=labs, jobs=jobs, listen=listen).summaries
+    with runtime_directory.temporary() as scratch:
+        try:
+            return run(points, out=Path(scratch) / "run", labs=labs, jobs=jobs, listen=listen).summaries
+        except RunInterrupted as error:  # it says where its points are kept; these are not
+            raise type(error)(str(error.__cause__ or error)) from error
 
 
 def _points(wanted: GradeFile, work: Path) -> list[Point]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import get_args
 
@@ -12,8 +13,12 @@ from run_maker import ab_text, anycast_point, load_balancer_point
 
 from analysis.summary.of_point import analyse_point_fully
 from experiments import grade_file
+from experiments.api import grading
 from experiments.api.grading import QUANTITIES
 from experiments.cli import main
+from testbed.base.errors import RunInterrupted
+from testbed.labs import runtime_directory
+from testbed.signals import Interrupted
 
 CLAIMS = """
 title = "Lab 2: past the load balancer"
@@ -165,3 +170,21 @@ def test_a_file_without_claims_and_no_file_are_one_line(
 
 def test_every_quantity_of_a_file_can_be_measured() -> None:
     assert set(get_args(grade_file.Quantity)) == set(QUANTITIES)
+
+
+def test_an_interrupted_grade_keeps_nothing_and_says_so(
+    run: Path, claims: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outs: list[Path] = []
+
+    def interrupted(_points: object, *, out: Path, **_options: object) -> None:
+        outs.append(out)
+        raise RunInterrupted(f"interrupted; 1 of 3 points are kept in {out}") from Interrupted("interrupted")
+
+    monkeypatch.setattr(grading, "_points", lambda *_: [])
+    monkeypatch.setattr("experiments.api.runs.run", interrupted)
+    claims.write_text(claims.read_text() + "\n[hidden]\nseeds = [7]\n")
+    assert status(claims, run) == 130
+    assert capsys.readouterr().err == "testbed: error: interrupted\n"
+    # What SIGKILL leaves is found by `testbed clean`.
+    assert outs[0].parent.name.startswith(f"{runtime_directory.PREFIX}{os.getpid()}-") and not outs[0].parent.exists()
