@@ -17,12 +17,19 @@ class Interrupted(BaseException):
     """One of the signals `ENDING` has come; its text says which. Nobody takes it for an error, as KeyboardInterrupt."""
 
 
+_asked: list[list[int]] = []
+"""What has come in each of the blocks of `raised`, of which there is one at most in a command."""
+
+
 @contextmanager
-def handled(numbers: tuple[signal.Signals, ...], handle: Callable[[int], None]) -> Iterator[None]:
+def handled(
+    numbers: tuple[signal.Signals, ...], handle: Callable[[int], None], after: Callable[[], bool] = lambda: True
+) -> Iterator[None]:
     """Until the block ends, these signals call `handle` with their number; what they did before comes back then.
 
-    A SIGHUP that this process was started to ignore stays ignored: that is what `nohup` is for. In another thread
-    than the main one nothing changes: signals never reach it.
+    Where `after` says no, it does not, and they are ignored from then on. A SIGHUP that this process was started to
+    ignore stays ignored: that is what `nohup` is for. In another thread than the main one nothing changes: signals
+    never reach it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -35,7 +42,7 @@ def handled(numbers: tuple[signal.Signals, ...], handle: Callable[[int], None]) 
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler if after() else signal.SIG_IGN)
 
 
 def reason(number: int) -> str:
@@ -45,7 +52,10 @@ def reason(number: int) -> str:
 
 @contextmanager
 def raised() -> Iterator[None]:
-    """Until the block ends, the first of the signals `ENDING` raises `Interrupted`; those after it are too late."""
+    """Until the block ends, the first of the signals `ENDING` raises `Interrupted`; those after it are too late.
+
+    They are to the end of the process: what tidies up is not interrupted, and the reason is said once.
+    """
     came: list[int] = []
 
     def once(number: int) -> None:
@@ -53,5 +63,15 @@ def raised() -> Iterator[None]:
         if len(came) == 1:
             raise Interrupted(reason(number))
 
-    with handled(ENDING, once):
-        yield
+    _asked.append(came)
+    try:
+        with handled(ENDING, once, after=lambda: not came):
+            yield
+    finally:
+        _asked.remove(came)
+
+
+def obeyed(number: int) -> None:
+    """One of the signals `ENDING` has come and ends what goes on: for `raised` those after it are too late."""
+    for came in _asked:
+        came.append(number)

@@ -84,6 +84,7 @@ def compare_labs(
                 _run(due, place, directory, command=command, listen=listen, cancel=cancel)
                 for due, place in zip(plans, places, strict=True)
             ]
+        cancel.raise_if_set()  # it may have come when the last point had just ended
     summaries = []
     for run in runs:
         listen(AnalysisStarted(run.directory))

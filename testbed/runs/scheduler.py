@@ -37,8 +37,16 @@ Hold: TypeAlias = Callable[[], contextlib.AbstractContextManager[None]]
 
 @contextlib.contextmanager
 def cancel_on_signals(cancel: Cancel) -> Iterator[None]:
-    """Until the block ends, SIGINT, SIGTERM and SIGHUP set the flag and do nothing else, however often they come."""
-    with handled(signals.ENDING, lambda number: cancel.set(signals.reason(number))):
+    """Until the block ends, SIGINT, SIGTERM and SIGHUP set the flag and do nothing else, however often they come.
+
+    Nor do they after it, once one has come (`signals.raised`).
+    """
+
+    def end(number: int) -> None:
+        signals.obeyed(number)
+        cancel.set(signals.reason(number))
+
+    with handled(signals.ENDING, end):
         yield
 
 
