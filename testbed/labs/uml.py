@@ -131,14 +131,14 @@ class UmlLab:
     def _run(self, job: Job, *, stdout: Sink, stderr: Sink, cancel: Cancel, terminal: Terminal | None) -> JobResult:
         cancel.raise_if_set()
         if self._templates and job.stands_still and not terminal:
-            with self._logs(job, None, stdout, stderr) as (logs, followers):
+            with self._logs(job, None, (stdout, stderr), cancel) as (logs, followers):
                 end = self._templates.run(job, [log.fileno() for log in logs], followers, cancel)
             return self._result(job, end.status, end.ended, copy=end.number)
         with ExitStack() as stack:
             core = stack.enter_context(self._cores.lease(job.clock, cancel))
             began_s = time.monotonic()
             size = terminal.size() if terminal else None
-            (console, out, err), followers = stack.enter_context(self._logs(job, size, stdout, stderr))
+            (console, out, err), followers = stack.enter_context(self._logs(job, size, (stdout, stderr), cancel))
             try:
                 # As late as can be: until its subreaper runs, a SIGKILL leaves it behind.
                 runtime = runtime_directory.make()
@@ -181,7 +181,7 @@ class UmlLab:
 
     @contextlib.contextmanager
     def _logs(
-        self, job: Job, window_size: tuple[int, int] | None, stdout: Sink, stderr: Sink
+        self, job: Job, window_size: tuple[int, int] | None, sinks: tuple[Sink, Sink], cancel: Cancel
     ) -> Iterator[tuple[list[IO[bytes]], list[Follower]]]:
         """What a guest writes on its lines, open until the block ends, and those who pass on the last two."""
         output = job.output.resolve()
@@ -191,7 +191,7 @@ class UmlLab:
                 logs = [stack.enter_context(lab_directory.begin(output / name)) for name in LOGS]
             except OSError as error:
                 raise lab_directory.cannot_write(Path(error.filename or output), error) from error
-            followers = [Follower(output / name, sink) for name, sink in zip(LOGS[1:], (stdout, stderr), strict=True)]
+            followers = [Follower(output / name, sink, cancel) for name, sink in zip(LOGS[1:], sinks, strict=True)]
             for follower in followers:
                 stack.callback(follower.close)
             yield logs, followers

@@ -12,6 +12,8 @@ from testbed.labs.base import Cancel, Sink
 from testbed.labs.terminal import Terminal
 
 _POLL_S = 0.05
+_PIECES, _PIECE_BYTES = 16, 1 << 16
+"""What is passed on at once of what a job has printed: it may print faster than anybody takes it."""
 
 
 class Running(Protocol):
@@ -29,19 +31,25 @@ class Running(Protocol):
 class Follower:
     """Hands the bytes that a growing file gained to a sink."""
 
-    def __init__(self, path: Path, sink: Sink) -> None:
+    def __init__(self, path: Path, sink: Sink, cancel: Cancel) -> None:
         self._file = path.open("rb")
         self._sink = sink
+        self._cancel = cancel
 
-    def pump(self) -> None:
-        """Pass on what is new."""
-        while data := self._file.read(65536):
+    def pump(self) -> bool:
+        """Pass on what is new, a megabyte at most; whether there may be more."""
+        for _ in range(_PIECES):
+            data = self._file.read(_PIECE_BYTES)
+            if not data:
+                return False
             self._sink(data)
+        return True
 
     def close(self) -> None:
-        """Pass on the rest and close the file."""
-        self.pump()
-        self._file.close()
+        """Pass on the rest, but no more than that once cancelled, and close the file."""
+        with self._file:
+            while self.pump() and not self._cancel.is_set():
+                pass
 
 
 @dataclass(frozen=True)
@@ -66,15 +74,15 @@ def wait_for_end(
     A job with the user's terminal is ended by its keys, not by `cancel`. Raises `RunInterrupted` when cancelled, once
     nothing of the process is left.
     """
-    limit_hit = False
+    limit_hit = is_behind = False
     while process.poll() is None:
         if terminal:
             terminal.relay(_POLL_S)
-        elif cancel.wait(_POLL_S):
+        elif cancel.wait(0.0 if is_behind else _POLL_S):
             process.release()
             cancel.raise_if_set()
-        for follower in followers:
-            follower.pump()
+        pumped = [follower.pump() for follower in followers]
+        is_behind = any(pumped)
         if time.monotonic() - began_s > wall_limit_s:
             limit_hit = True
             process.release()

@@ -75,7 +75,8 @@ class Machine:
             prepare_output(output, job)
             prepare_runtime(runtime, output, job, _INIT)
             console, *_ = [stack.enter_context(lab_directory.begin(output / name)) for name in LOGS]
-            followers = [Follower(output / name, sink) for name, sink in zip(LOGS[1:], (stdout, stderr), strict=True)]
+            sinks = zip(LOGS[1:], (stdout, stderr), strict=True)
+            followers = [Follower(output / name, sink, cancel) for name, sink in sinks]
             for follower in followers:
                 stack.callback(follower.close)
             guest = ReapedProcess(

@@ -92,7 +92,7 @@ class LocalLab:
                 for name, sink in (("stdout", stdout), ("stderr", stderr)):
                     path = output / FOLDER / name
                     given.append(stack.enter_context(lab_directory.begin(path)))
-                    followers.append(Follower(path, sink))
+                    followers.append(Follower(path, sink, cancel))
                     stack.callback(followers[-1].close)
                 fds = [file.fileno() for file in given]
             argv = [sys.executable, "-P", "-m", "testbed.labs.local.supervisor", str(output)]
