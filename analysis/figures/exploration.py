@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogFormatter
 
 from analysis.figures import style
 
@@ -36,6 +37,7 @@ def packets(rows: Sequence[Mapping[str, Any]], base: Sequence[Mapping[str, Any]]
         top, below = canvas.subplots(2, 1, sharex=True, height_ratios=[2, max(1, len(kinds) / 3)])
         _draw_costs(top, costs, base)
         _draw_grid(below, grid, kinds)
+        _legend(canvas, grid)
         canvas.suptitle(style.folded(title, canvas.get_figwidth()), fontsize=style.TITLE_SIZE)
     return canvas
 
@@ -47,6 +49,8 @@ def _draw_costs(axes: Any, costs: Any, base: Sequence[Mapping[str, Any]]) -> Non
         shown = np.maximum(costs[mine], _LEAST_COST_S)
         axes.bar(places[mine], shown, width=0.8, color=colour, label=f"from {direction}")
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=style.MINOR_TICKS))
     axes.set_ylim(_LEAST_COST_S, None)
     axes.set_ylabel("most that a fault\nadds, s")
     axes.legend(ncols=2, loc="upper right")
@@ -72,9 +76,13 @@ def _draw_grid(axes: Any, grid: Any, kinds: Sequence[str]) -> None:
     axes.set_yticks(range(len(kinds)), kinds)
     axes.set_xlabel("packet of the connection, in the order in which they pass in front of the client")
     axes.grid(visible=False)
+
+
+def _legend(canvas: Canvas, grid: Any) -> None:
+    """The outcomes that there are, below the label of the axis."""
     there = sorted({int(each) for each in grid[~np.isnan(grid)]})
     marks = [Patch(facecolor=_COLOURS[n], edgecolor="#888888", label=OUTCOMES[n]) for n in there]
-    axes.legend(handles=marks, ncols=len(marks) or 1, loc="upper center", bbox_to_anchor=(0.5, -0.35))
+    canvas.legend(handles=marks, ncols=len(marks) or 1, loc="outside lower center")
 
 
 def _kind(row: Mapping[str, Any]) -> str:
