@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -61,12 +63,38 @@ def point_name(point: dict[str, Any], among: Sequence[dict[str, Any]]) -> str:
 
 
 def repeats(points: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """The points that differ in their seed alone, together, with their name; invalid ones are apart."""
+    """The points that differ in their seed alone, together, with their name; invalid ones are apart.
+
+    Those whose parameters differ have in their names how they do.
+    """
     seedless = [{**point, "seed": None} for point in points]
-    found: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for point, alike in zip(points, seedless, strict=True):
-        found.setdefault((point_name(alike, seedless), point.get("parameters")), []).append(point)
-    return [(_of_seeds(name, members), members) for (name, _), members in found.items()]
+        found.setdefault((point_name(alike, seedless), point.get("parameters") or ""), []).append(point)
+    of_name: dict[str, list[dict[str, Any]]] = {}
+    for name, text in found:
+        of_name.setdefault(name, []).append(_parameters(text))
+    return [
+        (_of_seeds(", ".join((name, *_own(_parameters(text), of_name[name]))), members), members)
+        for (name, text), members in found.items()
+    ]
+
+
+def _parameters(text: str) -> dict[str, Any]:
+    """The parameters of a row of `points`; none where a file from elsewhere has something else there."""
+    with contextlib.suppress(ValueError, RecursionError):
+        found = json.loads(text)
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def _own(mine: Mapping[str, Any], among: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What of the parameters not all of those among which they stand have."""
+    return [
+        style.label(f"{key} = {json.dumps(value)}")
+        for key, value in mine.items()
+        if any(key not in each or each[key] != value for each in among)
+    ]
 
 
 def _of_seeds(name: str, members: Sequence[dict[str, Any]]) -> str:

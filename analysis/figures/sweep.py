@@ -34,7 +34,7 @@ def draw(canvas: Canvas, data: Data) -> bool:
     axes = [each for each in axes_of(shown) if len({each.text_of(point) for point in shown}) > 1]
     if not axes:
         return False
-    arms = arms_of(data, shown)
+    arms = arms_of(data, shown, over_values=True)
     if len(axes) == 2 and _is_whole(axes, shown):
         _maps(canvas, axes, arms[:_MOST_PANELS])
         return True

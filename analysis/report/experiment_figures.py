@@ -10,6 +10,7 @@ from itertools import product
 from statistics import fmean
 
 from analysis.claims import Judgement
+from analysis.figures import sweep
 from analysis.figures.declaration import Figure
 from analysis.figures.drawing import Drawing, FigureFailed
 from analysis.figures.gallery import of_experiments
@@ -17,7 +18,7 @@ from analysis.figures.registry import Registry
 from analysis.figures.selection import points as points_of
 from analysis.report.pictures import Pictures
 from analysis.report.run_facts import RunFacts
-from analysis.summary.curves import Namer, curves, namer
+from analysis.summary.curves import Namer, arm_namer, curves, namer
 from analysis.summary.explanations import head_of_line_in_words, reset_reasons_in_words
 from analysis.summary.model import PointSummary
 from analysis.tables import read_table
@@ -102,7 +103,7 @@ def draw_experiments(
             if svg is None:
                 continue
             chosen = part.data.summaries
-            curve_name = namer(part.data.siblings)
+            curve_name = (arm_namer if part.figure.name == sweep.FIGURE.name else namer)(part.data.siblings)
             names, rows = _measured(chosen, curve_name)
             entries.append(
                 FigureEntry(

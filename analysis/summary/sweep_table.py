@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from analysis.summary.curves import namer
+from analysis.summary.curves import arm_namer
 from analysis.summary.model import PointSummary
 from analysis.summary.sweep import axes_of
 from analysis.tables.schema import FORMAT, FORMAT_KEY, MEANING_KEY, TABLE_KEY, UNIT_KEY
@@ -36,7 +36,7 @@ def sweep_table(points: Sequence[PointSummary]) -> pa.Table | None:
     swept = [point for point in points if point.sweep]
     if not swept:
         return None
-    curve = namer(swept)
+    curve = arm_namer(swept)
     columns: dict[str, tuple[pa.Field, list[object]]] = {}
 
     def add(name: str, kind: pa.DataType, unit: str, meaning: str, values: list[object]) -> None:

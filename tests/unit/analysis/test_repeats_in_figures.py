@@ -44,7 +44,10 @@ def test_points_of_different_settings_are_no_repeats() -> None:
     points = [
         POINT | {"seed": seed, "parameters": f'{{"concurrency": {n}}}'} for seed, n in ((1, 10), (2, 10), (3, 20))
     ]
-    assert [(name, len(members)) for name, members in repeats(points)] == [("MPTCP (2 seeds)", 2), ("MPTCP", 1)]
+    assert [(name, len(members)) for name, members in repeats(points)] == [
+        ("MPTCP, concurrency = 10 (2 seeds)", 2),
+        ("MPTCP, concurrency = 20", 1),
+    ]
     assert len(repeats([each | {"valid": each["seed"] != 2} for each in points])) == 3
 
 

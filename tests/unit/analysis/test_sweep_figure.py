@@ -12,6 +12,7 @@ from matplotlib.collections import FillBetweenPolyCollection
 from analysis.summary.model import PointSummary
 from analysis.summary.sweep import axes_of
 from analysis.summary.sweep_table import sweep_table
+from analysis.summary.text import render_table
 
 DELAY, CONCURRENCY, DIRECTOR = "topology.client_director.delay", "workload.concurrency", "director"
 
@@ -117,3 +118,29 @@ def test_the_table_has_a_column_for_each_setting_with_its_unit() -> None:
     )
     assert (row["arm"], row["goodput_bps"], row["valid"], row["seed"]) == ("TCP", 5e6, True, 1)
     assert [axis.is_number for axis in axes_of(points)] == [True, True, False]
+
+
+def of_pages(protocol: str, goodput_mbps: float, concurrency: int, delay: str, seed: int = 1) -> PointSummary:
+    sweep = {CONCURRENCY: concurrency, DELAY: delay}
+    return point(goodput_mbps, protocol, seed, sweep=sweep, plot="page-size")
+
+
+def test_in_another_figure_points_with_other_values_are_no_repeats_of_each_other() -> None:
+    points = [of_pages("tcp", 10, 5, "1 ms"), of_pages("tcp", 12, 5, "1 ms", seed=2), of_pages("tcp", 80, 50, "1 ms")]
+    figure = draw_figure("x", points)
+    assert figure is not None
+    assert [each for each in labels(figure) if "TCP," in each] == ["TCP, concurrency 5", "TCP, concurrency 50"]
+    curves = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].containers[0].lines[:1]}
+    assert list(curves.values()) == [[11.0]]
+
+
+def test_the_rows_of_the_summary_say_which_values_they_have() -> None:
+    text = render_table(
+        [of_pages("tcp", 10, 5, "1 ms"), of_pages("tcp", 20, 5, "2 ms"), of_pages("tcp", 30, 6, "2 ms")]
+    )
+    rows = [line.split("   ")[0].strip() for line in text.splitlines() if line.startswith("  TCP")]
+    assert rows == [
+        "TCP, concurrency 5, delay 1 ms",
+        "TCP, concurrency 5, delay 2 ms",
+        "TCP, concurrency 6, delay 2 ms",
+    ]
