@@ -84,8 +84,9 @@ def built_in() -> dict[str, Scheme]:
 
 def of_file(path: Path) -> dict[str, Scheme]:
     """The schemes of a file that has nothing else; raises ConfigError with `file:line`."""
-    whole = from_source(toml_source.read(path))
-    for key in whole.data:
+    source = toml_source.read(path)
+    whole = from_source(source)
+    for key in source.data:  # not of the document, which has tables that nobody wrote
         if key != "scheme":
             what = f"unknown key {key[:LONGEST_LABEL]!r}: a file of schemes has tables [scheme.NAME] only"
             raise whole.error((key,), what)

@@ -161,7 +161,7 @@ def _problem(document: Document, model: type[BaseModel], details: ErrorDetails) 
         what = f"{key} must be at most {context['le']}, not {shown(given)}"
     elif kind in ("too_short", "string_too_short"):
         what = f"{key} {_EMPTY}"
-    elif kind == "string_too_long":
+    elif kind == "string_too_long" or (kind == "too_long" and isinstance(given, str)):
         what = f"{key} may have {context['max_length']} characters at most, not {len(str(given))}"
     elif kind == "string_pattern_mismatch":
         is_name = context["pattern"] == NAME_PATTERN

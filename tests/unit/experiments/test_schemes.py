@@ -176,6 +176,11 @@ def test_a_scheme_that_there_is_not_is_refused_with_the_nearest_name() -> None:
     [
         ("", "mine.toml:1: no scheme in it: they are tables [scheme.NAME]"),
         ("[mptcp]\n" + MINE, "mine.toml:1: unknown key 'mptcp': a file of schemes has tables [scheme.NAME] only"),
+        (f"version = 2\n{MINE}", "mine.toml:1: unknown key 'version': a file of schemes has tables [scheme.NAME] only"),
+        (
+            MINE.replace("label = ", f'label = "{"x" * 49}"\n# '),
+            "mine.toml:3: label may have 48 characters at most, not 49",
+        ),
         (MINE.replace('"3 s"', "3"), "mine.toml:4: mptcp.add_addr_timeout: 3 has no unit"),
         (MINE.replace("mine]", "paper]"), "mine.toml:2: there is a scheme 'paper' already, the toolkit's own"),
     ],
