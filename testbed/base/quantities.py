@@ -31,6 +31,10 @@ MAX_DELAY_S = 60
 MAX_DURATION_S = 10**7
 MAX_TIMER_S = 86_400
 MAX_RATE_BPS = 10**13
+# tc counts whole bytes a second, and takes none for no limit.
+MIN_RATE_BPS = 1000
+# netem keeps a loss in 32 bits: half of this is none.
+MIN_LOSS = 2.0**-32
 
 
 def _read(quantity: Quantity) -> BeforeValidator:
@@ -51,6 +55,8 @@ def _read(quantity: Quantity) -> BeforeValidator:
 def _of_this_world_bps(value: int) -> int:
     if not 0 < value <= MAX_RATE_BPS:
         raise ValueError(f"a rate is {MAX_RATE_BPS // 10**9} Gbit/s at most")
+    if value < MIN_RATE_BPS:
+        raise ValueError(f"a rate is {MIN_RATE_BPS // 10**3} kbit/s at least")
     return value
 
 
@@ -95,6 +101,8 @@ def _one_line(value: str) -> str:
 def _not_everything(value: float) -> float:
     if not 0 <= value < 1:
         raise ValueError("a loss of 100 % lets nothing through")
+    if 0 < value < MIN_LOSS:
+        raise ValueError(f"a loss of {value * 100:g} % is below {MIN_LOSS * 100:.2g} %, the least that netem can make")
     return value
 
 

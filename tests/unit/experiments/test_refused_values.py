@@ -51,6 +51,17 @@ RATE_UNITS = "bit/s, kbit/s, Mbit/s, Gbit/s"
             "x.toml:9: topology.client_director.loss: a loss of 100 % lets nothing through",
         ),
         (
+            'loss = "1 %"',
+            'loss = "0.00000001 %"',
+            "x.toml:9: topology.client_director.loss: a loss of 1e-08 % is below 2.3e-08 %, "
+            "the least that netem can make",
+        ),
+        (
+            'rate = "100 Mbit/s"',
+            'rate = "7 bit/s"',
+            "x.toml:9: topology.client_director.rate: a rate is 1 kbit/s at least",
+        ),
+        (
             'delay = "20 ms"',
             'delay = "-20 ms"',
             "x.toml:9: topology.client_director.delay: '-20 ms': a duration cannot be negative",
