@@ -35,6 +35,7 @@ from analysis.tables.of_captures import tabulate
 from analysis.tables.reconciliation import (
     FailureCauses,
     Reconciliation,
+    begun_in_workload,
     reconcile_failures,
     reconcile_requests,
     reconcile_resets,
@@ -266,7 +267,7 @@ def _reconciliation(observed: Observation, connections: pa.Table, sources: Sourc
     if ab is None or end_ns is None:
         return found
     names = ["syn_s", "end", "bytes_to_server", "distinct_to_client", "reset"]
-    rows = [row for row in connections.select(names).to_pylist() if row["syn_s"] is not None]
+    rows = begun_in_workload(connections).select(names).to_pylist()
     object_bytes = sources.point.object_bytes
     used = [row for row in rows if row["bytes_to_server"]]
     short = [row for row in used if row["end"] == "closed" and row["distinct_to_client"] < object_bytes]

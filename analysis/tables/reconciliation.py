@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from analysis.flows.counter_series import SENT_RESETS
@@ -21,6 +23,9 @@ _NS = 1_000_000_000
 _TRANSIT_S = 0.25
 _SAMPLING_S = 0.001
 """How long it takes to read the counters of a sample."""
+
+_CLOCK_S = 1e-6
+"""The workload's start is a float of seconds since 1970: it may lie behind the SYN that followed it."""
 
 _UNSEEN_S = 0.1
 """Resets so shortly before the workload's end may come too late for ab to count them."""
@@ -243,6 +248,11 @@ def reconcile_failures(failed: int, causes: FailureCauses, start_ns: int, end_ns
         holds=explained - unseen <= failed <= explained,
         note=note,
     )
+
+
+def begun_in_workload(connections: pa.Table) -> pa.Table:
+    """The connections that can be those of ab's requests: whose SYN was captured, and not before the workload."""
+    return connections.filter(pc.greater_equal(connections["syn_s"], -_CLOCK_S))
 
 
 def reconcile_requests(

@@ -49,6 +49,12 @@ def test_the_points_are_in_the_tables_with_the_names_of_their_parts(folder: Path
     assert all(json.loads(row["parameters"])["warm_up"] == 2 for row in rows)
 
 
+def test_what_the_workload_has_loaded_before_is_in_nobodys_way(folder: Path) -> None:
+    rows = pq.read_table(folder / "run/tables/reconciliation.parquet").to_pylist()
+    assert {row["quantity"]: row["explained"] for row in rows}["requests"] == 40
+    assert all(row["holds"] for row in rows)
+
+
 def test_both_servers_have_served_one_after_the_other(folder: Path) -> None:
     subflows = pq.read_table(folder / "run/tables/subflows.parquet").to_pylist()
     assert {row["server"] for row in subflows if row["bytes_to_client"]} == {"s1", "s2"}

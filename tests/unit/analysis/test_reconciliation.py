@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import observation_maker as seen
 import packet_maker as make
+import pyarrow as pa
 import pytest
 import run_maker as runs
 from observation_maker import MS, OUT_AT_1, S, T
@@ -18,6 +19,7 @@ from analysis.summary.text import render_table
 from analysis.tables.reconciliation import (
     FailureCauses,
     Reconciliation,
+    begun_in_workload,
     reconcile_failures,
     reconcile_requests,
     reconcile_resets,
@@ -146,6 +148,11 @@ def test_every_failed_request_needs_a_cause_and_only_late_resets_may_go_unseen(f
 @pytest.mark.parametrize(("failed", "holds"), [(0, True), (1, True), (2, False)])
 def test_a_connection_without_an_answer_may_be_a_failure(failed: int, holds: bool) -> None:
     assert reconcile_failures(failed, FailureCauses([], unanswered=1), T, T + S).holds is holds
+
+
+def test_what_is_loaded_before_the_workload_is_none_of_its_requests() -> None:
+    syn_s = [None, -0.03, -2e-7, 0.0, 1.5]  # a start as a float of seconds since 1970 may lie behind its first SYN
+    assert begun_in_workload(pa.table({"syn_s": syn_s}))["syn_s"].to_pylist() == [-2e-7, 0.0, 1.5]
 
 
 def test_requests_and_connections() -> None:
