@@ -94,9 +94,9 @@ def _is_report(beginning: bytes) -> bool:
 def _write(path: Path, text: str, *, note: bool) -> None:
     ownership.remove_drafts(path.parent, path.name)
     try:
-        files.write_text(path, text)
         if note:
             ownership.note(path)
+        files.write_text(path, text)
     except OSError as error:
         raise PrerequisiteError(
             f"{path}: cannot be written: {error.strerror or error}", hint="name another file with --out"

@@ -53,9 +53,17 @@ def replacing(path: Path, *, is_ours: bool = False) -> Iterator[IO[bytes]]:
     """
     if not is_ours and os.path.lexists(path) and path.name not in made(path.parent):
         raise FileExistsError(errno.EEXIST, "it is there already, and testbed did not make it", str(path))
-    with files.replacing(path) as file:
-        yield file
-    note(path)
+    is_new = path.name not in made(path.parent)
+    try:
+        with files.replacing(path) as file:
+            yield file
+            # Before it has its name: what is killed between the two leaves no file that nobody speaks for.
+            note(path)
+    except BaseException:
+        if is_new and not os.path.lexists(path):
+            with contextlib.suppress(OSError):
+                remove_one(path)
+        raise
 
 
 def remove_one(path: Path) -> bool:

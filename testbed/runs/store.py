@@ -204,12 +204,12 @@ def create(
         raise _not_writable(directory, error) from error
     first = {"version": VERSION, "state": "running", **fields, "points": list(points)}
     store = RunStore(directory, RunManifest.model_validate(first))
-    store.update()
     try:
         for name in (MANIFEST, LOCK):
             ownership.note(directory / name)
     except OSError as error:
         raise _not_writable(directory, error) from error
+    store.update()
     return store
 
 
