@@ -141,6 +141,7 @@ class JobChannel:
                     self.is_up = True
                 else:
                     self._deliver(header, payload, channel)
+                    heard = time.monotonic()  # whoever reads may have taken long
             if time.monotonic() - heard > self._timeouts.silence_s:
                 connection.close()
                 raise ConnectionLost(f"{connection.address}: no word for {self._timeouts.silence_s:g} s")

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import json
 import math
+import time
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -212,25 +213,27 @@ class SshLab:
         transfer.send(connection, content, flag)
 
     def _follow(self, followed: FollowedJob, sinks: Mapping[str, Sink], flag: Cancel) -> dict[str, Any]:
-        """Pass on what the job prints until it has ended; returns how."""
-        waited = 0.0
+        """Pass on what the job prints until it has ended, or is to end; returns how."""
+        cancelled_at = 0.0
         while True:
             event = next_event(followed, _POLL_S)
+            if flag.is_set() and not followed.cancelled:
+                cancelled_at = time.monotonic()
+                self.job_channel.cancel(followed)
             if event is not None:
                 what, value = event
                 if what == "end":
                     flag.raise_if_set()
                     return value if isinstance(value, dict) else {}
-                sinks[what](value)
-            elif flag.is_set():
                 if not followed.cancelled:
-                    self.job_channel.cancel(followed)
-                waited += _POLL_S
-                if waited > (_ENDING_S if self.job_channel.is_up else _GONE_S):
-                    raise RunInterrupted(
-                        f"interrupted; {self.name} does not answer",
-                        hint=f"its job ends by itself within {self._timeouts.lease_s:.0f} s",
-                    )
+                    sinks[what](value)
+            if not followed.cancelled:
+                continue
+            if time.monotonic() - cancelled_at > (_ENDING_S if self.job_channel.is_up else _GONE_S):
+                raise RunInterrupted(
+                    f"interrupted; {self.name} does not answer",
+                    hint=f"its job ends by itself within {self._timeouts.lease_s:.0f} s",
+                )
 
     def _fetch(self, connection: Connection, name: str, output: Path, flag: Cancel) -> None:
         said = call(connection, self._toolkit, "contents", {"name": name})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from testbed.labs.dask.agreement import Sample, require_agreement
 from testbed.labs.dask.cluster import require_same_versions
 from testbed.labs.dask.machines import Worker
 from testbed.labs.dask.printed import Printed
+from testbed.labs.dask.remote import task
 
 
 def worker(address: str, boot: str = "b", free_bytes: int = 10**9, home: str = "/root") -> Worker:
@@ -91,3 +94,35 @@ def test_dask_and_python_are_the_same_everywhere() -> None:
         require_same_versions("dask:x", versions(python="3.12.1.final.0"))
     with pytest.raises(PrerequisiteError, match=r"worker tcp://w has distributed 1, here it is 2026\.8\.0"):
         require_same_versions("dask:x", versions(distributed="1"))
+
+
+class Attendant:
+    """It has answered, and ended, once it was dismissed."""
+
+    has_answered = False
+
+    def dismiss(self) -> None:
+        self.has_answered = True
+
+    def is_gone(self, _timeout_s: float) -> bool:
+        return True
+
+    def wait(self, _timeout_s: float) -> None:
+        pass
+
+    def complaint(self) -> str:
+        return ""
+
+
+def test_a_job_that_prints_faster_than_it_is_told_can_be_ended(tmp_path: Path) -> None:
+    told: list[int] = []
+
+    def tell(said: Mapping[str, Any]) -> None:
+        told.append(said["offset"])
+        assert len(told) < 1000
+        with (tmp_path / "stdout").open("ab") as file:
+            file.write(2 * said["data"])
+
+    (tmp_path / "stdout").write_bytes(bytes(32768))
+    assert task._run(tmp_path, Attendant(), tell, lambda: False) == ""  # type: ignore[arg-type]
+    assert told == [32768 * number for number in range(32)]  # 16 at each look; what is left comes with the answer

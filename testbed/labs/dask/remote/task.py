@@ -107,8 +107,11 @@ def _lay_down(
 def _run(
     folder: Path, attendant: Attendant, tell: Callable[[Mapping[str, Any]], None], wanted: Callable[[], bool]
 ) -> str:
-    """Wait for the answer, and tell what is printed meanwhile; returns the last line of the process' own complaints."""
-    poll_s, ending_s, chunk = 0.1, 45.0, 32768
+    """Wait for the answer, and tell what is printed meanwhile; returns the last line of the process' own complaints.
+
+    A job may print faster than it can be told: what is not told comes with the answer.
+    """
+    poll_s, ending_s, chunk, pieces = 0.1, 45.0, 32768, 16
     offsets = dict.fromkeys((STDOUT, STDERR), 0)
     left_at = None
     while True:
@@ -116,7 +119,9 @@ def _run(
         for stream in offsets:
             with contextlib.suppress(FileNotFoundError), (folder / stream).open("rb") as file:
                 file.seek(offsets[stream])
-                while data := file.read(chunk):
+                for _ in range(pieces):
+                    if not (data := file.read(chunk)):
+                        break
                     tell({"stream": stream, "offset": offsets[stream], "data": data})
                     offsets[stream] += len(data)
         if ended and (left_at is None or attendant.is_gone(poll_s)):

@@ -14,7 +14,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from testbed.labs.ssh.remote import layout, protocol
 
 _POLL_S = 0.05
 _CHUNK = 32768
+_PIECES = 4
+"""So many of a job's stream are passed on at once: it may print faster than the connection takes it."""
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Followed:
     folder: Path
     offsets: dict[str, int]
     process: subprocess.Popen[bytes] | None = None
+    is_cancelled: bool = False
 
     def start(self) -> None:
         """Start the job if it was not; it lives on without us."""
@@ -54,19 +57,26 @@ class Followed:
             os.utime(self.folder / layout.LEASE)
 
     def events(self) -> Iterator[tuple[dict[str, Any], bytes]]:
-        """What it printed since the last time, and at last how it ended."""
+        """What it printed since the last time, and at last how it ended; of one that is to end, only that."""
         end = self._end()  # first: what was printed before the end must be passed on before it
-        for stream in protocol.STREAMS:
-            yield from self._printed(stream)
-        if end is not None:
+        is_behind = False
+        for stream in () if self.is_cancelled else protocol.STREAMS:
+            is_behind |= yield from self._printed(stream)
+        if end is not None and not is_behind:
             yield {"job": self.folder.name, "end": end}, b""
 
-    def _printed(self, stream: str) -> Iterator[tuple[dict[str, Any], bytes]]:
+    def _printed(self, stream: str) -> Generator[tuple[dict[str, Any], bytes], None, bool]:
+        """The next pieces; whether there may be more."""
         with contextlib.suppress(FileNotFoundError), (self.folder / stream).open("rb") as file:
             file.seek(self.offsets[stream])
-            while data := file.read(_CHUNK):
+            for _ in range(_PIECES):
+                data = file.read(_CHUNK)
+                if not data:
+                    return False
                 yield {"job": self.folder.name, "stream": stream, "offset": self.offsets[stream]}, data
                 self.offsets[stream] += len(data)
+            return True
+        return False
 
     def _end(self) -> dict[str, Any] | None:
         path = self.folder / layout.END
@@ -113,8 +123,9 @@ class Server:
         rest = b""
         heartbeat_at = 0.0
         heard_at = time.monotonic()
+        has_sent = False
         while time.monotonic() - heard_at < self._lease_s:
-            if select.select([0], [], [], _POLL_S)[0]:
+            if select.select([0], [], [], 0 if has_sent else _POLL_S)[0]:
                 data = os.read(0, _CHUNK)
                 if not data:
                     return
@@ -122,9 +133,11 @@ class Server:
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
                     self._handle(json.loads(line))
+            has_sent = False
             for name, followed in list(self._followed.items()):
                 for header, payload in followed.events():
                     _send(header, payload)
+                    has_sent = True
                     if "end" in header:
                         del self._followed[name]
             if time.monotonic() >= heartbeat_at:
@@ -147,6 +160,8 @@ class Server:
                 self._followed[name].touch()
                 self._followed[name].start()
             case "cancel":
+                if name in self._followed:
+                    self._followed[name].is_cancelled = True
                 with contextlib.suppress(FileNotFoundError):
                     (folder / layout.CANCEL).touch()
             case "leave":
