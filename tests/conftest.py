@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 import analysis
 import experiments
 import testbed
 import topologies
+from testbed.signals import ENDING
 
 PACKAGES = (analysis, experiments, testbed, topologies)
 
@@ -28,3 +31,13 @@ def pytest_sessionstart() -> None:
     assert all(package.__file__ for package in PACKAGES)
     # Started by `nohup`, the tests' own commands would ignore it, too, and tests of what it does wait for ever.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    """A command that was interrupted ignores these signals to its end, and so would every later test's."""
+    before = [(number, signal.getsignal(number)) for number in ENDING]
+    yield
+    for number, handler in before:
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal
 
+from testbed import signals
 from testbed.signals import handled
 
 
@@ -107,8 +108,13 @@ class Terminal:
 def ending_in_order() -> Iterator[None]:
     """Inside, a terminal that is closed, and SIGTERM, end this process as an exception: what it has made is removed."""
 
+    came: list[int] = []
+
     def end(number: int) -> None:
-        raise SystemExit(128 + number)
+        signals.obeyed(number)
+        came.append(number)
+        if len(came) == 1:  # what tidies up is not interrupted
+            raise SystemExit(128 + number)
 
     with handled((signal.SIGHUP, signal.SIGTERM), end):
         yield

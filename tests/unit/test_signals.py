@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 
 import pytest
 
 from testbed import signals
 from testbed.labs.base import Cancel
+from testbed.labs.terminal import ending_in_order
 from testbed.runs.scheduler import cancel_on_signals
 from testbed.signals import Interrupted, raised
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in signals.ENDING}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def handlers() -> set[object]:
@@ -44,6 +36,18 @@ def test_a_signal_that_was_obeyed_is_the_first() -> None:
     with pytest.raises(Exception, match=r"^interrupted by SIGTERM$"):
         cancel.raise_if_set()
     assert handlers() == {signal.SIG_IGN}
+
+
+def test_a_prompt_that_was_closed_is_tidied_up_whatever_comes_then() -> None:
+    with pytest.raises(SystemExit, match=r"^129$"), raised():
+        try:
+            with ending_in_order():
+                try:
+                    signal.raise_signal(signal.SIGHUP)
+                finally:
+                    signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_without_a_signal_all_is_as_before() -> None:
