@@ -145,11 +145,15 @@ def panels_of(figure: Figure, count: int, note: str) -> list[Axes]:
 
 
 def legend(figure: Figure, panels: Iterable[Axes], columns: int, title: str = "") -> None:
-    """One legend below all panels, its marks large enough to see; a label that several have stands there once."""
+    """One legend below all panels, its marks large enough to see; a label that several have stands there once.
+
+    It has fewer columns where the labels are too long for so many.
+    """
     found: dict[str, Artist] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
+    columns = min(columns, style.legend_columns(list(found), figure.get_figwidth()))
     drawn = figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=columns, title=title)
     for entry in drawn.legend_handles:
         if isinstance(entry, Line2D):

@@ -120,3 +120,21 @@ def test_resets_of_repeats_are_averaged_with_their_spread() -> None:
     }
     assert spread(figure.axes[0]) == [[[0.5, 0.0], [0.5, 1.0]], [[2.5, 0.0], [2.5, 6.0]]]
     assert figure.legends[0].get_title().get_text() == "RSTs by cause, in all 3 points"
+
+
+def test_a_legend_of_long_names_has_fewer_columns() -> None:
+    points = [POINT | {"point": f"p{n}", "parameters": f'{{"client_director_delay_s": 0.{n}}}'} for n in (1, 2)]
+    given = tables(
+        connections=[{"point": f"p{n}", "protocol": "mptcp", "connection": 0, "join_wait_s": 0.1} for n in (1, 2)]
+    )
+    figure = Figure(figsize=(7.2, 4))
+    assert joins.draw(figure, data(given, points))
+    (legend,) = figure.legends
+    assert [each.get_text() for each in legend.get_texts()] == [
+        "MPTCP, client_director_delay_s = 0.1: 1 of 1",
+        "MPTCP, client_director_delay_s = 0.2: 1 of 1",
+    ]
+    assert legend._ncols == 2
+    narrow = Figure(figsize=(5, 4))
+    assert joins.draw(narrow, data(given, points))
+    assert narrow.legends[0]._ncols == 1
