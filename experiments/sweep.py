@@ -1,8 +1,9 @@
 """`[sweep]` of an experiment: values of any settings, all of them with one another, or a Latin hypercube of them.
 
-An axis is a setting, at its place below `[sweep.axes]`, with a list of values or a range (`{ from = "1 ms", to = "1 s",
-steps = 4, scale = "log" }`). Without `samples` each value meets each of the other axes; with it, so many combinations
-are drawn such that each axis is covered evenly, however many axes there are (McKay, Beckman and Conover 1979).
+An axis is a setting, at its place below `[sweep.axes]`, with a list of values or a range (`{ from = "1 ms", to =
+"1000 ms", steps = 4, scale = "log" }`). Without `samples` each value meets each of the other axes; with it, so many
+combinations are drawn such that each axis is covered evenly, however many axes there are (McKay, Beckman and Conover
+1979).
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Sweep(Table):
 
     axes: Annotated[dict[str, Any], WithJsonSchema(_AXES_SCHEMA)] = Field(
         description="The settings that are swept, each at its place (`topology.client_director.delay`), with a list of "
-        'values or a range: `{ from = "1 ms", to = "1 s", steps = 4, scale = "log" }`.'
+        'values or a range: `{ from = "1 ms", to = "1000 ms", steps = 4, scale = "log" }`.'
     )
     samples: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] | None = Field(
         default=None,
