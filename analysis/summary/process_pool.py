@@ -40,19 +40,24 @@ class ProcessPool:
     @property
     def processes(self) -> list[SpawnProcess]:
         """Those that have been started."""
-        return list(self._context.started)
+        return [each for each in self._context.made if each.pid is not None]
 
     def submit(self, work: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Have the function called in one of them. Raises `BrokenProcessPool` if one has ended."""
+        """Have the function called in one of them. Raises `BrokenProcessPool` if one has ended, OSError if one cannot
+        be started: then all of them end.
+        """
         with self._lock:
             if self._has_ended:
                 raise BrokenProcessPool("a process of the pool has ended")
             try:
-                return self._executor.submit(work, *args, **kwargs)
-            finally:
+                future = self._executor.submit(work, *args, **kwargs)
                 for process in self.processes[self._watched :]:
                     threading.Thread(target=self._watch, args=(os.dup(process.sentinel),), daemon=True).start()
                     self._watched += 1
+            except BaseException:
+                self._end_processes()
+                raise
+            return future
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to each that lives."""
@@ -64,7 +69,8 @@ class ProcessPool:
     def end(self) -> None:
         """Kill them and wait until they and the executor's threads have ended; once."""
         manager: Any = self._executor._executor_manager_thread
-        self._end_processes()
+        with self._lock:
+            self._end_processes()
         # What waits for a process is not cancelled: it fails as what a process was at does.
         self._executor.shutdown(wait=False)
         while manager is not None and manager.is_alive():
@@ -76,22 +82,23 @@ class ProcessPool:
     def _watch(self, sentinel: int) -> None:
         with contextlib.closing(os.fdopen(sentinel, "rb")) as end:
             connection.wait([end.fileno()])
-        self._end_processes()
+        with self._lock:
+            self._end_processes()
 
     def _end_processes(self) -> None:
-        with self._lock:
-            self._has_ended = True
-            self.signal(signal.SIGKILL)
-            self._results._writer.close()  # so that a result that was begun ends
+        """The lock must be held."""
+        self._has_ended = True
+        self.signal(signal.SIGKILL)
+        self._results._writer.close()  # so that a result that was begun ends
 
 
 class _Remembering(SpawnContext):
     """Starts processes afresh (the caller may have threads, which fork does not survive), and knows which."""
 
     def __init__(self) -> None:
-        self.started: list[SpawnProcess] = []
+        self.made: list[SpawnProcess] = []
 
     def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]
         process = SpawnProcess(*args, **kwargs)
-        self.started.append(process)
+        self.made.append(process)
         return process

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +247,22 @@ def test_one_that_is_killed_in_the_middle_of_its_result_keeps_nobody_waiting(wor
         with pytest.raises(BrokenProcessPool):
             each.result(timeout=60)
     assert workers.submit(len, b"abc").result(timeout=60) == 3
+
+
+def test_a_process_that_cannot_be_started_says_why_and_the_next_work_gets_others(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(_process: SpawnProcess) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    under_way = workers.submit(time.sleep, 600)
+    with monkeypatch.context() as patched:
+        patched.setattr(SpawnProcess, "start", cannot)
+        with pytest.raises(OSError, match="temporarily unavailable"):
+            workers.submit(abs, -3)
+    with pytest.raises(BrokenProcessPool):
+        under_way.result(timeout=60)
+    assert workers.submit(abs, -3).result(timeout=60) == 3
 
 
 def test_they_end_in_the_middle_of_a_result(tmp_path: Path) -> None:
