@@ -27,6 +27,10 @@ def check(settings: Settings) -> Iterator[Complaint]:
         if director.cannot(change.event):
             yield Complaint(key, f"{at} the director {director.part!r} would have to {_WORDS[change.event]}: it cannot")
             return
+        if change.event == "director-restarted" and director.health_check and not director.checks_after_restart:
+            what = f"{at} the director {director.part!r} starts again, and drops what servers answer to its checks then"
+            yield Complaint(key, what, "leave health_check out")
+            return
         if change.event == "path-flipped" and not several and not director.by_order:
             what = f"{at} there are no equal-cost paths to flip: one director, {director.part!r}, decides"
             yield Complaint(key, what, 'several directors, or a router (director = "ecmp")')

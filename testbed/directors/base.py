@@ -37,6 +37,7 @@ class Director(Part, ABC):
     servers announce is of the service address, so that joins, and all that they carry, come by the director as well.
     `drawn_as` is what a topology's picture has of it, if that is not the part's name.
     `families` are those of which the service address can be, `ipv6_needs` what it needs besides where that is of IPv6.
+    `checks_after_restart`: whether servers' answers to its health check still reach it once it has started again.
     """
 
     service_path: ClassVar[str] = "director"
@@ -46,6 +47,7 @@ class Director(Part, ABC):
     carries_joins: ClassVar[bool] = False
     drawn_as: ClassVar[str] = ""
     families: ClassVar[frozenset[Family]] = frozenset({"ipv4"})
+    checks_after_restart: ClassVar[bool] = True
     ipv6_needs: ClassVar[frozenset[Need]] = frozenset()
 
     health_check: HealthCheck | None = Field(

@@ -5,13 +5,16 @@ What a server sends back to the client's first link leads through it (the server
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from testbed.base.families import BOTH, Family, family_of
+from testbed.base.parts import Complaint
 from testbed.directors.lvs import Lvs
 from testbed.net import ipv6, ipvs, sysctl
 from testbed.net.ipvs import Forwarding
 from testbed.network import Network
+from topologies.base import Topology
 from topologies.layout import Layout, ServerPlace
 
 _REFUSE_UNKNOWN = {"net.ipv4.vs.nat_icmp_send": 1}
@@ -21,11 +24,22 @@ class IpvsNat(Lvs):
     """LVS with address translation: the kernel's IPVS spreads connections, both ways of which pass it."""
 
     families: ClassVar[frozenset[Family]] = BOTH
+    checks_after_restart: ClassVar[bool] = False
 
     @property
     def forwarding(self) -> Forwarding:
         """The service address becomes the server's, and in its answers the other way round."""
         return ipvs.NAT
+
+    def check(self, topology: Topology) -> Iterator[Complaint]:
+        """As any IPVS; where it refuses what it does not know, that is what servers answer to its own health check.
+
+        (ip_vs_core.c, `ip_vs_out`: without an entry, what comes from a server's port is dropped, for itself as well.)
+        """
+        yield from super().check(topology)
+        if self.health_check and topology.layout().several:
+            what = "of several directors each drops what it has no entry of, servers' answers to its own checks too"
+            yield Complaint("health_check", what, 'one director, or part = "ipvs-dr"')
 
     def serve(self, network: Network, layout: Layout, seed: int) -> dict[str, Any]:
         """As any IPVS; one of several directors sends nothing to the client that it has no connection for.

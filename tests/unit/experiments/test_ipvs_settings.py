@@ -10,6 +10,7 @@ from experiment_texts import PAGE_LOADS, refusal
 
 from experiments import needs, plan
 from experiments.composition import parts_of
+from testbed.base.errors import TestbedError
 from testbed.directors.lvs import Lvs
 from testbed.net import ipvs
 
@@ -81,3 +82,28 @@ def test_what_is_no_setting_of_the_scheduler_is_refused(
     monkeypatch.chdir(tmp_path)
     text = PAGE_LOADS.replace('director = "ipvs-nat"', f'director = {{ part = "ipvs-nat", {table} }}')
     assert refusal(text) == message
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            ("topology.directors=2",),
+            "director.health_check: of several directors each drops what it has no entry of, servers' answers to its "
+            'own checks too (one director, or part = "ipvs-dr")',
+        ),
+        (
+            ('timetable={part="events", events=[{ at = "3 s", restart_director = 1 }]}',),
+            "timetable.events: at 3 s the director 'ipvs-nat' starts again, and drops what servers answer to its "
+            "checks then (leave health_check out)",
+        ),
+    ],
+)
+def test_a_health_check_whose_answers_would_be_dropped_is_refused(changes: tuple[str, ...], message: str) -> None:
+    check = 'director.health_check={ interval = "1 s" }'
+    fig07 = plan.load(plan.find("fig07"))
+    assert plan.plan(fig07, overrides=[check]) and plan.plan(fig07, overrides=changes)
+    with pytest.raises(TestbedError) as caught:
+        plan.plan(fig07, overrides=[check, *changes])
+    assert message in str(caught.value)
+    plan.plan(fig07, overrides=['director={part="ipvs-dr"}', check, *changes])
