@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.flows.connections import Traffic
 from analysis.flows.resets import NEVER, Resets
-from analysis.flows.servers import Attribution, ServerEvidence
+from analysis.flows.servers import ServerEvidence
 from analysis.flows.subflows import TO_CLIENT, TO_SERVER, Subflows
 from analysis.pcap import Packets
 from analysis.pcap.columns import Rows
@@ -108,10 +108,8 @@ def _aborter(subflows: Subflows, resets: Resets, leader: int) -> str:
 
 def _cause(resets: Resets, number: int) -> str:
     """A fatal RST in words."""
-    sender: Attribution = resets.sender[number]
-    by = sender.name or (f"one of {' '.join(sender.candidates)}" if sender.candidates else "the server")
     churn = resets.churn[number]
-    text = f"reset by {by}: {resets.cause[number]}"
+    text = f"reset by {resets.sender[number].in_words}: {resets.cause[number]}"
     if churn is not None:
         event = churn.event
         what = "given another cost" if event.event == "link-cost" else event.event.partition("-")[2]

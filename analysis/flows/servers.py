@@ -33,11 +33,21 @@ _TRANSIT_S = 0.25
 
 @dataclass(frozen=True)
 class Attribution:
-    """A server's name (None: it cannot be told which of `candidates`) and the evidence for it."""
+    """A server's name (None: it cannot be told which of `candidates`) and the evidence for it.
+
+    A RST that was captured at none of the servers has no name, no candidates and the evidence `capture`.
+    """
 
     name: str | None
     evidence: str
     candidates: tuple[str, ...] = ()
+
+    @property
+    def in_words(self) -> str:
+        """Who it was, as far as that is known."""
+        if self.name or self.candidates:
+            return self.name or f"one of {' '.join(self.candidates)}"
+        return "a director" if self.evidence == CAPTURE else "the server"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +68,8 @@ class ServerEvidence:
 
     def is_director(self, sender: Attribution) -> bool:
         """Whether a RST was a director's own, be it of which of several."""
-        return sender.name in self.directors or bool(sender.candidates and {*sender.candidates} <= {*self.directors})
+        named = {sender.name} if sender.name else {*sender.candidates}
+        return named <= {*self.directors} if named else sender.evidence == CAPTURE
 
 
 class Pool:
@@ -149,6 +160,9 @@ def senders(
         if known.directors and known.captures:  # what left no server came from a director, with the service address
             names = tuple(known.directors)
             found.append(Attribution(names[0], CAPTURE) if len(names) == 1 else Attribution(None, POOL, names))
+            continue
+        if not seen and known.captures and known.captures.keys() >= addresses.unique.keys():
+            found.append(Attribution(None, CAPTURE))
             continue
         own = own_server[flow]
         if packets.flags[row] & ACK and own.name and flows.has_syn[flow]:

@@ -72,9 +72,10 @@ def _handshakes(observed: Observation) -> Iterator[tuple[int, str]]:
 
 
 def _resets(observed: Observation) -> Iterator[tuple[int, str]]:
-    for row, reset in zip(observed.resets.row.tolist(), tabulate_resets(observed).to_pylist(), strict=True):
-        sender = reset["sender"] or f"one of {reset['candidates']}"
-        parts = [f"RST {reset['reset']} by {sender} (known by: {reset['sender_evidence']})"]
+    resets = observed.resets
+    tabulated = tabulate_resets(observed).to_pylist()
+    for row, sender, reset in zip(resets.row.tolist(), resets.sender, tabulated, strict=True):
+        parts = [f"RST {reset['reset']} by {sender.in_words} (known by: {reset['sender_evidence']})"]
         parts.append(f"{reset['cause']}: {CAUSES.get(reset['cause'], '')}")
         if reset["connection"] is not None:
             parts.append(f"subflow {reset['subflow']} of connection {reset['connection']}")

@@ -14,6 +14,6 @@ CONNECTION = Field("connection", "integer", "number of the connection within the
 SUBFLOW = Field("subflow", "integer", "number of the subflow within its connection, in order of opening, from 0")
 EVIDENCE = (
     "how sure that is: `address` (a server's own address), `connection` (the MPTCP connection's server announced it), "
-    "`capture` (captured at that server), `only` (no other was in the pool), `counter` (only its count of sent RSTs "
-    "rose then), `pool` (one of several; none is named)"
+    "`capture` (captured at that server; a RST without a name: at none, so that a director sent it), `only` (no other "
+    "was in the pool), `counter` (only its count of sent RSTs rose then), `pool` (one of several; none is named)"
 )

@@ -16,7 +16,7 @@ RESETS = Table(
         Field("t_s", "number", f"time {SINCE_START}", "s"),
         Field("in_workload", "yes/no", "whether it is within the workload (what summary.json counts)"),
         Field("direction", "text", "`to-client` or `to-server`"),
-        Field("sender", "text", "`client`, or the server's name; null: one of several servers"),
+        Field("sender", "text", "`client`, or the server's name; null: one of several servers, or a director"),
         Field("sender_evidence", "text", EVIDENCE),
         Field("candidates", "text", "the servers that it may have come from, separated by spaces"),
         Field("src", "text", "source address"),

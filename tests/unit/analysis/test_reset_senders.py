@@ -59,6 +59,20 @@ def test_a_reset_that_a_server_sends_later_is_not_this_one(tmp_path: Path) -> No
     assert row["sender_evidence"] == "pool"
 
 
+def test_what_left_none_of_the_servers_came_from_a_director(tmp_path: Path) -> None:
+    reset = make.to_client(80, 40001, make.RST, seq=5001)
+    frames = [*seen.tcp(40001), (T + 1500 * MS, reset)]
+    others = {"s1": [], "s2": [(T + 1499 * MS, make.to_client(80, 40001, make.RST, seq=7001))]}
+    (row,) = resets(tmp_path, frames, servers=("s1", "s2"), at_servers=others)
+    assert some(row, "sender", "sender_evidence", "candidates", "moved_to") == (None, "capture", None, None)
+    observed = seen.observe(tmp_path, frames, servers=("s1", "s2"), at_servers=others)
+    (connection,) = seen.rows(observed, "connections")
+    assert connection["why"].startswith("reset by a director: ")
+    assert [observed.known.is_director(each) for each in observed.resets.sender] == [True]
+    (row,) = resets(tmp_path, frames, servers=("s1", "s2"), at_servers=others | {"s1": [(T + 1499 * MS, reset)]})
+    assert some(row, "sender", "sender_evidence") == ("s1", "capture")
+
+
 def test_what_one_of_two_directors_has_taken_out_may_still_have_sent_it(tmp_path: Path) -> None:
     frames = [*seen.tcp(40001), seen.stray_reset(40001, 1.5, 5001)]
     found_sick = (Event(t=1.0, event="server-removed", server="s1", by="d1"),)
