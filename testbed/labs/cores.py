@@ -21,6 +21,9 @@ from testbed.labs.base import Cancel
 
 _RETRY_S = 0.2
 _TELL_S = 3.0
+_QUEUE = "queue"
+_LEFT_FREE = 10
+"""Who is next and does not take a core that is free so many times has been stopped: others go on."""
 _CURE = "remove it, or set TMPDIR to a directory of your own"
 
 
@@ -35,8 +38,8 @@ def _lock_directory() -> Path:
     return Path(tempfile.gettempdir()) / f"mptcp-testbed-cores-{os.getuid()}"
 
 
-def _take(core: int) -> int | None:
-    """The open lock of a core, None if somebody has it."""
+def _take(core: int | str) -> int | None:
+    """The open lock of a core, or of the queue for one; None if somebody has it."""
     directory = _lock_directory()
     while True:
         try:
@@ -113,26 +116,50 @@ def lease(cancel: Cancel, core_wait_s: float = math.inf, waiting: Callable[[], N
     """A core of one's own until the block ends; waits up to `core_wait_s` seconds for one to come free.
 
     Yields a core that others use too once that is over. The kernel drops the lock if its holder dies. `waiting` is
-    called once if it takes longer than those who are just leaving need.
+    called once if it takes longer than those who are just leaving need. Who has waited longest is not overtaken by
+    those who had a core and want the next one at once.
     """
     waited = 0.0
     is_told = False
-    while True:
+    with contextlib.ExitStack() as stack:
+        with contextlib.closing(_Place()) as place:
+            while (core := place.core(stack)) is None:
+                cancel.raise_if_set()
+                if waited >= core_wait_s:
+                    break
+                if waited >= _TELL_S and not is_told:
+                    is_told = True
+                    waiting()
+                cancel.wait(_RETRY_S)
+                waited += _RETRY_S
+        yield available()[os.getpid() % len(available())] if core is None else core
+
+
+class _Place:
+    """Somebody's place among those who wait for a core."""
+
+    def __init__(self) -> None:
+        self._next: int | None = None
+        self._left_free = 0
+
+    def core(self, stack: contextlib.ExitStack) -> int | None:
+        """A core that is free, with its lock on the stack, if it is this one's turn."""
+        if self._next is None:
+            self._next = _take(_QUEUE)
         for core in available():
             handle = _take(core)
             if handle is None:
                 continue
-            try:
-                yield core
-            finally:
+            self._left_free += 1
+            if self._next is None and self._left_free < _LEFT_FREE:
                 os.close(handle)
-            return
-        cancel.raise_if_set()
-        if waited >= core_wait_s:
-            yield available()[os.getpid() % len(available())]
-            return
-        if waited >= _TELL_S and not is_told:
-            is_told = True
-            waiting()
-        cancel.wait(_RETRY_S)
-        waited += _RETRY_S
+                return None
+            stack.callback(os.close, handle)
+            return core
+        self._left_free = 0
+        return None
+
+    def close(self) -> None:
+        """Leave the queue."""
+        if self._next is not None:
+            os.close(self._next)
