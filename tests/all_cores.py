@@ -2,7 +2,7 @@
 
 The tests of a file run in one worker, in their order. A test that is marked `alone` measures real time, or looks at the
 processes, mounts or namespaces of the whole machine: the other workers wait while it runs, so all of these are one
-worker's. Without workers nothing here does anything.
+worker's, and come last: in between they would keep the others from all that can run at the same time.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(ALONE):
             item.add_marker(pytest.mark.alone)
+    items.sort(key=lambda item: item.nodeid.startswith(ALONE))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -9,7 +9,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 
 
 class InOrder(LoadScopeScheduling):
-    """Hands out files in the order in which pytest collects them: the long tests of guests and labs come first."""
+    """Hands out files in the order in which they are collected: the long tests of guests first, what is alone last."""
 
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
         super().__init__(config, log)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
+import subprocess
+import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 from all_cores import in_room, scope_of
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -22,6 +26,14 @@ from all_cores import in_room, scope_of
 )
 def test_a_file_stays_together_and_so_do_all_that_are_alone(nodeid: str, scope: str) -> None:
     assert scope_of(nodeid) == scope
+
+
+def test_what_is_alone_comes_last() -> None:
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    files = ["tests/guest/test_guest_behaviour.py", "tests/lab/test_shell.py", "tests/unit/test_units.py"]
+    said = subprocess.run([*command, *files], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True).stdout
+    collected = dict.fromkeys(line.split("::")[0] for line in said.splitlines() if "::" in line)
+    assert list(collected) == [files[2], files[0], files[1]]
 
 
 def enter(path: Path, alone: bool, told: Connection) -> None:
