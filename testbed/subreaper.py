@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import select
 import shutil
@@ -64,6 +65,16 @@ def end_all() -> None:
                 pass
 
 
+def _in_order(fds: list[int]) -> list[int]:
+    """The files under the numbers from `FIRST_FD` on; what has one of these, the directory's lock say, stays open."""
+    beyond = FIRST_FD + len(fds)
+    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, beyond) for fd in fds]
+    for number in range(FIRST_FD, beyond):
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, beyond)
+    return [os.dup2(fd, FIRST_FD + number) for number, fd in enumerate(moved)]
+
+
 def run(runtime: Path | None, core: int, fds: list[int], argv: list[str]) -> int:
     """Run the program to its end, or to the toolkit's; returns its exit status, 128 + N after signal N."""
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -72,7 +83,7 @@ def run(runtime: Path | None, core: int, fds: list[int], argv: list[str]) -> int
     if core >= 0:
         os.sched_setaffinity(0, {core})
     try:
-        given = [os.dup2(fd, FIRST_FD + number) for number, fd in enumerate(fds)]
+        given = _in_order(fds)
         program = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, cwd=runtime, pass_fds=given, preexec_fn=_prepare_program
         )
