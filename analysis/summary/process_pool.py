@@ -42,6 +42,16 @@ class ProcessPool:
         """Those that have been started."""
         return [each for each in self._context.made if each.pid is not None]
 
+    @property
+    def alive(self) -> list[int]:
+        """The ids of the processes that live."""
+        found = []
+        for process in self.processes:
+            with contextlib.suppress(ValueError):  # the executor has done with it
+                if process.is_alive() and process.pid is not None:
+                    found.append(process.pid)
+        return found
+
     def submit(self, work: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Have the function called in one of them. Raises `BrokenProcessPool` if one has ended, OSError if one cannot
         be started: then all of them end.
@@ -61,10 +71,9 @@ class ProcessPool:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to each that lives."""
-        for process in self.processes:
-            with contextlib.suppress(ValueError, ProcessLookupError):
-                if process.is_alive() and process.pid is not None:
-                    os.kill(process.pid, number)
+        for pid in self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def end(self) -> None:
         """Kill them and wait until they and the executor's threads have ended; once."""
@@ -80,7 +89,7 @@ class ProcessPool:
         os.close(self._work)
 
     def _watch(self, sentinel: int) -> None:
-        with contextlib.closing(os.fdopen(sentinel, "rb")) as end:
+        with os.fdopen(sentinel, "rb") as end:
             connection.wait([end.fileno()])
         with self._lock:
             self._end_processes()

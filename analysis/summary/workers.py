@@ -65,10 +65,8 @@ class Workers:
     def hurry(self) -> None:
         """Nothing else needs the cores any more."""
         self._hurried.set()
-        for process in self._pool.processes if self._pool is not None else []:
-            with contextlib.suppress(ValueError):  # the pool has done with it
-                if process.is_alive():
-                    _share_of_session(process.pid or 0, 0)
+        for pid in self._pool.alive if self._pool is not None else []:
+            _share_of_session(pid, 0)
 
     @contextlib.contextmanager
     def holding(self) -> Iterator[None]:
