@@ -51,9 +51,9 @@ def replacing(path: Path, *, is_ours: bool = False) -> Iterator[IO[bytes]]:
 
     Ours is what is on the folder's list, and what the caller knows to be (`is_ours`).
     """
-    if not is_ours and os.path.lexists(path) and path.name not in made(path.parent):
-        raise FileExistsError(errno.EEXIST, "it is there already, and testbed did not make it", str(path))
     is_new = path.name not in made(path.parent)
+    if is_new and not is_ours and os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, "it is there already, and testbed did not make it", str(path))
     try:
         with files.replacing(path) as file:
             yield file
