@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from mininet.link import Intf, Link
@@ -177,8 +176,11 @@ def make_links(network: Mininet, log: CommandLog) -> None:
 
 def _is_up(interface: Intf) -> bool:
     """Whether the kernel lets packets pass; it may take a second of its own for that, and until then drops them."""
-    state = Path(f"/proc/{interface.node.pid}/root/sys/class/net/{interface.name}/operstate")
-    return state.read_text() == "up\n"
+    return _kernels(interface, "operstate") == "up\n"
+
+
+def _kernels(interface: Intf, attribute: str) -> str:
+    return Node(interface.node.name, interface.node.pid).interface(interface.name, attribute)
 
 
 def _pair(one: Intf, other: Intf) -> str:
@@ -197,7 +199,7 @@ def _mtu_bytes(interface: Intf) -> int:
 
 
 def _read_mtu(interface: Intf) -> None:
-    found = Path(f"/proc/{interface.node.pid}/root/sys/class/net/{interface.name}/mtu").read_text()
+    found = _kernels(interface, "mtu")
     if int(found) != (wanted := _mtu_bytes(interface)):
         raise ReadbackError(f"MTU of {interface.node.name} {interface.name}", wanted, found)
 

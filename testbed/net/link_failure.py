@@ -5,8 +5,6 @@ A silent link drops what arrives at an end, at tc's clsact: who has sent it sees
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from testbed.base.errors import ReadbackError
 from testbed.base.needs import kernel, program
 from testbed.net.netns import Node
@@ -62,6 +60,6 @@ def restore(node: Node, interface: str, log: CommandLog) -> None:
 def _set(node: Node, interface: str, log: CommandLog, *, up: bool) -> None:
     word = "up" if up else "down"
     run(node.enter("ip", "link", "set", interface, word), log=log)
-    flags = int(Path(f"/proc/{node.pid}/root/sys/class/net/{interface}/flags").read_text(), 16)
+    flags = int(node.interface(interface, "flags"), 16)
     if bool(flags & _IS_UP) != up:
         raise ReadbackError(f"link {interface}", word, f"flags {flags:#x}")

@@ -42,6 +42,10 @@ class Node:
         """A file of this node's /proc/net, such as `netstat`."""
         return Path(f"/proc/{self.pid}/net/{path}").read_text()
 
+    def interface(self, name: str, attribute: str) -> str:
+        """What the kernel says of an interface of this node, such as `mtu` (sysfs(5), /sys/class/net)."""
+        return Path("/proc", str(self.pid), "root/sys/class/net", name, attribute).read_text()
+
 
 def here() -> Node:
     """The namespaces that this process lives in."""
